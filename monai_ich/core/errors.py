@@ -1,0 +1,60 @@
+"""Errors of the toolkit: one sentence each, with a stable code.
+
+    IchError
+    ├── InputError       the path given is not something the toolkit reads (or its values are not HU)
+    ├── SeriesError      a DICOM series that is refused (codes: the table in io/dicom_series.py)
+    ├── GeometryError    a grid that cannot exist, or grids that differ
+    ├── LabelError       a label value without a meaning
+    ├── ManifestError    a manifest that breaks its schema
+    ├── BundleError      a bundle that is missing or broken
+    └── OutputError      the output folder cannot be written or holds earlier results
+"""
+
+from __future__ import annotations
+
+
+class IchError(Exception):
+    """The input was refused.
+
+    Args:
+        code: stable upper-case code that scripts may rely on, for example ``"NO_DICOM"``.
+        message: one sentence: what was required, what was found, where, what to do. Never patient data.
+        exit_code: what the command line exits with: 3 refused input, 2 wrong usage.
+    """
+
+    def __init__(self, code: str, message: str, *, exit_code: int = 3) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+class InputError(IchError):
+    """The path given is not something the toolkit reads."""
+
+
+class SeriesError(IchError):
+    """A DICOM series that is refused."""
+
+
+class GeometryError(IchError):
+    """A grid that cannot exist, or two grids that should be one."""
+
+
+class LabelError(IchError):
+    """A label value without a meaning."""
+
+
+class ManifestError(IchError):
+    """A manifest that breaks its schema."""
+
+
+class BundleError(IchError):
+    """A MONAI bundle that is missing or broken."""
+
+
+class OutputError(IchError):
+    """The output folder cannot be written, or holds earlier results."""

@@ -1,0 +1,148 @@
+"""Where voxels are: the grid of a volume in RAS+ millimeters.
+
+Arrays are ``(I, J, K)``; the affine takes voxel centers ``(i, j, k, 1)`` to world RAS+ millimeters, as in NIfTI.
+DICOM, ITK and NRRD speak LPS+; they meet this class through `Geometry.from_lps` and `Geometry.affine_lps` and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from monai_ich.core.errors import GeometryError
+
+FloatArray = NDArray[np.float64]
+_LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """A voxel grid in patient space; may be sheared (gantry tilt).
+
+    Args:
+        shape: voxels along I, J, K, each at least 1.
+        affine: 4x4, voxel center to RAS+ mm.
+
+    Raises:
+        GeometryError: ``BAD_GEOMETRY`` where the affine is not a finite, invertible 4x4 with last row 0 0 0 1.
+
+    >>> g = Geometry((10, 10, 5), np.diag([0.5, 0.5, 5.0, 1.0]))
+    >>> g.voxel_ml
+    0.00125
+    """
+
+    shape: tuple[int, int, int]
+    affine: FloatArray
+
+    def __post_init__(self) -> None:
+        shape = tuple(int(n) for n in self.shape)
+        if len(shape) != 3 or min(shape) < 1:
+            raise GeometryError("BAD_GEOMETRY", f"A volume needs three dimensions of at least one voxel, found {shape}.")
+        affine = np.array(self.affine, dtype=np.float64)
+        if affine.shape != (4, 4) or not np.isfinite(affine).all():
+            raise GeometryError("BAD_GEOMETRY", f"The affine must be a finite 4x4 matrix, found shape {affine.shape}.")
+        if not np.allclose(affine[3], [0, 0, 0, 1], atol=1e-9):
+            raise GeometryError("BAD_GEOMETRY", f"The affine's last row must be 0 0 0 1, found {affine[3].tolist()}.")
+        if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+            raise GeometryError("BAD_GEOMETRY", "The affine is singular: two axes coincide or a spacing is zero.")
+        affine.setflags(write=False)
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "affine", affine)
+
+    @classmethod
+    def from_lps(cls, shape: tuple[int, int, int], affine_lps: ArrayLike) -> Geometry:
+        """Build from an affine whose world is LPS+ (DICOM, ITK, NRRD)."""
+        return cls(shape, _LPS_FROM_RAS @ np.asarray(affine_lps, dtype=np.float64))
+
+    @property
+    def affine_lps(self) -> FloatArray:
+        """The affine into LPS+ mm, for DICOM, ITK and NRRD."""
+        return np.asarray(_LPS_FROM_RAS @ self.affine)
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Length of one step along each axis (the axes need not be orthogonal)."""
+        i, j, k = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(i), float(j), float(k)
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of one voxel: |det(affine)| / 1000, right on sheared grids too."""
+        return float(abs(np.linalg.det(self.affine[:3, :3])) / 1000.0)
+
+    @property
+    def tilt_deg(self) -> float:
+        """Angle between the slice normal and the step from slice to slice; 0 on an orthogonal grid."""
+        i, j, k = self.affine[:3, :3].T
+        normal = np.cross(i, j)
+        cosine = abs(float(normal @ k)) / float(np.linalg.norm(normal) * np.linalg.norm(k))
+        return math.degrees(math.acos(min(1.0, cosine)))
+
+    @property
+    def is_orthogonal(self) -> bool:
+        """Whether the three axes are perpendicular within about 0.06 degrees (what ITK and NRRD can hold)."""
+        axes = self.affine[:3, :3] / np.linalg.norm(self.affine[:3, :3], axis=0)
+        return bool(np.allclose(axes.T @ axes, np.eye(3), atol=1e-3))
+
+    def to_world(self, ijk: ArrayLike) -> FloatArray:
+        """Voxel coordinates ``(..., 3)`` to RAS+ mm ``(..., 3)``."""
+        return np.asarray(np.asarray(ijk, np.float64) @ self.affine[:3, :3].T + self.affine[:3, 3])
+
+    def to_voxel(self, ras_mm: ArrayLike) -> FloatArray:
+        """RAS+ mm ``(..., 3)`` to continuous voxel coordinates ``(..., 3)``."""
+        inverse = np.linalg.inv(self.affine)
+        return np.asarray(np.asarray(ras_mm, np.float64) @ inverse[:3, :3].T + inverse[:3, 3])
+
+    def crop(self, box: tuple[slice, slice, slice]) -> Geometry:
+        """The grid of ``array[box]`` for a box of plain slices with step 1."""
+        starts = [s.indices(n)[0] for s, n in zip(box, self.shape, strict=True)]
+        stops = [s.indices(n)[1] for s, n in zip(box, self.shape, strict=True)]
+        affine = self.affine.copy()
+        affine[:3, 3] = self.to_world(starts)
+        return Geometry((stops[0] - starts[0], stops[1] - starts[1], stops[2] - starts[2]), affine)
+
+    def same_grid(self, other: Geometry, *, tolerance_mm: float = 1e-2) -> bool:
+        """Whether every voxel of both grids lies at the same world position."""
+        if self.shape != other.shape:
+            return False
+        corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape], indexing="ij")).reshape(3, -1).T
+        return bool(np.abs(self.to_world(corners) - other.to_world(corners)).max() <= tolerance_mm)
+
+    def orthogonal(self, spacing_mm: tuple[float, float, float] | None = None) -> Geometry:
+        """The smallest orthogonal grid that holds this one whole, in-plane axes kept.
+
+        For tools that cannot hold a shear (ITK, NRRD, 3D Slicer). The third axis becomes the slice normal;
+        the field of view grows so that no voxel is cut off.
+
+        Args:
+            spacing_mm: of the new grid; by default the in-plane spacing and the distance between slice planes.
+        """
+        linear = self.affine[:3, :3]
+        lengths = np.linalg.norm(linear, axis=0)
+        i = linear[:, 0] / lengths[0]
+        j = linear[:, 1] - (linear[:, 1] @ i) * i
+        j /= np.linalg.norm(j)
+        k = np.cross(i, j)
+        k *= np.sign(k @ linear[:, 2])
+        axes = np.stack([i, j, k], axis=1)
+        if spacing_mm is None:
+            spacing_mm = (float(lengths[0]), float(abs(j @ linear[:, 1])), float(abs(k @ linear[:, 2])))
+        step = np.asarray(spacing_mm, np.float64)
+        ends = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in self.shape], indexing="ij")).reshape(3, -1).T
+        along = self.to_world(ends) @ axes
+        low, high = along.min(axis=0), along.max(axis=0)
+        shape = np.maximum(1, np.ceil((high - low) / step - 1e-6)).astype(int)
+        affine = np.eye(4)
+        affine[:3, :3] = axes * step
+        affine[:3, 3] = axes @ (low + (high - low - (shape - 1) * step) / 2)
+        return Geometry((int(shape[0]), int(shape[1]), int(shape[2])), affine)
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, Geometry) and self.shape == other.shape and np.array_equal(self.affine, other.affine)
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.affine.tobytes()))

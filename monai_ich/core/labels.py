@@ -1,0 +1,99 @@
+"""What label values mean: the one table that every reader, writer, network and report uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeAlias
+
+
+class Subtype(IntEnum):
+    """Hemorrhage subtypes, in the order of RSNA 2019 and BHSD. 0 is background."""
+
+    EDH = 1
+    IPH = 2
+    IVH = 3
+    SAH = 4
+    SDH = 5
+
+
+class Anatomy(IntEnum):
+    """The intracranial cavity in parts; their union is the cavity ("skull stripping"). 0 is outside.
+
+    Left and right are the patient's and are parted by the *displaced* midline. The lateral ventricles with their
+    half of the third belong to a side; the fourth ventricle belongs to the posterior fossa.
+    """
+
+    LEFT_HEMISPHERE = 1
+    RIGHT_HEMISPHERE = 2
+    LEFT_VENTRICLE = 3
+    RIGHT_VENTRICLE = 4
+    POSTERIOR_FOSSA = 5
+
+
+class Cavity(IntEnum):
+    """The intracranial cavity as one segment."""
+
+    CAVITY = 1
+
+
+LabelSet: TypeAlias = type[Subtype] | type[Anatomy] | type[Cavity]
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept: (value, scheme, meaning), as DICOM PS3.16 and 3D Slicer terminologies hold it."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """One row of the table.
+
+    Args:
+        name: as 3D Slicer and reports show it.
+        color: sRGB, 0 to 255.
+        category: segmentation property category.
+        type: segmentation property type.
+        region: anatomic region, None where the type says it.
+    """
+
+    name: str
+    color: tuple[int, int, int]
+    category: Code
+    type: Code
+    region: Code | None = None
+
+
+_ABNORMAL = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+_HEMORRHAGE = Code("50960005", "SCT", "Hemorrhage")
+_ANATOMICAL = Code("123037004", "SCT", "Anatomical Structure")
+_CAVITY = Code("91723000", "SCT", "Anatomical structure")
+_INTRACRANIAL = Code("1101003", "SCT", "Intracranial")
+_HEMISPHERE = Code("83678007", "SCT", "Cerebral hemisphere")
+_VENTRICLE = Code("66720007", "SCT", "Lateral ventricle")
+
+LABELS: dict[Subtype | Anatomy | Cavity, Label] = {
+    Subtype.EDH: Label("Epidural hematoma", (240, 228, 66), _ABNORMAL, _HEMORRHAGE, _INTRACRANIAL),
+    Subtype.IPH: Label(
+        "Intraparenchymal hemorrhage", (213, 62, 30), _ABNORMAL, _HEMORRHAGE, Code("12738006", "SCT", "Brain")
+    ),
+    Subtype.IVH: Label(
+        "Intraventricular hemorrhage", (86, 180, 233), _ABNORMAL, _HEMORRHAGE, Code("35764002", "SCT", "Brain ventricle")
+    ),
+    Subtype.SAH: Label(
+        "Subarachnoid hemorrhage", (0, 158, 115), _ABNORMAL, _HEMORRHAGE, Code("35951006", "SCT", "Subarachnoid space")
+    ),
+    Subtype.SDH: Label("Subdural hematoma", (204, 121, 167), _ABNORMAL, _HEMORRHAGE, _INTRACRANIAL),
+    Anatomy.LEFT_HEMISPHERE: Label("Left hemisphere", (102, 155, 255), _ANATOMICAL, _HEMISPHERE),
+    Anatomy.RIGHT_HEMISPHERE: Label("Right hemisphere", (255, 153, 102), _ANATOMICAL, _HEMISPHERE),
+    Anatomy.LEFT_VENTRICLE: Label("Left lateral and third ventricle", (30, 70, 200), _ANATOMICAL, _VENTRICLE),
+    Anatomy.RIGHT_VENTRICLE: Label("Right lateral and third ventricle", (190, 60, 20), _ANATOMICAL, _VENTRICLE),
+    Anatomy.POSTERIOR_FOSSA: Label(
+        "Posterior fossa", (120, 190, 120), _ANATOMICAL, Code("13958008", "SCT", "Posterior cranial fossa")
+    ),
+    Cavity.CAVITY: Label("Intracranial cavity", (200, 200, 200), _CAVITY, _INTRACRANIAL),
+}

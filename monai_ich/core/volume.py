@@ -1,0 +1,99 @@
+"""Images that carry their geometry: CT in Hounsfield units, masks, label maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monai_ich.core.errors import GeometryError, LabelError
+from monai_ich.core.geometry import Geometry
+from monai_ich.core.labels import LabelSet
+
+AIR_HU = -1024.0
+MAX_HU = 3071.0
+
+
+def _require_shape(found: tuple[int, ...], geometry: Geometry, what: str) -> None:
+    if found != geometry.shape:
+        raise GeometryError("GRID_MISMATCH", f"The {what} has shape {found}, its geometry {geometry.shape}.")
+
+
+@dataclass(frozen=True, eq=False)
+class CTVolume:
+    """A head CT.
+
+    Args:
+        hu: float32 ``(I, J, K)``, Hounsfield units, padding is air.
+        geometry: the grid.
+        slab_widths_mm: where the source slices were unevenly spaced and had to be regridded: the width that
+            each *source* slice stands for (half the distance to both neighbors), in slice order; else None.
+    """
+
+    hu: NDArray[np.float32]
+    geometry: Geometry
+    slab_widths_mm: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        _require_shape(self.hu.shape, self.geometry, "CT")
+        if self.hu.dtype != np.float32:
+            object.__setattr__(self, "hu", self.hu.astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """A yes/no image: bool ``(I, J, K)`` on a grid."""
+
+    voxels: NDArray[np.bool_]
+    geometry: Geometry
+
+    def __post_init__(self) -> None:
+        _require_shape(self.voxels.shape, self.geometry, "mask")
+        if self.voxels.dtype != np.bool_:
+            raise LabelError("UNKNOWN_LABEL", f"A mask holds booleans, found {self.voxels.dtype}.")
+
+    @property
+    def volume_ml(self) -> float:
+        """Volume of the true voxels; 0.0 for an empty mask."""
+        return int(self.voxels.sum()) * self.geometry.voxel_ml
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMap:
+    """Label values on a grid.
+
+    Args:
+        voxels: ``(I, J, K)``, whole numbers; kept as uint8.
+        geometry: the grid.
+        labels: the enum that gives each value its meaning (`Subtype`, `Anatomy` or `Cavity`).
+
+    Raises:
+        LabelError: ``UNKNOWN_LABEL`` where a value is neither 0 nor in `labels`.
+    """
+
+    voxels: NDArray[np.uint8]
+    geometry: Geometry
+    labels: LabelSet
+
+    def __post_init__(self) -> None:
+        _require_shape(self.voxels.shape, self.geometry, "label map")
+        allowed = {0, *(int(v) for v in self.labels)}
+        found = np.unique(self.voxels)
+        unknown = [v for v in found.tolist() if v not in allowed]
+        if unknown:
+            raise LabelError(
+                "UNKNOWN_LABEL",
+                f"The label map holds {unknown[:5]}, but {self.labels.__name__} knows only {sorted(allowed)}.",
+            )
+        if self.voxels.dtype != np.uint8:
+            object.__setattr__(self, "voxels", self.voxels.astype(np.uint8))
+
+    def mask(self, *values: int) -> Mask:
+        """The voxels that hold one of `values`; all labeled voxels where none is given."""
+        chosen = np.isin(self.voxels, [int(v) for v in values]) if values else self.voxels > 0
+        return Mask(chosen, self.geometry)
+
+    def volume_ml(self, value: int) -> float:
+        """Volume of one label; 0.0 where it is absent."""
+        return int((self.voxels == int(value)).sum()) * self.geometry.voxel_ml
