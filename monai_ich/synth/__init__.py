@@ -1,0 +1,1 @@
+"""Synthetic head CT with exact truth, in torch: `case` says what, `generate` makes it."""

@@ -1,0 +1,119 @@
+"""Make a synthetic scan from its record: image, truth labels, truth numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from monai_ich.core.geometry import Geometry
+from monai_ich.core.labels import Anatomy, Subtype
+from monai_ich.core.volume import CTVolume, LabelMap
+from monai_ich.synth.case import HeadCase
+from monai_ich.synth.head import Head
+from monai_ich.synth.scanner import expose, fine_offsets_mm, plane_points, scan_geometry
+from monai_ich.synth.tissue import paint
+
+_COARSEST_PIXEL_MM = 1.0  # finer pixels than this are interpolated from a grid of this size
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is exactly known about a synthetic scan.
+
+    Args:
+        volume_ml: by subtype, from partial-volume shares (not from the voxel labels).
+        midline_shift_mm: positive to the patient's right.
+        cavity_ml: intracranial cavity inside the field of view.
+    """
+
+    volume_ml: dict[str, float]
+    midline_shift_mm: float
+    cavity_ml: float
+
+    @property
+    def total_ml(self) -> float:
+        """All subtypes."""
+        return sum(self.volume_ml.values())
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticScan:
+    """A scan with its truth; all on one grid."""
+
+    case: HeadCase
+    ct: CTVolume
+    labels: LabelMap
+    anatomy: LabelMap
+    truth: Truth
+
+
+def synthesize(case: HeadCase, device: torch.device | str = "cpu") -> SyntheticScan:
+    """Make the head of `case` and scan it.
+
+    Truth follows the image: shares of each class are averaged over the slice as HU are, and a voxel gets a label
+    where the share is more than one half. On one device the same case gives the same scan, bit for bit.
+    """
+    with torch.inference_mode():
+        return _synthesize(case, torch.device(device))
+
+
+def _synthesize(case: HeadCase, device: torch.device) -> SyntheticScan:
+    head = Head(case, device)
+    geometry = scan_geometry(case.scanner)
+    coarse = _coarser(geometry)
+    hu, blood, anatomy = [], [], []
+    for k in range(geometry.shape[2]):
+        planes = [plane_points(coarse, k, o, device) for o in fine_offsets_mm(case.scanner)]
+        points = [torch.stack([torch.broadcast_to(p[d], coarse.shape[:2]) for p in planes], -1) for d in range(3)]
+        painted = paint(head, head.fields(*points))
+        hu.append(painted.hu.mean(-1))
+        blood.append(painted.blood.mean(-1))
+        anatomy.append(painted.anatomy.mean(-1))
+    shares = torch.stack(blood, -1), torch.stack(anatomy, -1)
+    truth = Truth(
+        {s.name: round(float(v), 4) for s, v in zip(Subtype, shares[0].sum((1, 2, 3)) * coarse.voxel_ml, strict=True)},
+        round(head.shift_mm, 3),
+        round(float(shares[1].sum() * coarse.voxel_ml), 2),
+    )
+    size = geometry.shape[:2]
+    image = _resize(torch.stack(hu, -1)[None], size)[0]
+    generator = torch.Generator().manual_seed(case.seed + 7)
+    image = expose(image, case.scanner, case.scanner.pixel_mm, generator)
+    return SyntheticScan(
+        case,
+        CTVolume(np.rint(image.cpu().numpy()).astype(np.float32), geometry),
+        LabelMap(_winner(_resize(shares[0], size)), geometry, Subtype),
+        LabelMap(_winner(_resize(shares[1], size)), geometry, Anatomy),
+        truth,
+    )
+
+
+def _coarser(geometry: Geometry) -> Geometry:
+    """The same field of view with pixels of at least `_COARSEST_PIXEL_MM`."""
+    pixel = geometry.spacing_mm[0]
+    if pixel >= 0.9 * _COARSEST_PIXEL_MM:
+        return geometry
+    count = math.ceil(geometry.shape[0] * pixel / _COARSEST_PIXEL_MM)
+    ratio = geometry.shape[0] / count
+    affine = geometry.affine.copy()
+    affine[:3, 3] = geometry.to_world([(ratio - 1) / 2, (ratio - 1) / 2, 0])
+    affine[:3, :2] *= ratio
+    return Geometry((count, count, geometry.shape[2]), affine)
+
+
+def _resize(maps: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
+    """``(C, I, J, K)`` to another in-plane size of the same field of view, linearly."""
+    if tuple(maps.shape[1:3]) == tuple(size):
+        return maps
+    planes = maps.permute(0, 3, 1, 2)
+    return F.interpolate(planes, size=tuple(size), mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
+
+
+def _winner(shares: torch.Tensor) -> np.ndarray:  # type: ignore[type-arg]
+    """The class with the largest share where all together hold more than one half of the voxel."""
+    label = (shares.argmax(0) + 1) * (shares.sum(0) > 0.5)
+    return label.to(torch.uint8).cpu().numpy()

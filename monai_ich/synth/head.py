@@ -1,0 +1,312 @@
+"""One synthetic head: from a point in the scanner to a point in the atlas, with the bleeds' mass effect between.
+
+Three spaces, all in mm: the world (RAS); ``h``, the undisturbed head in MNI mm (pose, scale and a smooth warp
+undone); ``b``, the brain as it was before the bleeds pushed it. The skull lives in ``h``, brain tissue and the midline
+live in ``b``. The warp keeps the plane x = 0, so the ideal midline is x = 0 in ``h`` and the displaced one x = 0 in ``b``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+
+from monai_ich.core.labels import Subtype
+from monai_ich.synth.atlas import SHAPE, SPACING_MM, Atlas, load_atlas, sample
+from monai_ich.synth.case import HeadCase, HemorrhageCase
+
+CENTER_MM = (0.0, -18.0, 10.0)  # the middle of the head, MNI mm
+_NOISE_SPACING_MM = (45.0, 45.0, 45.0, 40.0, 9.0, 16.0, 6.0, 12.0)
+WARP, SKULL, FOLD, BLOB, FINE, FACE = slice(0, 3), 3, 4, 5, 6, 7
+EXTRA_AXIAL = (Subtype.EDH, Subtype.SDH)
+_MAX_THICKNESS_MM = {Subtype.EDH: 38.0, Subtype.SDH: 28.0}
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What is known at a set of points, each a tensor of the points' shape.
+
+    Args:
+        hx, hy, hz: undisturbed head, MNI mm.
+        bx, by, bz: brain before the mass effect, MNI mm.
+        depth: mm below the inner table; negative in bone and outside.
+        tissue: ``(4, *S)`` gray, white, distance to lateral + third ventricles, to the fourth (see `Atlas`).
+        noise: ``(8, *S)`` smooth noise of unit variance (channels named in this module).
+        clots: for each extra-axial bleed, its thickness in mm at the point's place on the skull.
+    """
+
+    hx: torch.Tensor
+    hy: torch.Tensor
+    hz: torch.Tensor
+    bx: torch.Tensor
+    by: torch.Tensor
+    bz: torch.Tensor
+    depth: torch.Tensor
+    tissue: torch.Tensor
+    noise: torch.Tensor
+    clots: tuple[torch.Tensor, ...]
+
+
+def _noise_maps(seed: int) -> torch.Tensor:
+    """Smooth noise ``(8, ...)`` over the atlas box; made on the CPU so that a seed means the same head everywhere."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = tuple(n // 2 for n in SHAPE)
+    maps = []
+    for spacing in _NOISE_SPACING_MM:
+        coarse = [max(3, math.ceil(n * SPACING_MM / spacing) + 2) for n in SHAPE]
+        noise = torch.randn(1, 1, *coarse, generator=generator)
+        noise = F.interpolate(noise, size=shape, mode="trilinear", align_corners=True)
+        kernel = max(1, int(spacing / 12)) * 2 + 1
+        noise = F.avg_pool3d(noise, kernel, stride=1, padding=kernel // 2, count_include_pad=False)
+        maps.append((noise / noise.std()).clamp(-2.2, 2.2)[0])
+    return torch.cat(maps)
+
+
+def _rotation(degrees: tuple[float, float, float]) -> torch.Tensor:
+    """World from head: roll about y, pitch about x, yaw about z."""
+    pitch, roll, yaw = (math.radians(v) for v in degrees)
+    cx, sx, cy, sy, cz, sz = *_cs(pitch), *_cs(roll), *_cs(yaw)
+    x = torch.tensor([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    y = torch.tensor([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    z = torch.tensor([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1.0]])
+    return z @ y @ x
+
+
+def _cs(angle: float) -> tuple[float, float]:
+    return math.cos(angle), math.sin(angle)
+
+
+class Head:
+    """A head ready to be looked at anywhere.
+
+    Args:
+        case: what it is. Sizes of the bleeds and strength of the push are solved here so that volumes and
+            midline shift come out as asked for, where there is room.
+        device: torch device.
+    """
+
+    def __init__(self, case: HeadCase, device: torch.device | str = "cpu") -> None:
+        self.case = case
+        self.device = torch.device(device)
+        atlas = load_atlas()
+        self.atlas = Atlas(atlas.tissue.to(self.device), atlas.hull.to(self.device))
+        self.noise = _noise_maps(case.seed).to(self.device)
+        self.rotation = _rotation(case.scanner.rotation_deg).to(self.device)
+        self.scale_mm = sum(case.anatomy.scale) / 3.0
+        self.sites = [self._on_skull(b) if b.subtype in EXTRA_AXIAL else b.center_mm for b in case.hemorrhages]
+        self.sizes = [0.0] * len(case.hemorrhages)
+        self.push_mm = 0.0
+        self.shift_mm = self._solve()
+
+    # -- coordinates ---------------------------------------------------------------------------------------------
+    def to_head(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """World RAS mm to posed MNI mm, before the warp."""
+        s, r = self.case.anatomy.scale, self.rotation
+        center = [c * k for c, k in zip(CENTER_MM, s, strict=True)]
+        dx, dy = self.case.scanner.offset_mm
+        x, y, z = x - dx - center[0], y - dy - center[1], z - center[2]
+        rotated = [r[0, i] * x + r[1, i] * y + r[2, i] * z for i in range(3)]
+        return tuple((v + c) / k for v, c, k in zip(rotated, center, s, strict=True))
+
+    def fields(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> Fields:
+        """Everything about world points (RAS mm) of any shape."""
+        return self.fields_of_head(*self.to_head(x, y, z))
+
+    def fields_of_head(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> Fields:
+        """The same for posed MNI points before the warp."""
+        half = self.noise.shape[1:]
+        noise = _sample_box(self.noise, x, y, z)
+        assert noise.shape[0] == len(_NOISE_SPACING_MM) and len(half) == 3
+        warp = noise[WARP] * self.case.anatomy.warp_mm
+        hx, hy, hz = x + warp[0] * torch.tanh(x.abs() / 20.0), y + warp[1], z + warp[2]
+        hull = sample(self.atlas.hull, hx, hy, hz)[0] * self.scale_mm
+        depth = self.case.anatomy.csf_gap_mm - hull
+        clots = tuple(
+            self._bump(i, b, hx, hy, hz, noise).mul(self.sizes[i])
+            for i, b in enumerate(self.case.hemorrhages)
+            if b.subtype in EXTRA_AXIAL
+        )
+        bx, by, bz = self._before_mass(hx, hy, hz, depth, clots)
+        return Fields(hx, hy, hz, bx, by, bz, depth, sample(self.atlas.tissue, bx, by, bz), noise, clots)
+
+    # -- bleeds --------------------------------------------------------------------------------------------------
+    def _on_skull(self, bleed: HemorrhageCase) -> tuple[float, float, float]:
+        """Where the ray from the head's center through the bleed's site meets the hull."""
+        center = torch.tensor(CENTER_MM, device=self.device)
+        ray = torch.tensor(bleed.center_mm, device=self.device) - center
+        points = center + torch.linspace(0.3, 1.6, 131, device=self.device)[:, None] * ray
+        hull = sample(self.atlas.hull, *points.T)[0]
+        x, y, z = points[int(hull.abs().argmin())].tolist()
+        return x, y, z
+
+    def _bump(
+        self, index: int, bleed: HemorrhageCase, hx: torch.Tensor, hy: torch.Tensor, hz: torch.Tensor, noise: torch.Tensor
+    ) -> torch.Tensor:
+        """Relative thickness (0..1) of an extra-axial clot: a lens for EDH, a crescent for SDH; never across the falx."""
+        cx, cy, cz = self.sites[index]
+        dx, dy, dz = hx - cx, hy - cy, hz - cz
+        square = dx * dx + dy * dy + dz * dz
+        if bleed.subtype is Subtype.EDH:
+            nx, ny, nz = (c - m for c, m in zip((cx, cy, cz), CENTER_MM, strict=True))
+            length = math.sqrt(nx * nx + ny * ny + nz * nz)
+            outward = (dx * nx + dy * ny + dz * nz) / length
+            bump = 1.0 - (square - outward * outward) / bleed.extent_mm**2
+            bump = bump * (outward > -60.0)
+        else:
+            bump = 1.0 - (square / bleed.extent_mm**2) ** 2
+            bump = bump * (1.0 + 0.8 * bleed.roughness * noise[BLOB]) * ((hz + 32.0) / 12.0).clamp(0, 1)
+        return (bump * ((bleed.side * hx - 1.0) / 7.0).clamp(0, 1)).clamp(0, 1)
+
+    def scores(self, f: Fields) -> list[torch.Tensor]:
+        """For each bleed a field whose lowest values it fills first; infinite where it cannot be."""
+        extra = iter(f.clots)
+        taken = torch.zeros_like(f.depth, dtype=torch.bool)
+        scores = []
+        for i, bleed in enumerate(self.case.hemorrhages):
+            if bleed.subtype in EXTRA_AXIAL:
+                bump = next(extra) / self.sizes[i] if self.sizes[i] else self._bump(i, bleed, f.hx, f.hy, f.hz, f.noise)
+                score = torch.where((f.depth > 0) & (bump > 0.02), f.depth / bump.clamp_min(0.02), torch.inf)
+            else:
+                score = _inside_score(bleed, self.sites[i], f, self.ventricles(f), self.csf(f))
+            scores.append(score)
+        for i, bleed in enumerate(self.case.hemorrhages):  # a clot outside the brain leaves no room for others
+            if bleed.subtype in EXTRA_AXIAL:
+                scores[i] = torch.where(taken, torch.inf, scores[i])
+                taken = taken | (scores[i] <= self.sizes[i])
+        for i, bleed in enumerate(self.case.hemorrhages):
+            if bleed.subtype not in EXTRA_AXIAL:
+                scores[i] = torch.where(taken, torch.inf, scores[i])
+                if bleed.subtype is Subtype.IPH:
+                    taken = taken | (scores[i] <= self.sizes[i])
+        return scores
+
+    def ventricles(self, f: Fields) -> torch.Tensor:
+        """Signed distance (mm) to the ventricles' wall, negative inside; the pressed side is narrower."""
+        a = self.case.anatomy
+        blood = sum(b.volume_ml for b in self.case.hemorrhages if b.subtype is Subtype.IVH)
+        growth = a.ventricle_growth_mm + min(4.0, 0.08 * blood)
+        pressed = min(1.0, abs(self.push_mm) / 12.0)
+        side = torch.sign(f.bx) * (-1.0 if self.push_mm > 0 else 1.0)  # +1 on the side that pushes
+        lateral = f.tissue[2] - growth + pressed * side * 1.2
+        septum = (1.0 - f.bx.abs()).clamp(min=-3.0) * (f.bz > 6.0) - 3.0 * (f.bz <= 6.0)
+        return torch.maximum(torch.minimum(lateral, f.tissue[3] - 0.5 * growth), septum)
+
+    def csf(self, f: Fields) -> torch.Tensor:
+        """Share of cerebrospinal fluid outside the ventricles, 0..1 (cisterns, sulci, the gap below the skull)."""
+        a = self.case.anatomy
+        pressed = min(1.0, abs(self.push_mm) / 10.0) * (f.bx * (-1.0 if self.push_mm > 0 else 1.0) > 0)
+        brain = f.tissue[0] + f.tissue[1]
+        share = 1.0 - ((brain - a.sulcus_threshold * (1.0 - 0.6 * pressed)) / 0.2 + 0.5).clamp(0, 1)
+        width = a.fold_width * (1.0 - 0.8 * pressed) + 1e-3
+        inward = (f.depth - a.csf_gap_mm - 3.0).clamp_min(0) / 12.0
+        fold = 1.0 - (f.noise[FOLD].abs() / width + inward).clamp(0, 1)
+        return torch.maximum(share, fold * (f.bz > -25.0))
+
+    # -- mass effect ---------------------------------------------------------------------------------------------
+    def _before_mass(
+        self, hx: torch.Tensor, hy: torch.Tensor, hz: torch.Tensor, depth: torch.Tensor, clots: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        bx, by, bz = hx, hy, hz
+        rx, ry, rz = hx - CENTER_MM[0], hy - CENTER_MM[1], hz - CENTER_MM[2]
+        inverse = torch.rsqrt(rx * rx + ry * ry + rz * rz + 1.0)
+        for clot in clots:  # brain below a clot was nearer to the skull
+            pressed = clot * torch.exp(-(depth - clot).clamp_min(0) / 28.0) * inverse / self.scale_mm
+            bx, by, bz = bx + rx * pressed, by + ry * pressed, bz + rz * pressed
+        fixed = 1.0 - torch.exp(-depth.clamp_min(0) / 14.0)
+        for i, bleed in enumerate(self.case.hemorrhages):
+            if bleed.subtype is Subtype.IPH and self.sizes[i]:
+                cx, cy, cz = self.sites[i]
+                dx, dy, dz = hx - cx, hy - cy, hz - cz
+                ratio = 0.6 * (self.sizes[i] ** 2 / (dx * dx + dy * dy + dz * dz + 1.0)) ** 1.5
+                pull = (1.0 - (1.0 - ratio).clamp_min(0.05) ** (1.0 / 3.0)) * fixed
+                bx, by, bz = bx - dx * pull, by - dy * pull, bz - dz * pull
+        if self.push_mm:
+            anchor = self._push_center()
+            reach = max(20.0, 1.6 * abs(self.push_mm))
+            damp = 1.0 - torch.exp(-depth.clamp_min(0) / reach)
+            where = torch.exp(-0.5 * (((hy - anchor) / 48.0) ** 2 + ((hz - 12.0) / 36.0) ** 2))
+            bx = bx - self.push_mm * where * damp * torch.sigmoid((hz + 22.0) / 6.0)
+        return bx, by, bz
+
+    def _push_center(self) -> float:
+        masses = [b for b in self.case.hemorrhages if b.subtype in (*EXTRA_AXIAL, Subtype.IPH)]
+        mean = sum(b.center_mm[1] * b.volume_ml for b in masses) / max(sum(b.volume_ml for b in masses), 1e-6)
+        return max(-22.0, min(20.0, mean))
+
+    def measure_shift_mm(self) -> float:
+        """The exact midline shift: largest distance between the displaced midline and the ideal plane at the level of
+        septum pellucidum and third ventricle, positive to the patient's right."""
+        x, y, z = torch.meshgrid(
+            torch.arange(-32.0, 33.0, device=self.device),
+            torch.arange(-26.0, 23.0, 3.0, device=self.device),
+            torch.arange(-2.0, 23.0, 3.0, device=self.device),
+            indexing="ij",
+        )
+        bx = self.fields_of_head(x, y, z).bx
+        left, right = bx[:-1], bx[1:]
+        crosses = (left < 0) & (right >= 0)
+        root = torch.where(crosses, x[:-1] - left / (right - left).clamp_min(1e-6), 0.0)
+        nearest = root.abs().amax(dim=0)
+        best = root.abs().flatten().argmax()
+        return float(root.flatten()[best]) * self.case.anatomy.scale[0] if float(nearest.max()) > 0 else 0.0
+
+    # -- solving -------------------------------------------------------------------------------------------------
+    def _solve(self) -> float:
+        """Find the sizes that give the volumes asked for, and the push that gives the shift asked for."""
+        step = 3.0
+        axes = [torch.arange(-98.0, 99.0, step), torch.arange(-128.0, 95.0, step), torch.arange(-70.0, 96.0, step)]
+        x, y, z = (v.to(self.device) for v in torch.meshgrid(*axes, indexing="ij"))
+        cell_ml = step**3 * math.prod(self.case.anatomy.scale) / 1000.0
+        bleeds = self.case.hemorrhages
+        first = [i for i, b in enumerate(bleeds) if b.subtype in EXTRA_AXIAL]
+        second = [i for i, b in enumerate(bleeds) if b.subtype is Subtype.IPH]
+        third = [i for i, b in enumerate(bleeds) if b.subtype in (Subtype.IVH, Subtype.SAH)]
+        for group in (first, second, third):
+            if group:
+                scores = self.scores(self.fields_of_head(x, y, z))
+                for i in group:
+                    self.sizes[i] = self._size_for(bleeds[i], scores[i], cell_ml)
+            if group is second and self.case.shift_mm:
+                for _ in range(5):
+                    self.push_mm += self.case.shift_mm - self.measure_shift_mm()
+                    self.push_mm = max(-24.0, min(24.0, self.push_mm))
+        return self.measure_shift_mm()
+
+    def _size_for(self, bleed: HemorrhageCase, score: torch.Tensor, cell_ml: float) -> float:
+        values = score[torch.isfinite(score)]
+        wanted = int(bleed.volume_ml / cell_ml)
+        if values.numel() == 0 or wanted < 1:
+            return max(1.0, (bleed.volume_ml * 239.0) ** (1 / 3)) if bleed.subtype is Subtype.IPH else 0.0
+        size = float(values.kthvalue(min(wanted, max(1, int(0.92 * values.numel())))).values)
+        return min(size, _MAX_THICKNESS_MM.get(bleed.subtype, math.inf))
+
+
+def _sample_box(maps: torch.Tensor, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    return sample(maps, x, y, z)  # any resolution: coordinates are relative to the box
+
+
+def _inside_score(
+    bleed: HemorrhageCase, site: tuple[float, float, float], f: Fields, ventricles: torch.Tensor, csf: torch.Tensor
+) -> torch.Tensor:
+    """Scores of the bleeds inside the dura: distance from the site (IPH, SAH), height in the ventricle (IVH)."""
+    cx, cy, cz = site
+    if bleed.subtype is Subtype.IVH:
+        if bleed.roughness < 0.25:  # blood settles: the head lies on its back
+            score = f.hy + 4.0 * bleed.roughness * f.noise[BLOB]
+        else:
+            score = ((f.bx - cx) ** 2 + (f.by - cy) ** 2 + (f.bz - cz) ** 2).sqrt() + 12.0 * bleed.roughness * f.noise[BLOB]
+        return torch.where(ventricles < -0.2, score, torch.inf)
+    stretch = 0.75 + 0.5 * abs(math.sin(7.0 * cx + cy))  # an elongated clot, fixed by its place
+    distance = ((f.hx - cx) ** 2 + ((f.hy - cy) / (0.7 + 0.6 * stretch)) ** 2 + ((f.hz - cz) / (1.6 - 0.6 * stretch)) ** 2)
+    score = distance.sqrt() * (1.0 + 0.5 * bleed.roughness * f.noise[BLOB]).clamp_min(0.5)
+    if bleed.subtype is Subtype.IPH:
+        return torch.where((f.depth > 2.5) & (ventricles > 0.5) & (csf < 0.9), score, torch.inf)
+    room = (csf > 0.5) & (f.depth > 0.8) & (ventricles > 0.5) & (f.hz > -55.0)
+    return torch.where(room, score, torch.inf)
+
+
+def turned(case: HeadCase, rotation_deg: tuple[float, float, float]) -> HeadCase:
+    """The same head in another pose."""
+    return replace(case, scanner=replace(case.scanner, rotation_deg=rotation_deg))

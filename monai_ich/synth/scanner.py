@@ -1,0 +1,76 @@
+"""The scanner: a grid of slices (tilted or not), each the average over its thickness, blurred and noisy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from monai_ich.core.geometry import Geometry
+from monai_ich.synth.case import ScannerCase
+
+_FINE_MM = 1.6  # a slice thicker than this is averaged from several fine planes
+
+
+def scan_geometry(s: ScannerCase) -> Geometry:
+    """The grid of the series: in-plane axes to left and posterior as a scanner writes them, slices from low to high.
+
+    The gantry tilts the planes about the left-right axis while the table moves along z, so the grid is sheared.
+    """
+    tilt = math.radians(s.tilt_deg)
+    step = s.slice_mm / math.cos(tilt)  # table travel that gives slice_mm between planes
+    count = max(8, round((s.top_mm - s.bottom_mm) / step))
+    affine = np.eye(4)
+    affine[:3, 0] = [-s.pixel_mm, 0.0, 0.0]
+    affine[:3, 1] = [0.0, -s.pixel_mm * math.cos(tilt), -s.pixel_mm * math.sin(tilt)]
+    affine[:3, 2] = [0.0, 0.0, step]
+    middle = np.array([(s.pixels - 1) / 2, (s.pixels - 1) / 2, 0.0])
+    center = np.array([s.offset_mm[0], -16.0 + s.offset_mm[1], s.bottom_mm])
+    affine[:3, 3] = center - affine[:3, :3] @ middle
+    return Geometry((s.pixels, s.pixels, count), affine)
+
+
+def fine_offsets_mm(s: ScannerCase) -> list[float]:
+    """Where, along the slice normal, the fine planes of one slice lie."""
+    count = max(1, math.ceil(s.thickness_mm / _FINE_MM))
+    return [s.thickness_mm * ((i + 0.5) / count - 0.5) for i in range(count)]
+
+
+def plane_points(geometry: Geometry, k: int, offset_mm: float, device: torch.device) -> tuple[torch.Tensor, ...]:
+    """World points ``3 x (I, J)`` of slice ``k`` moved along its normal."""
+    ai, aj, ak = geometry.affine[:3, :3].T
+    normal = np.cross(ai, aj)
+    normal *= np.sign(normal @ ak) / np.linalg.norm(normal)
+    origin = geometry.affine[:3, 3] + k * ak + offset_mm * normal
+    i = torch.arange(geometry.shape[0], device=device, dtype=torch.float32)[:, None]
+    j = torch.arange(geometry.shape[1], device=device, dtype=torch.float32)[None, :]
+    return tuple(float(origin[d]) + float(ai[d]) * i + float(aj[d]) * j for d in range(3))
+
+
+def _gaussian(image: torch.Tensor, sigma: float) -> torch.Tensor:
+    """In-plane blur of ``(I, J, K)``; sigma in pixels."""
+    if sigma < 0.15:
+        return image
+    radius = max(1, math.ceil(2.5 * sigma))
+    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=image.device) / sigma) ** 2)
+    taps = (taps / taps.sum()).float()
+    x = image.permute(2, 0, 1)[:, None]
+    x = F.conv2d(F.pad(x, (0, 0, radius, radius), mode="replicate"), taps.view(1, 1, -1, 1))
+    x = F.conv2d(F.pad(x, (radius, radius, 0, 0), mode="replicate"), taps.view(1, 1, 1, -1))
+    return x[:, 0].permute(1, 2, 0)
+
+
+def expose(hu: torch.Tensor, s: ScannerCase, pixel_mm: float, generator: torch.Generator) -> torch.Tensor:
+    """Blur, sharpening kernel, beam hardening, correlated noise; HU in, HU out, ``(I, J, K)``."""
+    image = _gaussian(hu, s.blur_mm / pixel_mm)
+    if s.sharpen:
+        image = image + s.sharpen * (image - _gaussian(image, 1.2 / pixel_mm))
+    dense = _gaussian((hu > 300).float(), 9.0 / pixel_mm)  # beam hardening brightens next to bone
+    image = image * s.gain + s.offset_hu + 6.0 * dense * (image > -200)
+    noise = torch.randn(hu.shape, generator=generator).to(hu.device)
+    noise = _gaussian(noise, s.noise_blur_mm / pixel_mm)
+    noise = noise / noise.std().clamp_min(1e-6)
+    body = 0.35 + 0.65 * _gaussian((hu > -200).float(), 6.0 / pixel_mm)
+    return (image + s.noise_hu * body * noise).clamp(-1024.0, 3071.0)

@@ -1,0 +1,153 @@
+"""From what is known at a point to Hounsfield units and to the share of each truth label there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from monai_ich.core.labels import Anatomy, Subtype
+from monai_ich.synth.head import BLOB, EXTRA_AXIAL, FACE, FINE, SKULL, Fields, Head
+
+_AIR_HU = -1000.0
+FORAMEN_MAGNUM_MM = -62.0
+# skull base, MNI mm, mirrored: start, end, radius
+_BASE_BONES = (
+    ((15.0, -15.0, -34.0), (60.0, -36.0, -31.0), 6.5),  # petrous ridge
+    ((6.0, 12.0, -20.0), (46.0, 22.0, -25.0), 3.0),  # sphenoid wing
+    ((0.0, 1.0, -28.0), (0.0, -15.0, -64.0), 6.0),  # clivus
+)
+
+
+@dataclass(frozen=True)
+class Painted:
+    """Fine-grained image and truth, tensors of the points' shape ``S``.
+
+    Args:
+        hu: ``(*S)``.
+        blood: ``(5, *S)`` share of each `Subtype`, 0..1.
+        anatomy: ``(5, *S)`` share of each `Anatomy` part.
+    """
+
+    hu: torch.Tensor
+    blood: torch.Tensor
+    anatomy: torch.Tensor
+
+
+def _soft(distance_mm: torch.Tensor, width_mm: float = 0.5) -> torch.Tensor:
+    """1 where the distance is negative (inside), 0 outside, a ramp between."""
+    return (0.5 - distance_mm / (2.0 * width_mm)).clamp(0, 1)
+
+
+def _capsule_mm(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, bone: tuple) -> torch.Tensor:  # type: ignore[type-arg]
+    (ax, ay, az), (bx, by, bz), radius = bone
+    dx, dy, dz = bx - ax, by - ay, bz - az
+    t = (((x - ax) * dx + (y - ay) * dy + (z - az) * dz) / (dx * dx + dy * dy + dz * dz)).clamp(0, 1)
+    square = (x - ax - t * dx) ** 2 + (y - ay - t * dy) ** 2 + (z - az - t * dz) ** 2
+    return square.sqrt() - radius
+
+
+def tentorium_mm(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Height of the tentorium, MNI mm, over (x, y): highest at the straight sinus, falling sideways and backward."""
+    ridge = torch.where(y > -48.0, -2.0 - 0.35 * (y + 48.0).clamp(0, 30), -2.0 + 0.28 * (y + 48.0))
+    return ridge - 21.0 * (1.0 - torch.exp(-x.abs() / 20.0)) - 0.06 * x.abs()
+
+
+def _outside(head: Head, f: Fields) -> torch.Tensor:
+    """Air, scalp, face and neck."""
+    a = head.case.anatomy
+    skin = f.depth + a.skull_mm * (1.0 + 0.25 * f.noise[SKULL]) + a.scalp_mm
+    face = 1.0 - ((f.hx / 62) ** 2 + ((f.hy - 22) / 68) ** 2 + ((f.hz + 62) / 62) ** 2)
+    neck = 1.0 - ((f.hx / 58) ** 2 + ((f.hy + 32) / 58) ** 2) - (f.hz + 35).clamp_min(0) / 10
+    body = torch.maximum(skin, torch.maximum(face, neck) * 30.0)
+    fat = (f.noise[FACE] > -0.2).float()
+    hu = 48.0 - 130.0 * fat + 8.0 * f.noise[FINE]
+    low = (f.hz < -22.0) & (skin < a.scalp_mm + 25.0)
+    mouth = low & (f.hy > -5) & (f.hx.abs() < 45)
+    bones = low & (f.noise[FACE] > 1.0)
+    hu = torch.where(bones, 500.0 + 200.0 * f.noise[BLOB], hu)
+    hu = torch.where(mouth & (f.noise[BLOB] < -0.6), _AIR_HU, hu)
+    orbit = ((f.hx.abs() - 32) ** 2 + (f.hy - 58) ** 2 + (f.hz + 36) ** 2).sqrt()
+    hu = torch.where(orbit < 19.0, -80.0, hu)
+    hu = torch.where(orbit < 12.0, 12.0, hu)
+    return _AIR_HU + (hu - _AIR_HU) * _soft(-body, 0.8)
+
+
+def _skull(head: Head, f: Fields) -> tuple[torch.Tensor, torch.Tensor]:
+    """Share and density of bone: vault with two tables, thick base, canal left open."""
+    a = head.case.anatomy
+    thickness = a.skull_mm * (1.0 + 0.25 * f.noise[SKULL]).clamp_min(0.4)
+    canal = (f.hx**2 + ((f.hy + 38) / 1.2) ** 2).sqrt() - 13.0
+    vault = _soft(f.depth, 0.5) * _soft(-(f.depth + thickness), 0.5)
+    vault = vault * (1.0 - _soft(canal) * (f.hz < -50))
+    base = torch.stack([_capsule_mm(f.hx.abs(), f.hy, f.hz, b) for b in _BASE_BONES]).amin(0) - 1.2 * f.noise[BLOB]
+    share = torch.maximum(vault, _soft(base))
+    middle = 1.0 - ((-f.depth / thickness - 0.5).abs() / 0.3).clamp(0, 1)
+    hu = a.bone_hu * (1.0 - 0.55 * middle + 0.08 * f.noise[FINE])
+    cells = (f.hz < -25) & (f.hz > -60) & (f.hx.abs() > 38) & (f.noise[FINE] > 0.2)  # mastoid air cells
+    return share, torch.where(cells, -700.0, hu)
+
+
+def _brain(head: Head, f: Fields, ventricles: torch.Tensor, csf: torch.Tensor) -> torch.Tensor:
+    """Gray and white matter, fluid, dura, sinuses and calcifications."""
+    a = head.case.anatomy
+    gray, white = f.tissue[0], f.tissue[1]
+    share = white / (gray + white).clamp_min(0.05)
+    hu = a.gray_hu - a.white_drop_hu * share + 1.2 * f.noise[FINE] + 1.0 * f.noise[SKULL]
+    if a.white_lesion_hu:
+        near = (1.0 - (f.tissue[2] - a.ventricle_growth_mm).abs() / 12.0).clamp(0, 1)
+        hu = hu - a.white_lesion_hu * near * share
+    hu = hu + (a.csf_hu - hu) * torch.maximum(csf, _soft(ventricles))
+    dura = _soft(f.bx.abs() - 0.9) * ((((f.by + 20) / 56) ** 2 + ((f.bz - 4) / 44) ** 2) > 1) * (f.bz > -8)
+    tent = _soft((f.bz - tentorium_mm(f.bx, f.by)).abs() - 0.8) * (f.by < -38) * (f.bx.abs() > 6)
+    sinus = _soft(f.hx.abs() - 3.5) * _soft(f.depth - 6.0) * ((f.hz > 15) | (f.hy < -75))
+    transverse = _soft((f.hz - tentorium_mm(f.hx, f.hy)).abs() - 4.0) * _soft(f.depth - 7.0) * (f.hy < -55)
+    hu = hu + (52.0 - hu) * torch.stack([0.8 * dura, 0.5 * tent, 0.9 * sinus, 0.8 * transverse]).amax(0)
+    if a.calcified:
+        pineal = (f.bx**2 + (f.by + 28) ** 2 + (f.bz - 2) ** 2).sqrt() - 2.5
+        choroid = ((f.bx.abs() - 23) ** 2 + (f.by + 43) ** 2 + (f.bz - 9) ** 2).sqrt() - 2.2
+        falx = ((f.bx / 1.4) ** 2 + (f.by - 45) ** 2 / 9 + (f.bz - 40) ** 2 / 16).sqrt() - 1.0
+        hu = hu + (170.0 - hu) * _soft(torch.stack([pineal, choroid, falx + 0.6 * f.noise[BLOB]]).amin(0))
+    return hu
+
+
+def paint(head: Head, f: Fields) -> Painted:
+    """Paint points from outside to inside; each layer covers the one before by its share."""
+    ventricles, csf = head.ventricles(f), head.csf(f)
+    bone, bone_hu = _skull(head, f)
+    above = f.hz > FORAMEN_MAGNUM_MM
+    inside = _soft(-f.depth) * above
+    cavity = (inside * (1.0 - bone)).clamp(0, 1)
+    canal = _soft((f.hx**2 + ((f.hy + 38) / 1.2) ** 2).sqrt() - 11.0) * ~above
+    hu = _outside(head, f)
+    hu = hu + (_brain(head, f, ventricles, csf) - hu) * torch.maximum(inside, canal)
+    blood = torch.zeros(len(Subtype), *f.depth.shape, device=f.depth.device)
+    for bleed, size, score in zip(head.case.hemorrhages, head.sizes, head.scores(f), strict=True):
+        if size == 0.0:
+            continue
+        step = 0.6 if bleed.subtype in EXTRA_AXIAL else 0.9
+        share = ((size - score) / step + 0.5).clamp(0, 1) * cavity
+        if bleed.subtype is Subtype.SAH:
+            share = share * (1.3 * csf).clamp(0, 1)
+        if bleed.subtype is Subtype.IPH and bleed.extent_mm > 0.5:  # edema around the clot
+            rim = (1.0 - (score - size) / bleed.extent_mm).clamp(0, 1) * torch.isfinite(score) * (1.0 - csf)
+            hu = hu - 11.0 * rim * (score > size)
+        texture = bleed.hu * (1.0 + 0.05 * f.noise[FINE] + 0.04 * f.noise[BLOB])
+        hu = hu + (texture - hu) * share
+        blood[bleed.subtype - 1] = torch.maximum(blood[bleed.subtype - 1], share)
+    hu = hu + (bone_hu - hu) * bone
+    return Painted(hu, blood, _anatomy(f, ventricles, cavity))
+
+
+def _anatomy(f: Fields, ventricles: torch.Tensor, cavity: torch.Tensor) -> torch.Tensor:
+    behind = f.by < -9.0 - 0.55 * f.bx.abs()
+    below = behind & (f.bz < tentorium_mm(f.bx, f.by))
+    left, ventricle = f.bx < 0, (ventricles < 0) & ~below
+    parts = {
+        Anatomy.LEFT_HEMISPHERE: left & ~ventricle & ~below,
+        Anatomy.RIGHT_HEMISPHERE: ~left & ~ventricle & ~below,
+        Anatomy.LEFT_VENTRICLE: left & ventricle,
+        Anatomy.RIGHT_VENTRICLE: ~left & ventricle,
+        Anatomy.POSTERIOR_FOSSA: below,
+    }
+    return torch.stack([parts[part] * cavity for part in Anatomy])
