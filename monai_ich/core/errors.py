@@ -1,13 +1,13 @@
 """Errors of the toolkit: one sentence each, with a stable code.
 
-    IchError
-    ├── InputError       the path given is not something the toolkit reads (or its values are not HU)
-    ├── SeriesError      a DICOM series that is refused (codes: the table in io/dicom_series.py)
-    ├── GeometryError    a grid that cannot exist, or grids that differ
-    ├── LabelError       a label value without a meaning
-    ├── ManifestError    a manifest that breaks its schema
-    ├── BundleError      a bundle that is missing or broken
-    └── OutputError      the output folder cannot be written or holds earlier results
+IchError
+├── InputError       the path given is not something the toolkit reads (or its values are not HU)
+├── SeriesError      a DICOM series that is refused (codes: the table in io/dicom_series.py)
+├── GeometryError    a grid that cannot exist, or grids that differ
+├── LabelError       a label value without a meaning
+├── ManifestError    a manifest that breaks its schema
+├── BundleError      a bundle that is missing or broken
+└── OutputError      the output folder cannot be written or holds earlier results
 """
 
 from __future__ import annotations

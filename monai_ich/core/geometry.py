@@ -1,7 +1,8 @@
 """Where voxels are: the grid of a volume in RAS+ millimeters.
 
 Arrays are ``(I, J, K)``; the affine takes voxel centers ``(i, j, k, 1)`` to world RAS+ millimeters, as in NIfTI.
-DICOM, ITK and NRRD speak LPS+; they meet this class through `Geometry.from_lps` and `Geometry.affine_lps` and nowhere else.
+DICOM, ITK and NRRD speak LPS+; they meet this class through `Geometry.from_lps` and
+`Geometry.affine_lps` and nowhere else.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class Geometry:
     def __post_init__(self) -> None:
         shape = tuple(int(n) for n in self.shape)
         if len(shape) != 3 or min(shape) < 1:
-            raise GeometryError("BAD_GEOMETRY", f"A volume needs three dimensions of at least one voxel, found {shape}.")
+            raise GeometryError(
+                "BAD_GEOMETRY", f"A volume needs three dimensions of at least one voxel, found {shape}."
+            )
         affine = np.array(self.affine, dtype=np.float64)
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
             raise GeometryError("BAD_GEOMETRY", f"The affine must be a finite 4x4 matrix, found shape {affine.shape}.")

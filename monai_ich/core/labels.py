@@ -82,7 +82,11 @@ LABELS: dict[Subtype | Anatomy | Cavity, Label] = {
         "Intraparenchymal hemorrhage", (213, 62, 30), _ABNORMAL, _HEMORRHAGE, Code("12738006", "SCT", "Brain")
     ),
     Subtype.IVH: Label(
-        "Intraventricular hemorrhage", (86, 180, 233), _ABNORMAL, _HEMORRHAGE, Code("35764002", "SCT", "Brain ventricle")
+        "Intraventricular hemorrhage",
+        (86, 180, 233),
+        _ABNORMAL,
+        _HEMORRHAGE,
+        Code("35764002", "SCT", "Brain ventricle"),
     ),
     Subtype.SAH: Label(
         "Subarachnoid hemorrhage", (0, 158, 115), _ABNORMAL, _HEMORRHAGE, Code("35951006", "SCT", "Subarachnoid space")

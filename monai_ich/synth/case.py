@@ -20,7 +20,7 @@ class AnatomyCase:
     """One head. Lengths in mm, angles in degrees, densities in HU."""
 
     scale: tuple[float, float, float] = (0.91, 0.91, 0.91)
-    warp_mm: float = 4.0
+    warp_mm: float = 2.5
     sulcus_threshold: float = 0.5
     fold_width: float = 0.12
     ventricle_growth_mm: float = 1.0
@@ -33,6 +33,8 @@ class AnatomyCase:
     bone_hu: float = 1200.0
     white_lesion_hu: float = 0.0
     calcified: bool = True
+    holder: bool = False
+    infarct_mm: tuple[float, float, float, float] | None = None  # center and radius
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class ScannerCase:
     top_mm: float = 92.0
     noise_hu: float = 4.0
     noise_blur_mm: float = 0.6
-    blur_mm: float = 0.7
+    blur_mm: float = 0.5
     sharpen: float = 0.0
     gain: float = 1.0
     offset_hu: float = 0.0
@@ -129,11 +131,12 @@ def draw_anatomy(rng: np.random.Generator) -> AnatomyCase:
     size = rng.normal(0.915, 0.035)
     age = rng.beta(1.3, 1.6)
     shape = rng.normal(1.0, [0.035, 0.035, 0.03])
+    infarct = (float(rng.choice([-1, 1]) * rng.uniform(25, 55)), rng.uniform(-75, 40), rng.uniform(-5, 45))
     return AnatomyCase(
         scale=tuple(float(v) for v in np.clip(size * shape, 0.8, 1.04)),  # type: ignore[arg-type]
-        warp_mm=rng.uniform(2.0, 6.0),
+        warp_mm=rng.uniform(1.0, 3.8),
         sulcus_threshold=0.35 + 0.4 * age + rng.normal(0, 0.05),
-        fold_width=0.04 + 0.22 * age * rng.uniform(0.4, 1.2),
+        fold_width=0.06 + 0.34 * age * rng.uniform(0.5, 1.2),
         ventricle_growth_mm=-0.8 + 6.0 * age * rng.uniform(0.2, 1.1),
         csf_gap_mm=0.8 + 4.5 * age * rng.uniform(0.1, 1.0),
         skull_mm=rng.uniform(4.0, 10.0),
@@ -144,6 +147,8 @@ def draw_anatomy(rng: np.random.Generator) -> AnatomyCase:
         bone_hu=rng.uniform(800.0, 1700.0),
         white_lesion_hu=float(rng.uniform(0, 12) * age * (rng.random() < 0.5)),
         calcified=bool(rng.random() < 0.7),
+        holder=bool(rng.random() < 0.5),
+        infarct_mm=(*infarct, rng.uniform(8, 28)) if rng.random() < 0.2 else None,
     )
 
 
@@ -169,7 +174,7 @@ def draw_hemorrhage(rng: np.random.Generator, subtype: Subtype, side: int | None
         a, e = math.radians(azimuth), math.radians(elevation)
         site = np.array([70 * math.cos(a) * math.cos(e), -18 + 88 * math.sin(a) * math.cos(e), 10 + 75 * math.sin(e)])
         if subtype is Subtype.SDH:
-            extent_mm = rng.uniform(50.0, 95.0)
+            extent_mm = float(np.clip(30.0 + 8.5 * volume_ml**0.42, 32.0, 95.0)) * rng.uniform(0.85, 1.3)
             if rng.random() < 0.25:  # subacute and chronic
                 hu = rng.uniform(18.0, 45.0)
         else:
@@ -216,7 +221,7 @@ def draw_scanner(rng: np.random.Generator) -> ScannerCase:
         top_mm=float(rng.uniform(80, 105) if rng.random() < 0.9 else rng.uniform(60, 80)),
         noise_hu=float(rng.uniform(1.5, 7.0)) * (1.5 if thin else 1.0),
         noise_blur_mm=float(rng.uniform(0.4, 1.2)),
-        blur_mm=float(rng.uniform(0.3, 1.1)),
+        blur_mm=float(rng.uniform(0.3, 0.75)),
         sharpen=float(rng.uniform(0, 0.8) if rng.random() < 0.3 else 0.0),
         gain=float(rng.normal(1.0, 0.02)),
         offset_hu=float(rng.normal(0, 2.0)),

@@ -14,9 +14,10 @@ from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.synth.case import HeadCase
 from monai_ich.synth.head import Head
-from monai_ich.synth.scanner import expose, fine_offsets_mm, plane_points, scan_geometry
+from monai_ich.synth.scanner import blur, expose, fine_offsets_mm, plane_points, scan_geometry
 from monai_ich.synth.tissue import paint
 
+_MAX_BONE_SHARE = 0.2  # blood is not labeled where more bone than this shines into the voxel
 _COARSEST_PIXEL_MM = 1.0  # finer pixels than this are interpolated from a grid of this size
 
 
@@ -65,7 +66,7 @@ def _synthesize(case: HeadCase, device: torch.device) -> SyntheticScan:
     head = Head(case, device)
     geometry = scan_geometry(case.scanner)
     coarse = _coarser(geometry)
-    hu, blood, anatomy = [], [], []
+    hu, blood, anatomy, bone = [], [], [], []
     for k in range(geometry.shape[2]):
         planes = [plane_points(coarse, k, o, device) for o in fine_offsets_mm(case.scanner)]
         points = [torch.stack([torch.broadcast_to(p[d], coarse.shape[:2]) for p in planes], -1) for d in range(3)]
@@ -73,6 +74,7 @@ def _synthesize(case: HeadCase, device: torch.device) -> SyntheticScan:
         hu.append(painted.hu.mean(-1))
         blood.append(painted.blood.mean(-1))
         anatomy.append(painted.anatomy.mean(-1))
+        bone.append(painted.bone.mean(-1))
     shares = torch.stack(blood, -1), torch.stack(anatomy, -1)
     truth = Truth(
         {s.name: round(float(v), 4) for s, v in zip(Subtype, shares[0].sum((1, 2, 3)) * coarse.voxel_ml, strict=True)},
@@ -80,13 +82,14 @@ def _synthesize(case: HeadCase, device: torch.device) -> SyntheticScan:
         round(float(shares[1].sum() * coarse.voxel_ml), 2),
     )
     size = geometry.shape[:2]
+    rim = blur(torch.stack(bone, -1), case.scanner.blur_mm / coarse.spacing_mm[0])
     image = _resize(torch.stack(hu, -1)[None], size)[0]
     generator = torch.Generator().manual_seed(case.seed + 7)
     image = expose(image, case.scanner, case.scanner.pixel_mm, generator)
     return SyntheticScan(
         case,
         CTVolume(np.rint(image.cpu().numpy()).astype(np.float32), geometry),
-        LabelMap(_winner(_resize(shares[0], size)), geometry, Subtype),
+        LabelMap(_winner(_resize(shares[0] * (rim < _MAX_BONE_SHARE), size)), geometry, Subtype),
         LabelMap(_winner(_resize(shares[1], size)), geometry, Anatomy),
         truth,
     )

@@ -200,7 +200,7 @@ class Head:
         brain = f.tissue[0] + f.tissue[1]
         share = 1.0 - ((brain - a.sulcus_threshold * (1.0 - 0.6 * pressed)) / 0.2 + 0.5).clamp(0, 1)
         width = a.fold_width * (1.0 - 0.8 * pressed) + 1e-3
-        inward = (f.depth - a.csf_gap_mm - 3.0).clamp_min(0) / 12.0
+        inward = (f.depth - a.csf_gap_mm - 7.0).clamp_min(0) / 14.0
         fold = 1.0 - (f.noise[FOLD].abs() / width + inward).clamp(0, 1)
         return torch.maximum(share, fold * (f.bz > -25.0))
 

@@ -49,7 +49,7 @@ def plane_points(geometry: Geometry, k: int, offset_mm: float, device: torch.dev
     return tuple(float(origin[d]) + float(ai[d]) * i + float(aj[d]) * j for d in range(3))
 
 
-def _gaussian(image: torch.Tensor, sigma: float) -> torch.Tensor:
+def blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
     """In-plane blur of ``(I, J, K)``; sigma in pixels."""
     if sigma < 0.15:
         return image
@@ -64,13 +64,13 @@ def _gaussian(image: torch.Tensor, sigma: float) -> torch.Tensor:
 
 def expose(hu: torch.Tensor, s: ScannerCase, pixel_mm: float, generator: torch.Generator) -> torch.Tensor:
     """Blur, sharpening kernel, beam hardening, correlated noise; HU in, HU out, ``(I, J, K)``."""
-    image = _gaussian(hu, s.blur_mm / pixel_mm)
+    image = blur(hu, s.blur_mm / pixel_mm)
     if s.sharpen:
-        image = image + s.sharpen * (image - _gaussian(image, 1.2 / pixel_mm))
-    dense = _gaussian((hu > 300).float(), 9.0 / pixel_mm)  # beam hardening brightens next to bone
+        image = image + s.sharpen * (image - blur(image, 1.2 / pixel_mm))
+    dense = blur((hu > 300).float(), 9.0 / pixel_mm)  # beam hardening brightens next to bone
     image = image * s.gain + s.offset_hu + 6.0 * dense * (image > -200)
     noise = torch.randn(hu.shape, generator=generator).to(hu.device)
-    noise = _gaussian(noise, s.noise_blur_mm / pixel_mm)
+    noise = blur(noise, s.noise_blur_mm / pixel_mm)
     noise = noise / noise.std().clamp_min(1e-6)
-    body = 0.35 + 0.65 * _gaussian((hu > -200).float(), 6.0 / pixel_mm)
+    body = 0.35 + 0.65 * blur((hu > -200).float(), 6.0 / pixel_mm)
     return (image + s.noise_hu * body * noise).clamp(-1024.0, 3071.0)

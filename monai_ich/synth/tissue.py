@@ -27,11 +27,13 @@ class Painted:
         hu: ``(*S)``.
         blood: ``(5, *S)`` share of each `Subtype`, 0..1.
         anatomy: ``(5, *S)`` share of each `Anatomy` part.
+        bone: ``(*S)`` share of bone.
     """
 
     hu: torch.Tensor
     blood: torch.Tensor
     anatomy: torch.Tensor
+    bone: torch.Tensor
 
 
 def _soft(distance_mm: torch.Tensor, width_mm: float = 0.5) -> torch.Tensor:
@@ -60,8 +62,10 @@ def _outside(head: Head, f: Fields) -> torch.Tensor:
     face = 1.0 - ((f.hx / 62) ** 2 + ((f.hy - 22) / 68) ** 2 + ((f.hz + 62) / 62) ** 2)
     neck = 1.0 - ((f.hx / 58) ** 2 + ((f.hy + 32) / 58) ** 2) - (f.hz + 35).clamp_min(0) / 10
     body = torch.maximum(skin, torch.maximum(face, neck) * 30.0)
-    fat = (f.noise[FACE] > -0.2).float()
+    fat = (f.noise[FACE] > -0.8).float()
     hu = 48.0 - 130.0 * fat + 8.0 * f.noise[FINE]
+    temporal = (f.hx.abs() > 45) & (f.hz < 25) & (f.hz > -45) & (f.hy > -30)
+    hu = torch.where((body < 2.2) | (temporal & (body > 4.0)), 45.0 + 8.0 * f.noise[FINE], hu)  # skin, temporal muscle
     low = (f.hz < -22.0) & (skin < a.scalp_mm + 25.0)
     mouth = low & (f.hy > -5) & (f.hx.abs() < 45)
     bones = low & (f.noise[FACE] > 1.0)
@@ -70,7 +74,11 @@ def _outside(head: Head, f: Fields) -> torch.Tensor:
     orbit = ((f.hx.abs() - 32) ** 2 + (f.hy - 58) ** 2 + (f.hz + 36) ** 2).sqrt()
     hu = torch.where(orbit < 19.0, -80.0, hu)
     hu = torch.where(orbit < 12.0, 12.0, hu)
-    return _AIR_HU + (hu - _AIR_HU) * _soft(-body, 0.8)
+    hu = _AIR_HU + (hu - _AIR_HU) * _soft(-body, 0.8)
+    if a.holder:
+        ring = ((f.hx / 108) ** 2 + ((f.hy + 22) / 124) ** 2).sqrt()
+        hu = torch.where(((ring - 1.0).abs() < 0.012) & (f.hy < -10) & (body < -2), 180.0, hu)
+    return hu
 
 
 def _skull(head: Head, f: Fields) -> tuple[torch.Tensor, torch.Tensor]:
@@ -97,6 +105,10 @@ def _brain(head: Head, f: Fields, ventricles: torch.Tensor, csf: torch.Tensor) -
     if a.white_lesion_hu:
         near = (1.0 - (f.tissue[2] - a.ventricle_growth_mm).abs() / 12.0).clamp(0, 1)
         hu = hu - a.white_lesion_hu * near * share
+    if a.infarct_mm:
+        x, y, z, radius = a.infarct_mm
+        distance = ((f.bx - x) ** 2 + (f.by - y) ** 2 + (f.bz - z) ** 2).sqrt() * (1.0 + 0.25 * f.noise[BLOB])
+        hu = hu + (a.csf_hu + 8.0 - hu) * 0.8 * _soft(distance - radius, 2.0) * (f.bx * x > 0)
     hu = hu + (a.csf_hu - hu) * torch.maximum(csf, _soft(ventricles))
     dura = _soft(f.bx.abs() - 0.9) * ((((f.by + 20) / 56) ** 2 + ((f.bz - 4) / 44) ** 2) > 1) * (f.bz > -8)
     tent = _soft((f.bz - tentorium_mm(f.bx, f.by)).abs() - 0.8) * (f.by < -38) * (f.bx.abs() > 6)
@@ -136,7 +148,7 @@ def paint(head: Head, f: Fields) -> Painted:
         hu = hu + (texture - hu) * share
         blood[bleed.subtype - 1] = torch.maximum(blood[bleed.subtype - 1], share)
     hu = hu + (bone_hu - hu) * bone
-    return Painted(hu, blood, _anatomy(f, ventricles, cavity))
+    return Painted(hu, blood, _anatomy(f, ventricles, cavity), bone)
 
 
 def _anatomy(f: Fields, ventricles: torch.Tensor, cavity: torch.Tensor) -> torch.Tensor:
