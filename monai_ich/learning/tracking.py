@@ -1,0 +1,66 @@
+"""What an MLflow run must hold to be understood later; nothing that identifies a patient or a machine's paths."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from monai_ich.core.provenance import installed_versions
+
+
+def store_uri(output_dir: str | Path) -> str:
+    """The MLflow store of a training: one sqlite file in its output folder."""
+    folder = Path(output_dir).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{folder / 'mlruns.db'}"
+
+
+def artifact_uri(output_dir: str | Path) -> str:
+    """Where figures and weights of the runs go: beside the store."""
+    return (Path(output_dir).resolve() / "artifacts").as_uri()
+
+
+def new_run_name() -> str:
+    """A name that no earlier run has, so that MLflow never writes into an unfinished one."""
+    return datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
+
+
+def dataset_hash(dataset_dir: str | Path) -> str:
+    """Short sha256 of the data list: the same cases in the same split give the same hash."""
+    listing = Path(dataset_dir) / "dataset.json"
+    return hashlib.sha256(listing.read_bytes()).hexdigest()[:16] if listing.is_file() else "none"
+
+
+def git_commit() -> str:
+    """Commit of the toolkit's checkout, with ``+`` where it has changes; ``unknown`` outside of one."""
+    here = Path(__file__).resolve().parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
+        dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+
+
+def run_parameters(dataset_dir: str | Path, *, network: Any, **settings: Any) -> dict[str, str]:
+    """Parameters of a training run for MLflow: settings, data, split, versions, commit, size of the network."""
+    listing = Path(dataset_dir) / "dataset.json"
+    split = (
+        {k: len(v) for k, v in json.loads(listing.read_text()).items() if isinstance(v, list)}
+        if listing.is_file()
+        else {}
+    )
+    found: dict[str, Any] = {
+        **settings,
+        "dataset_hash": dataset_hash(dataset_dir),
+        **{f"cases_{name}": count for name, count in split.items()},
+        "git_commit": git_commit(),
+        **{f"version_{name}": version for name, version in installed_versions().items()},
+        "network": type(network).__name__,
+        "parameters": sum(p.numel() for p in network.parameters()),
+    }
+    return {name: str(value)[:500] for name, value in found.items()}

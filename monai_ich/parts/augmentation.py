@@ -1,0 +1,94 @@
+"""Augmentation that knows anatomy: what MONAI's own transforms cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform, Randomizable
+
+
+class RandMirrorSidesd(Randomizable, MapTransform):
+    """Mirror the head left to right, and let labels of one side become those of the other.
+
+    Args:
+        keys: images and labels, channel first ``(C, I, J, K)`` in RAS, so that I is left to right.
+        label_keys: which of them are label maps whose sides must change.
+        pairs: label values that belong together, left and right.
+        prob: how often.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        label_keys: Sequence[Hashable] = (),
+        pairs: Sequence[tuple[int, int]] = (),
+        prob: float = 0.5,
+    ) -> None:
+        MapTransform.__init__(self, keys)
+        self.label_keys, self.pairs, self.prob = tuple(label_keys), tuple(pairs), prob
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        if self.R.random() >= self.prob:
+            return out
+        for key in self.key_iterator(out):
+            image = torch.flip(out[key], dims=[1])
+            if key in self.label_keys:
+                swapped = image.clone()
+                for left, right in self.pairs:
+                    swapped[image == left], swapped[image == right] = right, left
+                image = swapped
+            out[key] = image
+        return out
+
+
+class RandDropChanneld(Randomizable, MapTransform):
+    """Blank one input channel at random, so that a network does not lean on it alone.
+
+    Args:
+        keys: images ``(C, I, J, K)``.
+        channel: which.
+        value: what it becomes.
+        prob: how often.
+    """
+
+    def __init__(self, keys: KeysCollection, channel: int, value: float = 0.0, prob: float = 0.1) -> None:
+        MapTransform.__init__(self, keys)
+        self.channel, self.value, self.prob = channel, value, prob
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        if self.R.random() < self.prob:
+            for key in self.key_iterator(out):
+                image = out[key].clone()
+                image[self.channel] = self.value
+                out[key] = image
+        return out
+
+
+class RandCTNoised(Randomizable, MapTransform):
+    """A scanner's noise in HU: white noise, smoothed by a random kernel, of random strength.
+
+    Args:
+        keys: images ``(1, I, J, K)`` in HU (any offset).
+        max_hu: largest standard deviation.
+        prob: how often.
+    """
+
+    def __init__(self, keys: KeysCollection, max_hu: float = 6.0, prob: float = 0.5) -> None:
+        MapTransform.__init__(self, keys)
+        self.max_hu, self.prob = max_hu, prob
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        if self.R.random() >= self.prob:
+            return out
+        strength = self.R.uniform(0.0, self.max_hu)
+        for key in self.key_iterator(out):
+            noise = self.R.standard_normal(size=tuple(out[key].shape)).astype(np.float32)
+            out[key] = out[key] + strength * torch.from_numpy(noise)
+        return out

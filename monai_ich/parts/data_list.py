@@ -1,0 +1,35 @@
+"""The list of scans that a bundle trains and evaluates on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from monai_ich.core.errors import ManifestError
+
+
+def read_data_list(dataset_dir: str | Path, section: str, keys: Mapping[str, str]) -> list[dict[str, str]]:
+    """Rows of ``dataset.json`` with absolute paths.
+
+    Args:
+        dataset_dir: folder that holds ``dataset.json`` (a list in the style of the Medical Segmentation Decathlon).
+        section: ``"training"`` or ``"validation"``.
+        keys: name in the result to name in the file, for example ``{"image": "image", "label": "anatomy"}``.
+
+    Raises:
+        ManifestError: ``NO_DATA_LIST`` where the file or the section is missing, ``MISSING_FILE`` where a scan is.
+    """
+    folder = Path(dataset_dir).resolve()
+    listing = folder / "dataset.json"
+    if not listing.is_file():
+        raise ManifestError("NO_DATA_LIST", f"The data set needs a dataset.json, none was found in {dataset_dir}.")
+    rows = json.loads(listing.read_text()).get(section)
+    if not rows:
+        raise ManifestError("NO_DATA_LIST", f"{listing.name} in {dataset_dir} has no scans under {section!r}.")
+    found = [{key: str(folder / row[source]) for key, source in keys.items()} for row in rows]
+    for number, row in enumerate(found):
+        missing = [key for key, path in row.items() if not Path(path).is_file()]
+        if missing:
+            raise ManifestError("MISSING_FILE", f"Scan {number} of {section!r} has no file for {missing[0]!r}.")
+    return found

@@ -1,0 +1,116 @@
+"""Handlers for training on a budget: a schedule by time or steps, resuming, weights that a bundle can ship."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+
+class CosineBudget:
+    """Cosine learning rate with warm-up, over all iterations or a wall-clock budget, whichever ends first.
+
+    Args:
+        optimizer: its ``lr`` is the peak.
+        max_minutes: wall-clock budget; None for no limit. Time spent before a resume counts.
+        warmup: iterations from zero to the peak.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, max_minutes: float | None = None, warmup: int = 50) -> None:
+        self.optimizer, self.max_minutes, self.warmup = optimizer, max_minutes, warmup
+        self.peaks = [group["lr"] for group in optimizer.param_groups]
+        self.spent_s, self.started = 0.0, time.monotonic()
+
+    def attach(self, engine: Engine) -> None:
+        """Follow the trainer."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_STARTED, self._step)
+
+    def state_dict(self) -> dict[str, float]:
+        """Time spent so far, for resuming."""
+        return {"spent_s": self.spent_s + time.monotonic() - self.started}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Go on from a checkpoint."""
+        self.spent_s = float(state["spent_s"])
+
+    def _start(self, engine: Engine) -> None:
+        self.started = time.monotonic()
+
+    def _step(self, engine: Engine) -> None:
+        done = engine.state.iteration / max(1, engine.state.max_epochs * engine.state.epoch_length)
+        if self.max_minutes is not None:
+            done = max(done, self.state_dict()["spent_s"] / (60.0 * self.max_minutes))
+            if done >= 1.0:
+                engine.terminate()
+        factor = min(1.0, engine.state.iteration / self.warmup) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
+            group["lr"] = peak * max(factor, 1e-3)
+
+
+class Resume:
+    """Write the whole state of a training after each epoch; go on from it when it is there.
+
+    Args:
+        path: checkpoint file, outside of the bundle's ``models/``.
+        objects: name to anything with ``state_dict`` and ``load_state_dict``.
+    """
+
+    def __init__(self, path: str | Path, objects: Mapping[str, Any]) -> None:
+        self.path, self.objects = Path(path), dict(objects)
+
+    def attach(self, engine: Engine) -> None:
+        """Follow the trainer."""
+        engine.add_event_handler(Events.STARTED, self._load)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
+
+    def _load(self, engine: Engine) -> None:
+        if not self.path.is_file():
+            return
+        state = torch.load(self.path, map_location="cpu", weights_only=True)
+        for name, thing in self.objects.items():
+            thing.load_state_dict(state[name])
+        engine.state.epoch, engine.state.iteration = state["epoch"], state["iteration"]
+        engine.logger.info(f"resumed after epoch {state['epoch']}")
+
+    def _save(self, engine: Engine) -> None:
+        state: dict[str, Any] = {name: thing.state_dict() for name, thing in self.objects.items()}
+        state |= {"epoch": engine.state.epoch, "iteration": engine.state.iteration}
+        save_aside(state, self.path)
+
+
+class ShipWeights:
+    """Write the weights a bundle ships when training ends: a plain state dict, half precision on disk.
+
+    Args:
+        network: whose weights (for example the moving average).
+        path: ``models/model.pt`` of the bundle.
+    """
+
+    def __init__(self, network: torch.nn.Module, path: str | Path) -> None:
+        self.network, self.path = network, Path(path)
+
+    def attach(self, engine: Engine) -> None:
+        """Follow the trainer."""
+        engine.add_event_handler(Events.COMPLETED | Events.TERMINATE, self._save)
+
+    def _save(self, engine: Engine) -> None:
+        state = {
+            name: value.detach().cpu().half() if value.is_floating_point() else value.cpu()
+            for name, value in self.network.state_dict().items()
+        }
+        save_aside(state, self.path)
+
+
+def save_aside(state: Mapping[str, Any], path: Path) -> None:
+    """`torch.save` under another name, then rename: a killed training never leaves half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".tmp")
+    torch.save(dict(state), aside)
+    os.replace(aside, path)

@@ -1,0 +1,58 @@
+"""Metrics that MONAI does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from monai.handlers import IgniteMetricHandler, from_engine
+from monai.metrics import CumulativeIterationMetric
+from torch import Tensor
+
+
+class FalseBloodMetric(CumulativeIterationMetric):
+    """Milliliters of hemorrhage found in heads that have none, averaged over those heads.
+
+    Args:
+        voxel_ml: volume of one voxel of the network's grid.
+    """
+
+    def __init__(self, voxel_ml: float) -> None:
+        super().__init__()
+        self.voxel_ml = voxel_ml
+
+    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:  # type: ignore[override]
+        """One-hot ``(B, C, I, J, K)`` prediction and reference, background first: mL ``(B, 1)``, NaN where blood is."""
+        assert y is not None
+        bled = y[:, 1:].flatten(1).sum(1) > 0
+        found = y_pred[:, 1:].flatten(1).sum(1).float() * self.voxel_ml
+        return torch.where(bled, torch.nan, found)[:, None]
+
+    def aggregate(self) -> Tensor:  # type: ignore[override]
+        """Mean over bleed-free heads; 0 where there was none."""
+        data = self.get_buffer()
+        return torch.nan_to_num(torch.nanmean(data), nan=0.0)
+
+
+class FalseBlood(IgniteMetricHandler):
+    """`FalseBloodMetric` for an evaluator.
+
+    Args:
+        voxel_ml: volume of one voxel of the network's grid.
+        output_transform: gives ``(y_pred, y)`` from the engine's output.
+    """
+
+    def __init__(self, voxel_ml: float, output_transform: Any) -> None:
+        super().__init__(metric_fn=FalseBloodMetric(voxel_ml), output_transform=output_transform, save_details=False)
+
+
+def one_class(index: int) -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:
+    """An output transform that keeps one channel of one-hot prediction and reference, for a metric per class."""
+    both = from_engine(["pred", "label"])
+
+    def keep(output: Any) -> tuple[list[Tensor], list[Tensor]]:
+        pred, label = both(output)
+        return [p[index : index + 1] for p in pred], [y[index : index + 1] for y in label]
+
+    return keep

@@ -1,0 +1,115 @@
+"""Write synthetic scans to disk: one folder a case, and the list that the bundles train from."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+from monai_ich.core.labels import Subtype
+from monai_ich.synth.case import HeadCase, draw_case, with_hemorrhages
+
+VALIDATION_SHARE = 0.1
+
+
+def case_folder(seed: int) -> str:
+    """Folder name of a synthetic case."""
+    return f"case_{seed:06d}"
+
+
+def design_case(
+    seed: int,
+    *,
+    hemorrhages: dict[Subtype, float] | None = None,
+    shift_mm: float | None = None,
+    pixels: int | None = None,
+    **scanner: float | None,
+) -> HeadCase:
+    """A random case, with what is given instead of what was drawn.
+
+    Args:
+        hemorrhages: subtype to mL; an empty dict means a head without blood.
+        shift_mm: midline shift, positive to the patient's right.
+        pixels: rows and columns; the field of view stays at least 230 mm.
+        scanner: fields of `ScannerCase`, for example ``tilt_deg=18, thickness_mm=5``.
+    """
+    case = draw_case(seed)
+    if hemorrhages is not None:
+        sides = {-1, 1} if shift_mm is None else {-1 if shift_mm > 0 else 1}
+        case = with_hemorrhages(case, hemorrhages, side=sides.pop() if len(sides) == 1 else None)
+    if shift_mm is not None:
+        case = replace(case, shift_mm=shift_mm)
+    given = {name: value for name, value in scanner.items() if value is not None}
+    if "thickness_mm" in given:
+        given.setdefault("slice_mm", given["thickness_mm"])
+    if pixels is not None:
+        given["pixels"], given["pixel_mm"] = pixels, max(230.0, case.scanner.pixels * case.scanner.pixel_mm) / pixels
+    return replace(case, scanner=replace(case.scanner, **given))
+
+
+def write_case(case: HeadCase, folder: Path, *, dicom: bool = False, device: str = "cpu") -> Path:
+    """Make one scan and write ``ct.nii.gz`` (or ``dicom/``), ``ich.nii.gz``, ``anatomy.nii.gz``, ``truth.json``."""
+    from monai_ich.io.dicom_write import write_ct_series
+    from monai_ich.io.nifti import write_nifti
+    from monai_ich.synth.generate import synthesize
+
+    scan = synthesize(case, device)
+    folder.mkdir(parents=True, exist_ok=True)
+    if dicom:
+        thickness, tilt = case.scanner.thickness_mm, case.scanner.tilt_deg
+        write_ct_series(scan.ct, folder / "dicom", seed=case.seed, slice_thickness_mm=thickness, gantry_tilt_deg=tilt)
+    else:
+        write_nifti(folder / "ct.nii.gz", scan.ct)
+    write_nifti(folder / "ich.nii.gz", scan.labels)
+    write_nifti(folder / "anatomy.nii.gz", scan.anatomy)
+    record = {"truth": asdict(scan.truth) | {"total_ml": scan.truth.total_ml}, "case": case.as_dict()}
+    (folder / "truth.json").write_text(json.dumps(record, indent=1) + "\n")  # last: a case with truth is complete
+    return folder
+
+
+def write_dataset(
+    cases: Iterable[HeadCase], folder: Path, *, dicom: bool = False, workers: int | None = None, device: str = "cpu"
+) -> Iterator[str]:
+    """Write many cases side by side, skipping those that are there, and ``dataset.json``; yields names as they finish."""
+    cases = list(cases)
+    missing = [c for c in cases if not (folder / case_folder(c.seed) / "truth.json").exists()]
+    jobs = [(c, folder / case_folder(c.seed), dicom, device) for c in missing]
+    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    if workers > 1:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_single_thread) as pool:
+            yield from pool.map(_write_job, jobs)
+    else:
+        yield from map(_write_job, jobs)
+    if not dicom:
+        _write_list(folder / "dataset.json", [case_folder(c.seed) for c in cases])
+
+
+def _single_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _write_job(job: tuple[HeadCase, Path, bool, str]) -> str:
+    case, folder, dicom, device = job
+    return write_case(case, folder, dicom=dicom, device=device).name
+
+
+def _write_list(path: Path, names: list[str]) -> None:
+    row: Callable[[str], dict[str, str]] = lambda name: {  # noqa: E731
+        "image": f"{name}/ct.nii.gz",
+        "label": f"{name}/ich.nii.gz",
+        "anatomy": f"{name}/anatomy.nii.gz",
+    }
+    held_out = round(VALIDATION_SHARE * len(names)) or min(1, len(names) - 1)
+    listing = {
+        "name": "monai-ich synthetic heads",
+        "description": "Synthetic head CT with exact truth; no patient data.",
+        "training": [row(n) for n in names[: len(names) - held_out]],
+        "validation": [row(n) for n in names[len(names) - held_out :]],
+    }
+    path.write_text(json.dumps(listing, indent=1) + "\n")
