@@ -36,8 +36,11 @@ class Atlas:
 def sample(maps: torch.Tensor, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
     """Maps ``(C, X, Y, Z)`` that span the atlas box, read linearly at MNI mm points of any shape ``S``: ``(C, *S)``."""
     grid = torch.stack(
-        [(c - low) * (2.0 / ((n - 1) * SPACING_MM)) - 1.0 for c, low, n in zip((z, y, x), LOW_MM[::-1], SHAPE[::-1],
-                                                                              strict=True)], dim=-1
+        [
+            (c - low) * (2.0 / ((n - 1) * SPACING_MM)) - 1.0
+            for c, low, n in zip((z, y, x), LOW_MM[::-1], SHAPE[::-1], strict=True)
+        ],
+        dim=-1,
     )
     flat = grid.reshape(1, 1, 1, -1, 3)
     out = F.grid_sample(maps[None], flat, mode="bilinear", padding_mode="border", align_corners=True)
@@ -53,7 +56,9 @@ def _signed_distance_mm(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     return np.where(mask, half - inside, outside - half).astype(np.float32)
 
 
-def _capsule(xyz: NDArray[np.float64], start: tuple[float, ...], end: tuple[float, ...], radius: float) -> NDArray[np.bool_]:
+def _capsule(
+    xyz: NDArray[np.float64], start: tuple[float, ...], end: tuple[float, ...], radius: float
+) -> NDArray[np.bool_]:
     a, b = np.asarray(start), np.asarray(end)
     along = np.clip(((xyz - a) @ (b - a)) / ((b - a) @ (b - a)), 0.0, 1.0)
     return np.asarray(((xyz - a - along[..., None] * (b - a)) ** 2).sum(-1) < radius**2)

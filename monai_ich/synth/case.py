@@ -170,7 +170,10 @@ def draw_hemorrhage(rng: np.random.Generator, subtype: Subtype, side: int | None
         site = np.array([12.0, -10.0, 12.0])
         extent_mm = rng.uniform(10.0, 70.0)
     else:  # on the convexity: a direction from the center of the head
-        azimuth, elevation = rng.uniform(-55, 60) if subtype is Subtype.SDH else rng.uniform(-50, 55), rng.uniform(0, 50)
+        azimuth, elevation = (
+            rng.uniform(-55, 60) if subtype is Subtype.SDH else rng.uniform(-50, 55),
+            rng.uniform(0, 50),
+        )
         a, e = math.radians(azimuth), math.radians(elevation)
         site = np.array([70 * math.cos(a) * math.cos(e), -18 + 88 * math.sin(a) * math.cos(e), 10 + 75 * math.sin(e)])
         if subtype is Subtype.SDH:
@@ -238,5 +241,7 @@ def draw_case(seed: int) -> HeadCase:
 def with_hemorrhages(case: HeadCase, wanted: dict[Subtype, float], *, side: int | None = None) -> HeadCase:
     """The same head and scan with the given bleeds (subtype to mL) instead of its own."""
     rng = np.random.default_rng([case.seed, 1])
-    bleeds = tuple(replace(draw_hemorrhage(rng, kind, side), volume_ml=ml, hu=68.0) for kind, ml in sorted(wanted.items()))
+    bleeds = tuple(
+        replace(draw_hemorrhage(rng, kind, side), volume_ml=ml, hu=68.0) for kind, ml in sorted(wanted.items())
+    )
     return replace(case, hemorrhages=bleeds, shift_mm=natural_shift_mm(rng, bleeds))

@@ -142,7 +142,13 @@ class Head:
         return x, y, z
 
     def _bump(
-        self, index: int, bleed: HemorrhageCase, hx: torch.Tensor, hy: torch.Tensor, hz: torch.Tensor, noise: torch.Tensor
+        self,
+        index: int,
+        bleed: HemorrhageCase,
+        hx: torch.Tensor,
+        hy: torch.Tensor,
+        hz: torch.Tensor,
+        noise: torch.Tensor,
     ) -> torch.Tensor:
         """Relative thickness (0..1) of an extra-axial clot: a lens for EDH, a crescent for SDH; never across the falx."""
         cx, cy, cz = self.sites[index]
@@ -296,10 +302,14 @@ def _inside_score(
         if bleed.roughness < 0.25:  # blood settles: the head lies on its back
             score = f.hy + 4.0 * bleed.roughness * f.noise[BLOB]
         else:
-            score = ((f.bx - cx) ** 2 + (f.by - cy) ** 2 + (f.bz - cz) ** 2).sqrt() + 12.0 * bleed.roughness * f.noise[BLOB]
+            score = ((f.bx - cx) ** 2 + (f.by - cy) ** 2 + (f.bz - cz) ** 2).sqrt() + 12.0 * bleed.roughness * f.noise[
+                BLOB
+            ]
         return torch.where(ventricles < -0.2, score, torch.inf)
     stretch = 0.75 + 0.5 * abs(math.sin(7.0 * cx + cy))  # an elongated clot, fixed by its place
-    distance = ((f.hx - cx) ** 2 + ((f.hy - cy) / (0.7 + 0.6 * stretch)) ** 2 + ((f.hz - cz) / (1.6 - 0.6 * stretch)) ** 2)
+    distance = (
+        (f.hx - cx) ** 2 + ((f.hy - cy) / (0.7 + 0.6 * stretch)) ** 2 + ((f.hz - cz) / (1.6 - 0.6 * stretch)) ** 2
+    )
     score = distance.sqrt() * (1.0 + 0.5 * bleed.roughness * f.noise[BLOB]).clamp_min(0.5)
     if bleed.subtype is Subtype.IPH:
         return torch.where((f.depth > 2.5) & (ventricles > 0.5) & (csf < 0.9), score, torch.inf)

@@ -1,0 +1,184 @@
+"""Load a MONAI bundle and run it on a volume: the one bridge between the toolkit's nouns and tensors.
+
+Preprocessing, network and inferer are read from the bundle's own ``inference.yaml``, so this path and MONAI's own
+``python -m monai.bundle run`` see the same tensors. Only the way back differs: MONAI's ``Invertd`` would hold all class
+probabilities of the whole native grid at once (5 GB for a thin series); here they are interpolated slice by slice.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from monai_ich.core.errors import BundleError
+from monai_ich.core.geometry import Geometry
+from monai_ich.core.provenance import sha256_of
+from monai_ich.core.volume import CTVolume
+
+Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A bundle ready to run.
+
+    Args:
+        name: folder name.
+        root: the bundle's folder.
+        network: with weights, in eval mode, on `device`.
+        preprocessing: MONAI transforms from HU to the network's input, without the reader.
+        inferer: MONAI inferer.
+        device: where it runs.
+        weights_sha256: of the weights file.
+        status: what the weights were trained and tested on, in one sentence.
+    """
+
+    name: str
+    root: Path
+    network: torch.nn.Module
+    preprocessing: Any
+    inferer: Any
+    device: torch.device
+    weights_sha256: str
+    status: str
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Class labels on the native grid.
+
+    Args:
+        labels: uint8 ``(I, J, K)``, arg-max of the linearly interpolated class probabilities.
+        foreground: float16 ``(I, J, K)``, 1 minus the background's probability.
+    """
+
+    labels: NDArray[np.uint8]
+    foreground: NDArray[np.float16]
+
+
+def find_bundle(name_or_path: str | Path) -> Path:
+    """Folder of a bundle: a path, or the name of one that came with the toolkit.
+
+    Raises:
+        BundleError: ``BUNDLE_NOT_FOUND``.
+    """
+    shipped = (Path(__file__).resolve().parents[1] / "bundles", Path(sys.prefix) / "share" / "monai-ich" / "bundles")
+    for folder in (Path(name_or_path), *(place / str(name_or_path) for place in shipped)):
+        if (folder / "configs").is_dir():
+            return folder.resolve()
+    raise BundleError("BUNDLE_NOT_FOUND", f"No MONAI bundle was found under {str(name_or_path)!r}: give its folder.")
+
+
+def load_bundle(
+    name_or_path: str | Path, *, device: str | None = None, weights: str | Path | None = None
+) -> Bundle:
+    """Read a bundle's ``inference.yaml`` and weights.
+
+    Args:
+        name_or_path: as for `find_bundle`.
+        device: ``"cpu"``, ``"cuda"``...; None takes CUDA where there is one.
+        weights: another state dict than ``models/model.pt``.
+
+    Raises:
+        BundleError: ``NO_WEIGHTS`` where there are none, ``BUNDLE_BROKEN`` where they do not fit the network.
+    """
+    from monai.bundle import ConfigParser
+    from monai.transforms import Compose
+
+    root = find_bundle(name_or_path)
+    path = Path(weights) if weights is not None else root / "models" / "model.pt"
+    if not path.is_file():
+        raise BundleError("NO_WEIGHTS", f"The bundle {root.name} has no weights: train it, or pass weights.")
+    parser = ConfigParser()
+    parser.read_config(str(root / "configs" / "inference.yaml"))
+    parser["bundle_root"] = str(root)
+    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    network = parser.get_parsed_content("network_def")
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (RuntimeError, KeyError, AttributeError, EOFError) as error:
+        raise BundleError("BUNDLE_BROKEN", f"The weights of {root.name} do not fit its network.") from error
+    steps = parser.get_parsed_content("preprocessing").transforms[1:]  # without the reader
+    metadata = json.loads((root / "configs" / "metadata.json").read_text())
+    return Bundle(
+        root.name,
+        root,
+        network.eval().to(target),
+        Compose(steps),
+        parser.get_parsed_content("inferer"),
+        target,
+        sha256_of(path),
+        str(metadata.get("status", metadata.get("intended_use", ""))),
+    )
+
+
+def predict(bundle: Bundle, ct: CTVolume, *, within: Box | None = None, flips: bool = False) -> Prediction:
+    """Run a bundle on a volume.
+
+    Args:
+        bundle: from `load_bundle`.
+        ct: the scan; any grid, sheared too.
+        within: voxel box to look at; outside of it everything is background.
+        flips: average with the prediction of the mirrored head (twice the time; only for labels without sides).
+    """
+    box = within or (slice(None), slice(None), slice(None))
+    inner = ct.geometry.crop(box)
+    with torch.inference_mode():
+        image = bundle.preprocessing({"image": _as_tensor(ct.hu[box], inner.affine, bundle.device)})["image"]
+        logits = _infer(bundle, image)
+        if flips:
+            logits = (logits + _infer(bundle, torch.flip(image, dims=[1])).flip(1)) / 2
+        native = _to_native(logits, np.asarray(image.affine, np.float64), inner)
+    labels = np.zeros(ct.geometry.shape, np.uint8)
+    foreground = np.zeros(ct.geometry.shape, np.float16)
+    labels[box], foreground[box] = native
+    return Prediction(labels, foreground)
+
+
+def _as_tensor(hu: NDArray[np.float32], affine: NDArray[np.float64], device: torch.device) -> Any:
+    from monai.data import MetaTensor
+
+    meta = {"original_channel_dim": "no_channel", "spatial_shape": np.asarray(hu.shape), "space": "RAS"}
+    return MetaTensor(torch.from_numpy(np.ascontiguousarray(hu)), affine=torch.from_numpy(affine.copy()), meta=meta).to(
+        device
+    )
+
+
+def _infer(bundle: Bundle, image: torch.Tensor) -> torch.Tensor:
+    """Class scores ``(C, I, J, K)`` on the network's grid, a plain tensor."""
+    with torch.autocast(bundle.device.type, enabled=bundle.device.type == "cuda"):
+        scores = bundle.inferer(inputs=torch.as_tensor(image)[None], network=bundle.network)
+    return torch.Tensor(scores[0].float()) if scores.device.type == "cpu" else scores[0].float().as_subclass(torch.Tensor)
+
+
+def _to_native(
+    scores: torch.Tensor, affine: NDArray[np.float64], native: Geometry
+) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+    """Probabilities interpolated linearly onto the native grid, one slice at a time."""
+    probabilities = torch.softmax(scores.as_subclass(torch.Tensor), dim=0)[None]
+    matrix = np.linalg.inv(affine) @ native.affine  # native voxel to network voxel
+    size = np.array(probabilities.shape[2:])
+    scale = 2.0 / np.maximum(size - 1, 1)
+    device = probabilities.device
+    i = torch.arange(native.shape[0], device=device, dtype=torch.float32)[:, None]
+    j = torch.arange(native.shape[1], device=device, dtype=torch.float32)[None, :]
+    labels = np.empty(native.shape, np.uint8)
+    foreground = np.empty(native.shape, np.float16)
+    for k in range(native.shape[2]):
+        axes = []
+        for a in (2, 1, 0):  # grid_sample wants the last axis first
+            m = matrix[a]
+            axes.append((m[0] * i + m[1] * j + (m[2] * k + m[3])) * scale[a] - 1.0)
+        grid = torch.stack(axes, dim=-1)[None, None].float()
+        plane = F.grid_sample(probabilities, grid, mode="bilinear", padding_mode="border", align_corners=True)[0, :, 0]
+        labels[:, :, k] = plane.argmax(0).to(torch.uint8).cpu().numpy()
+        foreground[:, :, k] = (1.0 - plane[0]).cpu().numpy().astype(np.float16)
+    return labels, foreground
