@@ -77,9 +77,7 @@ def find_bundle(name_or_path: str | Path) -> Path:
     raise BundleError("BUNDLE_NOT_FOUND", f"No MONAI bundle was found under {str(name_or_path)!r}: give its folder.")
 
 
-def load_bundle(
-    name_or_path: str | Path, *, device: str | None = None, weights: str | Path | None = None
-) -> Bundle:
+def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights: str | Path | None = None) -> Bundle:
     """Read a bundle's ``inference.yaml`` and weights.
 
     Args:
@@ -156,7 +154,9 @@ def _infer(bundle: Bundle, image: torch.Tensor) -> torch.Tensor:
     """Class scores ``(C, I, J, K)`` on the network's grid, a plain tensor."""
     with torch.autocast(bundle.device.type, enabled=bundle.device.type == "cuda"):
         scores = bundle.inferer(inputs=torch.as_tensor(image)[None], network=bundle.network)
-    return torch.Tensor(scores[0].float()) if scores.device.type == "cpu" else scores[0].float().as_subclass(torch.Tensor)
+    return (
+        torch.Tensor(scores[0].float()) if scores.device.type == "cpu" else scores[0].float().as_subclass(torch.Tensor)
+    )
 
 
 def _to_native(

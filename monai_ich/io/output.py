@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,12 +16,25 @@ _REASONS = {
     errno.EDQUOT: ("DISK_FULL", "has no space left"),
     errno.ENOTDIR: ("OUTPUT_NOT_WRITABLE", "is not a folder"),
     errno.EEXIST: ("OUTPUT_NOT_WRITABLE", "is a file, not a folder"),
+    errno.EACCES: ("OUTPUT_NOT_WRITABLE", "cannot be written to"),
+    errno.EPERM: ("OUTPUT_NOT_WRITABLE", "cannot be written to"),
+    errno.EROFS: ("OUTPUT_NOT_WRITABLE", "is on a read-only disk"),
 }
+
+
+def refuse_earlier(folder: Path, results: tuple[str, ...], *, overwrite: bool) -> None:
+    """Raise ``OUTPUT_EXISTS`` where `folder` holds earlier results and they may not be replaced."""
+    earlier = [name for name in results if (folder / name).exists()]
+    if earlier and not overwrite:
+        raise OutputError(
+            "OUTPUT_EXISTS",
+            f"The output folder {folder} holds earlier results ({earlier[0]}): choose another, or pass --overwrite.",
+        )
 
 
 @contextmanager
 def output_folder(folder: Path, *, results: tuple[str, ...], overwrite: bool) -> Iterator[Path]:
-    """A scratch folder beside `folder`; on success its files move into `folder`, on any error it vanishes.
+    """A scratch folder inside `folder`; on success its files move into `folder`, on any error it vanishes.
 
     Args:
         folder: where results go; made if missing.
@@ -32,29 +44,41 @@ def output_folder(folder: Path, *, results: tuple[str, ...], overwrite: bool) ->
     Raises:
         OutputError: ``OUTPUT_EXISTS`` where earlier results are there, ``OUTPUT_NOT_WRITABLE``, ``DISK_FULL``.
     """
-    earlier = [name for name in results if (folder / name).exists()]
-    if earlier and not overwrite:
-        raise OutputError(
-            "OUTPUT_EXISTS",
-            f"The output folder {folder} holds earlier results ({earlier[0]}): choose another, or pass --overwrite.",
-        )
-    made, scratch = not folder.exists(), None
+    refuse_earlier(folder, results, overwrite=overwrite)
+    made = _missing_parents(folder)
+    scratch: Path | None = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
-        yield scratch
-        for path in sorted(scratch.iterdir()):
-            os.replace(path, folder / path.name)
-        for name in earlier:
-            if (folder / name).exists() and name not in os.listdir(folder):
-                (folder / name).unlink()
-    except OSError as error:
-        if error.errno not in (*_REASONS, errno.EACCES, errno.EPERM, errno.EROFS):
-            raise
-        code, what = _REASONS.get(error.errno or 0, ("OUTPUT_NOT_WRITABLE", "cannot be written to"))
-        raise OutputError(code, f"The output folder {folder} {what}: choose another.") from error
+        with _coded(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+            yield scratch
+            for path in sorted(scratch.iterdir()):
+                path.replace(folder / path.name)
     finally:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
-            if made and folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+        for parent in made:  # an empty folder that only we made goes too
+            if parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Raise ``OUTPUT_NOT_WRITABLE`` early where `folder` cannot be made or written to."""
+    with output_folder(folder, results=(), overwrite=True):
+        pass
+
+
+def _missing_parents(folder: Path) -> list[Path]:
+    """The folders that making `folder` would make, innermost first."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+@contextmanager
+def _coded(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REASONS:
+            raise
+        code, what = _REASONS[error.errno]
+        raise OutputError(code, f"The output folder {folder} {what}: choose another.") from error

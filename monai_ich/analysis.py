@@ -1,0 +1,146 @@
+"""The story of one scan: read, find the cavity, find the blood, measure, write. Read this file and you know the product.
+
+The steps and their parameters stand in ``bundles/ich_segmentation/configs/pipeline.yaml``; the command line, this
+module's `analyze` and ``python -m monai.bundle run`` all build the same `Pipeline` from it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from monai_ich.anatomy.cavity import cavity_box
+from monai_ich.bundle import Bundle, find_bundle
+from monai_ich.core.errors import InputError
+from monai_ich.core.midline import Midline
+from monai_ich.core.provenance import Provenance, installed_versions
+from monai_ich.core.volume import LabelMap
+from monai_ich.io.output import output_folder
+from monai_ich.io.read import Scan
+from monai_ich.measure.summary import ExamMeasurements
+from monai_ich.results import RESULTS, Analysis
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The path of a scan; each step is a plain function with its parameters bound.
+
+    Args:
+        read: path to `Scan`.
+        load_anatomy, load_ich: give the two bundles.
+        segment_anatomy: CT and bundle to anatomy labels.
+        fit_midline: anatomy labels to midline, or the reason why there is none.
+        segment_ich: CT, cavity, box and bundle to hemorrhage labels.
+        measure: labels, CT, anatomy, midline to measurements.
+        write: analysis and folder to files.
+        track: analysis and folder to an MLflow run; None for none.
+        margin_mm: around the cavity, what the hemorrhage network looks at.
+    """
+
+    read: Callable[..., Scan]
+    load_anatomy: Callable[[], Bundle]
+    load_ich: Callable[[], Bundle]
+    segment_anatomy: Callable[..., LabelMap]
+    fit_midline: Callable[[LabelMap], Midline | str]
+    segment_ich: Callable[..., LabelMap]
+    measure: Callable[..., ExamMeasurements]
+    write: Callable[[Analysis, Path], None]
+    track: Callable[[Analysis, Path], None] | None = None
+    margin_mm: float = 12.0
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(
+        self, input: str | Path, output_dir: str | Path, *, case_id: str | None = None, overwrite: bool = False
+    ) -> Analysis:
+        """Analyze one scan and write its results; nothing appears under `output_dir` unless all of it does."""
+        folder = Path(output_dir)
+        with output_folder(folder, results=RESULTS, overwrite=overwrite) as scratch:
+            clock = Clock()
+            with clock("read"):
+                scan = self.read(input)
+            analysis = self.run(scan, case_id=case_id or folder.resolve().name, clock=clock)
+            with clock("write"):
+                self.write(analysis, scratch)
+        if self.track is not None:
+            self.track(analysis, folder)
+        return analysis
+
+    def run(self, scan: Scan, *, case_id: str, clock: Clock | None = None) -> Analysis:
+        """From a scan in memory to an analysis in memory."""
+        clock = clock or Clock()
+        ct = scan.volume
+        with clock("load"):
+            anatomy_bundle, ich_bundle = self.load_anatomy(), self.load_ich()
+        with clock("anatomy"):
+            anatomy = self.segment_anatomy(ct, bundle=anatomy_bundle)
+            cavity = anatomy.mask()
+        box = cavity_box(cavity, margin_mm=self.margin_mm)
+        if box is None:
+            raise InputError("NO_HEAD", "No intracranial cavity was found: the input must be a head CT.")
+        with clock("hemorrhage"):
+            labels = self.segment_ich(ct, cavity, within=box, bundle=ich_bundle)
+        with clock("measure"):
+            midline = self.fit_midline(anatomy)
+            exam = self.measure(labels, ct=ct, anatomy=anatomy, midline=midline)
+        provenance = Provenance(
+            versions=installed_versions(),
+            weights={b.name: b.weights_sha256 for b in (anatomy_bundle, ich_bundle)},
+            status=ich_bundle.status,
+            settings=self.settings,
+            seconds=clock.seconds,
+        )
+        warnings = (*scan.warnings, *exam.warnings)
+        return Analysis(case_id, ct, anatomy, cavity, labels, midline, exam, warnings, provenance)
+
+
+class Clock:
+    """Wall time of each stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Time a stage."""
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 3)
+
+
+def load_pipeline(**overrides: Any) -> Pipeline:
+    """Build the pipeline from ``pipeline.yaml``.
+
+    Args:
+        overrides: ids of that file with ``#`` between levels, for example ``{"read#series_uid": uid, "device": "cpu"}``.
+    """
+    from monai.bundle import ConfigParser
+
+    root = find_bundle("ich_segmentation")
+    parser = ConfigParser()
+    parser.read_config(str(root / "configs" / "pipeline.yaml"))
+    parser.update({"bundle_root": str(root), **overrides})
+    pipeline = parser.get_parsed_content("pipeline")
+    assert isinstance(pipeline, Pipeline)
+    return pipeline
+
+
+def analyze(
+    input: str | Path, output_dir: str | Path, *, case_id: str | None = None, overwrite: bool = False, **overrides: Any
+) -> Analysis:
+    """Analyze one head CT (DICOM folder, .zip, DICOMDIR or NIfTI) and write every result into `output_dir`.
+
+    Args:
+        input: what to read.
+        output_dir: made if missing.
+        case_id: name of the case in the tables; by default the output folder's name.
+        overwrite: replace earlier results.
+        overrides: see `load_pipeline`.
+
+    Raises:
+        IchError: the input or the output folder was refused; nothing is written then.
+    """
+    return load_pipeline(**overrides)(input, output_dir, case_id=case_id, overwrite=overwrite)

@@ -1,0 +1,56 @@
+"""The intracranial cavity and its parts ("skull stripping") from the anatomy bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import find_objects, label
+
+from monai_ich.bundle import Box, Bundle, load_bundle, predict
+from monai_ich.core.geometry import Geometry
+from monai_ich.core.labels import Anatomy
+from monai_ich.core.volume import CTVolume, LabelMap, Mask
+
+
+def segment_anatomy(
+    ct: CTVolume, *, bundle: Bundle | str | Path = "head_ct_anatomy", device: str | None = None
+) -> LabelMap:
+    """Label hemispheres, ventricles and posterior fossa; their union is the cavity.
+
+    Keeps the largest connected piece: a head has one cavity. All background where none is found.
+
+    Args:
+        ct: head CT on any grid.
+        bundle: a loaded bundle, or its name or folder.
+        device: see `load_bundle`.
+    """
+    if not isinstance(bundle, Bundle):
+        bundle = load_bundle(bundle, device=device)
+    voxels = predict(bundle, ct).labels
+    return LabelMap(np.where(_largest_piece(voxels > 0), voxels, 0).astype(np.uint8), ct.geometry, Anatomy)
+
+
+def cavity_box(cavity: Mask, *, margin_mm: float) -> Box | None:
+    """The voxel box around the cavity with a margin, inside the grid; None where the cavity is empty."""
+    found = find_objects(cavity.voxels.astype(np.uint8))
+    if not found or found[0] is None:
+        return None
+    return _grown(found[0], cavity.geometry, margin_mm)
+
+
+def _grown(box: Box, geometry: Geometry, margin_mm: float) -> Box:
+    margins = [int(np.ceil(margin_mm / step)) for step in geometry.spacing_mm]
+    i, j, k = (
+        slice(max(0, s.start - m), min(n, s.stop + m)) for s, m, n in zip(box, margins, geometry.shape, strict=True)
+    )
+    return i, j, k
+
+
+def _largest_piece(mask: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    pieces, count = label(mask)
+    if count < 2:
+        return mask
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return np.asarray(pieces == sizes.argmax())

@@ -1,0 +1,47 @@
+"""Run a network in bfloat16 where the machine is faster at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from monai.inferers import Inferer
+
+
+def has_fast_bfloat16(device: torch.device | str) -> bool:
+    """Whether bfloat16 is computed in hardware: AVX512-BF16 or AMX on a CPU, Ampere or later on CUDA."""
+    kind = torch.device(device).type
+    if kind == "cpu":
+        supported: Callable[[], bool] = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+        return bool(supported())
+    return kind == "cuda" and torch.cuda.is_bf16_supported()
+
+
+class AutocastInferer(Inferer):
+    """Another inferer, with the network under `torch.autocast` to bfloat16 and its output in float32.
+
+    MONAI's engines know autocast for CUDA with a gradient scaler only; bfloat16 needs no scaler. On CPUs without
+    bfloat16 instructions autocast would be slower, so it stays off there.
+
+    Args:
+        inferer: what to run (a `SimpleInferer`, a `SlidingWindowInferer`).
+        enabled: None decides by `has_fast_bfloat16` of the input's device.
+    """
+
+    def __init__(self, inferer: Inferer, enabled: bool | None = None) -> None:
+        self.inferer = inferer
+        self.enabled = enabled
+
+    def __call__(
+        self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any
+    ) -> torch.Tensor:
+        enabled = has_fast_bfloat16(inputs.device) if self.enabled is None else self.enabled
+
+        def run(x: torch.Tensor, *a: Any, **k: Any) -> torch.Tensor:
+            with torch.autocast(inputs.device.type, torch.bfloat16, enabled=enabled):
+                found = network(x, *a, **k)
+            return found.float()
+
+        result: torch.Tensor = self.inferer(inputs, run, *args, **kwargs)
+        return result

@@ -1,0 +1,68 @@
+"""What an analysis is, and the files it becomes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from monai_ich.core.labels import Cavity
+from monai_ich.core.midline import Midline
+from monai_ich.core.provenance import Provenance, Warn
+from monai_ich.core.volume import CTVolume, LabelMap, Mask
+from monai_ich.io.nifti import write_nifti
+from monai_ich.io.seg_nrrd import write_seg_nrrd
+from monai_ich.io.table import write_lesions_csv, write_measurements_csv, write_measurements_json, write_slices_csv
+from monai_ich.measure.summary import ExamMeasurements
+from monai_ich.report.html import write_report
+from monai_ich.report.montage import render_montage
+
+TABLES = ("measurements.json", "measurements.csv", "lesions.csv", "slices.csv")
+RESULTS = (
+    *("ct.nii.gz", "cavity.nii.gz", "anatomy.nii.gz", "ich.nii.gz", "ich.seg.nrrd"),
+    *TABLES,
+    *("montage.png", "report.html", "provenance.json"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """Everything known about one scan; images share one grid."""
+
+    case_id: str
+    ct: CTVolume
+    anatomy: LabelMap
+    cavity: Mask
+    labels: LabelMap
+    midline: Midline | str
+    exam: ExamMeasurements
+    warnings: tuple[Warn, ...]
+    provenance: Provenance
+
+
+def write_results(analysis: Analysis, folder: Path) -> None:
+    """Write every file of `RESULTS` into `folder`."""
+    a = analysis
+    write_nifti(folder / "ct.nii.gz", a.ct)
+    write_nifti(folder / "cavity.nii.gz", LabelMap(a.cavity.voxels.astype(np.uint8), a.cavity.geometry, Cavity))
+    write_nifti(folder / "anatomy.nii.gz", a.anatomy)
+    write_nifti(folder / "ich.nii.gz", a.labels)
+    write_seg_nrrd(folder / "ich.seg.nrrd", a.labels)
+    write_tables(a.exam, folder, case_id=a.case_id, warnings=a.warnings, provenance=a.provenance)
+    render_montage(folder / "montage.png", a.ct, a.labels, anatomy=a.anatomy, midline=a.midline)
+    write_report(folder / "report.html", a.exam, a.warnings, a.provenance, folder / "montage.png", a.case_id)
+    (folder / "provenance.json").write_text(json.dumps(asdict(a.provenance), indent=2) + "\n")
+
+
+def write_tables(
+    exam: ExamMeasurements, folder: Path, *, case_id: str, warnings: tuple[Warn, ...], provenance: Provenance
+) -> None:
+    """Write the numbers: `TABLES`."""
+    write_measurements_json(
+        folder / "measurements.json", exam, case_id=case_id, warnings=warnings, provenance=provenance
+    )
+    write_measurements_csv(folder / "measurements.csv", exam, case_id=case_id)
+    write_lesions_csv(folder / "lesions.csv", exam, case_id=case_id)
+    write_slices_csv(folder / "slices.csv", exam, case_id=case_id)

@@ -1,0 +1,40 @@
+"""Hemorrhage labels from the ICH bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+from monai_ich.bundle import Box, Bundle, load_bundle, predict
+from monai_ich.core.labels import Subtype
+from monai_ich.core.volume import CTVolume, LabelMap, Mask
+from monai_ich.segment.cleanup import drop_small, drop_outside
+
+
+def segment_ich(
+    ct: CTVolume,
+    cavity: Mask | None = None,
+    *,
+    bundle: Bundle | str | Path = "ich_segmentation",
+    device: str | None = None,
+    within: Box | None = None,
+    flips: bool = False,
+    minimum_ml: float = 0.1,
+) -> LabelMap:
+    """Label the five subtypes.
+
+    Args:
+        ct: head CT on any grid.
+        cavity: blood is looked for inside only; None looks everywhere.
+        bundle: a loaded bundle, or its name or folder.
+        device: see `load_bundle`.
+        within: voxel box that the network looks at, for speed.
+        flips: average with the mirrored head.
+        minimum_ml: a piece of blood (all subtypes together) smaller than this is dropped.
+    """
+    if not isinstance(bundle, Bundle):
+        bundle = load_bundle(bundle, device=device)
+    labels = predict(bundle, ct, within=within, flips=flips).labels
+    if cavity is not None:
+        labels = drop_outside(labels, cavity)
+    return LabelMap(drop_small(labels, ct.geometry.voxel_ml, minimum_ml), ct.geometry, Subtype)
