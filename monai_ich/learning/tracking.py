@@ -1,68 +1,69 @@
-"""What a training run must say about itself, for MLflow: data, code, versions, seed. Never a path or a patient."""
+"""What an MLflow run must hold to be understood later; nothing that identifies a patient or a machine's paths."""
 
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 import subprocess
-import time
-from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
-from monai_ich.core.provenance import installed_versions, sha256_of
-from monai_ich.learning.datasets import LIST_NAME
-
-
-def dataset_digest(dataset_dir: Path | str) -> str:
-    """A hash of the data set's list and of the sizes of its files (contents would take minutes to read).
-
-    File names enter the hash only; they are not readable from it.
-    """
-    folder = Path(dataset_dir)
-    listing = folder / LIST_NAME
-    digest = hashlib.sha256(sha256_of(listing).encode())
-    for path in sorted(folder.rglob("*.nii*")):
-        digest.update(f"{path.relative_to(folder)}:{path.stat().st_size};".encode())
-    return digest.hexdigest()[:16]
+from monai_ich.core.provenance import installed_versions
 
 
-def git_commit(folder: Path | str = Path(__file__).parent) -> str:
-    """The commit of the code, ``-dirty`` with uncommitted changes; ``"unknown"`` outside a checkout."""
-    try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return found.stdout.strip() or "unknown"
-
-
-def unique_run_name(bundle: str) -> str:
-    """A run name that no other run has: MLFlowHandler writes into an unfinished run of the same name."""
-    return f"{bundle}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-
-
-def sqlite_uri(output_dir: Path | str) -> str:
-    """The tracking store of a run: ``mlruns.db`` in its output folder, which is made where it is missing."""
+def store_uri(output_dir: str | Path) -> str:
+    """The MLflow store of a training: one sqlite file in its output folder."""
     folder = Path(output_dir).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder.as_posix()}/mlruns.db"
+    return f"sqlite:///{folder / 'mlruns.db'}"
 
 
-def run_parameters(
-    bundle: str, dataset_dir: Path | str, hyperparameters: Mapping[str, object], *, splits: Mapping[str, int]
-) -> dict[str, str]:
-    """Parameters to log once: hyper-parameters as given, and ``bundle``, ``dataset``, ``split_*``, ``git_commit``, ``version_*``."""
-    found = {name: str(value) for name, value in hyperparameters.items()}
-    found |= {"bundle": bundle, "dataset": dataset_digest(dataset_dir), "git_commit": git_commit()}
-    found |= {f"split_{name}": str(count) for name, count in splits.items()}
-    found |= {f"version_{name}": version for name, version in installed_versions().items()}
-    return found
+def artifact_uri(output_dir: str | Path) -> str:
+    """Where figures and weights of the runs go: beside the store."""
+    return (Path(output_dir).resolve() / "artifacts").as_uri()
+
+
+def new_run_name() -> str:
+    """A name that no earlier run has, so that MLflow never writes into an unfinished one."""
+    return datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
+
+
+def dataset_hash(dataset_dir: str | Path) -> str:
+    """Short sha256 of the data list: the same cases in the same split give the same hash."""
+    listing = Path(dataset_dir) / "dataset.json"
+    return hashlib.sha256(listing.read_bytes()).hexdigest()[:16] if listing.is_file() else "none"
+
+
+def git_commit() -> str:
+    """Commit of the toolkit's checkout, with ``+`` where it has changes; ``unknown`` outside of one."""
+    here = Path(__file__).resolve().parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
+        dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+
+
+def run_parameters(dataset_dir: str | Path, *, network: Any, **settings: Any) -> dict[str, str]:
+    """Parameters of a training run for MLflow: settings, data, split, versions, commit, size of the network."""
+    listing = Path(dataset_dir) / "dataset.json"
+    split = (
+        {k: len(v) for k, v in json.loads(listing.read_text()).items() if isinstance(v, list)}
+        if listing.is_file()
+        else {}
+    )
+    found: dict[str, Any] = {
+        **settings,
+        "dataset_hash": dataset_hash(dataset_dir),
+        **{f"cases_{name}": count for name, count in split.items()},
+        "git_commit": git_commit(),
+        **{f"version_{name}": version for name, version in installed_versions().items()},
+        "network": type(network).__name__,
+        "parameters": sum(p.numel() for p in network.parameters()),
+    }
+    return {name: str(value)[:500] for name, value in found.items()}
 
 
 def log_analysis(analysis: Any, folder: Path, *, tracking_uri: str, experiment: str = "monai-ich analyze") -> None:

@@ -1,150 +1,94 @@
-"""Random transforms for training that MONAI does not have: laterality, Hounsfield units, skull stripping.
-
-They run on cached tensors on the network's grid, where index I grows to the patient's right-to-left order of RAS
-(from left to right), so a flip of the first spatial axis mirrors the patient.
-"""
+"""Augmentation that knows anatomy: what MONAI's own transforms cannot."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, RandomizableTransform
+from monai.transforms import MapTransform, Randomizable
 
 
-class RandFlipLeftRightd(RandomizableTransform, MapTransform):
-    """Mirror the patient, and rename what has a side.
-
-    A plain flip would teach the network that a left hemisphere can lie on the right.
+class RandMirrorSidesd(Randomizable, MapTransform):
+    """Mirror the head left to right, and let labels of one side become those of the other.
 
     Args:
-        keys: images and label maps to mirror, each ``(C, I, J, K)`` on a RAS grid.
-        label_keys: those of `keys` whose values change sides.
-        pairs: label values that trade places, for example ``[[1, 2], [3, 4]]``; empty where no label has a side.
+        keys: images and labels, channel first ``(C, I, J, K)`` in RAS, so that I is left to right.
+        label_keys: which of them are label maps whose sides must change.
+        pairs: label values that belong together, left and right.
         prob: how often.
     """
 
     def __init__(
         self,
         keys: KeysCollection,
-        label_keys: Sequence[str] = (),
-        pairs: Sequence[Sequence[int]] = (),
+        label_keys: Sequence[Hashable] = (),
+        pairs: Sequence[tuple[int, int]] = (),
         prob: float = 0.5,
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys=True)
-        RandomizableTransform.__init__(self, prob)
-        self.label_keys = tuple(label_keys)
-        self.pairs = [(int(a), int(b)) for a, b in pairs]
-
-    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
-        found = dict(data)
-        self.randomize(None)
-        if not self._do_transform:
-            return found
-        for key in self.key_iterator(found):
-            flipped = torch.flip(found[key], dims=(1,))
-            found[key] = self._swapped(flipped) if key in self.label_keys else flipped
-        return found
-
-    def _swapped(self, labels: torch.Tensor) -> torch.Tensor:
-        swapped = labels.clone()
-        for a, b in self.pairs:
-            swapped[labels == a] = b
-            swapped[labels == b] = a
-        return swapped
-
-
-class RandHounsfieldd(RandomizableTransform, MapTransform):
-    """A scanner that is calibrated a little differently: gain and offset of the Hounsfield scale.
-
-    Args:
-        keys: images whose value `zero` stands for 0 HU.
-        gain: largest relative deviation of the scale about 0 HU.
-        offset_hu: largest shift.
-        zero: the value that stands for 0 HU (1024 where air is stored as 0).
-        prob: how often.
-    """
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        gain: float = 0.03,
-        offset_hu: float = 4.0,
-        zero: float = 1024.0,
-        prob: float = 0.7,
-    ) -> None:
         MapTransform.__init__(self, keys)
-        RandomizableTransform.__init__(self, prob)
-        self.gain, self.offset_hu, self.zero = gain, offset_hu, zero
+        self.label_keys, self.pairs, self.prob = tuple(label_keys), tuple(pairs), prob
 
-    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
-        found = dict(data)
-        self.randomize(None)
-        if not self._do_transform:
-            return found
-        scale = 1.0 + self.gain * self.R.uniform(-1.0, 1.0)
-        shift = self.offset_hu * self.R.uniform(-1.0, 1.0) + self.zero * (1.0 - scale)
-        for key in self.key_iterator(found):
-            found[key] = found[key] * scale + shift
-        return found
-
-
-class RandSkullStripd(RandomizableTransform, MapTransform):
-    """Replace everything outside the intracranial cavity by air, so that one network serves heads with and without skull.
-
-    Nothing happens where the mask is missing or empty (data sets without anatomy).
-
-    Args:
-        keys: images in which air is 0.
-        mask_key: label map whose voxels above 0 are the cavity.
-        largest_margin: the cavity is grown by 0 to this many voxels first, since no strip is exact.
-        prob: how often.
-    """
-
-    def __init__(
-        self, keys: KeysCollection, mask_key: str = "anatomy", largest_margin: int = 2, prob: float = 0.3
-    ) -> None:
-        MapTransform.__init__(self, keys)
-        RandomizableTransform.__init__(self, prob)
-        self.mask_key, self.largest_margin = mask_key, largest_margin
-
-    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, Any]:
-        found: dict[Hashable, Any] = dict(data)
-        self.randomize(None)
-        margin = int(self.R.randint(0, self.largest_margin + 1))
-        if not self._do_transform or self.mask_key not in found:
-            return found
-        cavity = (found[self.mask_key] > 0).float()
-        if not cavity.any():
-            return found
-        if margin:
-            cavity = torch.nn.functional.max_pool3d(cavity, 2 * margin + 1, stride=1, padding=margin)
-        for key in self.key_iterator(found):
-            found[key] = found[key] * cavity
-        return found
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        if self.R.random() >= self.prob:
+            return out
+        for key in self.key_iterator(out):
+            image = torch.flip(out[key], dims=[1])
+            if key in self.label_keys:
+                swapped = image.clone()
+                for left, right in self.pairs:
+                    swapped[image == left], swapped[image == right] = right, left
+                image = swapped
+            out[key] = image
+        return out
 
 
-class RandChannelDropoutd(RandomizableTransform, MapTransform):
-    """Blank one input channel, so that no single window (bone, say) becomes indispensable.
+class RandDropChanneld(Randomizable, MapTransform):
+    """Blank one input channel at random, so that a network does not lean on it alone.
 
     Args:
         keys: images ``(C, I, J, K)``.
-        channel: which one.
+        channel: which.
+        value: what it becomes.
         prob: how often.
     """
 
-    def __init__(self, keys: KeysCollection, channel: int = 2, prob: float = 0.1) -> None:
+    def __init__(self, keys: KeysCollection, channel: int, value: float = 0.0, prob: float = 0.1) -> None:
         MapTransform.__init__(self, keys)
-        RandomizableTransform.__init__(self, prob)
-        self.channel = channel
+        self.channel, self.value, self.prob = channel, value, prob
 
-    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
-        found = dict(data)
-        self.randomize(None)
-        if self._do_transform:
-            for key in self.key_iterator(found):
-                found[key] = found[key].clone()
-                found[key][self.channel] = 0
-        return found
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        if self.R.random() < self.prob:
+            for key in self.key_iterator(out):
+                image = out[key].clone()
+                image[self.channel] = self.value
+                out[key] = image
+        return out
+
+
+class RandCTNoised(Randomizable, MapTransform):
+    """A scanner's noise in HU: white noise, smoothed by a random kernel, of random strength.
+
+    Args:
+        keys: images ``(1, I, J, K)`` in HU (any offset).
+        max_hu: largest standard deviation.
+        prob: how often.
+    """
+
+    def __init__(self, keys: KeysCollection, max_hu: float = 6.0, prob: float = 0.5) -> None:
+        MapTransform.__init__(self, keys)
+        self.max_hu, self.prob = max_hu, prob
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        if self.R.random() >= self.prob:
+            return out
+        strength = self.R.uniform(0.0, self.max_hu)
+        for key in self.key_iterator(out):
+            noise = self.R.standard_normal(size=tuple(out[key].shape)).astype(np.float32)
+            out[key] = out[key] + strength * torch.from_numpy(noise)
+        return out
