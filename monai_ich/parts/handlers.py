@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,6 +51,35 @@ class CosineBudget:
         factor = min(1.0, engine.state.iteration / self.warmup) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * max(factor, 1e-3)
+
+
+class MovingAverage:
+    """Keep an exponential moving average of a network's weights; the average is what gets validated and shipped.
+
+    Args:
+        network: what is trained; plain or wrapped for several GPUs.
+        average: a copy of it, which receives the average.
+        decay: share of the old average at each step; less at the start, so that random weights fade at once.
+    """
+
+    def __init__(self, network: torch.nn.Module, average: torch.nn.Module, decay: float = 0.995) -> None:
+        self.network, self.average, self.decay = network, average, decay
+        average.requires_grad_(False).eval()
+
+    def attach(self, engine: Engine) -> None:
+        """Follow the trainer."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._step)
+
+    @torch.no_grad()
+    def _step(self, engine: Engine) -> None:
+        step = engine.state.iteration
+        keep = min(self.decay, (1 + step) / (10 + step))
+        source = getattr(self.network, "module", self.network)
+        for old, new in zip(self.average.state_dict().values(), source.state_dict().values(), strict=True):
+            if old.is_floating_point():
+                old.lerp_(new.to(old.dtype), 1.0 - keep)
+            else:
+                old.copy_(new)
 
 
 class Resume:
@@ -113,4 +141,4 @@ def save_aside(state: Mapping[str, Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".tmp")
     torch.save(dict(state), aside)
-    os.replace(aside, path)
+    aside.replace(path)
