@@ -1,0 +1,130 @@
+"""Lesions: connected pieces of one subtype, each with what a reader asks of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import find_objects, label
+
+from monai_ich.core.errors import GeometryError
+from monai_ich.core.labels import Anatomy, Subtype
+from monai_ich.core.midline import Midline
+from monai_ich.core.volume import CTVolume, LabelMap
+from monai_ich.measure.abc2 import measure_abc2
+
+_CONNECTED_26 = np.ones((3, 3, 3), bool)
+_LEFT = (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE)
+_RIGHT = (Anatomy.RIGHT_HEMISPHERE, Anatomy.RIGHT_VENTRICLE)
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One connected piece of hemorrhage.
+
+    Args:
+        id: 1 is the largest.
+        subtype: which.
+        volume_ml, abc2_ml: true volume and bedside estimate.
+        centroid_ras_mm: center of mass.
+        side: ``"left"``, ``"right"``, ``"both"`` (less than 80 % on one side) or ``"unknown"``.
+        compartment: ``"supratentorial"``, ``"infratentorial"`` or ``"unknown"``.
+        slices: first and last slice (K index).
+        mean_hu, sd_hu, max_hu: density; None without a CT.
+    """
+
+    id: int
+    subtype: Subtype
+    volume_ml: float
+    abc2_ml: float
+    centroid_ras_mm: tuple[float, float, float]
+    side: str
+    compartment: str
+    slices: tuple[int, int]
+    mean_hu: float | None
+    sd_hu: float | None
+    max_hu: float | None
+
+
+def find_lesions(
+    labels: LabelMap, *, ct: CTVolume | None = None, anatomy: LabelMap | None = None, midline: Midline | None = None
+) -> tuple[Lesion, ...]:
+    """26-connected pieces of each subtype, largest first; empty where there is no blood.
+
+    Args:
+        labels: map of `Subtype`.
+        ct: for densities.
+        anatomy: map of `Anatomy`, for side and compartment.
+        midline: for the side of lesions in the posterior fossa, which has no sides of its own.
+
+    Raises:
+        GeometryError: ``GRID_MISMATCH`` where CT or anatomy lie on another grid.
+    """
+    for other in (ct, anatomy):
+        if other is not None and not other.geometry.same_grid(labels.geometry):
+            raise GeometryError("GRID_MISMATCH", "CT, anatomy and hemorrhage labels must lie on one grid.")
+    lesions = []
+    for subtype in Subtype:
+        found = find_objects((labels.voxels == int(subtype)).astype(np.uint8))
+        if not found or found[0] is None:
+            continue
+        outer = found[0]
+        pieces, _ = label(labels.voxels[outer] == int(subtype), structure=_CONNECTED_26)
+        for number, inner in enumerate(find_objects(pieces), start=1):
+            box = tuple(slice(o.start + s.start, o.start + s.stop) for o, s in zip(outer, inner, strict=True))
+            lesions.append(_describe(subtype, pieces[inner] == number, box, labels, ct, anatomy, midline))
+    lesions.sort(key=lambda lesion: -lesion.volume_ml)
+    return tuple(_numbered(lesion, n) for n, lesion in enumerate(lesions, start=1))
+
+
+def _numbered(lesion: Lesion, number: int) -> Lesion:
+    from dataclasses import replace
+
+    return replace(lesion, id=number)
+
+
+def _describe(
+    subtype: Subtype,
+    mask: NDArray[np.bool_],
+    box: tuple[slice, ...],
+    labels: LabelMap,
+    ct: CTVolume | None,
+    anatomy: LabelMap | None,
+    midline: Midline | None,
+) -> Lesion:
+    geometry = labels.geometry.crop((box[0], box[1], box[2]))
+    centroid = geometry.to_world(np.argwhere(mask).mean(axis=0))
+    parts = np.bincount(anatomy.voxels[box][mask], minlength=6) if anatomy is not None else np.zeros(6, np.int64)
+    density = ct.hu[box][mask] if ct is not None else None
+    return Lesion(
+        id=0,
+        subtype=subtype,
+        volume_ml=int(mask.sum()) * geometry.voxel_ml,
+        abc2_ml=measure_abc2(mask, geometry),
+        centroid_ras_mm=(float(centroid[0]), float(centroid[1]), float(centroid[2])),
+        side=_side(parts, centroid, midline),
+        compartment=_compartment(parts),
+        slices=(box[2].start, box[2].stop - 1),
+        mean_hu=float(density.mean()) if density is not None else None,
+        sd_hu=float(density.std()) if density is not None else None,
+        max_hu=float(density.max()) if density is not None else None,
+    )
+
+
+def _side(parts: NDArray[np.int64], centroid: NDArray[np.float64], midline: Midline | None) -> str:
+    left, right = int(parts[list(_LEFT)].sum()), int(parts[list(_RIGHT)].sum())
+    if left + right >= max(1, int(parts[Anatomy.POSTERIOR_FOSSA])):
+        if max(left, right) < 0.8 * (left + right):
+            return "both"
+        return "left" if left > right else "right"
+    if midline is not None and parts.sum() > 0:
+        return "right" if float(midline.distance_mm(centroid[None])[0]) > 0 else "left"
+    return "unknown"
+
+
+def _compartment(parts: NDArray[np.int64]) -> str:
+    inside = int(parts[1:].sum())
+    if inside == 0:
+        return "unknown"
+    return "infratentorial" if int(parts[Anatomy.POSTERIOR_FOSSA]) * 2 > inside else "supratentorial"

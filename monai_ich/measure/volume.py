@@ -1,0 +1,64 @@
+"""Hemorrhage volume and the exam's subtypes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from monai_ich.core.labels import LABELS, Subtype
+from monai_ich.core.measurement import Measurement
+from monai_ich.core.provenance import Warn
+from monai_ich.core.volume import LabelMap
+
+DEFAULT_OPERATING_POINTS_ML: Mapping[str, float] = {subtype.name: 0.1 for subtype in Subtype}
+
+
+@dataclass(frozen=True)
+class SubtypeFinding:
+    """One subtype of an exam.
+
+    Args:
+        subtype: which.
+        present: whether the volume reaches the subtype's operating point.
+        volume: mL; 0.0 is a result: none was found.
+    """
+
+    subtype: Subtype
+    present: bool
+    volume: Measurement
+
+
+def measure_subtypes(
+    labels: LabelMap, operating_points_ml: Mapping[str, float] = DEFAULT_OPERATING_POINTS_ML
+) -> tuple[SubtypeFinding, ...]:
+    """Volume of each subtype: voxels times ``|det(affine)| / 1000``, right on sheared grids, whole at the image's edge.
+
+    Args:
+        labels: map of `Subtype`.
+        operating_points_ml: subtype name to the volume from which it counts as present.
+
+    >>> import numpy as np
+    >>> from monai_ich.core.geometry import Geometry
+    >>> cube = np.zeros((30, 30, 30), np.uint8); cube[5:25, 5:25, 5:25] = 5
+    >>> found = measure_subtypes(LabelMap(cube, Geometry((30, 30, 30), np.eye(4)), Subtype))
+    >>> found[4].volume.value, found[4].present, found[0].volume.value
+    (8.0, True, 0.0)
+    """
+    findings = []
+    for subtype in Subtype:
+        ml = labels.volume_ml(subtype)
+        measurement = Measurement("volume", ml, "mL", subtype.name, "voxel count times |det(affine)|")
+        threshold = operating_points_ml.get(subtype.name, DEFAULT_OPERATING_POINTS_ML[subtype.name])
+        findings.append(SubtypeFinding(subtype, ml >= threshold and ml > 0, measurement))
+    return tuple(findings)
+
+
+def edge_warnings(labels: LabelMap) -> tuple[Warn, ...]:
+    """A warning for each subtype that touches the image's edge: it may go on outside, what is inside counts in full."""
+    found = []
+    for subtype in Subtype:
+        mask = labels.voxels == int(subtype)
+        if any(mask.take(end, axis=axis).any() for axis in range(3) for end in (0, -1)):
+            name = LABELS[subtype].name
+            found.append(Warn("MASK_AT_EDGE", f"{name} touches the edge of the image and may go on outside of it."))
+    return tuple(found)
