@@ -1,4 +1,4 @@
-"""The story of one scan: read, find the cavity, find the blood, measure, write. Read this file and you know the product.
+"""The story of one scan: read, find the cavity, find the blood, measure, write.
 
 The steps and their parameters stand in ``bundles/ich_segmentation/configs/pipeline.yaml``; the command line, this
 module's `analyze` and ``python -m monai.bundle run`` all build the same `Pipeline` from it.
@@ -115,7 +115,7 @@ def load_pipeline(**overrides: Any) -> Pipeline:
     """Build the pipeline from ``pipeline.yaml``.
 
     Args:
-        overrides: ids of that file with ``#`` between levels, for example ``{"read#series_uid": uid, "device": "cpu"}``.
+        overrides: ids of that file, ``#`` between levels, for example ``{"read#mode": "lenient", "device": "cpu"}``.
     """
     from monai.bundle import ConfigParser
 

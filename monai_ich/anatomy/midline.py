@@ -1,7 +1,7 @@
 """The ideal and the displaced midline from anatomy labels.
 
-The hemisphere labels meet at the displaced midline. Near the skull the falx holds the brain: there the interface lies on
-the ideal midsagittal plane, whatever happens deeper, and that is where the plane is fitted (anterior, posterior and
+The hemisphere labels meet at the displaced midline. Near the skull the falx holds the brain: there the interface lies
+on the ideal midsagittal plane, whatever happens deeper, and that is where the plane is fitted (anterior, posterior and
 vertex insertion of the falx), robustly. Everything is done in world millimeters, so orientation, tilt and slice
 thickness do not enter.
 """

@@ -61,7 +61,7 @@ def _stored(image: Any) -> NDArray[Any]:
     except (RuntimeError, NotImplementedError) as error:
         raise SeriesError(
             "UNSUPPORTED_TRANSFER_SYNTAX",
-            f"Images in {syntax.name} need a decoder that is not installed (pylibjpeg[all] or python-gdcm), or are damaged.",
+            f"Images in {syntax.name} need a decoder that is not installed (see pylibjpeg[all]), or are damaged.",
         ) from error
     except Exception as error:
         raise SeriesError("CORRUPT_PIXEL_DATA", "The pixels of an image cannot be decoded.") from error

@@ -53,13 +53,13 @@ def read_nifti_labels(path: Path, labels: LabelSet) -> LabelMap:
 
 
 def write_nifti(path: Path, image: CTVolume | LabelMap | Mask) -> None:
-    """Write a volume, aside first and then renamed. A sheared affine goes into the sform only: a qform cannot hold it."""
+    """Write a volume, aside first, then renamed. A sheared affine goes into the sform only: no qform can hold it."""
     if isinstance(image, CTVolume):
         whole = np.rint(image.hu)
         data: NDArray[Any] = whole.astype(np.int16) if np.array_equal(whole, image.hu) else image.hu
     else:
         data = image.voxels.astype(np.uint8)
-    nifti = nib.Nifti1Image(data, None)
+    nifti: Any = nib.Nifti1Image(data, None)  # type: ignore[no-untyped-call]
     nifti.header.set_xyzt_units("mm")
     nifti.set_sform(image.geometry.affine, code="scanner")
     if image.geometry.is_orthogonal:

@@ -1,8 +1,8 @@
 """3D Slicer's segmentation file (.seg.nrrd): one layer, a named and colored segment for each label.
 
-The header follows 3D Slicer's own writer. Without ``_Layer`` only one segment loads and without ``_ID`` names and colors
-are lost, in silence; both are always written. NRRD as ITK reads it cannot hold a shear: a tilted grid is written as its
-orthogonal copy (nearest neighbor, grown field of view).
+The header follows 3D Slicer's own writer. Without ``_Layer`` only one segment loads and without ``_ID`` names and
+colors are lost, in silence; both are always written. NRRD as ITK reads it cannot hold a shear: a tilted grid is written
+as its orthogonal copy (nearest neighbor, grown field of view).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def write_seg_nrrd(path: Path, labels: LabelMap) -> None:
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
     }
     for number, value in enumerate(labels.labels):
-        header |= _segment(number, int(value), value.name, LABELS[value], image)
+        header |= _segment(number, int(value), value.name, LABELS[labels.labels(value)], image)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as scratch:
         aside = Path(scratch) / path.name
@@ -143,5 +143,3 @@ def _values(header: dict[str, Any], labels: LabelSet) -> dict[int, int]:
                 break
         number += 1
     return found
-
-

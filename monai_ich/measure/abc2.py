@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
@@ -41,10 +43,8 @@ def measure_abc2(mask: NDArray[np.bool_], geometry: Geometry) -> float:
 def _diameters(points: FloatArray) -> tuple[float, float]:
     """Largest distance between points ``(N, 2)`` and largest extent perpendicular to it."""
     if len(points) > 3:
-        try:
+        with suppress(QhullError):  # points on a line have no hull
             points = points[ConvexHull(points).vertices]
-        except QhullError:
-            pass
     apart = points[:, None] - points[None, :]
     distance = np.linalg.norm(apart, axis=-1)
     p, q = np.unravel_index(int(distance.argmax()), distance.shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,13 +75,7 @@ def find_lesions(
             box = tuple(slice(o.start + s.start, o.start + s.stop) for o, s in zip(outer, inner, strict=True))
             lesions.append(_describe(subtype, pieces[inner] == number, box, labels, ct, anatomy, midline))
     lesions.sort(key=lambda lesion: -lesion.volume_ml)
-    return tuple(_numbered(lesion, n) for n, lesion in enumerate(lesions, start=1))
-
-
-def _numbered(lesion: Lesion, number: int) -> Lesion:
-    from dataclasses import replace
-
-    return replace(lesion, id=number)
+    return tuple(replace(lesion, id=n) for n, lesion in enumerate(lesions, start=1))
 
 
 def _describe(

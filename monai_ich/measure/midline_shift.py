@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monai_ich.core.geometry import FloatArray
 from monai_ich.core.measurement import Measurement
@@ -77,7 +78,7 @@ def _cells(midline: Midline) -> FloatArray:
     return np.floor(np.stack([relative @ ahead, relative @ up], axis=-1) / _CELL_MM)
 
 
-def _smoothed(distance: FloatArray, cells: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _smoothed(distance: FloatArray, cells: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
     """Median of each cell averaged with its neighbors (weight one half), and the cell number of each point."""
     unique, members = np.unique(cells, axis=0, return_inverse=True)
     members = members.reshape(-1)

@@ -46,6 +46,33 @@ class RandMirrorSidesd(Randomizable, MapTransform):
         return out
 
 
+class RandSkullStripd(Randomizable, MapTransform):
+    """Replace what lies outside of the intracranial cavity by air, so that one network serves heads with and without skull.
+
+    Args:
+        keys: images ``(1, I, J, K)`` in which air is 0.
+        mask_key: label map whose values above 0 are the cavity; where it is empty, nothing happens.
+        largest_margin: the cavity is grown by 0 to this many voxels first, since no strip is exact.
+        prob: how often.
+    """
+
+    def __init__(self, keys: KeysCollection, mask_key: str, largest_margin: int = 2, prob: float = 0.3) -> None:
+        MapTransform.__init__(self, keys)
+        self.mask_key, self.largest_margin, self.prob = mask_key, largest_margin, prob
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        if self.R.random() >= self.prob or not bool((out[self.mask_key] > 0).any()):
+            return out
+        margin = int(self.R.randint(0, self.largest_margin + 1))
+        cavity = torch.as_tensor(out[self.mask_key] > 0).float()
+        if margin:
+            cavity = torch.nn.functional.max_pool3d(cavity, 2 * margin + 1, stride=1, padding=margin)
+        for key in self.key_iterator(out):
+            out[key] = out[key] * cavity
+        return out
+
+
 class RandDropChanneld(Randomizable, MapTransform):
     """Blank one input channel at random, so that a network does not lean on it alone.
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
@@ -45,7 +46,10 @@ class CosineBudget:
     def _step(self, engine: Engine) -> None:
         done = engine.state.iteration / max(1, engine.state.max_epochs * engine.state.epoch_length)
         if self.max_minutes is not None:
-            done = max(done, self.state_dict()["spent_s"] / (60.0 * self.max_minutes))
+            spent_s = self.state_dict()["spent_s"]
+            if idist.get_world_size() > 1:  # all processes must stop at the same iteration
+                spent_s = float(idist.broadcast(spent_s, src=0))
+            done = max(done, spent_s / (60.0 * self.max_minutes))
             if done >= 1.0:
                 engine.terminate()
         factor = min(1.0, engine.state.iteration / self.warmup) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
@@ -88,15 +92,17 @@ class Resume:
     Args:
         path: checkpoint file, outside of the bundle's ``models/``.
         objects: name to anything with ``state_dict`` and ``load_state_dict``.
+        write: false where another process of a multi-GPU run writes.
     """
 
-    def __init__(self, path: str | Path, objects: Mapping[str, Any]) -> None:
-        self.path, self.objects = Path(path), dict(objects)
+    def __init__(self, path: str | Path, objects: Mapping[str, Any], write: bool = True) -> None:
+        self.path, self.objects, self.write = Path(path), dict(objects), write
 
     def attach(self, engine: Engine) -> None:
         """Follow the trainer."""
         engine.add_event_handler(Events.STARTED, self._load)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
+        if self.write:
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
 
     def _load(self, engine: Engine) -> None:
         if not self.path.is_file():

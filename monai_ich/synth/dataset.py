@@ -74,7 +74,7 @@ def write_case(case: HeadCase, folder: Path, *, dicom: bool = False, device: str
 def write_dataset(
     cases: Iterable[HeadCase], folder: Path, *, dicom: bool = False, workers: int | None = None, device: str = "cpu"
 ) -> Iterator[str]:
-    """Write many cases side by side, skipping those that are there, and ``dataset.json``; yields names as they finish."""
+    """Write many cases side by side and ``dataset.json``; skips those that are there, yields names as they finish."""
     cases = list(cases)
     missing = [c for c in cases if not (folder / case_folder(c.seed) / "truth.json").exists()]
     jobs = [(c, folder / case_folder(c.seed), dicom, device) for c in missing]

@@ -2,13 +2,13 @@
 
 Three spaces, all in mm: the world (RAS); ``h``, the undisturbed head in MNI mm (pose, scale and a smooth warp
 undone); ``b``, the brain as it was before the bleeds pushed it. The skull lives in ``h``, brain tissue and the midline
-live in ``b``. The warp keeps the plane x = 0, so the ideal midline is x = 0 in ``h`` and the displaced one x = 0 in ``b``.
+live in ``b``. The warp keeps the plane x = 0, so the ideal midline is x = 0 in ``h``, the displaced one x = 0 in ``b``.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -116,9 +116,7 @@ class Head:
 
     def fields_of_head(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> Fields:
         """The same for posed MNI points before the warp."""
-        half = self.noise.shape[1:]
-        noise = _sample_box(self.noise, x, y, z)
-        assert noise.shape[0] == len(_NOISE_SPACING_MM) and len(half) == 3
+        noise = sample(self.noise, x, y, z)  # coarser than the atlas, over the same box
         warp = noise[WARP] * self.case.anatomy.warp_mm
         hx, hy, hz = x + warp[0] * torch.tanh(x.abs() / 20.0), y + warp[1], z + warp[2]
         hull = sample(self.atlas.hull, hx, hy, hz)[0] * self.scale_mm
@@ -150,7 +148,7 @@ class Head:
         hz: torch.Tensor,
         noise: torch.Tensor,
     ) -> torch.Tensor:
-        """Relative thickness (0..1) of an extra-axial clot: a lens for EDH, a crescent for SDH; never across the falx."""
+        """Relative thickness (0..1) of an extra-axial clot: EDH a lens, SDH a crescent; never across the falx."""
         cx, cy, cz = self.sites[index]
         dx, dy, dz = hx - cx, hy - cy, hz - cz
         square = dx * dx + dy * dy + dz * dz
@@ -289,10 +287,6 @@ class Head:
         return min(size, _MAX_THICKNESS_MM.get(bleed.subtype, math.inf))
 
 
-def _sample_box(maps: torch.Tensor, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    return sample(maps, x, y, z)  # any resolution: coordinates are relative to the box
-
-
 def _inside_score(
     bleed: HemorrhageCase, site: tuple[float, float, float], f: Fields, ventricles: torch.Tensor, csf: torch.Tensor
 ) -> torch.Tensor:
@@ -315,8 +309,3 @@ def _inside_score(
         return torch.where((f.depth > 2.5) & (ventricles > 0.5) & (csf < 0.9), score, torch.inf)
     room = (csf > 0.5) & (f.depth > 0.8) & (ventricles > 0.5) & (f.hz > -55.0)
     return torch.where(room, score, torch.inf)
-
-
-def turned(case: HeadCase, rotation_deg: tuple[float, float, float]) -> HeadCase:
-    """The same head in another pose."""
-    return replace(case, scanner=replace(case.scanner, rotation_deg=rotation_deg))

@@ -1,0 +1,129 @@
+"""The numbers as files: strict JSON, and tidy CSV with one row per scan, lesion or slice."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from monai_ich.core.labels import Subtype
+from monai_ich.core.measurement import Measurement
+from monai_ich.core.provenance import Provenance, Warn
+from monai_ich.measure.components import Lesion
+from monai_ich.measure.summary import ExamMeasurements
+
+SCHEMA = "monai-ich/measurements/1"
+
+
+def _value(measurement: Measurement, key: str, digits: int) -> dict[str, Any]:
+    if measurement.value is None:
+        return {"not_measurable": measurement.reason}
+    return {key: round(measurement.value, digits)}
+
+
+def _point(point: tuple[float, float, float] | None) -> list[float] | None:
+    return None if point is None else [round(v, 2) for v in point]
+
+
+def _shift(exam: ExamMeasurements) -> dict[str, Any]:
+    shift = exam.midline_shift
+    found = _value(shift.measurement, "value_mm", 2)
+    if "not_measurable" in found:
+        return found
+    found |= {"toward": shift.toward, "at_ras_mm": _point(shift.at_ras_mm), "slice": shift.slice_index}
+    return found | {"method": shift.measurement.method}
+
+
+def _lesion(lesion: Lesion) -> dict[str, Any]:
+    def rounded(value: float | None) -> float | None:
+        return None if value is None else round(value, 1)
+
+    return {
+        "id": lesion.id,
+        "subtype": lesion.subtype.name,
+        "volume_ml": round(lesion.volume_ml, 3),
+        "abc2_ml": round(lesion.abc2_ml, 3),
+        "side": lesion.side,
+        "compartment": lesion.compartment,
+        "centroid_ras_mm": _point(lesion.centroid_ras_mm),
+        "first_slice": lesion.slices[0],
+        "last_slice": lesion.slices[1],
+        "mean_hu": rounded(lesion.mean_hu),
+        "sd_hu": rounded(lesion.sd_hu),
+        "max_hu": rounded(lesion.max_hu),
+    }
+
+
+def write_measurements_json(
+    path: Path, exam: ExamMeasurements, *, case_id: str, warnings: Iterable[Warn], provenance: Provenance
+) -> None:
+    """Write the exam as ``measurements.json``; what could not be measured says why, NaN never occurs."""
+    record = {
+        "schema": SCHEMA,
+        "case_id": case_id,
+        "hemorrhage_present": exam.hemorrhage_present,
+        "total_volume_ml": round(exam.total_volume_ml, 3),
+        "subtypes": {f.subtype.name: {"present": f.present, **_value(f.volume, "volume_ml", 3)} for f in exam.subtypes},
+        "midline_shift": _shift(exam),
+        "lesions": [_lesion(lesion) for lesion in exam.lesions],
+        "cavity": _value(exam.cavity_ml, "volume_ml", 1),
+        "ventricles": _value(exam.ventricles_ml, "volume_ml", 2),
+        "criteria": [asdict(c) for c in exam.criteria],
+        "warnings": [asdict(w) for w in warnings],
+        "provenance": asdict(provenance),
+    }
+    path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def write_measurements_csv(path: Path, exam: ExamMeasurements, *, case_id: str) -> None:
+    """Write one row: the scan. A number that could not be measured is an empty cell with its reason beside it."""
+    shift = exam.midline_shift
+    row: dict[str, Any] = {"case_id": case_id, "hemorrhage_present": int(exam.hemorrhage_present)}
+    row |= {"total_volume_ml": round(exam.total_volume_ml, 3)}
+    for finding in exam.subtypes:
+        row[f"{finding.subtype.name}_present"] = int(finding.present)
+        row[f"{finding.subtype.name}_volume_ml"] = round(float(finding.volume.value or 0.0), 3)
+    mm = shift.measurement.value
+    row |= {
+        "midline_shift_mm": None if mm is None else round(mm, 2),
+        "midline_shift_toward": shift.toward,
+        "midline_shift_reason": shift.measurement.reason,
+        "lesion_count": len(exam.lesions),
+        "cavity_ml": None if exam.cavity_ml.value is None else round(exam.cavity_ml.value, 1),
+        "ventricles_ml": None if exam.ventricles_ml.value is None else round(exam.ventricles_ml.value, 2),
+    }
+    _write_csv(path, list(row), [row])
+
+
+def write_lesions_csv(path: Path, exam: ExamMeasurements, *, case_id: str) -> None:
+    """Write one row per lesion; only the header where there is none."""
+    rows = []
+    for lesion in exam.lesions:
+        row = _lesion(lesion)
+        x, y, z = row.pop("centroid_ras_mm")
+        rows.append({"case_id": case_id, **row, "centroid_r_mm": x, "centroid_a_mm": y, "centroid_s_mm": z})
+    columns = ["case_id", "id", "subtype", "volume_ml", "abc2_ml", "side", "compartment", "first_slice", "last_slice"]
+    columns += ["mean_hu", "sd_hu", "max_hu", "centroid_r_mm", "centroid_a_mm", "centroid_s_mm"]
+    _write_csv(path, columns, rows)
+
+
+def write_slices_csv(path: Path, exam: ExamMeasurements, *, case_id: str) -> None:
+    """Write one row per slice of the label map."""
+    profile = dict(exam.midline_shift.profile_mm)
+    rows = []
+    for s in exam.slices:
+        row: dict[str, Any] = {"case_id": case_id, "slice": s.index, "center_s_mm": round(s.center_ras_mm[2], 2)}
+        row |= {f"{k.name}_volume_ml": round(v, 4) for k, v in zip(Subtype, s.volume_ml, strict=True)}
+        row["midline_offset_right_mm"] = round(profile[s.index], 2) if s.index in profile else None
+        rows.append(row)
+    _write_csv(path, list(rows[0]), rows)
+
+
+def _write_csv(path: Path, columns: list[str], rows: list[Mapping[str, Any]] | list[dict[str, Any]]) -> None:
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,152 @@
+"""All numbers of one exam."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from monai_ich.core.geometry import Geometry
+from monai_ich.core.labels import Anatomy, Subtype
+from monai_ich.core.measurement import Measurement
+from monai_ich.core.midline import Midline
+from monai_ich.core.provenance import Warn
+from monai_ich.core.volume import CTVolume, LabelMap
+from monai_ich.measure.components import Lesion, find_lesions
+from monai_ich.measure.midline_shift import MidlineShift, measure_midline_shift
+from monai_ich.measure.volume import DEFAULT_OPERATING_POINTS_ML, SubtypeFinding, edge_warnings, measure_subtypes
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A published criterion as a fact with its source, no advice.
+
+    Args:
+        id: for example ``"BTF-2006-EDH"``.
+        met: None where it cannot be decided.
+        because: the numbers behind it.
+    """
+
+    id: str
+    met: bool | None
+    because: str
+
+
+@dataclass(frozen=True)
+class SliceRow:
+    """One slice of the label map: index, height of its center (RAS mm) and mL of each subtype."""
+
+    index: int
+    center_ras_mm: tuple[float, float, float]
+    volume_ml: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ExamMeasurements:
+    """What was measured in one exam; see the modules of `measure` for definitions."""
+
+    subtypes: tuple[SubtypeFinding, ...]
+    lesions: tuple[Lesion, ...]
+    midline_shift: MidlineShift
+    cavity_ml: Measurement
+    ventricles_ml: Measurement
+    criteria: tuple[Criterion, ...]
+    slices: tuple[SliceRow, ...]
+    warnings: tuple[Warn, ...]
+
+    @property
+    def hemorrhage_present(self) -> bool:
+        """Whether any subtype is."""
+        return any(finding.present for finding in self.subtypes)
+
+    @property
+    def total_volume_ml(self) -> float:
+        """All subtypes, below their operating points too."""
+        return sum(float(finding.volume.value or 0.0) for finding in self.subtypes)
+
+    def as_metrics(self) -> dict[str, float]:
+        """The exam's numbers by name, without those that could not be measured."""
+        found = {f"volume_ml_{f.subtype.name}": f.volume.value for f in self.subtypes}
+        found["volume_ml_total"] = self.total_volume_ml
+        found["midline_shift_mm"] = self.midline_shift.measurement.value
+        found["cavity_ml"] = self.cavity_ml.value
+        found["ventricles_ml"] = self.ventricles_ml.value
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def measure_exam(
+    labels: LabelMap,
+    *,
+    ct: CTVolume | None = None,
+    anatomy: LabelMap | None = None,
+    midline: Midline | str | None = None,
+    operating_points: Mapping[str, float] = DEFAULT_OPERATING_POINTS_ML,
+) -> ExamMeasurements:
+    """Measure everything that the given images allow.
+
+    Args:
+        labels: map of `Subtype`.
+        ct: the scan, for densities.
+        anatomy: map of `Anatomy`, for sides, cavity and ventricles.
+        midline: from `fit_midline`; a string is the reason why there is none.
+        operating_points: subtype name to the mL from which it counts as present.
+
+    Raises:
+        GeometryError: ``GRID_MISMATCH`` where the images lie on different grids.
+    """
+    midline = midline if midline is not None else "no anatomy labels were given"
+    plane = midline if isinstance(midline, Midline) else None
+    lesions = find_lesions(labels, ct=ct, anatomy=anatomy, midline=plane)
+    shift = measure_midline_shift(midline)
+    subtypes = measure_subtypes(labels, operating_points)
+    return ExamMeasurements(
+        subtypes=subtypes,
+        lesions=lesions,
+        midline_shift=shift,
+        cavity_ml=_anatomy_ml("cavity_volume", anatomy, tuple(Anatomy)),
+        ventricles_ml=_anatomy_ml("ventricle_volume", anatomy, (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE)),
+        criteria=_criteria(subtypes, lesions, shift),
+        slices=_slices(labels),
+        warnings=edge_warnings(labels),
+    )
+
+
+def _anatomy_ml(name: str, anatomy: LabelMap | None, parts: tuple[Anatomy, ...]) -> Measurement:
+    method = "voxel count times |det(affine)|"
+    if anatomy is None:
+        return Measurement(name, None, "mL", "anatomy", method, reason="no anatomy labels were given")
+    return Measurement(name, sum(anatomy.volume_ml(part) for part in parts), "mL", "anatomy", method)
+
+
+def _criteria(
+    subtypes: tuple[SubtypeFinding, ...], lesions: tuple[Lesion, ...], shift: MidlineShift
+) -> tuple[Criterion, ...]:
+    """Bullock 2006 (surgical management of EDH and SDH) and the imaging points of the ICH score (Hemphill 2001)."""
+    ml = {finding.subtype: float(finding.volume.value or 0.0) for finding in subtypes}
+    present = {finding.subtype: finding.present for finding in subtypes}
+    mm = shift.measurement.value
+    found = [Criterion("BTF-2006-EDH-VOLUME", ml[Subtype.EDH] > 30, f"EDH {ml[Subtype.EDH]:.1f} mL, limit 30 mL")]
+    if not present[Subtype.SDH]:
+        found.append(Criterion("BTF-2006-SDH-SHIFT", False, "no SDH"))
+    elif mm is None:
+        found.append(Criterion("BTF-2006-SDH-SHIFT", None, f"midline shift: {shift.measurement.reason}"))
+    else:
+        found.append(Criterion("BTF-2006-SDH-SHIFT", mm > 5, f"SDH with midline shift {mm:.1f} mm, limit 5 mm"))
+    found.append(Criterion("ICH-SCORE-VOLUME", ml[Subtype.IPH] >= 30, f"IPH {ml[Subtype.IPH]:.1f} mL, limit 30 mL"))
+    found.append(Criterion("ICH-SCORE-IVH", present[Subtype.IVH], f"IVH {ml[Subtype.IVH]:.1f} mL"))
+    below = [x for x in lesions if x.subtype is Subtype.IPH and x.compartment == "infratentorial"]
+    known = any(x.compartment != "unknown" for x in lesions) or not lesions
+    because = f"{len(below)} infratentorial IPH" if known else "no anatomy labels were given"
+    found.append(Criterion("ICH-SCORE-INFRATENTORIAL", bool(below) if known else None, because))
+    return tuple(found)
+
+
+def _slices(labels: LabelMap) -> tuple[SliceRow, ...]:
+    geometry: Geometry = labels.geometry
+    middle = [(geometry.shape[0] - 1) / 2, (geometry.shape[1] - 1) / 2]
+    counts = [(labels.voxels == int(subtype)).sum(axis=(0, 1)) for subtype in Subtype]
+    rows = []
+    for k in range(geometry.shape[2]):
+        x, y, z = geometry.to_world([*middle, k])
+        volumes = tuple(int(count[k]) * geometry.voxel_ml for count in counts)
+        rows.append(SliceRow(k, (float(x), float(y), float(z)), volumes))
+    return tuple(rows)

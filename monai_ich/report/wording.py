@@ -1,0 +1,34 @@
+"""Results in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from monai_ich.core.labels import LABELS
+from monai_ich.core.provenance import Provenance, Warn
+from monai_ich.measure.midline_shift import MidlineShift
+from monai_ich.measure.summary import ExamMeasurements
+
+RESEARCH_USE = "For research use; not a medical device."
+
+
+def shift_words(shift: MidlineShift) -> str:
+    """For example ``"6.3 mm toward the right"``, or why it is not measurable."""
+    mm = shift.measurement.value
+    if mm is None:
+        return f"not measurable: {shift.measurement.reason}"
+    return f"{mm:.1f} mm" + (f" toward the {shift.toward}" if shift.toward else "")
+
+
+def headline(exam: ExamMeasurements) -> str:
+    """One sentence: is there blood, which, how much."""
+    if not exam.hemorrhage_present:
+        return f"No hemorrhage found ({exam.total_volume_ml:.1f} mL below the operating points)."
+    names = [f"{LABELS[f.subtype].name.lower()} {f.volume.value:.1f} mL" for f in exam.subtypes if f.present]
+    return f"Hemorrhage found, {exam.total_volume_ml:.1f} mL in all: {', '.join(names)}."
+
+
+def summary_lines(exam: ExamMeasurements, warnings: Iterable[Warn], provenance: Provenance) -> list[str]:
+    """What the command line prints at the end."""
+    lines = [provenance.status or RESEARCH_USE, headline(exam), f"Midline shift: {shift_words(exam.midline_shift)}."]
+    return lines + [f"warning {w.code}: {w.message}" for w in warnings]
