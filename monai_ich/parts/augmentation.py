@@ -47,7 +47,7 @@ class RandMirrorSidesd(Randomizable, MapTransform):
 
 
 class RandSkullStripd(Randomizable, MapTransform):
-    """Replace what lies outside of the intracranial cavity by air, so that one network serves heads with and without skull.
+    """Replace what lies outside of the intracranial cavity by air: one network for heads with and without skull.
 
     Args:
         keys: images ``(1, I, J, K)`` in which air is 0.
