@@ -76,28 +76,37 @@ _INTRACRANIAL = Code("1101003", "SCT", "Intracranial")
 _HEMISPHERE = Code("83678007", "SCT", "Cerebral hemisphere")
 _VENTRICLE = Code("66720007", "SCT", "Lateral ventricle")
 
-LABELS: dict[Subtype | Anatomy | Cavity, Label] = {
-    Subtype.EDH: Label("Epidural hematoma", (240, 228, 66), _ABNORMAL, _HEMORRHAGE, _INTRACRANIAL),
-    Subtype.IPH: Label(
+_TABLE: dict[str, Label] = {
+    "EDH": Label("Epidural hematoma", (240, 228, 66), _ABNORMAL, _HEMORRHAGE, _INTRACRANIAL),
+    "IPH": Label(
         "Intraparenchymal hemorrhage", (213, 62, 30), _ABNORMAL, _HEMORRHAGE, Code("12738006", "SCT", "Brain")
     ),
-    Subtype.IVH: Label(
+    "IVH": Label(
         "Intraventricular hemorrhage",
         (86, 180, 233),
         _ABNORMAL,
         _HEMORRHAGE,
         Code("35764002", "SCT", "Brain ventricle"),
     ),
-    Subtype.SAH: Label(
+    "SAH": Label(
         "Subarachnoid hemorrhage", (0, 158, 115), _ABNORMAL, _HEMORRHAGE, Code("35951006", "SCT", "Subarachnoid space")
     ),
-    Subtype.SDH: Label("Subdural hematoma", (204, 121, 167), _ABNORMAL, _HEMORRHAGE, _INTRACRANIAL),
-    Anatomy.LEFT_HEMISPHERE: Label("Left hemisphere", (102, 155, 255), _ANATOMICAL, _HEMISPHERE),
-    Anatomy.RIGHT_HEMISPHERE: Label("Right hemisphere", (255, 153, 102), _ANATOMICAL, _HEMISPHERE),
-    Anatomy.LEFT_VENTRICLE: Label("Left lateral and third ventricle", (30, 70, 200), _ANATOMICAL, _VENTRICLE),
-    Anatomy.RIGHT_VENTRICLE: Label("Right lateral and third ventricle", (190, 60, 20), _ANATOMICAL, _VENTRICLE),
-    Anatomy.POSTERIOR_FOSSA: Label(
+    "SDH": Label("Subdural hematoma", (204, 121, 167), _ABNORMAL, _HEMORRHAGE, _INTRACRANIAL),
+    "LEFT_HEMISPHERE": Label("Left hemisphere", (102, 155, 255), _ANATOMICAL, _HEMISPHERE),
+    "RIGHT_HEMISPHERE": Label("Right hemisphere", (255, 153, 102), _ANATOMICAL, _HEMISPHERE),
+    "LEFT_VENTRICLE": Label("Left lateral and third ventricle", (30, 70, 200), _ANATOMICAL, _VENTRICLE),
+    "RIGHT_VENTRICLE": Label("Right lateral and third ventricle", (190, 60, 20), _ANATOMICAL, _VENTRICLE),
+    "POSTERIOR_FOSSA": Label(
         "Posterior fossa", (120, 190, 120), _ANATOMICAL, Code("13958008", "SCT", "Posterior cranial fossa")
     ),
-    Cavity.CAVITY: Label("Intracranial cavity", (200, 200, 200), _CAVITY, _INTRACRANIAL),
+    "CAVITY": Label("Intracranial cavity", (200, 200, 200), _CAVITY, _INTRACRANIAL),
 }
+
+
+def label_of(value: Subtype | Anatomy | Cavity) -> Label:
+    """Name, color and codes of a label value.
+
+    >>> label_of(Subtype.EDH).name, label_of(Anatomy.LEFT_HEMISPHERE).name
+    ('Epidural hematoma', 'Left hemisphere')
+    """
+    return _TABLE[value.name]  # by name: members of different enums with one number are equal as dictionary keys

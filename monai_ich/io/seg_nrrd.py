@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from monai_ich.core.errors import InputError
 from monai_ich.core.geometry import Geometry
-from monai_ich.core.labels import LABELS, Code, Label, LabelSet
+from monai_ich.core.labels import Code, Label, LabelSet, label_of
 from monai_ich.core.volume import LabelMap
 
 
@@ -42,7 +42,7 @@ def write_seg_nrrd(path: Path, labels: LabelMap) -> None:
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
     }
     for number, value in enumerate(labels.labels):
-        header |= _segment(number, int(value), value.name, LABELS[labels.labels(value)], image)
+        header |= _segment(number, int(value), value.name, label_of(labels.labels(value)), image)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as scratch:
         aside = Path(scratch) / path.name
@@ -132,7 +132,7 @@ def _tags(label: Label) -> str:
 
 def _values(header: dict[str, Any], labels: LabelSet) -> dict[int, int]:
     """Label value in the file to label value of ours, from the segments' IDs and names."""
-    known = {value.name: int(value) for value in labels} | {LABELS[value].name: int(value) for value in labels}
+    known = {value.name: int(value) for value in labels} | {label_of(value).name: int(value) for value in labels}
     found: dict[int, int] = {}
     number = 0
     while f"Segment{number}_LabelValue" in header:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from monai_ich.core.labels import LABELS, Subtype
+from monai_ich.core.labels import Subtype, label_of
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Warn
 from monai_ich.core.volume import LabelMap
@@ -59,6 +59,6 @@ def edge_warnings(labels: LabelMap) -> tuple[Warn, ...]:
     for subtype in Subtype:
         mask = labels.voxels == int(subtype)
         if any(mask.take(end, axis=axis).any() for axis in range(3) for end in (0, -1)):
-            name = LABELS[subtype].name
+            name = label_of(subtype).name
             found.append(Warn("MASK_AT_EDGE", f"{name} touches the edge of the image and may go on outside of it."))
     return tuple(found)

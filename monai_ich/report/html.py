@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from monai_ich.core.labels import LABELS
+from monai_ich.core.labels import label_of
 from monai_ich.core.provenance import Provenance, Warn
 from monai_ich.measure.summary import ExamMeasurements
 from monai_ich.report.wording import RESEARCH_USE, headline, shift_words
@@ -82,7 +82,7 @@ def _warnings(warnings: tuple[Warn, ...]) -> str:
 def _measurements(exam: ExamMeasurements) -> str:
     rows = []
     for finding in exam.subtypes:
-        label = LABELS[finding.subtype]
+        label = label_of(finding.subtype)
         swatch = f'<span class=swatch style="background:rgb{label.color}"></span>'
         present = "present" if finding.present else "not found"
         rows.append((f"{swatch}{label.name} ({finding.subtype.name})", f"{finding.volume.value:.2f} mL", present))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_ich.core.geometry import FloatArray, Geometry
-from monai_ich.core.labels import LABELS, Subtype
+from monai_ich.core.labels import Subtype, label_of
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.measure.midline_shift import measure_midline_shift
@@ -106,12 +106,12 @@ def _draw_slice(
     blood = turn(labels.voxels[:, :, k])
     overlay = np.zeros((*blood.shape, 4))
     for subtype in Subtype:
-        overlay[blood == int(subtype)] = (*(c / 255 for c in LABELS[subtype].color), 0.45)
+        overlay[blood == int(subtype)] = (*(c / 255 for c in label_of(subtype).color), 0.45)
     axis.imshow(overlay, aspect=aspect, interpolation="nearest")
     for subtype in Subtype:
         if (blood == int(subtype)).any():
             axis.contour(
-                blood == int(subtype), [0.5], colors=[[c / 255 for c in LABELS[subtype].color]], linewidths=0.8
+                blood == int(subtype), [0.5], colors=[[c / 255 for c in label_of(subtype).color]], linewidths=0.8
             )
     style: dict[str, Any] = {"color": "#cccccc", "fontsize": 8, "transform": axis.transAxes}
     axis.text(0.02, 0.5, "R", va="center", **style)
@@ -148,7 +148,7 @@ def _picture_points(points: FloatArray, geometry: Geometry, box: tuple[slice, sl
 
 def _legend(figure: Any, labels: LabelMap) -> None:
     present = [s for s in Subtype if (labels.voxels == int(s)).any()]
-    words = [(f"■ {LABELS[s].name}", [c / 255 for c in LABELS[s].color]) for s in present]
+    words = [(f"■ {label_of(s).name}", [c / 255 for c in label_of(s).color]) for s in present]
     words.append(("— intracranial cavity", "#5fd3bc"))  # type: ignore[arg-type]
     for n, (text, color) in enumerate(words):
         figure.text(0.01 + 0.19 * n, 0.015, text, color=color, fontsize=9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from monai_ich.core.labels import LABELS
+from monai_ich.core.labels import label_of
 from monai_ich.core.provenance import Provenance, Warn
 from monai_ich.measure.midline_shift import MidlineShift
 from monai_ich.measure.summary import ExamMeasurements
@@ -24,7 +24,7 @@ def headline(exam: ExamMeasurements) -> str:
     """One sentence: is there blood, which, how much."""
     if not exam.hemorrhage_present:
         return f"No hemorrhage found ({exam.total_volume_ml:.1f} mL below the operating points)."
-    names = [f"{LABELS[f.subtype].name.lower()} {f.volume.value:.1f} mL" for f in exam.subtypes if f.present]
+    names = [f"{label_of(f.subtype).name.lower()} {f.volume.value:.1f} mL" for f in exam.subtypes if f.present]
     return f"Hemorrhage found, {exam.total_volume_ml:.1f} mL in all: {', '.join(names)}."
 
 
