@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,22 +164,74 @@ def _to_native(
     scores: torch.Tensor, affine: NDArray[np.float64], native: Geometry
 ) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
     """Probabilities interpolated linearly onto the native grid, one slice at a time."""
-    probabilities = torch.softmax(scores.as_subclass(torch.Tensor), dim=0)[None]
+    probabilities = torch.softmax(scores.as_subclass(torch.Tensor), dim=0)
     matrix = np.linalg.inv(affine) @ native.affine  # native voxel to network voxel
-    size = np.array(probabilities.shape[2:])
-    scale = 2.0 / np.maximum(size - 1, 1)
-    device = probabilities.device
-    i = torch.arange(native.shape[0], device=device, dtype=torch.float32)[:, None]
-    j = torch.arange(native.shape[1], device=device, dtype=torch.float32)[None, :]
-    labels = np.empty(native.shape, np.uint8)
-    foreground = np.empty(native.shape, np.float16)
+    turned = np.abs(matrix[[0, 1, 2, 2], [1, 0, 0, 1]]) * np.array(native.shape)[[1, 0, 0, 1]]
+    sample = _sample_parallel if turned.max() < 1e-3 else _sample_slice
+    labels = np.zeros(native.shape, np.uint8)
+    foreground = np.zeros(native.shape, np.float16)
     for k in range(native.shape[2]):
-        axes = []
-        for a in (2, 1, 0):  # grid_sample wants the last axis first
-            m = matrix[a]
-            axes.append((m[0] * i + m[1] * j + (m[2] * k + m[3])) * scale[a] - 1.0)
-        grid = torch.stack(axes, dim=-1)[None, None].float()
-        plane = F.grid_sample(probabilities, grid, mode="bilinear", padding_mode="border", align_corners=True)[0, :, 0]
-        labels[:, :, k] = plane.argmax(0).to(torch.uint8).cpu().numpy()
-        foreground[:, :, k] = (1.0 - plane[0]).cpu().numpy().astype(np.float16)
+        labels[:, :, k], foreground[:, :, k] = sample(probabilities, matrix, native.shape, k)
     return labels, foreground
+
+
+def _sample_slice(
+    probabilities: torch.Tensor, matrix: NDArray[np.float64], shape: tuple[int, int, int], k: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+    """Slice `k` of a native grid that lies anyhow in the network's grid."""
+    device = probabilities.device
+    scale = 2.0 / np.maximum(np.array(probabilities.shape[1:]) - 1, 1)
+    i = torch.arange(shape[0], device=device, dtype=torch.float32)[:, None]
+    j = torch.arange(shape[1], device=device, dtype=torch.float32)[None, :]
+    axes = []
+    for a in (2, 1, 0):  # grid_sample wants the last axis first
+        m = matrix[a]
+        axes.append((m[0] * i + m[1] * j + (m[2] * k + m[3])) * scale[a] - 1.0)
+    grid = torch.stack(axes, dim=-1)[None, None].float()
+    plane = F.grid_sample(probabilities[None], grid, mode="bilinear", padding_mode="border", align_corners=True)
+    plane = plane[0, :, 0]
+    return plane.max(0).indices.to(torch.uint8).cpu().numpy(), (1.0 - plane[0]).cpu().numpy().astype(np.float16)
+
+
+def _sample_parallel(
+    probabilities: torch.Tensor, matrix: NDArray[np.float64], shape: tuple[int, int, int], k: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+    """Slice `k` of a native grid whose planes are parallel to the network's: every head CT, tilted or not.
+
+    Three times as fast as `_sample_slice`: one axis is interpolated after the other, and classes only where one of
+    them outweighs background at a neighboring network voxel: between voxels where background leads, it leads.
+    """
+    rows, columns, depth = (
+        _between(matrix[a, a], matrix[a, 2] * k * (a < 2) + matrix[a, 3], n, size, probabilities.device)
+        for a, n, size in zip(range(3), (*shape[:2], k + 1), probabilities.shape[1:], strict=True)
+    )
+    plane = torch.lerp(probabilities[..., depth[0][k]], probabilities[..., depth[1][k]], depth[2][k])
+    foreground = _lerp_axes(1.0 - plane[:1], rows, columns)[0].cpu().numpy().astype(np.float16)
+    labels = np.zeros(shape[:2], np.uint8)
+    leads = plane[1:].amax(0) > plane[0]
+    i, j = (_touched(leads.any(1 - axis), near) for axis, near in enumerate((rows, columns)))
+    if i.stop > i.start and j.stop > j.start:
+        inner = _lerp_axes(plane, tuple(r[i] for r in rows), tuple(c[j] for c in columns))
+        labels[i, j] = inner.max(0).indices.to(torch.uint8).cpu().numpy()  # argmax takes ten times as long
+    return labels, foreground
+
+
+def _between(
+    step: float, offset: float, count: int, size: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """For `count` positions on an axis of `size` voxels: the voxel below, the voxel above, the share of the latter."""
+    at = (torch.arange(count, device=device, dtype=torch.float64) * step + offset).clamp(0, size - 1)
+    low = at.floor().long().clamp(max=max(size - 2, 0))
+    return low, (low + 1).clamp(max=size - 1), (at - low).float()
+
+
+def _lerp_axes(plane: torch.Tensor, rows: Sequence[torch.Tensor], columns: Sequence[torch.Tensor]) -> torch.Tensor:
+    """``(C, X, Y)`` at rows and columns from `_between`."""
+    plane = torch.lerp(plane[..., columns[0]], plane[..., columns[1]], columns[2])  # while there are few rows
+    return torch.lerp(plane[:, rows[0]], plane[:, rows[1]], rows[2][None, :, None])
+
+
+def _touched(leads: torch.Tensor, near: Sequence[torch.Tensor]) -> slice:
+    """The native positions that have a network voxel of `leads` beside them; empty where there is none."""
+    found = torch.nonzero(leads[near[0]] | leads[near[1]]).flatten()
+    return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0)
