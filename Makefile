@@ -1,1 +1,61 @@
-# filled below
+# Everything runs from .venv, which is made when missing. `make help` lists what there is.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+TRAIN = $(BIN)/python -m monai.bundle run --config_file bundles/$(1)/configs/train.yaml --bundle_root bundles/$(1) \
+	--dataset_dir $(DATA) --output_dir runs/$(1) --max_minutes $(MINUTES)
+DATA ?= runs/synth
+HEADS ?= 320
+MINUTES ?= 60
+DEMO ?= demo
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-quick test-interop check train-data train-anatomy train-ich bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+install: $(READY)  ## make .venv and install the toolkit into it
+
+$(READY): constraints.txt setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,check]'
+	touch $@
+
+demo: $(READY)  ## a synthetic study as DICOM, analyzed: truth beside result, masks over CT
+	$(BIN)/python -m monai_ich.demo -o $(DEMO)
+
+test: $(READY)  ## all tests but those that need other programs
+	$(BIN)/python -m pytest
+
+test-quick: $(READY)  ## the tests that take seconds
+	$(BIN)/python -m pytest -m "not slow and not interop and not gpu"
+
+test-interop: $(READY)  ## tests with real external programs: 3D Slicer's code (own environment, 1.2 GB)
+	test -x .slicer-venv/bin/python || $(PYTHON) -m venv .slicer-venv
+	.slicer-venv/bin/python -c 'import slicer' 2>/dev/null || \
+		.slicer-venv/bin/pip install --quiet --disable-pip-version-check slicer-core vtk==9.6.2 || \
+		echo 'slicer-core could not be installed: its tests will be skipped'
+	$(BIN)/python -m pytest -m interop
+
+check: $(READY)  ## style, types, import layers
+	$(BIN)/ruff check monai_ich tests benchmarks
+	$(BIN)/ruff format --check monai_ich tests benchmarks
+	$(BIN)/mypy monai_ich/core monai_ich/measure monai_ich/io monai_ich/report
+	$(BIN)/lint-imports
+
+train-data: $(READY)  ## HEADS synthetic heads in DATA to train on (goes on where it stopped)
+	$(BIN)/monai-ich synth -n $(HEADS) -o $(DATA)
+
+train-anatomy: train-data  ## train bundles/head_ct_anatomy for MINUTES (resumes from runs/)
+	$(call TRAIN,head_ct_anatomy)
+
+train-ich: train-data  ## train bundles/ich_segmentation for MINUTES (resumes from runs/)
+	$(call TRAIN,ich_segmentation)
+
+bench: $(READY)  ## time and memory, end to end and stage by stage
+	$(BIN)/python benchmarks/analyze.py
+
+clean:  ## remove what was built, keep runs/
+	rm -rf .venv .slicer-venv build *.egg-info demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,66 @@
+"""A chiral head defined in the world, and DICOM series of it in any geometry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+
+from monai_ich.core.geometry import Geometry
+from monai_ich.core.volume import CTVolume
+from monai_ich.io.dicom_write import write_ct_series
+
+
+def density(ras: np.ndarray) -> np.ndarray:
+    """HU of the phantom at RAS mm ``(..., 3)``: brain, skull, a bright ball front right, a dark one back left, above."""
+    x, y, z = np.moveaxis(np.asarray(ras, float), -1, 0)
+    radius = np.sqrt((x / 70) ** 2 + (y / 85) ** 2 + (z / 90) ** 2)
+    hu = np.full(x.shape, 35.0)
+    for center, size, value in (((25, 30, 0), 22, 75.0), ((-30, -25, 20), 18, 5.0)):
+        distance = np.sqrt((x - center[0]) ** 2 + (y - center[1]) ** 2 + (z - center[2]) ** 2)
+        hu += (value - 35) / (1 + np.exp((distance - size) / 2.0))
+    hu += 765 / (1 + np.exp((0.9 - radius) * 30))
+    return hu + (-1000 - hu) / (1 + np.exp((1.05 - radius) * 30))
+
+
+def phantom(geometry: Geometry) -> CTVolume:
+    ijk = np.moveaxis(np.indices(geometry.shape), 0, -1)
+    return CTVolume(np.rint(density(geometry.to_world(ijk))).astype(np.float32), geometry)
+
+
+def grid(
+    *, pixels: int = 64, pixel_mm: float = 3.2, slice_mm: float = 5.0, count: int = 32, tilt_deg: float = 0.0
+) -> Geometry:
+    tilt = np.deg2rad(tilt_deg)
+    affine = np.eye(4)
+    affine[:3, 0] = [-pixel_mm, 0, 0]
+    affine[:3, 1] = [0, -pixel_mm * np.cos(tilt), -pixel_mm * np.sin(tilt)]
+    affine[:3, 2] = [0, 0, slice_mm / np.cos(tilt)]
+    middle = np.array([(pixels - 1) / 2, (pixels - 1) / 2, (count - 1) / 2])
+    affine[:3, 3] = -affine[:3, :3] @ middle
+    return Geometry((pixels, pixels, count), affine)
+
+
+def series(folder: Path, geometry: Geometry | None = None, *, seed: int = 1, **header: object) -> Path:
+    """Write the phantom as DICOM; keyword arguments replace header values in every file."""
+    geometry = geometry or grid()
+    write_ct_series(phantom(geometry), folder, seed=seed, slice_thickness_mm=5.0, gantry_tilt_deg=0.0)
+    for path in folder.iterdir():
+        d = pydicom.dcmread(path)
+        d.GantryDetectorTilt = str(round(geometry.tilt_deg, 2))
+        for name, value in header.items():
+            setattr(d, name, value)
+        d.save_as(path)
+    return folder
+
+
+def agreement(ct: CTVolume) -> float:
+    """Correlation of a volume with the phantom at the volume's own voxel positions."""
+    ijk = np.moveaxis(np.indices(ct.geometry.shape), 0, -1)
+    return float(np.corrcoef(density(ct.geometry.to_world(ijk)).ravel(), ct.hu.ravel())[0, 1])
+
+
+def files(folder: Path) -> list[Path]:
+    """In slice order (the writer names them so)."""
+    return sorted(folder.glob("*.dcm"))
