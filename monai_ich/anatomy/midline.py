@@ -17,7 +17,8 @@ from monai_ich.core.labels import Anatomy
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import LabelMap
 
-_RIM_MM = 14.0
+_RIM_MM = 10.0
+_HELD_MM = 4.0  # the deeper a point lies, the less the falx holds it
 _LEVEL_RADIUS_MM = 28.0
 _MIN_POINTS = 60
 _WORKING_MM = 0.9
@@ -47,7 +48,7 @@ def fit_midline(anatomy: LabelMap) -> Midline | str:
     if rim.sum() < _MIN_POINTS:
         return "the hemispheres do not meet near the skull"
     start = geometry.to_world(np.argwhere(right).mean(0)) - geometry.to_world(np.argwhere(left).mean(0))
-    fitted = _fit_plane(points[rim], start)
+    fitted = _fit_plane(points[rim], 1.0 / (1.0 + (depths[rim] / _HELD_MM) ** 2), start)
     if fitted is None:
         return "the midsagittal plane is ill-defined"
     point, normal = fitted
@@ -106,9 +107,9 @@ def _uncut(points: FloatArray, depths: FloatArray, geometry: Geometry) -> NDArra
     return np.asarray(to_edge.min(axis=1) > depths + 0.5 * spacing.max())
 
 
-def _fit_plane(points: FloatArray, start: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+def _fit_plane(points: FloatArray, trust: FloatArray, start: FloatArray) -> tuple[FloatArray, FloatArray] | None:
     """Robust plane (iteratively reweighted, Tukey's biweight); None where the points do not span one."""
-    weight = np.ones(len(points))
+    weight = trust
     point, normal = points.mean(axis=0), start / np.linalg.norm(start)
     for _ in range(30):
         point = np.average(points, axis=0, weights=weight)
@@ -119,7 +120,7 @@ def _fit_plane(points: FloatArray, start: FloatArray) -> tuple[FloatArray, Float
             return None
         residual = (points - point) @ normal
         scale = max(0.3, 1.4826 * float(np.median(np.abs(residual[weight > 0]))))
-        weight = np.clip(1.0 - (residual / (4.685 * scale)) ** 2, 0.0, None) ** 2
+        weight = trust * np.clip(1.0 - (residual / (4.685 * scale)) ** 2, 0.0, None) ** 2
     if normal @ start < 0:
         normal = -normal
     return (point, normal) if normal[0] > 0.3 else None
