@@ -16,12 +16,12 @@ from typing import Any
 from monai_ich.anatomy.cavity import cavity_box
 from monai_ich.bundle import Bundle, find_bundle
 from monai_ich.core.errors import InputError
+from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Provenance, installed_versions
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.output import output_folder
 from monai_ich.io.read import Scan
-from monai_ich.measure.summary import ExamMeasurements
 from monai_ich.results import RESULTS, Analysis
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.labels import Cavity
 from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Provenance, Warn
@@ -15,7 +16,6 @@ from monai_ich.core.volume import CTVolume, LabelMap, Mask
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.seg_nrrd import write_seg_nrrd
 from monai_ich.io.table import write_lesions_csv, write_measurements_csv, write_measurements_json, write_slices_csv
-from monai_ich.measure.summary import ExamMeasurements
 from monai_ich.report.html import write_report
 from monai_ich.report.montage import render_montage
 

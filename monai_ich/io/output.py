@@ -48,9 +48,10 @@ def output_folder(folder: Path, *, results: tuple[str, ...], overwrite: bool) ->
     made = _missing_parents(folder)
     scratch: Path | None = None
     try:
-        with _coded(folder):
+        with _coded(folder, errno.ENOENT):
             folder.mkdir(parents=True, exist_ok=True)
             scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+        with _coded(folder):
             yield scratch
             for path in sorted(scratch.iterdir()):
                 path.replace(folder / path.name)
@@ -74,11 +75,11 @@ def _missing_parents(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def _coded(folder: Path) -> Iterator[None]:
+def _coded(folder: Path, *also: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _REASONS:
+        if error.errno not in (*_REASONS, *also):
             raise
-        code, what = _REASONS[error.errno]
+        code, what = _REASONS.get(error.errno or 0, _REASONS[errno.EACCES])
         raise OutputError(code, f"The output folder {folder} {what}: choose another.") from error

@@ -9,11 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from monai_ich.core.exam import ExamMeasurements, Lesion
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Provenance, Warn
-from monai_ich.measure.components import Lesion
-from monai_ich.measure.summary import ExamMeasurements
 
 SCHEMA = "monai-ich/measurements/1"
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label
 
 from monai_ich.core.errors import GeometryError
+from monai_ich.core.exam import Lesion
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CTVolume, LabelMap
@@ -17,34 +18,6 @@ from monai_ich.measure.abc2 import measure_abc2
 _CONNECTED_26 = np.ones((3, 3, 3), bool)
 _LEFT = (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE)
 _RIGHT = (Anatomy.RIGHT_HEMISPHERE, Anatomy.RIGHT_VENTRICLE)
-
-
-@dataclass(frozen=True)
-class Lesion:
-    """One connected piece of hemorrhage.
-
-    Args:
-        id: 1 is the largest.
-        subtype: which.
-        volume_ml, abc2_ml: true volume and bedside estimate.
-        centroid_ras_mm: center of mass.
-        side: ``"left"``, ``"right"``, ``"both"`` (less than 80 % on one side) or ``"unknown"``.
-        compartment: ``"supratentorial"``, ``"infratentorial"`` or ``"unknown"``.
-        slices: first and last slice (K index).
-        mean_hu, sd_hu, max_hu: density; None without a CT.
-    """
-
-    id: int
-    subtype: Subtype
-    volume_ml: float
-    abc2_ml: float
-    centroid_ras_mm: tuple[float, float, float]
-    side: str
-    compartment: str
-    slices: tuple[int, int]
-    mean_hu: float | None
-    sd_hu: float | None
-    max_hu: float | None
 
 
 def find_lesions(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_ich.core.exam import MidlineShift
 from monai_ich.core.geometry import FloatArray
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.midline import Midline
@@ -14,25 +13,6 @@ from monai_ich.core.midline import Midline
 _CELL_MM = 5.0
 _MIN_POINTS = 3
 METHOD = "largest perpendicular distance of the hemispheres' interface from the plane through the falx insertions"
-
-
-@dataclass(frozen=True)
-class MidlineShift:
-    """The shift and where it is.
-
-    Args:
-        measurement: mm, never negative; or the reason why there is none.
-        toward: the patient's side that the midline moved to; None below 0.5 mm or where not measured.
-        at_ras_mm: point of the displaced midline where the shift is largest.
-        slice_index: its slice (K index).
-        profile_mm: slice index to largest shift there, signed, positive to the patient's right.
-    """
-
-    measurement: Measurement
-    toward: str | None = None
-    at_ras_mm: tuple[float, float, float] | None = None
-    slice_index: int | None = None
-    profile_mm: tuple[tuple[int, float], ...] = ()
 
 
 def measure_midline_shift(midline: Midline | str) -> MidlineShift:

@@ -3,74 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from monai_ich.core.exam import Criterion, ExamMeasurements, Lesion, MidlineShift, SliceRow, SubtypeFinding
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.midline import Midline
-from monai_ich.core.provenance import Warn
 from monai_ich.core.volume import CTVolume, LabelMap
-from monai_ich.measure.components import Lesion, find_lesions
-from monai_ich.measure.midline_shift import MidlineShift, measure_midline_shift
-from monai_ich.measure.volume import DEFAULT_OPERATING_POINTS_ML, SubtypeFinding, edge_warnings, measure_subtypes
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """A published criterion as a fact with its source, no advice.
-
-    Args:
-        id: for example ``"BTF-2006-EDH"``.
-        met: None where it cannot be decided.
-        because: the numbers behind it.
-    """
-
-    id: str
-    met: bool | None
-    because: str
-
-
-@dataclass(frozen=True)
-class SliceRow:
-    """One slice of the label map: index, height of its center (RAS mm) and mL of each subtype."""
-
-    index: int
-    center_ras_mm: tuple[float, float, float]
-    volume_ml: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class ExamMeasurements:
-    """What was measured in one exam; see the modules of `measure` for definitions."""
-
-    subtypes: tuple[SubtypeFinding, ...]
-    lesions: tuple[Lesion, ...]
-    midline_shift: MidlineShift
-    cavity_ml: Measurement
-    ventricles_ml: Measurement
-    criteria: tuple[Criterion, ...]
-    slices: tuple[SliceRow, ...]
-    warnings: tuple[Warn, ...]
-
-    @property
-    def hemorrhage_present(self) -> bool:
-        """Whether any subtype is."""
-        return any(finding.present for finding in self.subtypes)
-
-    @property
-    def total_volume_ml(self) -> float:
-        """All subtypes, below their operating points too."""
-        return sum(float(finding.volume.value or 0.0) for finding in self.subtypes)
-
-    def as_metrics(self) -> dict[str, float]:
-        """The exam's numbers by name, without those that could not be measured."""
-        found = {f"volume_ml_{f.subtype.name}": f.volume.value for f in self.subtypes}
-        found["volume_ml_total"] = self.total_volume_ml
-        found["midline_shift_mm"] = self.midline_shift.measurement.value
-        found["cavity_ml"] = self.cavity_ml.value
-        found["ventricles_ml"] = self.ventricles_ml.value
-        return {name: value for name, value in found.items() if value is not None}
+from monai_ich.measure.components import find_lesions
+from monai_ich.measure.midline_shift import measure_midline_shift
+from monai_ich.measure.volume import DEFAULT_OPERATING_POINTS_ML, edge_warnings, measure_subtypes
 
 
 def measure_exam(

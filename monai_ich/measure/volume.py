@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from monai_ich.core.exam import SubtypeFinding
 from monai_ich.core.labels import Subtype, label_of
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Warn
 from monai_ich.core.volume import LabelMap
 
 DEFAULT_OPERATING_POINTS_ML: Mapping[str, float] = {subtype.name: 0.1 for subtype in Subtype}
-
-
-@dataclass(frozen=True)
-class SubtypeFinding:
-    """One subtype of an exam.
-
-    Args:
-        subtype: which.
-        present: whether the volume reaches the subtype's operating point.
-        volume: mL; 0.0 is a result: none was found.
-    """
-
-    subtype: Subtype
-    present: bool
-    volume: Measurement
 
 
 def measure_subtypes(

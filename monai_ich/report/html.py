@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.labels import label_of
 from monai_ich.core.provenance import Provenance, Warn
-from monai_ich.measure.summary import ExamMeasurements
 from monai_ich.report.wording import RESEARCH_USE, headline, shift_words
 
 _STYLE = """

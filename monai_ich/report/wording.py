@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from monai_ich.core.exam import ExamMeasurements, MidlineShift
 from monai_ich.core.labels import label_of
 from monai_ich.core.provenance import Provenance, Warn
-from monai_ich.measure.midline_shift import MidlineShift
-from monai_ich.measure.summary import ExamMeasurements
 
 RESEARCH_USE = "For research use; not a medical device."
 

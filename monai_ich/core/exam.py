@@ -1,0 +1,128 @@
+"""What is measured in one exam: findings by subtype, lesions, midline shift, criteria."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monai_ich.core.labels import Subtype
+from monai_ich.core.measurement import Measurement
+from monai_ich.core.provenance import Warn
+
+
+@dataclass(frozen=True)
+class SubtypeFinding:
+    """One subtype of an exam.
+
+    Args:
+        subtype: which.
+        present: whether the volume reaches the subtype's operating point.
+        volume: mL; 0.0 is a result: none was found.
+    """
+
+    subtype: Subtype
+    present: bool
+    volume: Measurement
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One connected piece of hemorrhage.
+
+    Args:
+        id: 1 is the largest.
+        subtype: which.
+        volume_ml, abc2_ml: true volume and bedside estimate.
+        centroid_ras_mm: center of mass.
+        side: ``"left"``, ``"right"``, ``"both"`` (less than 80 % on one side) or ``"unknown"``.
+        compartment: ``"supratentorial"``, ``"infratentorial"`` or ``"unknown"``.
+        slices: first and last slice (K index).
+        mean_hu, sd_hu, max_hu: density; None without a CT.
+    """
+
+    id: int
+    subtype: Subtype
+    volume_ml: float
+    abc2_ml: float
+    centroid_ras_mm: tuple[float, float, float]
+    side: str
+    compartment: str
+    slices: tuple[int, int]
+    mean_hu: float | None
+    sd_hu: float | None
+    max_hu: float | None
+
+
+@dataclass(frozen=True)
+class MidlineShift:
+    """The shift and where it is.
+
+    Args:
+        measurement: mm, never negative; or the reason why there is none.
+        toward: the patient's side that the midline moved to; None below 0.5 mm or where not measured.
+        at_ras_mm: point of the displaced midline where the shift is largest.
+        slice_index: its slice (K index).
+        profile_mm: slice index to largest shift there, signed, positive to the patient's right.
+    """
+
+    measurement: Measurement
+    toward: str | None = None
+    at_ras_mm: tuple[float, float, float] | None = None
+    slice_index: int | None = None
+    profile_mm: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A published criterion as a fact with its source, no advice.
+
+    Args:
+        id: for example ``"BTF-2006-EDH"``.
+        met: None where it cannot be decided.
+        because: the numbers behind it.
+    """
+
+    id: str
+    met: bool | None
+    because: str
+
+
+@dataclass(frozen=True)
+class SliceRow:
+    """One slice of the label map: index, height of its center (RAS mm) and mL of each subtype."""
+
+    index: int
+    center_ras_mm: tuple[float, float, float]
+    volume_ml: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ExamMeasurements:
+    """What was measured in one exam; see the modules of `measure` for definitions."""
+
+    subtypes: tuple[SubtypeFinding, ...]
+    lesions: tuple[Lesion, ...]
+    midline_shift: MidlineShift
+    cavity_ml: Measurement
+    ventricles_ml: Measurement
+    criteria: tuple[Criterion, ...]
+    slices: tuple[SliceRow, ...]
+    warnings: tuple[Warn, ...]
+
+    @property
+    def hemorrhage_present(self) -> bool:
+        """Whether any subtype is."""
+        return any(finding.present for finding in self.subtypes)
+
+    @property
+    def total_volume_ml(self) -> float:
+        """All subtypes, below their operating points too."""
+        return sum(float(finding.volume.value or 0.0) for finding in self.subtypes)
+
+    def as_metrics(self) -> dict[str, float]:
+        """The exam's numbers by name, without those that could not be measured."""
+        found = {f"volume_ml_{f.subtype.name}": f.volume.value for f in self.subtypes}
+        found["volume_ml_total"] = self.total_volume_ml
+        found["midline_shift_mm"] = self.midline_shift.measurement.value
+        found["cavity_ml"] = self.cavity_ml.value
+        found["ventricles_ml"] = self.ventricles_ml.value
+        return {name: value for name, value in found.items() if value is not None}

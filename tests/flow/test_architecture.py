@@ -1,0 +1,53 @@
+"""The house keeps its rules: who imports whom, what a start costs, what no file may hold."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+from tests.conftest import ROOT
+
+HEAVY = ("torch", "monai", "pydicom", "nibabel", "SimpleITK", "itk", "scipy", "mlflow", "matplotlib", "numpy")
+
+
+def test_import_layers_hold() -> None:
+    from importlinter.cli import lint_imports
+
+    assert lint_imports(config_filename=str(ROOT / "setup.cfg"), is_debug_mode=False, show_timings=False) == 0
+
+
+def _modules_after(code: str) -> set[str]:
+    out = subprocess.run(
+        [sys.executable, "-c", f"{code}; import sys; print(' '.join(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return {name.split(".")[0] for name in out.stdout.split()}
+
+
+def test_help_and_the_package_import_nothing_heavy() -> None:
+    loaded = _modules_after("import monai_ich, monai_ich.cli; monai_ich.cli._parser().format_help()")
+    assert not loaded & set(HEAVY)
+
+
+def test_measuring_needs_no_network_library() -> None:
+    loaded = _modules_after("import monai_ich.measure.summary")
+    assert not loaded & {"torch", "monai", "pydicom", "nibabel", "SimpleITK", "itk", "mlflow"}
+
+
+def test_public_names_exist_and_are_few() -> None:
+    import monai_ich
+
+    assert 5 < len(monai_ich.__all__) <= 25
+    for name in monai_ich.__all__:
+        assert getattr(monai_ich, name) is not None
+
+
+def test_nothing_prints_but_the_command_line() -> None:
+    printing = [
+        path.name for path in (ROOT / "monai_ich").rglob("*.py") if re.search(r"^\s*print\(", path.read_text(), re.M)
+    ]
+    assert sorted(printing) == ["cli.py", "demo.py"]
