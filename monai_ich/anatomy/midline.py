@@ -1,76 +1,103 @@
 """The ideal and the displaced midline from anatomy labels.
 
-The hemisphere labels meet at the displaced midline. Near the skull the falx holds the brain: there the interface lies
-on the ideal midsagittal plane, whatever happens deeper, and that is where the plane is fitted (anterior, posterior and
-vertex insertion of the falx), robustly. Everything is done in world millimeters, so orientation, tilt and slice
-thickness do not enter.
+The hemisphere labels meet at the displaced midline. At the skull the falx holds the brain: there the interface lies on
+the ideal midsagittal plane, whatever happens deeper. So the plane is fitted where the interface is within 12 mm of the
+cavity's border (anterior, posterior and vertex insertion of the falx), robustly, together with a displacement that
+grows with depth: what counts is where the interface meets the skull, never the displaced brain. Everything is done in
+world millimeters, so orientation, tilt and slice thickness do not enter.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt, label
+from scipy.ndimage import binary_dilation, find_objects, label
+from scipy.spatial import cKDTree
 
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import LabelMap
 
-_RIM_MM = 10.0
-_HELD_MM = 4.0  # the deeper a point lies, the less the falx holds it
+_RIM_MM = 12.0  # how deep the falx insertions reach, for the plane
+_RIM_DECAY_MM = 6.0  # the nearer to the skull, the more a point says about the plane
 _LEVEL_RADIUS_MM = 28.0
+_LEVEL_AHEAD_MM = 12.0  # occipital and temporal horns pull the ventricles' center behind the foramina of Monro
 _MIN_POINTS = 60
+_MIN_SPREAD_MM = 10.0
+_MIN_VENTRICLE_ML = 1.0
 _WORKING_MM = 0.9
+
+_LEFT = (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE)
+_RIGHT = (Anatomy.RIGHT_HEMISPHERE, Anatomy.RIGHT_VENTRICLE)
+_VENTRICLES = (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE)
+
+
+@dataclass(frozen=True, eq=False)
+class _Interface:
+    """Where left meets right: points ``(N, 3)`` RAS mm, depth below the cavity's border in mm, slice (K index)."""
+
+    points_mm: FloatArray
+    depths_mm: FloatArray
+    slices: FloatArray
 
 
 def fit_midline(anatomy: LabelMap) -> Midline | str:
     """Fit the ideal plane and find the displaced midline.
 
-    The level of septum pellucidum and third ventricle is what lies within 28 mm, along the ideal plane, of the
-    center of the lateral and third ventricles (of the hemispheres where no ventricle is labeled).
+    The level of septum pellucidum and third ventricle is defined from the map itself: what lies within 28 mm, along
+    the ideal plane, of the point 12 mm in front of the center of the lateral and third ventricles (of the hemispheres
+    where no ventricle is labeled), and more than 12 mm below the skull. On the MNI atlas that is the midline from
+    the splenium to the genu, the central third of the head from front to back.
 
     Args:
-        anatomy: map of `Anatomy`.
+        anatomy: map of `Anatomy`, on any grid: oblique, tilted, thick slices.
 
     Returns:
         The midline, or the reason in words why it cannot be measured.
     """
-    voxels, geometry = _thinned(anatomy)
-    left = _largest(np.isin(voxels, (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE)))
-    right = _largest(np.isin(voxels, (Anatomy.RIGHT_HEMISPHERE, Anatomy.RIGHT_VENTRICLE)))
+    voxels, geometry, first_slice, slice_step = _working_copy(anatomy)
+    left, right = _largest(np.isin(voxels, _LEFT)), _largest(np.isin(voxels, _RIGHT))
     if not left.any() or not right.any():
         return "a hemisphere was not found"
-    inside = np.pad(voxels > 0, 1)
-    depth = distance_transform_edt(inside, sampling=geometry.spacing_mm)[1:-1, 1:-1, 1:-1]
-    points, depths, slices = _interface(left, right, np.asarray(depth), geometry)
-    rim = _uncut(points, depths, geometry) & (depths < _RIM_MM)
+    border = np.argwhere(binary_dilation(voxels > 0) & (voxels == 0))
+    if not len(border):
+        return "the skull is not in view"
+    found = _interface(left, right, geometry.to_world(border), geometry)
+    rim = found.depths_mm < _RIM_MM
     if rim.sum() < _MIN_POINTS:
         return "the hemispheres do not meet near the skull"
-    start = geometry.to_world(np.argwhere(right).mean(0)) - geometry.to_world(np.argwhere(left).mean(0))
-    fitted = _fit_plane(points[rim], 1.0 / (1.0 + (depths[rim] / _HELD_MM) ** 2), start)
-    if fitted is None:
-        return "the midsagittal plane is ill-defined"
-    point, normal = fitted
-    ventricles = np.argwhere(np.isin(voxels, (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE)))
-    enough = len(ventricles) * geometry.voxel_ml > 1.0
+    across = geometry.to_world(np.argwhere(right).mean(0)) - geometry.to_world(np.argwhere(left).mean(0))
+    plane = _fit_plane(found.points_mm[rim], found.depths_mm[rim], across / np.linalg.norm(across))
+    if isinstance(plane, str):
+        return plane
+    ventricles = np.argwhere(np.isin(voxels, _VENTRICLES))
+    enough = len(ventricles) * geometry.voxel_ml > _MIN_VENTRICLE_ML
     center = geometry.to_world((ventricles if enough else np.argwhere(left | right)).mean(axis=0))
-    offset = points - center
-    along = offset - (offset @ normal)[:, None] * normal
-    level = (np.linalg.norm(along, axis=1) < _LEVEL_RADIUS_MM) & (depths > _RIM_MM)
-    return Midline(point, normal, points[level], slices[level])
+    level = ~rim & _near(found.points_mm, center, plane[1])
+    slices = np.rint(first_slice + slice_step * found.slices[level])
+    return Midline(*plane, found.points_mm[level], np.minimum(slices, anatomy.geometry.shape[2] - 1))
 
 
-def _thinned(anatomy: LabelMap) -> tuple[NDArray[np.uint8], Geometry]:
-    """Every n-th voxel in plane where pixels are finer than needed, for speed."""
+def _working_copy(anatomy: LabelMap) -> tuple[NDArray[np.uint8], Geometry, int, int]:
+    """The cavity's box with a margin, every n-th voxel where finer than needed; its first slice and slice step."""
+    found = find_objects((anatomy.voxels > 0).astype(np.uint8))
     steps = [max(1, int(_WORKING_MM / s + 0.2)) for s in anatomy.geometry.spacing_mm]
-    voxels = anatomy.voxels[:: steps[0], :: steps[1], :: steps[2]]
+    box = found[0] if found and found[0] is not None else (slice(0, 1),) * 3
+    starts = [max(0, s.start - step) for s, step in zip(box, steps, strict=True)]
+    stops = [s.stop + step for s, step in zip(box, steps, strict=True)]
+    voxels = anatomy.voxels[tuple(slice(*ends) for ends in zip(starts, stops, steps, strict=True))]
     affine = anatomy.geometry.affine.copy()
     affine[:3, :3] *= steps
-    return voxels, Geometry(voxels.shape, affine)
+    affine[:3, 3] = anatomy.geometry.to_world(starts)
+    i, j, k = voxels.shape
+    return voxels, Geometry((i, j, k), affine), starts[2], steps[2]
 
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest connected piece: speckle on the other side is not an interface."""
     pieces, count = label(mask)
     if count < 2:
         return mask
@@ -80,47 +107,55 @@ def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _interface(
-    left: NDArray[np.bool_], right: NDArray[np.bool_], depth: FloatArray, geometry: Geometry
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """World midpoints between neighbors of different sides, their depth in the cavity (mm) and slice index."""
-    points, depths, slices = [], [], []
-    factor = geometry.shape[2]
+    left: NDArray[np.bool_], right: NDArray[np.bool_], border_mm: FloatArray, geometry: Geometry
+) -> _Interface:
+    """Midpoints between neighbors along I, J and K that belong to different sides."""
+    middles = []
     for axis in range(3):
-        low: list[slice] = [slice(None)] * 3
-        high: list[slice] = [slice(None)] * 3
-        low[axis], high[axis] = slice(None, -1), slice(1, None)
-        a, b = tuple(low), tuple(high)
-        meets = np.argwhere((left[a] & right[b]) | (right[a] & left[b]))
-        middle = meets.astype(np.float64)
-        middle[:, axis] += 0.5
-        points.append(geometry.to_world(middle))
-        depths.append(depth[tuple(meets.T)])
-        slices.append(np.minimum(np.rint(middle[:, 2]), factor - 1))
-    return np.concatenate(points), np.concatenate(depths), np.concatenate(slices)
+        a = tuple(slice(None, -1) if n == axis else slice(None) for n in range(3))
+        b = tuple(slice(1, None) if n == axis else slice(None) for n in range(3))
+        meets = np.argwhere((left[a] & right[b]) | (right[a] & left[b])).astype(np.float64)
+        meets[:, axis] += 0.5
+        middles.append(meets)
+    ijk = np.concatenate(middles)
+    points = geometry.to_world(ijk)
+    depths, _ = cKDTree(border_mm).query(points, distance_upper_bound=_RIM_MM)  # deeper: infinite
+    return _Interface(points, np.asarray(depths), ijk[:, 2])
 
 
-def _uncut(points: FloatArray, depths: FloatArray, geometry: Geometry) -> NDArray[np.bool_]:
-    """Points whose nearest border is the skull, not the end of the field of view."""
-    ijk = geometry.to_voxel(points)
-    spacing = np.array(geometry.spacing_mm)
-    to_edge = np.minimum(ijk + 1, np.array(geometry.shape) - ijk) * spacing
-    return np.asarray(to_edge.min(axis=1) > depths + 0.5 * spacing.max())
+def _fit_plane(points: FloatArray, depths: FloatArray, normal: FloatArray) -> tuple[FloatArray, FloatArray] | str:
+    """Point and normal of the plane that the interface reaches at depth 0, by Tukey's biweight.
 
-
-def _fit_plane(points: FloatArray, trust: FloatArray, start: FloatArray) -> tuple[FloatArray, FloatArray] | None:
-    """Robust plane (iteratively reweighted, Tukey's biweight); None where the points do not span one."""
-    weight = trust
-    point, normal = points.mean(axis=0), start / np.linalg.norm(start)
+    The distance from the plane is explained by height, length and depth together; only the first two turn the plane.
+    A craniectomy or a label gone astray is an outlier; both ends of the falx are needed for a plane.
+    """
+    prior = np.exp(-depths / _RIM_DECAY_MM)
+    weight, point = prior, np.average(points, axis=0, weights=prior)
     for _ in range(30):
-        point = np.average(points, axis=0, weights=weight)
-        centered = (points - point) * np.sqrt(weight)[:, None]
-        spread, axes = np.linalg.eigh(centered.T @ centered / weight.sum())
-        normal = axes[:, 0]
-        if spread[1] < 15.0**2 or abs(normal @ start) < 0.7 * np.linalg.norm(start):
-            return None
-        residual = (points - point) @ normal
-        scale = max(0.3, 1.4826 * float(np.median(np.abs(residual[weight > 0]))))
-        weight = trust * np.clip(1.0 - (residual / (4.685 * scale)) ** 2, 0.0, None) ** 2
-    if normal @ start < 0:
-        normal = -normal
-    return (point, normal) if normal[0] > 0.3 else None
+        u = np.cross(normal, np.eye(3)[np.abs(normal).argmin()])
+        u /= np.linalg.norm(u)
+        along = (points - point) @ np.stack([u, np.cross(normal, u)], axis=1)
+        spread = np.linalg.eigvalsh(np.cov(along.T, aweights=weight + 1e-12))
+        if spread[0] < _MIN_SPREAD_MM**2:
+            return "the midsagittal plane is ill-defined: too little of the falx is in view"
+        design = np.column_stack([np.ones(len(points)), along, depths])
+        distance = (points - point) @ normal
+        root = np.sqrt(weight)
+        fit, *_ = np.linalg.lstsq(design * root[:, None], distance * root, rcond=None)
+        residual = distance - design @ fit
+        scale = max(0.3, 1.4826 * float(np.median(np.abs(residual))))
+        weight = prior * np.clip(1.0 - (residual / (4.685 * scale)) ** 2, 0.0, None) ** 2
+        point = point + fit[0] * normal
+        normal = normal - fit[1] * u - fit[2] * np.cross(normal, u)
+        normal /= np.linalg.norm(normal)
+    if normal[0] < 0.3:
+        return "the left and right labels do not lie to the patient's left and right"
+    return point, normal
+
+
+def _near(points: FloatArray, center: FloatArray, normal: FloatArray) -> NDArray[np.bool_]:
+    """Which points lie at the level of septum pellucidum and third ventricle."""
+    ahead = np.array([0.0, 1.0, 0.0]) - normal[1] * normal
+    offset = points - (center + _LEVEL_AHEAD_MM * ahead / np.linalg.norm(ahead))
+    along = offset - (offset @ normal)[:, None] * normal
+    return np.asarray(np.linalg.norm(along, axis=1) < _LEVEL_RADIUS_MM)

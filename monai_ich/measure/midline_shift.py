@@ -10,64 +10,95 @@ from monai_ich.core.geometry import FloatArray
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.midline import Midline
 
-_CELL_MM = 5.0
-_MIN_POINTS = 3
+_CELL_MM = 4.0
+_BANDWIDTH_MM = 8.0
+_MIN_POINTS = 3  # in a cell
+_MIN_CELLS = 12  # around a cell
+_MAX_LOPSIDED = 0.6  # of a bandwidth; a fit at the end of what is seen would extrapolate
+_NO_SIDE_MM = 0.5
 METHOD = "largest perpendicular distance of the hemispheres' interface from the plane through the falx insertions"
 
 
 def measure_midline_shift(midline: Midline | str) -> MidlineShift:
-    """Measure the shift.
+    """Measure the shift: the largest value of a smooth surface through the displaced midline.
 
-    Not one point but a cell of 5 mm decides: interface points are gathered in cells of the ideal plane, each cell
-    takes the median of its points and is averaged with its neighbors, the largest cell is the shift.
+    Not one point decides: interface points are gathered in cells of 4 mm of the ideal plane, each takes the median of
+    its points, and around each cell a quadratic surface is fitted to the cells' medians (Gaussian weights, 8 mm,
+    robust). A quadratic keeps the height of a peak where an average would cut it.
 
     Args:
         midline: from `fit_midline`; a string is the reason why there is none.
+
+    >>> measure_midline_shift("a hemisphere was not found").measurement.reason
+    'a hemisphere was not found'
+
+    References:
+        Cleveland 1979, doi:10.1080/01621459.1979.10481038 (locally weighted regression)
     """
     if isinstance(midline, str):
-        return MidlineShift(Measurement("midline_shift", None, "mm", "midline", METHOD, reason=midline))
-    if len(midline.displaced_mm) < _MIN_POINTS:
-        reason = "the midline at the level of the septum pellucidum was not found"
-        return MidlineShift(Measurement("midline_shift", None, "mm", "midline", METHOD, reason=reason))
+        return _not_measurable(midline)
+    if not len(midline.displaced_mm):
+        return _not_measurable("the midline at the level of the septum pellucidum was not found")
     distance = midline.distance_mm(midline.displaced_mm)
-    cells = _cells(midline)
-    smooth, members = _smoothed(distance, cells)
-    best = int(np.abs(smooth).argmax())
-    shift = float(smooth[best])
-    inside = np.flatnonzero(members == best)
-    nearest = inside[int(np.abs(distance[inside] - shift).argmin())]
+    surface = _surface_mm(distance, _in_plane(midline))
+    seen = np.flatnonzero(np.isfinite(surface))
+    if not len(seen):
+        return _not_measurable("too little of the midline at the level of the septum pellucidum is in view")
+    shift = float(surface[seen[np.abs(surface[seen]).argmax()]])
+    cell = np.flatnonzero(surface == shift)
+    nearest = cell[int(np.abs(distance[cell] - shift).argmin())]
     x, y, z = midline.displaced_mm[nearest]
     profile = []
-    for k in np.unique(midline.slices):
-        here = distance[midline.slices == k]
-        if len(here) >= _MIN_POINTS:
-            low, high = np.percentile(here, [5, 95])
-            profile.append((int(k), float(high if abs(high) >= abs(low) else low)))
-    toward = None if abs(shift) < 0.5 else "right" if shift > 0 else "left"
+    for k in np.unique(midline.slices[seen]):
+        here = surface[seen[midline.slices[seen] == k]]
+        profile.append((int(k), float(here[np.abs(here).argmax()])))
+    toward = None if abs(shift) < _NO_SIDE_MM else "right" if shift > 0 else "left"
     measured = Measurement("midline_shift", abs(shift), "mm", "midline", METHOD)
     return MidlineShift(measured, toward, (float(x), float(y), float(z)), int(midline.slices[nearest]), tuple(profile))
 
 
-def _cells(midline: Midline) -> FloatArray:
-    """Cell ``(N, 2)`` of each point in the ideal plane."""
+def _not_measurable(reason: str) -> MidlineShift:
+    return MidlineShift(Measurement("midline_shift", None, "mm", "midline", METHOD, reason=reason))
+
+
+def _in_plane(midline: Midline) -> FloatArray:
+    """Forward and upward position ``(N, 2)`` of the displaced points in the ideal plane, mm."""
     n = midline.normal
     ahead = np.array([0.0, 1.0, 0.0]) - n[1] * n
     ahead /= np.linalg.norm(ahead)
-    up = np.cross(n, ahead)
-    relative = midline.displaced_mm - midline.displaced_mm.mean(axis=0)
-    return np.floor(np.stack([relative @ ahead, relative @ up], axis=-1) / _CELL_MM)
+    relative = midline.displaced_mm - midline.point_mm
+    return np.asarray(relative @ np.stack([ahead, np.cross(n, ahead)], axis=1))
 
 
-def _smoothed(distance: FloatArray, cells: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
-    """Median of each cell averaged with its neighbors (weight one half), and the cell number of each point."""
-    unique, members = np.unique(cells, axis=0, return_inverse=True)
+def _surface_mm(distance: FloatArray, where: FloatArray) -> FloatArray:
+    """Height of the fitted surface at each point's cell ``(N,)``; NaN where too little is around."""
+    cells, members, counts = np.unique(np.floor(where / _CELL_MM), axis=0, return_inverse=True, return_counts=True)
     members = members.reshape(-1)
-    medians = np.array([np.median(distance[members == n]) for n in range(len(unique))])
-    counts = np.bincount(members)
-    near = np.abs(unique[:, None] - unique[None, :]).sum(axis=-1) <= 1
-    weight = near * np.where(counts >= _MIN_POINTS, 1.0, 0.2)[None, :] * np.where(np.eye(len(unique)) > 0, 1.0, 0.5)
-    smooth = (weight @ medians) / weight.sum(axis=1)
-    lonely = (near.sum(axis=1) < 2) | (counts < _MIN_POINTS)
-    if not lonely.all():
-        smooth = np.where(lonely, 0.0, smooth)
-    return smooth, members
+    inside = np.split(np.argsort(members, kind="stable"), np.cumsum(counts)[:-1])
+    medians = np.array([np.median(distance[points]) for points in inside])
+    centers = np.array([where[points].mean(axis=0) for points in inside]) / _BANDWIDTH_MM
+    full = counts >= _MIN_POINTS
+    fitted = np.full(len(cells), np.nan)
+    for n in np.flatnonzero(full):
+        offset = centers - centers[n]
+        near = full & ((offset**2).sum(axis=1) < 4.0)
+        if near.sum() >= _MIN_CELLS:
+            weight = np.exp(-0.5 * (offset[near] ** 2).sum(axis=1)) * np.sqrt(np.minimum(counts[near], 20))
+            if np.linalg.norm(np.average(offset[near], axis=0, weights=weight)) < _MAX_LOPSIDED:
+                fitted[n] = _height(offset[near], medians[near], weight)
+    return fitted[members]
+
+
+def _height(offset: FloatArray, value: FloatArray, weight: NDArray[np.float64]) -> float:
+    """Value at offset 0 of the weighted quadratic surface through ``(N, 2)`` offsets, by Tukey's biweight."""
+    a, b = offset.T
+    design = np.column_stack([np.ones(len(a)), a, b, a * a, a * b, b * b])
+    robust = np.ones(len(a))
+    fit = np.zeros(6)
+    for _ in range(3):
+        root = np.sqrt(weight * robust)
+        fit, *_ = np.linalg.lstsq(design * root[:, None], value * root, rcond=None)
+        residual = value - design @ fit
+        scale = max(0.3, 1.4826 * float(np.median(np.abs(residual))))
+        robust = np.clip(1.0 - (residual / (4.685 * scale)) ** 2, 0.0, None) ** 2
+    return float(fit[0])
