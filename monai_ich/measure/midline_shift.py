@@ -12,7 +12,6 @@ from monai_ich.core.midline import Midline
 
 _CELL_MM = 4.0
 _BANDWIDTH_MM = 8.0
-_MIN_POINTS = 3  # in a cell
 _MIN_CELLS = 12  # around a cell
 _MAX_LOPSIDED = 0.6  # of a bandwidth; a fit at the end of what is seen would extrapolate
 _NO_SIDE_MM = 0.5
@@ -77,11 +76,10 @@ def _surface_mm(distance: FloatArray, where: FloatArray) -> FloatArray:
     inside = np.split(np.argsort(members, kind="stable"), np.cumsum(counts)[:-1])
     medians = np.array([np.median(distance[points]) for points in inside])
     centers = np.array([where[points].mean(axis=0) for points in inside]) / _BANDWIDTH_MM
-    full = counts >= _MIN_POINTS
     fitted = np.full(len(cells), np.nan)
-    for n in np.flatnonzero(full):
+    for n in range(len(cells)):
         offset = centers - centers[n]
-        near = full & ((offset**2).sum(axis=1) < 4.0)
+        near = (offset**2).sum(axis=1) < 4.0
         if near.sum() >= _MIN_CELLS:
             weight = np.exp(-0.5 * (offset[near] ** 2).sum(axis=1)) * np.sqrt(np.minimum(counts[near], 20))
             if np.linalg.norm(np.average(offset[near], axis=0, weights=weight)) < _MAX_LOPSIDED:
