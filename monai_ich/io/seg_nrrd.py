@@ -127,7 +127,7 @@ def _tags(label: Label) -> str:
         code(label.region),
         "^^",
     ]
-    return f"Segmentation.Status:completed|TerminologyEntry:{'~'.join(entry)}|"
+    return f"TerminologyEntry:{'~'.join(entry)}|Segmentation.Status:completed|"
 
 
 def _values(header: dict[str, Any], labels: LabelSet) -> dict[int, int]:
