@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from html import escape
 from pathlib import Path
 
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.labels import label_of
+from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Provenance, Warn
-from monai_ich.report.wording import RESEARCH_USE, headline, shift_words
+from monai_ich.report.wording import RESEARCH_USE, finding_words, headline
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -19,11 +20,12 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .status { border-left: .3rem solid #b26a00; padding: .4rem .8rem; background: #b26a0018; }
 .headline { font-size: 1.15rem; font-weight: 600; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #8886; }
-th:first-child, td:first-child { text-align: left; }
+th, td { padding: .25rem .9rem .25rem 0; text-align: left; border-bottom: 1px solid #8886; }
+th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; }
+tbody th { font-weight: normal; }
 img { width: 100%; height: auto; background: #000; }
 .swatch { display: inline-block; width: .8em; height: .8em; margin-right: .4em; border: 1px solid #8888; }
-small { color: #777; }
+figure { margin: 0; } figcaption { font-size: .85rem; }
 @media print { body { max-width: none; } }
 """
 
@@ -37,16 +39,14 @@ def write_report(
     case_id: str,
 ) -> None:
     """Write ``report.html``; works offline, holds no patient data but what `case_id` says."""
-    picture = base64.b64encode(montage_png.read_bytes()).decode()
     parts = [
-        f"<p class=status>{escape(provenance.status)} {RESEARCH_USE}</p>",
+        f"<p class=status role=note>{escape(provenance.status)} {RESEARCH_USE}</p>",
         f"<p class=headline>{escape(headline(exam))}</p>",
         _warnings(tuple(warnings)),
         "<h2>Measurements</h2>",
         _measurements(exam),
         "<h2>Slices</h2>",
-        f'<img alt="{escape(headline(exam))} Slices with masks." src="data:image/png;base64,{picture}">',
-        "<p><small>Brain window 0 to 80 HU; the patient's left is on the right of the picture.</small></p>",
+        _figure(exam, montage_png),
         "<h2>Lesions</h2>",
         _lesions(exam),
         "<h2>Published criteria</h2>",
@@ -62,13 +62,33 @@ def write_report(
         + "\n".join(parts)
         + "\n</main>\n</body>\n</html>\n"
     )
-    path.write_text(page)
+    path.write_text(page, encoding="utf-8")
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; cells are HTML already."""
-    head = "".join(f'<th scope="col">{cell}</th>' for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>\n" for row in rows)
+def _figure(exam: ExamMeasurements, montage_png: Path) -> str:
+    picture = base64.b64encode(montage_png.read_bytes()).decode()
+    caption = (
+        "Brain window, 0 to 80 HU. The patient's left is on the right of the picture; numbers are slices. "
+        "Blood is colored as in the table above, the intracranial cavity is outlined."
+    )
+    if exam.midline_shift.slice_index is not None:
+        caption += " On the slice of largest shift: the ideal midline (dashed) and the displaced one (dots)."
+    return (
+        f'<figure><img alt="Slices of the scan with masks. {escape(headline(exam))}" '
+        f'src="data:image/png;base64,{picture}">\n<figcaption>{caption}</figcaption></figure>'
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Container[int] = ()) -> str:
+    """A table; cells are HTML already, the first of a row is its heading; `numbers` are right-aligned columns."""
+    align = [" class=n" if n in numbers else "" for n in range(len(header))]
+    head = "".join(f'<th scope="col"{a}>{cell}</th>' for a, cell in zip(align, header, strict=True))
+    body = "".join(
+        f'<tr><th scope="row">{row[0]}</th>'
+        + "".join(f"<td{a}>{cell}</td>" for a, cell in zip(align[1:], row[1:], strict=True))
+        + "</tr>\n"
+        for row in rows
+    )
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"
 
 
@@ -79,19 +99,28 @@ def _warnings(warnings: tuple[Warn, ...]) -> str:
     return f"<h2>Warnings</h2>\n<ul>{items}</ul>"
 
 
+def _value(measured: Measurement) -> tuple[str, str]:
+    """Value with unit and, where there is none, the reason."""
+    if measured.value is None:
+        return "", f"not measurable: {escape(str(measured.reason))}"
+    return f"{measured.value:.1f} {measured.unit}", ""
+
+
 def _measurements(exam: ExamMeasurements) -> str:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for finding in exam.subtypes:
         label = label_of(finding.subtype)
         swatch = f'<span class=swatch style="background:rgb{label.color}"></span>'
-        present = "present" if finding.present else "not found"
-        rows.append((f"{swatch}{label.name} ({finding.subtype.name})", f"{finding.volume.value:.2f} mL", present))
+        rows.append(
+            (f"{swatch}{label.name} ({finding.subtype.name})", f"{finding.volume.value:.2f} mL", finding_words(finding))
+        )
     rows.append(("<b>All hemorrhage</b>", f"<b>{exam.total_volume_ml:.2f} mL</b>", ""))
-    rows.append(("Midline shift", escape(shift_words(exam.midline_shift)), ""))
-    for name, measured in (("Intracranial cavity", exam.cavity_ml), ("Ventricles", exam.ventricles_ml)):
-        value = f"{measured.value:.1f} mL" if measured.value is not None else escape(str(measured.reason))
-        rows.append((name, value, ""))
-    return _table(("", "Value", "Finding"), rows)
+    shift = exam.midline_shift
+    rows.append(("Midline shift", *_value(shift.measurement), f"toward the {shift.toward}" if shift.toward else ""))
+    rows.append(("Intracranial cavity", *_value(exam.cavity_ml), ""))
+    rows.append(("Ventricles", *_value(exam.ventricles_ml), ""))
+    cells = [(row[0], row[1], " ".join(row[2:]).strip()) for row in rows]
+    return _table(("What", "Value", "Finding"), cells, numbers=(1,))
 
 
 def _lesions(exam: ExamMeasurements) -> str:
@@ -111,7 +140,7 @@ def _lesions(exam: ExamMeasurements) -> str:
         )
         for x in exam.lesions
     ]
-    return _table(header, rows)
+    return _table(header, rows, numbers=(2, 3, 7))
 
 
 def _criteria(exam: ExamMeasurements) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from monai_ich.core.exam import ExamMeasurements, MidlineShift
+from monai_ich.core.exam import ExamMeasurements, MidlineShift, SubtypeFinding
 from monai_ich.core.labels import label_of
 from monai_ich.core.provenance import Provenance, Warn
 
@@ -19,10 +19,18 @@ def shift_words(shift: MidlineShift) -> str:
     return f"{mm:.1f} mm" + (f" toward the {shift.toward}" if shift.toward else "")
 
 
+def finding_words(finding: SubtypeFinding) -> str:
+    """Whether a subtype is there."""
+    if finding.present:
+        return "present"
+    return "too little to count" if finding.volume.value else "not found"
+
+
 def headline(exam: ExamMeasurements) -> str:
     """One sentence: is there blood, which, how much."""
     if not exam.hemorrhage_present:
-        return f"No hemorrhage found ({exam.total_volume_ml:.1f} mL below the operating points)."
+        below = exam.total_volume_ml
+        return "No hemorrhage found." if below == 0 else f"No hemorrhage found ({below:.2f} mL: too little to count)."
     names = [f"{label_of(f.subtype).name.lower()} {f.volume.value:.1f} mL" for f in exam.subtypes if f.present]
     return f"Hemorrhage found, {exam.total_volume_ml:.1f} mL in all: {', '.join(names)}."
 
