@@ -15,10 +15,13 @@ import nrrd
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_ich.core.errors import InputError
+from monai_ich.core.errors import InputError, LabelError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Code, Label, LabelSet, label_of
 from monai_ich.core.volume import LabelMap
+
+_LPS = ("left-posterior-superior", "lps")
+_RAS = ("right-anterior-superior", "ras")
 
 
 def write_seg_nrrd(path: Path, labels: LabelMap) -> None:
@@ -36,7 +39,7 @@ def write_seg_nrrd(path: Path, labels: LabelMap) -> None:
         "encoding": "gzip",
         "space origin": affine[:3, 3].copy(),
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
-        "Segmentation_ConversionParameters": "",
+        "Segmentation_ConversionParameters": _reference_geometry(image.geometry),
         "Segmentation_MasterRepresentation": "Binary labelmap",
         "Segmentation_SourceRepresentation": "Binary labelmap",
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
@@ -54,27 +57,23 @@ def read_seg_nrrd(path: Path, labels: LabelSet) -> LabelMap:
     """Read a segmentation, also one that was edited in 3D Slicer: values are matched by segment ID, then by name.
 
     Raises:
-        InputError: ``NOT_SEG_NRRD`` where it is no single-layer segmentation.
-        LabelError: ``UNKNOWN_LABEL`` for a segment that `labels` does not know.
+        InputError: ``NOT_SEG_NRRD`` where it is no single-layer segmentation, or in neither LPS nor RAS space.
+        LabelError: ``UNKNOWN_LABEL`` where voxels hold a segment that `labels` does not know, or none.
     """
     try:
         data, header = nrrd.read(str(path), index_order="F")
         affine = np.eye(4)
         affine[:3, :3] = np.asarray(header["space directions"], np.float64)[-3:].T
         affine[:3, 3] = header["space origin"]
-        lps = str(header["space"]).lower() in ("left-posterior-superior", "lps")
+        space = str(header["space"]).lower()
     except (nrrd.NRRDError, OSError, KeyError, ValueError, EOFError) as error:
         raise InputError("NOT_SEG_NRRD", "The file is named like a .seg.nrrd but cannot be read as such.") from error
     if data.ndim != 3:
         raise InputError("NOT_SEG_NRRD", "Segments overlap (several layers): save the segmentation without overlaps.")
-    geometry = Geometry.from_lps(data.shape, affine) if lps else Geometry(data.shape, affine)
-    values = _values(header, labels)
-    voxels = data.astype(np.int64)
-    if values:
-        table = np.arange(max(256, int(voxels.max()) + 1))
-        table[list(values)] = list(values.values())
-        voxels = table[voxels]
-    return LabelMap(voxels, geometry, labels)
+    if space not in (*_LPS, *_RAS):
+        raise InputError("NOT_SEG_NRRD", f"A segmentation lies in LPS or RAS space, found {space[:40]}: save it anew.")
+    geometry = Geometry.from_lps(data.shape, affine) if space in _LPS else Geometry(data.shape, affine)
+    return LabelMap(_relabeled(data, _segments(header), labels), geometry, labels)
 
 
 def resample_labels(labels: LabelMap, geometry: Geometry) -> LabelMap:
@@ -88,6 +87,13 @@ def resample_labels(labels: LabelMap, geometry: Geometry) -> LabelMap:
         plane = labels.voxels[tuple(np.clip(f, 0, n - 1) for f, n in zip(found, labels.geometry.shape, strict=True))]
         out[:, :, k] = np.where(inside, plane, 0)
     return LabelMap(out, geometry, labels.labels)
+
+
+def _reference_geometry(geometry: Geometry) -> str:
+    """The whole grid in Slicer's words; without it Slicer saves an edited file cropped to what is labeled."""
+    extent = [end for n in geometry.shape for end in (0, n - 1)]
+    numbers = "".join(f"{value:.17g};" for value in (*geometry.affine.ravel(), *extent))
+    return f"Reference image geometry|{numbers}|Image geometry description string.&"
 
 
 def _segment(number: int, value: int, name: str, label: Label, image: LabelMap) -> dict[str, str]:
@@ -130,16 +136,28 @@ def _tags(label: Label) -> str:
     return f"TerminologyEntry:{'~'.join(entry)}|Segmentation.Status:completed|"
 
 
-def _values(header: dict[str, Any], labels: LabelSet) -> dict[int, int]:
-    """Label value in the file to label value of ours, from the segments' IDs and names."""
-    known = {value.name: int(value) for value in labels} | {label_of(value).name: int(value) for value in labels}
-    found: dict[int, int] = {}
+def _segments(header: dict[str, Any]) -> dict[int, tuple[str, str]]:
+    """Label value in the file to the segment's ID and name; empty where the file has no segment entries."""
+    found: dict[int, tuple[str, str]] = {}
     number = 0
     while f"Segment{number}_LabelValue" in header:
-        stored = int(header[f"Segment{number}_LabelValue"])
-        for key in (header.get(f"Segment{number}_ID", ""), header.get(f"Segment{number}_Name", "")):
-            if key in known:
-                found[stored] = known[key]
-                break
+        prefix = f"Segment{number}_"
+        found[int(header[prefix + "LabelValue"])] = (header.get(prefix + "ID", ""), header.get(prefix + "Name", ""))
         number += 1
     return found
+
+
+def _relabeled(data: NDArray[Any], segments: dict[int, tuple[str, str]], labels: LabelSet) -> NDArray[Any]:
+    """Our label values for the file's; the number of a segment that we do not know means nothing to us."""
+    if not segments:
+        return data
+    known = {value.name: int(value) for value in labels} | {label_of(value).name: int(value) for value in labels}
+    out = np.zeros(data.shape, np.uint8)
+    for stored in np.unique(data[data != 0]).tolist():
+        keys = segments.get(stored, ())
+        value = next((known[key] for key in keys if key in known), None)
+        if value is None:
+            what = f"the segment {keys[1] or keys[0]!r}" if keys else f"the value {stored} without a segment"
+            raise LabelError("UNKNOWN_LABEL", f"Segments of {labels.__name__} were expected, found {what}: rename it.")
+        out[data == stored] = value
+    return out

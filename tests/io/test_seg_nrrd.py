@@ -4,6 +4,7 @@ import nrrd
 import numpy as np
 import pytest
 
+from monai_ich.core.errors import InputError, LabelError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import LabelMap
@@ -70,3 +71,44 @@ def test_a_text_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.seg.nrrd").write_text("no image")
     with pytest.raises(Exception, match="NOT_SEG_NRRD"):
         read_seg_nrrd(tmp_path / "x.seg.nrrd", Subtype)
+
+
+def test_a_segment_of_another_name_is_refused_not_taken_by_its_number(tmp_path: Path) -> None:
+    write_seg_nrrd(tmp_path / "a.seg.nrrd", _labels(grid()))
+    data, header = nrrd.read(str(tmp_path / "a.seg.nrrd"))
+    header["Segment2_ID"], header["Segment2_Name"] = "Segment_3", "Edema"
+    nrrd.write(str(tmp_path / "b.seg.nrrd"), data, header)
+    with pytest.raises(LabelError, match=r"UNKNOWN_LABEL.*Edema"):
+        read_seg_nrrd(tmp_path / "b.seg.nrrd", Subtype)
+    nrrd.write(str(tmp_path / "b.seg.nrrd"), np.where(data == 3, 0, data), header)  # empty: nothing is lost
+    assert not (read_seg_nrrd(tmp_path / "b.seg.nrrd", Subtype).voxels == Subtype.IVH).any()
+
+
+def test_a_value_without_a_segment_is_refused(tmp_path: Path) -> None:
+    write_seg_nrrd(tmp_path / "a.seg.nrrd", _labels(grid()))
+    data, header = nrrd.read(str(tmp_path / "a.seg.nrrd"))
+    last = {k: v for k, v in header.items() if not k.startswith("Segment4_")}
+    nrrd.write(str(tmp_path / "b.seg.nrrd"), data, last)
+    with pytest.raises(LabelError, match="UNKNOWN_LABEL"):
+        read_seg_nrrd(tmp_path / "b.seg.nrrd", Subtype)
+
+
+def test_patient_space_is_honored_or_refused_never_mirrored(tmp_path: Path) -> None:
+    labels = _labels(grid())
+    write_seg_nrrd(tmp_path / "lps.seg.nrrd", labels)
+    data, header = nrrd.read(str(tmp_path / "lps.seg.nrrd"))
+    turn = np.array([-1.0, -1.0, 1.0])
+    ras = {"space directions": header["space directions"] * turn, "space origin": header["space origin"] * turn}
+    nrrd.write(str(tmp_path / "ras.seg.nrrd"), data, header | ras | {"space": "right-anterior-superior"})
+    assert read_seg_nrrd(tmp_path / "ras.seg.nrrd", Subtype).geometry.same_grid(labels.geometry)
+    nrrd.write(str(tmp_path / "las.seg.nrrd"), data, header | {"space": "left-anterior-superior"})
+    with pytest.raises(InputError, match=r"NOT_SEG_NRRD.*left-anterior-superior"):
+        read_seg_nrrd(tmp_path / "las.seg.nrrd", Subtype)
+
+
+def test_absent_subtypes_stay_segments(tmp_path: Path) -> None:
+    empty = LabelMap(np.zeros(grid().shape, np.uint8), grid(), Subtype)
+    write_seg_nrrd(tmp_path / "e.seg.nrrd", empty)
+    header = nrrd.read_header(str(tmp_path / "e.seg.nrrd"))
+    assert [header[f"Segment{n}_Extent"] for n in range(5)] == ["0 -1 0 -1 0 -1"] * 5
+    assert not read_seg_nrrd(tmp_path / "e.seg.nrrd", Subtype).voxels.any()
