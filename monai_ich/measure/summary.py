@@ -46,7 +46,7 @@ def measure_exam(
         midline_shift=shift,
         cavity_ml=_anatomy_ml("cavity_volume", anatomy, tuple(Anatomy)),
         ventricles_ml=_anatomy_ml("ventricle_volume", anatomy, (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE)),
-        criteria=_criteria(subtypes, lesions, shift),
+        criteria=_criteria(subtypes, shift, _infratentorial(subtypes, lesions, anatomy, operating_points)),
         slices=_slices(labels),
         warnings=edge_warnings(labels),
     )
@@ -60,7 +60,7 @@ def _anatomy_ml(name: str, anatomy: LabelMap | None, parts: tuple[Anatomy, ...])
 
 
 def _criteria(
-    subtypes: tuple[SubtypeFinding, ...], lesions: tuple[Lesion, ...], shift: MidlineShift
+    subtypes: tuple[SubtypeFinding, ...], shift: MidlineShift, infratentorial: Criterion
 ) -> tuple[Criterion, ...]:
     """Bullock 2006 (surgical management of EDH and SDH) and the imaging points of the ICH score (Hemphill 2001)."""
     ml = {finding.subtype: float(finding.volume.value or 0.0) for finding in subtypes}
@@ -75,11 +75,27 @@ def _criteria(
         found.append(Criterion("BTF-2006-SDH-SHIFT", mm > 5, f"SDH with midline shift {mm:.1f} mm, limit 5 mm"))
     found.append(Criterion("ICH-SCORE-VOLUME", ml[Subtype.IPH] >= 30, f"IPH {ml[Subtype.IPH]:.1f} mL, limit 30 mL"))
     found.append(Criterion("ICH-SCORE-IVH", present[Subtype.IVH], f"IVH {ml[Subtype.IVH]:.1f} mL"))
-    below = [x for x in lesions if x.subtype is Subtype.IPH and x.compartment == "infratentorial"]
-    known = any(x.compartment != "unknown" for x in lesions) or not lesions
-    because = f"{len(below)} infratentorial IPH" if known else "no anatomy labels were given"
-    found.append(Criterion("ICH-SCORE-INFRATENTORIAL", bool(below) if known else None, because))
-    return tuple(found)
+    return (*found, infratentorial)
+
+
+def _infratentorial(
+    subtypes: tuple[SubtypeFinding, ...],
+    lesions: tuple[Lesion, ...],
+    anatomy: LabelMap | None,
+    operating_points: Mapping[str, float],
+) -> Criterion:
+    """Met when the IPH below the tentorium would be called present by itself: a speck there decides nothing."""
+    name = "ICH-SCORE-INFRATENTORIAL"
+    if not any(finding.present for finding in subtypes if finding.subtype is Subtype.IPH):
+        return Criterion(name, False, "no IPH")
+    if anatomy is None:
+        return Criterion(name, None, "no anatomy labels were given")
+    placed = [x for x in lesions if x.subtype is Subtype.IPH and x.compartment != "unknown"]
+    if not placed:
+        return Criterion(name, None, "the IPH lies outside of the anatomy labels")
+    ml = sum(x.volume_ml for x in placed if x.compartment == "infratentorial")
+    least = operating_points.get(Subtype.IPH.name, DEFAULT_OPERATING_POINTS_ML[Subtype.IPH.name])
+    return Criterion(name, ml > 0 and ml >= least, f"infratentorial IPH {ml:.1f} mL")
 
 
 def _slices(labels: LabelMap) -> tuple[SliceRow, ...]:

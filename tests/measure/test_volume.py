@@ -105,7 +105,32 @@ def test_criteria_are_facts_with_numbers() -> None:
     criteria = {c.id: (c.met, c.because) for c in exam.criteria}
     assert criteria["BTF-2006-EDH-VOLUME"] == (True, "EDH 35.9 mL, limit 30 mL")
     assert criteria["BTF-2006-SDH-SHIFT"] == (False, "no SDH")
-    assert criteria["ICH-SCORE-INFRATENTORIAL"] == (None, "no anatomy labels were given")
+    assert criteria["ICH-SCORE-INFRATENTORIAL"] == (False, "no IPH")
+
+
+def _infratentorial(iph: dict[str, tuple[slice, ...]], anatomy: np.ndarray | None) -> tuple[bool | None, str]:
+    labels = _labels((30, 30, 30), {Subtype.SDH: (slice(0, 3), slice(0, 9), slice(20, 29))}, np.eye(4))
+    for box in iph.values():
+        labels.voxels[box] = Subtype.IPH
+    given = None if anatomy is None else LabelMap(anatomy, labels.geometry, Anatomy)
+    return next(
+        (c.met, c.because) for c in measure_exam(labels, anatomy=given).criteria if c.id == "ICH-SCORE-INFRATENTORIAL"
+    )
+
+
+def test_infratentorial_is_decided_by_parenchymal_blood_that_counts_as_present() -> None:
+    anatomy = np.full((30, 30, 30), Anatomy.LEFT_HEMISPHERE, np.uint8)
+    anatomy[:, :, :10] = Anatomy.POSTERIOR_FOSSA
+    low = (slice(10, 20), slice(10, 20), slice(2, 7))  # 0.5 mL
+    high = (slice(10, 20), slice(10, 20), slice(15, 20))
+    speck = (slice(25, 26), slice(25, 26), slice(5, 6))  # 0.001 mL
+    assert _infratentorial({"low": low}, anatomy) == (True, "infratentorial IPH 0.5 mL")
+    assert _infratentorial({"high": high}, anatomy) == (False, "infratentorial IPH 0.0 mL")
+    assert _infratentorial({"speck": speck}, anatomy) == (False, "no IPH")
+    assert _infratentorial({"high": high, "speck": speck}, anatomy) == (False, "infratentorial IPH 0.0 mL")
+    assert _infratentorial({"low": low}, None) == (None, "no anatomy labels were given")
+    anatomy[low] = 0
+    assert _infratentorial({"low": low}, anatomy) == (None, "the IPH lies outside of the anatomy labels")
 
 
 def test_images_on_different_grids_are_refused() -> None:
