@@ -48,12 +48,15 @@ def even_positions(positions_mm: FloatArray) -> FloatArray:
 
 
 def regrid(slices: NDArray[np.float32], positions_mm: FloatArray, wanted_mm: FloatArray) -> NDArray[np.float32]:
-    """Interpolate ``(I, J, N)`` slices at increasing positions linearly at wanted positions: ``(I, J, M)``."""
+    """Interpolate ``(I, J, N)`` slices at increasing positions linearly at wanted positions: ``(I, J, M)``.
+
+    Wanted positions outside the range take the nearest slice. Each slice of the result is contiguous in memory.
+    """
     after = np.clip(np.searchsorted(positions_mm, wanted_mm), 1, len(positions_mm) - 1)
     before = after - 1
     share = (wanted_mm - positions_mm[before]) / (positions_mm[after] - positions_mm[before])
     share = np.clip(share, 0.0, 1.0).astype(np.float32)
-    out = np.empty((*slices.shape[:2], len(wanted_mm)), np.float32)
+    out = np.empty((*slices.shape[:2], len(wanted_mm)), np.float32, order="F")
     for k in range(len(wanted_mm)):
         a, b = slices[:, :, before[k]], slices[:, :, after[k]]
         np.multiply(b - a, share[k], out=out[:, :, k])

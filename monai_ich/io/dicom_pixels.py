@@ -1,81 +1,116 @@
-"""Stored pixels of one image to Hounsfield units; padding becomes air before anything else touches it."""
+"""Stored pixels to Hounsfield units, slice by slice; padding becomes air before anything else touches it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.utils import pixel_array
+from scipy import ndimage
 
 from monai_ich.core.errors import SeriesError
 from monai_ich.core.volume import AIR_HU
+from monai_ich.io.dicom_instance import Instance, open_dicom
+
+_SURELY_AIR_HU = -900.0
 
 
-@dataclass(frozen=True, eq=False)
-class Slice:
-    """One image: float32 HU ``(I, J)`` (columns, rows), and whether its border held values that are no HU."""
+def read_slices(instances: list[Instance], *, assume_hu: bool) -> tuple[NDArray[np.float32], bool]:
+    """Decode and rescale images, several at a time.
 
-    hu: NDArray[np.float32]
-    odd_padding: bool
+    Args:
+        instances: in slice order, all of one size.
+        assume_hu: take stored values as HU where an image has no rescale.
 
-
-def read_slice(path: Path, *, assume_hu: bool) -> Slice:
-    """Decode one image and rescale it.
+    Returns:
+        HU ``(I, J, N)`` (columns, rows, slices), each slice contiguous; whether a border held values that are no air
+        though no tag announced padding.
 
     Raises:
         SeriesError: ``NO_RESCALE``, ``UNSUPPORTED_TRANSFER_SYNTAX``, ``CORRUPT_PIXEL_DATA``, ``TRUNCATED_FILE``.
     """
+    first = instances[0]
+    hu = np.empty((len(instances), first.rows, first.columns), np.float32)
+    shared = {i.path: _open(i.path) for i in instances if i.frame is not None}
+
+    def read(n: int) -> bool:
+        instance = instances[n]
+        image = shared[instance.path] if instance.path in shared else _open(instance.path)
+        return _read_slice(image, instance, hu[n], assume_hu=assume_hu)
+
+    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
+        warnings.simplefilter("ignore")  # pydicom's warnings name files, and file names name patients
+        odd = list(pool.map(read, range(len(instances))))
+    return hu.transpose(2, 1, 0), any(odd)
+
+
+def _open(path: Path) -> Any:
     try:
-        image = pydicom.dcmread(path)
+        return open_dicom(path, header_only=False)
     except Exception as error:
         raise SeriesError("TRUNCATED_FILE", "An image of the series cannot be read to its end.") from error
-    slope, intercept = image.get("RescaleSlope"), image.get("RescaleIntercept")
-    if slope is None or intercept is None:
-        if not assume_hu:
-            raise SeriesError(
-                "NO_RESCALE", "An image has no rescale to Hounsfield units: pass --assume-hu if it is HU."
-            )
-        slope, intercept = 1.0, 0.0
-    stored = _stored(image)
+
+
+def _read_slice(image: Any, instance: Instance, hu: NDArray[np.float32], *, assume_hu: bool) -> bool:
+    if instance.rescale is None and not assume_hu:
+        raise SeriesError("NO_RESCALE", "An image has no rescale to Hounsfield units: pass --assume-hu if it is HU.")
+    slope, intercept = instance.rescale or (1.0, 0.0)
+    stored = _stored(image, instance)
+    np.multiply(stored, np.float32(slope), out=hu, casting="unsafe")
+    hu += np.float32(intercept)
     padding = _padding(image, stored)
-    hu = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
-    hu[padding] = AIR_HU
-    border, odd = _odd_border(hu)
-    hu[border] = AIR_HU
-    return Slice(np.ascontiguousarray(hu.T), odd)
+    if padding is not None:
+        seen = hu[padding]
+        hu[padding if not seen.size or seen.max() <= _SURELY_AIR_HU else _touching_border(padding)] = AIR_HU
+    border = _odd_border(hu)
+    if border is not None:
+        hu[border] = AIR_HU
+    return border is not None
 
 
-def _stored(image: Any) -> NDArray[Any]:
+def _stored(image: Any, instance: Instance) -> NDArray[Any]:
     if "PixelData" not in image:
-        raise SeriesError("CORRUPT_PIXEL_DATA", "An image of the series holds no pixels.")
+        raise SeriesError("TRUNCATED_FILE", "An image of the series ends before its pixels.")
     syntax = image.file_meta.TransferSyntaxUID
     if not syntax.is_compressed:
-        expected = int(image.Rows) * int(image.Columns) * int(image.BitsAllocated) // 8
-        if len(image.PixelData) < expected:
+        bits = int(image.Rows) * int(image.Columns) * int(image.BitsAllocated) * int(image.get("NumberOfFrames") or 1)
+        if len(image.PixelData) < bits // 8:
             raise SeriesError("TRUNCATED_FILE", "An image of the series ends before its last pixel.")
-    try:
-        stored: NDArray[Any] = image.pixel_array
-    except (RuntimeError, NotImplementedError) as error:
+    elif not _can_decode(syntax):
         raise SeriesError(
-            "UNSUPPORTED_TRANSFER_SYNTAX",
-            f"Images in {syntax.name} need a decoder that is not installed (see pylibjpeg[all]), or are damaged.",
-        ) from error
+            "UNSUPPORTED_TRANSFER_SYNTAX", f"Images in {syntax.name} need a decoder: pip install 'pylibjpeg[all]'."
+        )
+    try:
+        stored: NDArray[Any] = pixel_array(image, index=instance.frame or 0)
     except Exception as error:
-        raise SeriesError("CORRUPT_PIXEL_DATA", "The pixels of an image cannot be decoded.") from error
-    if stored.ndim != 2:
-        raise SeriesError("CORRUPT_PIXEL_DATA", f"A CT image has two dimensions, found shape {stored.shape}.")
+        raise SeriesError("CORRUPT_PIXEL_DATA", f"The pixels of an image ({syntax.name}) cannot be decoded.") from error
+    if stored.shape != (instance.rows, instance.columns):
+        raise SeriesError("CORRUPT_PIXEL_DATA", f"An image is {stored.shape}, not as large as its header says.")
     return stored
 
 
-def _padding(image: Any, stored: NDArray[Any]) -> NDArray[np.bool_]:
-    """Pixels that hold the padding value or lie in its range; compared as stored, sign by PixelRepresentation."""
+def _can_decode(syntax: Any) -> bool:
+    try:
+        return bool(get_decoder(syntax).is_available)
+    except NotImplementedError:
+        return False
+
+
+def _padding(image: Any, stored: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Pixels that hold the padding value or lie in its range; compared as stored, sign by PixelRepresentation.
+
+    Where the value would read as tissue (0 of a signed image, say) the caller takes only what touches the border,
+    since single voxels of tissue may hold it too.
+    """
     value, limit = image.get("PixelPaddingValue"), image.get("PixelPaddingRangeLimit")
     if value is None:
-        return np.zeros(stored.shape, np.bool_)
-    bits = int(image.BitsAllocated)
+        return None
+    bits = int(image.BitsStored)
 
     def as_stored(number: Any) -> int:
         whole = int(number) % (1 << bits)
@@ -86,10 +121,19 @@ def _padding(image: Any, stored: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray((stored >= ends[0]) & (stored <= ends[1]))
 
 
-def _odd_border(hu: NDArray[np.float32]) -> tuple[NDArray[np.bool_], bool]:
-    """A constant border that is far above any tissue: padding that no tag announced."""
+def _touching_border(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    pieces = ndimage.label(region)[0]
+    edge = np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])
+    return np.asarray(np.isin(pieces, np.unique(edge[edge > 0])))
+
+
+def _odd_border(hu: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """A constant border that is not air, all four corners in it: padding that no tag announced. None if there is none.
+
+    A real image has air there, or noise.
+    """
     corners = {float(hu[r, c]) for r in (0, -1) for c in (0, -1)}
     value = corners.pop()
-    if corners or value < 1500.0:
-        return np.zeros(hu.shape, np.bool_), False
-    return np.asarray(hu == value), True
+    if corners or value <= _SURELY_AIR_HU:
+        return None
+    return _touching_border(hu == value)

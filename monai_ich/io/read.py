@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from monai_ich.core.errors import InputError
 from monai_ich.core.labels import LabelSet
 from monai_ich.core.provenance import Warn
 from monai_ich.core.volume import CTVolume, LabelMap
-from monai_ich.io.dicom_discovery import Candidate, choose_series, find_instances, opened, rank_series
+from monai_ich.io.dicom_archive import open_root
+from monai_ich.io.dicom_discovery import Found, find_instances
+from monai_ich.io.dicom_ranking import Candidate, choose_series, rank_series
 from monai_ich.io.dicom_series import SourceSeries, read_series
 from monai_ich.io.nifti import read_nifti_ct, read_nifti_labels
 from monai_ich.io.seg_nrrd import read_seg_nrrd
@@ -50,34 +52,63 @@ class Scan:
         }
 
 
-def read_ct(path: str | Path, *, series_uid: str | None = None, mode: str = "strict", assume_hu: bool = False) -> Scan:
-    """Read a DICOM folder, single file, .zip or DICOMDIR, or a .nii(.gz) file.
+def read_ct(
+    path: str | Path,
+    *,
+    series_uid: str | None = None,
+    mode: Literal["strict", "lenient"] = "strict",
+    assume_hu: bool = False,
+) -> Scan:
+    """Read a DICOM folder, single multi-frame file, .zip or DICOMDIR, or a .nii(.gz) file.
 
     Args:
         path: what to read.
         series_uid: the series to take, whatever its rank.
-        mode: ``"strict"`` refuses a missing slice, ``"lenient"`` fills a single one of at most 6 mm.
+        mode: ``"strict"`` refuses an incomplete series; ``"lenient"`` fills a single missing slice of at most 6 mm
+            and turns other signs of loss into warnings.
         assume_hu: take stored values as HU where a CT has no rescale.
 
     Raises:
-        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NOT_HU``.
-        SeriesError: see `dicom_discovery` and `dicom_series`.
+        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NOT_HU``, ``NON_FINITE``, ``NO_ORIENTATION``.
+        SeriesError: see `dicom_archive`, `dicom_ranking` and `dicom_series`.
+        ValueError: for another mode.
     """
+    if mode not in ("strict", "lenient"):
+        raise ValueError(f"mode must be strict or lenient, not {mode!r}")
     path = Path(path)
-    if path.name.endswith(_NIFTI):
+    if is_nifti(path):
         return Scan(read_nifti_ct(path))
-    with opened(path) as root:
-        instances, others = find_instances(root)
-        candidates = rank_series(instances)
-        chosen = choose_series(candidates, series_uid, others)
-        volume, source, warnings = read_series(chosen, lenient=mode == "lenient", assume_hu=assume_hu)
-    return Scan(volume, source, warnings, tuple(candidates))
+    root = open_root(path)
+    found = find_instances(root.path)
+    candidates = rank_series(found)
+    chosen = choose_series(candidates, found, series_uid=series_uid)
+    volume, source, warnings = read_series(chosen, mode=mode, assume_hu=assume_hu)
+    source = replace(source, keep=root.scratch)
+    return Scan(volume, source, (*warnings, *_unknown_damage(found)), tuple(candidates))
+
+
+def _unknown_damage(found: Found) -> list[Warn]:
+    lost = found.damaged.count("")
+    if not lost:
+        return []
+    text = f"{lost} DICOM files beside the series cannot be read; it is unknown what they belong to."
+    return [Warn("TRUNCATED_FILE", text)]
 
 
 def list_series(path: str | Path) -> list[str]:
-    """One line for each series found, best first."""
-    with opened(Path(path)) as root:
-        return [c.describe() for c in rank_series(find_instances(root)[0])]
+    """One line for each series found, best first.
+
+    Raises:
+        InputError: ``INPUT_NOT_FOUND``.
+        SeriesError: ``UNSAFE_ARCHIVE``.
+    """
+    root = open_root(Path(path))
+    return [c.describe() for c in rank_series(find_instances(root.path))]
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether the name says NIfTI."""
+    return path.name.lower().endswith(_NIFTI)
 
 
 def read_labels(path: str | Path, labels: LabelSet) -> LabelMap:
@@ -89,7 +120,7 @@ def read_labels(path: str | Path, labels: LabelSet) -> LabelMap:
     path = Path(path)
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", f"The label file {path} does not exist.")
-    if path.name.endswith(_NIFTI):
+    if is_nifti(path):
         return read_nifti_labels(path, labels)
     if path.name.endswith((".seg.nrrd", ".nrrd")):
         return read_seg_nrrd(path, labels)

@@ -120,8 +120,8 @@ def test_doubled_images_are_dropped_other_images_at_one_place_are_refused(tmp_pa
 
 
 def test_best_series_wins_and_a_named_one_always(tmp_path: Path) -> None:
-    series(tmp_path / "a", seed=1)
-    series(tmp_path / "b", grid(slice_mm=2.5, count=64), seed=2, ConvolutionKernel="BONE")
+    series(tmp_path / "a", seed=1, StudyInstanceUID="1.2.9")
+    series(tmp_path / "b", grid(slice_mm=2.5, count=64), seed=2, ConvolutionKernel="BONE", StudyInstanceUID="1.2.9")
     scan = read_ct(tmp_path)
     assert scan.volume.geometry.shape[2] == 32 and len(scan.series) == 2
     other = scan.series[1].series_uid
@@ -235,4 +235,4 @@ def test_scrambled_real_series_are_refused(shared_data: Path, name: str) -> None
 
 
 def test_a_perfusion_map_is_refused(shared_data: Path) -> None:
-    assert _refused(shared_data / "enhanced_ct") == "UNSUPPORTED_SOP_CLASS"
+    assert _refused(shared_data / "enhanced_ct") == "NOT_HU"

@@ -1,0 +1,84 @@
+"""What the user points at: a folder, a file, a DICOMDIR, or a zip that is unpacked for as long as it is needed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+import tempfile
+import weakref
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from monai_ich.core.errors import InputError, SeriesError
+
+_MAX_FILES = 20_000
+_MAX_BYTES = 8 << 30
+_MAX_RATIO = 100
+_SMALL_BYTES = 16 << 20
+
+
+class Scratch:
+    """A temporary folder that vanishes with the last reference to this object, at the latest when Python ends."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="monai-ich-"))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Root:
+    """Where to look.
+
+    Args:
+        path: a folder or one file.
+        scratch: keeps an unpacked archive on disk; None where nothing was unpacked.
+    """
+
+    path: Path
+    scratch: Scratch | None = None
+
+
+def open_root(path: Path) -> Root:
+    """The folder to look into. A DICOMDIR stands for its folder: the images count, not what an index says of them.
+
+    Raises:
+        InputError: ``INPUT_NOT_FOUND``.
+        SeriesError: ``UNSAFE_ARCHIVE``.
+    """
+    if not path.exists():
+        raise InputError("INPUT_NOT_FOUND", f"The input {path} does not exist.")
+    if path.is_file() and zipfile.is_zipfile(path):
+        scratch = Scratch()
+        _unpack(path, scratch.folder)
+        return Root(scratch.folder, scratch)
+    if path.is_file() and path.name.upper() == "DICOMDIR":
+        return Root(path.parent)
+    return Root(path)
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    """Members become numbered files, so that no name in the archive ever becomes a path."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if not m.is_dir()]
+            _require_safe(members, packed=path.stat().st_size, free=shutil.disk_usage(folder).free)
+            for number, member in enumerate(members):
+                with archive.open(member) as source, (folder / f"{number:06d}").open("wb") as target:
+                    shutil.copyfileobj(source, target, 1 << 20)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise SeriesError("UNSAFE_ARCHIVE", "The archive is damaged, encrypted or packed in an unknown way.") from error
+
+
+def _require_safe(members: list[zipfile.ZipInfo], *, packed: int, free: int) -> None:
+    total = sum(m.file_size for m in members)
+    if len(members) > _MAX_FILES or total > min(_MAX_BYTES, free):
+        raise SeriesError("UNSAFE_ARCHIVE", "The archive would unpack to more than a study, or than the disk, holds.")
+    if total > max(_SMALL_BYTES, _MAX_RATIO * packed):
+        raise SeriesError("UNSAFE_ARCHIVE", "The archive unpacks to more than 100 times its size.")
+    for member in members:
+        outside = re.match(r"[/\\]|[A-Za-z]:", member.filename) or ".." in re.split(r"[/\\]", member.filename)
+        if outside or stat.S_ISLNK(member.external_attr >> 16):
+            raise SeriesError("UNSAFE_ARCHIVE", "The archive holds a link or a path that leads outside.")
