@@ -1,0 +1,168 @@
+"""What MONAI and its consumers ask of a bundle's files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle.scripts import verify_net_in_out
+from monai.transforms import Compose, LoadImaged, Randomizable
+from tiny import tiny_head
+
+from monai_ich.core.labels import Anatomy, Subtype
+
+CONSUMER = Path(__file__).resolve().parents[3] / "shared" / "tools" / "consumer_sim.py"
+FILES = (
+    "LICENSE",
+    "docs/README.md",
+    "docs/data_license.txt",
+    *(f"configs/{name}.yaml" for name in ("train", "evaluate", "inference", "multi_gpu_train", "multi_gpu_evaluate")),
+    "configs/metadata.json",
+    "configs/logging.conf",
+)
+
+
+def metadata(bundle: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((bundle / "configs" / "metadata.json").read_text())
+    return found
+
+
+def parser_of(bundle: Path, name: str, **overrides: Any) -> ConfigParser:
+    parser = ConfigParser()
+    parser.read_config(str(bundle / "configs" / name))
+    parser.update({"bundle_root": str(bundle), **overrides})
+    return parser
+
+
+def test_bundle_has_every_file_that_the_format_asks_for(bundle: Path) -> None:
+    assert [name for name in FILES if not (bundle / name).is_file()] == []
+    assert list((bundle / "configs").glob("*.yml")) == []
+    others = {path.name for path in (bundle / "models").glob("*")} - {"model.pt", "model.ts", "model.onnx"}
+    assert others == set(), "MONAI Label would offer a checkpoint as a model"
+
+
+def test_metadata_holds_what_the_schema_of_20240725_requires(bundle: Path) -> None:
+    found = metadata(bundle)
+    texts = ("name", "task", "description", "authors", "copyright", "data_source", "data_type", "image_classes")
+    texts += ("label_classes", "pred_classes", "intended_use", "monai_version", "pytorch_version", "numpy_version")
+    assert [key for key in texts if not isinstance(found.get(key), str)] == []
+    assert found["version"] in found["changelog"]
+    assert isinstance(found["required_packages_version"], dict)
+    assert "optional_packages_version" not in found, "MONAI would replace required_packages_version by it"
+
+
+@pytest.mark.parametrize(("name", "labels"), [("head_ct_anatomy", Anatomy), ("ich_segmentation", Subtype)])
+def test_channel_definition_is_the_label_table(name: str, labels: type[Anatomy] | type[Subtype]) -> None:
+    bundle = Path(__file__).resolve().parents[2] / "bundles" / name
+    channels = metadata(bundle)["network_data_format"]["outputs"]["pred"]["channel_def"]
+    assert channels.pop("0") == "background"
+    assert {int(k): v.lower() for k, v in channels.items()} == {int(v): v.name.lower() for v in labels}
+
+
+def test_inference_stands_alone(bundle: Path) -> None:
+    text = (bundle / "configs" / "inference.yaml").read_text()
+    assert "monai_ich" not in text and "scripts" not in text and "@_meta_" not in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [(["train.yaml"], "train"), (["train.yaml", "evaluate.yaml"], "train"), (["inference.yaml"], "infer")],
+)
+def test_property_ids_are_clean(
+    bundle: Path, files: list[str], kind: str, tiny_dataset: Path, random_weights: Path, tmp_path: Path
+) -> None:
+    workflow = ConfigWorkflow(
+        config_file=[str(bundle / "configs" / name) for name in files],
+        workflow_type=kind,
+        logging_file=False,  # type: ignore[arg-type]
+        bundle_root=str(bundle),
+        dataset_dir=str(tiny_dataset),
+        output_dir=str(tmp_path),
+        weights=str(random_weights),
+    )
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    assert "run" in workflow.parser.config and "finalize" in workflow.parser.config
+    if kind == "train":
+        assert all(isinstance(handler, dict) for handler in workflow.parser["train#handlers"])
+
+
+def test_network_takes_and_gives_the_shapes_of_the_metadata(bundle: Path) -> None:
+    configs = bundle / "configs"
+    verify_net_in_out("network_def", str(configs / "metadata.json"), str(configs / "inference.yaml"), device="cpu")
+    shapes = metadata(bundle)["network_data_format"]
+    assert shapes["inputs"]["image"]["spatial_shape"] == shapes["outputs"]["pred"]["spatial_shape"]
+    parser = parser_of(bundle, "inference.yaml")
+    assert shapes["inputs"]["image"]["spatial_shape"] == list(parser.get_parsed_content("inferer").roi_size)
+    network = parser.get_parsed_content("network_def").eval()
+    with torch.inference_mode():
+        result = network(torch.zeros(1, 3, *shapes["inputs"]["image"]["spatial_shape"]))
+    assert list(result.shape) == [1, 6, *shapes["outputs"]["pred"]["spatial_shape"]]
+
+
+@pytest.mark.parametrize("tilt_deg", [0.0, 20.0])
+def test_training_evaluation_and_inference_see_the_same_tensors(bundle: Path, tilt_deg: float, tmp_path: Path) -> None:
+    hu, labels, anatomy, affine = tiny_head(3, tilt_deg=tilt_deg)
+    row = {}
+    for name, voxels in {"image": hu, "label": labels, "cavity": anatomy}.items():
+        row[name] = str(tmp_path / f"{name}.nii.gz")
+        nib.save(nib.Nifti1Image(voxels, affine), row[name])
+    inference = parser_of(bundle, "inference.yaml").get_parsed_content("preprocessing")(row)["image"]
+    training = parser_of(bundle, "train.yaml")
+    training.update({"dataset_dir": str(tmp_path), "output_dir": str(tmp_path)})
+    evaluation = ConfigParser()
+    evaluation.read_config([str(bundle / "configs" / name) for name in ("train.yaml", "evaluate.yaml")])
+    steps = [
+        *training.get_parsed_content("deterministic_transforms"),
+        *training.get_parsed_content("windows"),
+    ]
+    assert not any(isinstance(step, Randomizable) for step in steps)
+    for other in (
+        Compose(steps),
+        training.get_parsed_content("validate#preprocessing"),
+        evaluation.get_parsed_content("validate#preprocessing"),
+    ):
+        seen = other(dict(row))["image"]
+        np.testing.assert_allclose(np.asarray(seen.affine), np.asarray(inference.affine), atol=1e-6)
+        assert torch.equal(torch.as_tensor(seen), torch.as_tensor(inference))
+
+
+@pytest.mark.parametrize("tilt_deg", [0.0, 20.0])
+def test_what_lies_outside_of_the_scan_is_air(bundle: Path, tilt_deg: float, tmp_path: Path) -> None:
+    hu, _, _, affine = tiny_head(0, tilt_deg=tilt_deg)
+    hu[:] = 40  # brain to the very edge: any voxel of another value was invented
+    nib.save(nib.Nifti1Image(hu, affine), tmp_path / "ct.nii.gz")
+    image = parser_of(bundle, "inference.yaml").get_parsed_content("preprocessing")(
+        {"image": str(tmp_path / "ct.nii.gz")}
+    )["image"]
+    inside = np.linalg.inv(affine) @ np.asarray(image.affine)
+    ijk = np.indices(image.shape[1:]).reshape(3, -1)
+    native = inside[:3, :3] @ ijk + inside[:3, 3:]
+    outside = ((native < -1) | (native > np.array(hu.shape)[:, None])).any(axis=0).reshape(image.shape[1:])
+    assert float(torch.as_tensor(image)[:, torch.from_numpy(outside)].abs().sum()) == 0
+    assert outside.any() == (tilt_deg > 0)
+
+
+@pytest.mark.slow
+def test_label_and_deploy_can_consume_the_bundle(bundle: Path) -> None:
+    if not CONSUMER.is_file():
+        pytest.skip("the consumers' simulation lies in ../shared/tools, which is not here")
+    command = [sys.executable, str(CONSUMER), str(bundle)]
+    if not (bundle / "models" / "model.pt").is_file():
+        command.append("--fake-weights")
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert "FAIL" not in found.stdout and found.returncode == 0, found.stdout + found.stderr[-500:]
+
+
+def test_first_transform_is_a_loader_that_consumers_recognize(bundle: Path) -> None:
+    steps = parser_of(bundle, "inference.yaml").get_parsed_content("preprocessing").transforms
+    assert isinstance(steps[0], LoadImaged)

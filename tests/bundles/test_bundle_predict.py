@@ -1,0 +1,99 @@
+"""`predict` against the bundle's own `inference.yaml`, and its way back to the native grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser
+from tiny import tiny_head
+
+from monai_ich.bundle import _sample_slice, _to_native, find_bundle, load_bundle, predict
+from monai_ich.core.errors import BundleError
+from monai_ich.core.geometry import Geometry
+from monai_ich.core.volume import CTVolume
+
+UPRIGHT, SAGITTAL = (-1, -1, 1), (1, -1, -1)
+
+
+def blobs(shape: tuple[int, int, int], seed: int = 0) -> torch.Tensor:
+    """Smooth class scores ``(6, ...)``."""
+    rough = torch.randn(1, 6, 6, 6, 5, generator=torch.Generator().manual_seed(seed)) * 4
+    return torch.nn.functional.interpolate(rough, size=shape, mode="trilinear")[0]
+
+
+@pytest.mark.parametrize("tilt_deg", [0.0, 18.0, -12.0])
+@pytest.mark.parametrize("axes", [UPRIGHT, SAGITTAL])
+def test_predict_agrees_with_inference_yaml(
+    bundle: Path, tilt_deg: float, axes: tuple[int, int, int], random_weights: Path, tmp_path: Path
+) -> None:
+    hu, _, _, affine = tiny_head(2, tilt_deg=tilt_deg, patient_axes=axes)
+    path = tmp_path / "ct.nii.gz"
+    nib.save(nib.Nifti1Image(hu, affine), path)
+    parser = ConfigParser()
+    parser.read_config(str(bundle / "configs" / "inference.yaml"))
+    network = parser.get_parsed_content("network_def").eval()
+    network.load_state_dict(torch.load(random_weights, weights_only=True))
+    with torch.inference_mode():
+        item = parser.get_parsed_content("preprocessing")({"image": str(path)})
+        item["pred"] = parser.get_parsed_content("inferer")(item["image"][None], network)[0]
+        for step in parser.get_parsed_content("postprocessing").transforms[:3]:  # without the writer
+            item = step(item)
+    theirs = np.asarray(item["pred"])[0]
+    ct = CTVolume(hu.astype(np.float32), Geometry(hu.shape, affine))
+    ours = predict(load_bundle(bundle, weights=random_weights, device="cpu"), ct)
+    assert ours.labels.shape == theirs.shape and len(np.unique(theirs)) > 1
+    inside = (slice(1, -1), slice(1, -1), slice(1, -1))  # the outermost voxels have no neighbor to interpolate with
+    assert (ours.labels[inside] == theirs[inside]).mean() > 0.995
+
+
+@pytest.mark.parametrize("tilt_mm", [0.0, 1.6])
+def test_interpolating_axis_by_axis_gives_what_grid_sample_gives(tilt_mm: float) -> None:
+    network = np.diag([1.5, 1.5, 3.0, 1.0])
+    network[:3, 3] = [-40, -50, -30]
+    affine = np.diag([-0.9, -0.9, 5.0, 1.0])
+    affine[:3, 3], affine[1, 2] = [42, 51, -32], tilt_mm  # beyond the network's grid on each side
+    native, scores = Geometry((96, 110, 13), affine), blobs((54, 66, 20))
+    labels, foreground = _to_native(scores, network, native)
+    matrix = np.linalg.inv(network) @ affine
+    for k in range(native.shape[2]):
+        theirs, background = _sample_slice(torch.softmax(scores, 0), matrix, native.shape, k)
+        assert (labels[:, :, k] == theirs).mean() > 0.9999
+        np.testing.assert_allclose(foreground[:, :, k], background, atol=2e-3)
+
+
+def test_native_grid_may_be_turned_against_the_network() -> None:
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]]
+    scores = torch.zeros(6, 20, 20, 8)
+    scores[4, 8:13, 8:13] = 9.0
+    centered = np.eye(4)
+    centered[:3, 3] = [-10, -10, 0]
+    labels, _ = _to_native(scores, centered, Geometry((21, 21, 8), turn @ centered))
+    where = np.argwhere(labels == 4)
+    np.testing.assert_allclose(where.mean(axis=0)[:2], [10, 10], atol=0.6)
+
+
+def test_a_box_gives_labels_inside_of_it_only(random_weights: Path, bundle: Path) -> None:
+    hu, _, _, affine = tiny_head(2)
+    ct = CTVolume(hu.astype(np.float32), Geometry(hu.shape, affine))
+    box = (slice(20, 60), slice(30, 80), slice(4, 16))
+    labels = predict(load_bundle(bundle, weights=random_weights, device="cpu"), ct, within=box).labels
+    outside = labels.copy()
+    outside[box] = 0
+    assert labels.shape == hu.shape and labels[box].any() and not outside.any()
+
+
+def test_what_is_missing_or_broken_has_a_code(tmp_path: Path, bundle: Path, random_weights: Path) -> None:
+    with pytest.raises(BundleError, match="BUNDLE_NOT_FOUND"):
+        find_bundle("no_such_bundle")
+    with pytest.raises(BundleError, match="NO_WEIGHTS"):
+        load_bundle(bundle, weights=tmp_path / "none.pt")
+    other = tmp_path / "other.pt"
+    torch.save({"a": torch.zeros(1)}, other)
+    with pytest.raises(BundleError, match="BUNDLE_BROKEN"):
+        load_bundle(bundle, weights=other)
+    assert find_bundle(bundle.name) == bundle

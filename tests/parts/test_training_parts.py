@@ -1,0 +1,114 @@
+"""The parts that the training configs name."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Engine
+from monai.inferers import SimpleInferer
+
+from monai_ich.parts.augmentation import RandDropChanneld, RandMirrorSidesd, RandSkullStripd
+from monai_ich.parts.handlers import CosineBudget, MovingAverage, Resume
+from monai_ich.parts.inferers import AutocastInferer
+
+
+def always(transform: Any) -> Any:
+    transform.prob = 1.1
+    return transform
+
+
+def test_mirroring_exchanges_the_labels_of_the_sides() -> None:
+    labels = torch.tensor([1, 3, 5, 4, 2]).reshape(1, 5, 1, 1)
+    image = torch.arange(5.0).reshape(1, 5, 1, 1)
+    mirror = always(RandMirrorSidesd(["image", "label"], label_keys=["label"], pairs=[(1, 2), (3, 4)]))
+    found = mirror({"image": image, "label": labels})
+    assert found["image"].flatten().tolist() == [4, 3, 2, 1, 0]
+    assert found["label"].flatten().tolist() == [1, 3, 5, 4, 2], "a mirrored head has its left on the left again"
+
+
+def test_mirroring_twice_changes_nothing() -> None:
+    labels = torch.randint(0, 6, (1, 6, 5, 4))
+    mirror = always(RandMirrorSidesd("label", label_keys=["label"], pairs=[(1, 2), (3, 4)]))
+    assert torch.equal(mirror(mirror({"label": labels}))["label"], labels)
+
+
+def test_skull_strip_leaves_air_outside_of_the_grown_cavity() -> None:
+    cavity = torch.zeros(1, 9, 9, 9, dtype=torch.uint8)
+    cavity[0, 4, 4, 4] = 2
+    strip = always(RandSkullStripd("image", mask_key="cavity", largest_margin=2)).set_random_state(seed=0)
+    kept = {int((strip({"image": torch.ones(1, 9, 9, 9), "cavity": cavity})["image"]).sum()) for _ in range(30)}
+    assert kept == {1, 27, 125}
+
+
+def test_skull_strip_spares_a_head_without_cavity_labels() -> None:
+    data = {"image": torch.ones(1, 4, 4, 4), "cavity": torch.zeros(1, 4, 4, 4)}
+    assert always(RandSkullStripd("image", mask_key="cavity"))(data)["image"].sum() == 64
+
+
+def test_dropping_a_channel_spares_the_others_and_the_input() -> None:
+    image = torch.ones(3, 2, 2, 2)
+    found = always(RandDropChanneld("image", channel=2))({"image": image})["image"]
+    assert found.sum(dim=(1, 2, 3)).tolist() == [8, 8, 0] and image.sum() == 24
+
+
+def trainer(steps: list[float], budget: CosineBudget, optimizer: torch.optim.Optimizer) -> Engine:
+    def step(engine: Engine, batch: int) -> None:
+        steps.append(optimizer.param_groups[0]["lr"])
+
+    engine = Engine(step)
+    budget.attach(engine)
+    return engine
+
+
+def test_learning_rate_climbs_then_falls_to_nothing_over_all_iterations() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    rates: list[float] = []
+    trainer(rates, CosineBudget(optimizer, warmup=10), optimizer).run(range(100), max_epochs=2)
+    assert len(rates) == 200 and rates[0] < 0.2 and max(rates) > 0.95
+    assert rates[10:] == sorted(rates[10:], reverse=True) and rates[-1] == pytest.approx(1e-3)
+
+
+def test_training_ends_when_its_minutes_are_spent_resumed_ones_included() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    budget = CosineBudget(optimizer, max_minutes=1.0)
+    budget.load_state_dict({"spent_s": 61.0})
+    rates: list[float] = []
+    trainer(rates, budget, optimizer).run(range(100), max_epochs=2)
+    assert len(rates) <= 1
+
+
+def test_moving_average_of_constant_weights_is_these_weights() -> None:
+    network, average = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    handler = MovingAverage(network, average, decay=0.9)
+    for step in range(1, 300):
+        handler._step(SimpleNamespace(state=SimpleNamespace(iteration=step)))  # type: ignore[arg-type]
+    np.testing.assert_allclose(average.weight.numpy(), network.weight.detach().numpy(), atol=1e-6)
+    assert not average.weight.requires_grad and network.weight.requires_grad
+
+
+def test_resume_goes_on_after_the_last_whole_epoch(tmp_path: Any) -> None:
+    network = torch.nn.Linear(1, 1)
+
+    def run(epochs: int, seen: list[int]) -> None:
+        engine = Engine(lambda engine, batch: seen.append(engine.state.epoch))
+        Resume(tmp_path / "checkpoint.pt", {"network": network}).attach(engine)
+        engine.run(range(3), max_epochs=epochs)
+
+    first: list[int] = []
+    run(2, first)
+    second: list[int] = []
+    run(4, second)
+    assert first == [1, 1, 1, 2, 2, 2] and second == [3, 3, 3, 4, 4, 4]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_autocast_gives_float32_close_to_the_network(enabled: bool) -> None:
+    network, x = torch.nn.Conv3d(1, 4, 3, padding=1), torch.rand(1, 1, 8, 8, 8)
+    with torch.no_grad():
+        found = AutocastInferer(SimpleInferer(), enabled=enabled)(x, network)
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, network(x), atol=2e-2 if enabled else 1e-6, rtol=0)
