@@ -1,0 +1,107 @@
+"""Tables from an exam made by hand: every number in the files is one that stands here."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from monai_ich.core.exam import Criterion, ExamMeasurements, Lesion, MidlineShift, SliceRow, SubtypeFinding
+from monai_ich.core.geometry import Geometry
+from monai_ich.core.labels import Subtype
+from monai_ich.core.measurement import Measurement
+from monai_ich.core.provenance import Provenance, Warn
+from monai_ich.core.volume import LabelMap
+from monai_ich.io.table import write_lesions_csv, write_measurements_csv, write_measurements_json, write_slices_csv
+from monai_ich.measure.summary import measure_exam
+
+
+def _ml(name: str, value: float | None, reason: str | None = None) -> Measurement:
+    return Measurement(name, value, "mL", "x", "by hand", reason=reason)
+
+
+LESION = Lesion(
+    1, Subtype.SDH, 40.1004, 38.0, (-51.239, 2.0, 33.333), "left", "supratentorial", (3, 9), 63.04, 5.0, 90.0
+)
+SHIFT = MidlineShift(
+    Measurement("midline_shift", 6.3049, "mm", "midline", "by hand"),
+    "right",
+    (6.3, -2.0, 9.126),
+    4,
+    ((4, 6.3049), (5, -2)),
+)
+EXAM = ExamMeasurements(
+    subtypes=tuple(SubtypeFinding(s, s is Subtype.SDH, _ml("volume", 40.1004 * (s is Subtype.SDH))) for s in Subtype),
+    lesions=(LESION,),
+    midline_shift=SHIFT,
+    cavity_ml=_ml("cavity_volume", 1502.37),
+    ventricles_ml=_ml("ventricle_volume", None, "no anatomy labels were given"),
+    criteria=(Criterion("BTF-2006-SDH-SHIFT", True, "SDH with midline shift 6.3 mm, limit 5 mm"),),
+    slices=(SliceRow(4, (0, 0, 10), (0, 0, 0, 0, 20.05)), SliceRow(6, (0, 0, 20), (0, 0, 0, 0, 20.0504))),
+    warnings=(),
+)
+
+
+def _record(path: Path, exam: ExamMeasurements) -> dict[str, Any]:
+    warnings, provenance = [Warn("GANTRY_TILT", "tilted")], Provenance({"python": "3"}, status="made by hand")
+    write_measurements_json(path, exam, case_id="c1", warnings=warnings, provenance=provenance)
+    record: dict[str, Any] = json.loads(path.read_text(), parse_constant=pytest.fail)
+    return record
+
+
+def test_json_holds_the_contract(tmp_path: Path) -> None:
+    record = _record(tmp_path / "m.json", EXAM)
+    assert record["schema"] == "monai-ich/measurements/1" and record["case_id"] == "c1"
+    assert record["hemorrhage_present"] is True and record["total_volume_ml"] == 40.1
+    assert record["subtypes"]["SDH"] == {"present": True, "volume_ml": 40.1}
+    assert record["subtypes"]["EDH"] == {"present": False, "volume_ml": 0.0}
+    shift = record["midline_shift"]
+    assert (shift["value_mm"], shift["toward"], shift["at_ras_mm"]) == (6.3, "right", [6.3, -2.0, 9.13])
+    (lesion,) = record["lesions"]
+    assert lesion.items() >= {"id": 1, "subtype": "SDH", "volume_ml": 40.1, "abc2_ml": 38.0, "side": "left"}.items()
+    assert lesion["centroid_ras_mm"] == [-51.24, 2.0, 33.33] and lesion["mean_hu"] == 63.0
+    assert record["ventricles"] == {"not_measurable": "no anatomy labels were given"}
+    assert record["criteria"][0]["met"] is True and record["warnings"] == [{"code": "GANTRY_TILT", "message": "tilted"}]
+    assert record["provenance"]["status"] == "made by hand"
+
+
+def test_json_has_no_key_of_what_is_not_measured_yet(tmp_path: Path) -> None:
+    text = json.dumps(_record(tmp_path / "m.json", EXAM))
+    assert not [key for key in ("interval_ml", "probability", "max_thickness_mm", "evans_index") if key in text]
+
+
+def test_one_scan_is_one_row(tmp_path: Path) -> None:
+    write_measurements_csv(tmp_path / "m.csv", EXAM, case_id="c1")
+    (row,) = csv.DictReader((tmp_path / "m.csv").open())
+    assert (row["case_id"], row["SDH_present"], row["SDH_volume_ml"], row["EDH_volume_ml"]) == (
+        "c1",
+        "1",
+        "40.1",
+        "0.0",
+    )
+    assert (row["midline_shift_mm"], row["midline_shift_toward"], row["ventricles_ml"]) == ("6.3", "right", "")
+
+
+def test_lesions_and_slices_are_rows(tmp_path: Path) -> None:
+    write_lesions_csv(tmp_path / "l.csv", EXAM, case_id="c1")
+    (lesion,) = csv.DictReader((tmp_path / "l.csv").open())
+    assert (lesion["centroid_r_mm"], lesion["first_slice"], lesion["last_slice"]) == ("-51.24", "3", "9")
+    write_slices_csv(tmp_path / "s.csv", EXAM, case_id="c1")
+    first, second = csv.DictReader((tmp_path / "s.csv").open())
+    assert (first["SDH_volume_ml"], first["midline_offset_right_mm"]) == ("20.05", "6.3")
+    assert (second["slice"], second["center_s_mm"], second["midline_offset_right_mm"]) == ("6", "20", "")
+
+
+def test_an_empty_exam_has_zeros_and_reasons_but_the_same_columns(tmp_path: Path) -> None:
+    empty = measure_exam(LabelMap(np.zeros((4, 4, 4), np.uint8), Geometry((4, 4, 4), np.eye(4)), Subtype))
+    for name, exam in (("a", EXAM), ("b", empty)):
+        write_measurements_csv(tmp_path / f"{name}.csv", exam, case_id=name)
+        write_lesions_csv(tmp_path / f"{name}-lesions.csv", exam, case_id=name)
+    assert (tmp_path / "a.csv").read_text().splitlines()[0] == (tmp_path / "b.csv").read_text().splitlines()[0]
+    head = [(tmp_path / f"{n}-lesions.csv").read_text().splitlines() for n in "ab"]
+    assert head[0][0] == head[1][0] and len(head[1]) == 1
+    record = _record(tmp_path / "m.json", empty)
+    assert record["hemorrhage_present"] is False and record["total_volume_ml"] == 0.0 and record["lesions"] == []
+    assert record["midline_shift"] == {"not_measurable": "no anatomy labels were given"}
