@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from monai_ich.io.dicom_write import write_ct_series
 
 
 def density(ras: np.ndarray) -> np.ndarray:
-    """HU of the phantom at RAS mm ``(..., 3)``: brain, skull, a bright ball front right, a dark one back left, above."""
+    """HU of the phantom at RAS mm ``(..., 3)``: brain, skull, a bright ball front right, a dark one back left."""
     x, y, z = np.moveaxis(np.asarray(ras, float), -1, 0)
     radius = np.sqrt((x / 70) ** 2 + (y / 85) ** 2 + (z / 90) ** 2)
     hu = np.full(x.shape, 35.0)
@@ -64,3 +66,43 @@ def agreement(ct: CTVolume) -> float:
 def files(folder: Path) -> list[Path]:
     """In slice order (the writer names them so)."""
     return sorted(folder.glob("*.dcm"))
+
+
+def edit(folder: Path, change: Callable[[pydicom.Dataset, int], None]) -> Path:
+    """Change every file of a series, in slice order."""
+    for n, path in enumerate(files(folder)):
+        d = pydicom.dcmread(path)
+        change(d, n)
+        d.save_as(path)
+    return folder
+
+
+def multi_frame(path: Path, geometry: Geometry | None = None) -> Path:
+    """The phantom as one Enhanced CT object: frames out of order, each second one with its own rescale."""
+    geometry = geometry or grid()
+    classic = [pydicom.dcmread(p) for p in files(series(path.parent / "classic", geometry))]
+    shutil.rmtree(path.parent / "classic")
+    d, frames, pixels = classic[0].copy(), [], []
+    for n in np.random.default_rng(5).permutation(len(classic)):
+        image, frame = classic[n], pydicom.Dataset()
+        slope, intercept = (2, -1500) if n % 2 else (1, -1024)
+        hu = image.pixel_array.astype(int) - 1024
+        pixels.append(((hu - intercept) / slope).round().astype("<i2").tobytes())
+        place, value = pydicom.Dataset(), pydicom.Dataset()
+        place.ImagePositionPatient = image.ImagePositionPatient
+        value.RescaleSlope, value.RescaleIntercept, value.RescaleType = str(slope), str(intercept), "HU"
+        frame.PlanePositionSequence, frame.PixelValueTransformationSequence = [place], [value]
+        frames.append(frame)
+    shared, orientation, measures, kind = (pydicom.Dataset() for _ in range(4))
+    orientation.ImageOrientationPatient = d.ImageOrientationPatient
+    measures.PixelSpacing, measures.SliceThickness = d.PixelSpacing, d.SliceThickness
+    kind.FrameType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+    shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [orientation], [measures]
+    shared.CTImageFrameTypeSequence = [kind]
+    for name in ("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept"):
+        delattr(d, name)
+    d.SOPClassUID = d.file_meta.MediaStorageSOPClassUID = pydicom.uid.EnhancedCTImageStorage
+    d.SharedFunctionalGroupsSequence, d.PerFrameFunctionalGroupsSequence = [shared], frames
+    d.NumberOfFrames, d.PixelData = len(frames), b"".join(pixels)
+    d.save_as(path)
+    return path

@@ -30,7 +30,9 @@ def require_complete(group: Group, *, mode: Mode) -> list[Warn]:
     """
     found = []
     if group.damaged:
-        found.append(Warn("TRUNCATED_FILE", f"{group.damaged} images of the series cannot be read: get them again."))
+        found.append(
+            Warn("TRUNCATED_FILE", f"{group.damaged} CT images of or beside the series cannot be read: get them again.")
+        )
     beyond = _beyond(group)
     if beyond:
         text = f"{beyond} images of the series lie beyond the chosen ones, on another grid, and would be left out."

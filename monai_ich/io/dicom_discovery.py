@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from monai_ich.core.geometry import FloatArray
-from monai_ich.io.dicom_instance import DamagedFile, Instance, read_instances
+from monai_ich.io.dicom_instance import CT_CLASSES, DamagedFile, Instance, quiet_pydicom, read_instances
 
 _ORIENTATION = 1e-3
 _SPACING = 1e-3
@@ -26,12 +25,14 @@ class Found:
 
     Args:
         instances: DICOM images, one for each frame of multi-frame objects.
-        damaged: series UID of each DICOM file that cannot be read to its end; empty text where that is lost too.
+        damaged: series UID of each CT image whose header cannot be read to its end; empty text where that is lost too.
+        unreadable: number of files that begin like DICOM and are beyond that unreadable.
         others: number of files that are no DICOM image.
     """
 
     instances: tuple[Instance, ...]
     damaged: tuple[str, ...] = ()
+    unreadable: int = 0
     others: int = 0
 
 
@@ -43,7 +44,7 @@ class Group:
         instances: in no order.
         companions: images of the same series that do not fit the grid, localizers and other modalities aside.
         parted_by: code of what sets the companions apart; empty where there are none.
-        damaged: number of files of this series that cannot be read.
+        damaged: number of CT images that cannot be read and belong, or may belong, to this series.
         series_total: images of the whole series.
     """
 
@@ -61,20 +62,18 @@ def find_instances(root: Path) -> Found:
     """
     instances: list[Instance] = []
     damaged: list[str] = []
-    others = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings name files, and file names name patients
+    unreadable = others = 0
+    with quiet_pydicom():
         for path in _files(root):
             try:
                 images = read_instances(path)
             except DamagedFile as error:
-                damaged.append(error.series_uid)
+                damaged += [error.series_uid] if error.sop_class in CT_CLASSES else []
+                unreadable += not error.sop_class
                 continue
-            except OSError:
-                images = []
             instances += images
             others += not images
-    return Found(tuple(instances), tuple(damaged), others)
+    return Found(tuple(instances), tuple(damaged), unreadable, others)
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -98,12 +97,13 @@ def part_series(found: Found) -> list[Group]:
     groups = []
     for (_, series_uid, *_), images in series.items():
         parts = _on_one_grid(images)
+        damaged = found.damaged.count(series_uid) + found.damaged.count("")
         total = sum(1 for i in found.instances if i.series_uid == series_uid)
         for part in parts:
             rest = tuple(i for other in parts if other is not part for i in other)
             parted_by = difference(part[0], rest[0]) if rest else ""
             for piece in _part_repeats(part):
-                groups.append(Group(tuple(piece), rest, parted_by, found.damaged.count(series_uid), total))
+                groups.append(Group(tuple(piece), rest, parted_by, damaged, total))
     return groups
 
 

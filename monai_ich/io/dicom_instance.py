@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,12 +73,27 @@ class DamagedFile(Exception):
     """A DICOM file whose header cannot be read to its end.
 
     Args:
-        series_uid: of the series it belongs to; empty where even that is lost.
+        sop_class: what it is; empty where that is lost.
+        series_uid: of the series it belongs to; empty where that is lost.
     """
 
-    def __init__(self, series_uid: str) -> None:
-        super().__init__(series_uid)
-        self.series_uid = series_uid
+    def __init__(self, sop_class: str, series_uid: str) -> None:
+        super().__init__(sop_class, series_uid)
+        self.sop_class, self.series_uid = sop_class, series_uid
+
+
+@contextmanager
+def quiet_pydicom() -> Iterator[None]:
+    """Silence pydicom's warnings and log: they name files and values, and those name patients."""
+    log = logging.getLogger("pydicom")
+    level = log.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        log.setLevel(logging.CRITICAL + 1)
+        try:
+            yield
+        finally:
+            log.setLevel(level)
 
 
 @dataclass(frozen=True)
@@ -139,28 +157,24 @@ def read_instances(path: Path) -> list[Instance]:
     Raises:
         DamagedFile: for DICOM that ends early or holds values of the wrong kind.
     """
-    series_uid = ""
+    sop_class = series_uid = ""
     try:
         header = open_dicom(path, header_only=True)
         if header is None:
             return []
+        sop_class = str(header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID") or "")
         series_uid = str(header.get("SeriesInstanceUID", ""))
         if "Rows" not in header:
-            cut = "SOPClassUID" not in header and "MediaStorageSOPClassUID" in header.file_meta
-            if header.get("SOPClassUID") in CT_CLASSES or (
-                cut and header.file_meta.MediaStorageSOPClassUID in CT_CLASSES
-            ):
-                raise DamagedFile(series_uid)
-            return []
+            if sop_class and sop_class not in CT_CLASSES:
+                return []
+            raise EOFError
         shared = (header.get("SharedFunctionalGroupsSequence") or [None])[0]
         frames = header.get("PerFrameFunctionalGroupsSequence") or []
         if not frames:
             return [_instance(path, header, None, _finder(header))]
         return [_instance(path, header, n, _finder(header, own, shared)) for n, own in enumerate(frames)]
-    except DamagedFile:
-        raise
     except Exception as error:  # a broken header fails in many ways; none of them may stop the walk
-        raise DamagedFile(series_uid) from error
+        raise DamagedFile(sop_class, series_uid) from error
 
 
 def _finder(header: Any, *groups: Any) -> Callable[[str], Any]:

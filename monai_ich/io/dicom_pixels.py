@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from scipy import ndimage
 
 from monai_ich.core.errors import SeriesError
 from monai_ich.core.volume import AIR_HU
-from monai_ich.io.dicom_instance import Instance, open_dicom
+from monai_ich.io.dicom_instance import Instance, open_dicom, quiet_pydicom
 
 _SURELY_AIR_HU = -900.0
 
@@ -36,15 +35,14 @@ def read_slices(instances: list[Instance], *, assume_hu: bool) -> tuple[NDArray[
     """
     first = instances[0]
     hu = np.empty((len(instances), first.rows, first.columns), np.float32)
-    shared = {i.path: _open(i.path) for i in instances if i.frame is not None}
+    shared = {path: _open(path) for path in {i.path for i in instances if i.frame is not None}}
 
     def read(n: int) -> bool:
         instance = instances[n]
         image = shared[instance.path] if instance.path in shared else _open(instance.path)
         return _read_slice(image, instance, hu[n], assume_hu=assume_hu)
 
-    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
-        warnings.simplefilter("ignore")  # pydicom's warnings name files, and file names name patients
+    with quiet_pydicom(), ThreadPoolExecutor() as pool:
         odd = list(pool.map(read, range(len(instances))))
     return hu.transpose(2, 1, 0), any(odd)
 

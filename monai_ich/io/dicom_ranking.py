@@ -132,8 +132,11 @@ def choose_series(candidates: list[Candidate], found: Found, *, series_uid: str 
             usable series of two examinations, between which no score may choose.
     """
     if not candidates:
-        cut = f" {len(found.damaged)} DICOM files cannot be read." if found.damaged else ""
-        raise SeriesError("NO_DICOM", f"No DICOM image was found; {found.others} other files were looked at.{cut}")
+        raise SeriesError(
+            "NO_DICOM",
+            f"No DICOM image was found among {found.others} other files and "
+            f"{len(found.damaged) + found.unreadable} damaged ones: give the folder that holds the study.",
+        )
     listing = " | ".join(c.describe() for c in candidates[:6])
     if series_uid is not None:
         candidates = [c for c in candidates if c.series_uid == series_uid]

@@ -88,10 +88,9 @@ def read_ct(
 
 
 def _unknown_damage(found: Found) -> list[Warn]:
-    lost = found.damaged.count("")
-    if not lost:
+    if not found.unreadable:
         return []
-    text = f"{lost} DICOM files beside the series cannot be read; it is unknown what they belong to."
+    text = f"{found.unreadable} DICOM files beside the series cannot be read; it is unknown what they belong to."
     return [Warn("TRUNCATED_FILE", text)]
 
 

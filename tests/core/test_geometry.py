@@ -1,26 +1,13 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from monai_ich.core.errors import GeometryError, IchError, LabelError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy, Cavity, Subtype, label_of
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.volume import CTVolume, LabelMap
-
-numbers = st.floats(-3, 3).map(lambda v: round(v, 3))
-
-
-@st.composite
-def geometries(draw: st.DrawFn) -> Geometry:
-    spacing = [draw(st.floats(0.3, 7.0)) for _ in range(3)]
-    shear = draw(st.floats(-0.5, 0.5))
-    axes = np.linalg.qr(np.array([[draw(numbers) for _ in range(3)] for _ in range(3)]) + 4 * np.eye(3))[0]
-    affine = np.eye(4)
-    affine[:3, :3] = axes @ np.array([[1, 0, 0], [0, 1, shear], [0, 0, 1]]) * spacing
-    affine[:3, 3] = [draw(st.floats(-200, 200)) for _ in range(3)]
-    return Geometry((draw(st.integers(1, 9)), draw(st.integers(1, 9)), draw(st.integers(1, 9))), affine)
+from tests.strategies import geometries
 
 
 @given(geometries())
