@@ -1,14 +1,18 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from monai_ich.core.errors import IchError
+from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
-from monai_ich.core.volume import LabelMap
+from monai_ich.core.volume import CTVolume, LabelMap, Mask
 from monai_ich.io.nifti import read_nifti_ct, read_nifti_labels, write_nifti
 from tests.phantom import grid, phantom
+from tests.strategies import geometries
 
 
 @pytest.mark.parametrize("tilt_deg", [0, 18])
@@ -35,22 +39,96 @@ def _save(path: Path, data: np.ndarray) -> Path:
     return path
 
 
-def test_bad_files_are_refused_with_a_code(tmp_path: Path) -> None:
-    ct = phantom(grid()).hu
-    cases = {
-        "NOT_NIFTI": tmp_path / "text.nii.gz",
-        "NOT_3D": _save(tmp_path / "flat.nii.gz", ct[:, :, 0]),
-        "NOT_HU": _save(tmp_path / "window.nii.gz", np.clip(ct / 80, 0, 1)),
-        "INPUT_NOT_FOUND": tmp_path / "none.nii.gz",
-    }
-    cases["NOT_NIFTI"].write_text("this is not an image")
-    for code, path in cases.items():
-        with pytest.raises(IchError) as error:
-            read_nifti_ct(path)
-        assert error.value.code == code
-    for name, data in {"8-bit": np.clip(ct * 3, 0, 255), "4D": np.stack([ct, ct], -1)}.items():
-        with pytest.raises(IchError):
-            read_nifti_ct(_save(tmp_path / f"{name}.nii.gz", data.astype(np.float32)))
+def _refused(path: Path) -> str:
+    with pytest.raises(IchError) as error:
+        read_nifti_ct(path)
+    return error.value.code
+
+
+def test_what_is_no_volume_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.nii.gz").write_text("this is not an image")
+    hu = phantom(grid(pixels=32, pixel_mm=6.4)).hu
+    assert _refused(tmp_path / "text.nii.gz") == "NOT_NIFTI"
+    assert _refused(tmp_path / "none.nii.gz") == "INPUT_NOT_FOUND"
+    assert _refused(_save(tmp_path / "flat.nii.gz", hu[:, :, 0])) == "NOT_3D"
+    assert _refused(_save(tmp_path / "one.nii.gz", hu[:, :, :1])) == "NOT_3D"
+    assert _refused(_save(tmp_path / "4d.nii.gz", np.stack([hu, hu], -1))) == "NOT_3D"
+    color = np.zeros(hu.shape, [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    assert _refused(_save(tmp_path / "color.nii.gz", color)) == "NOT_3D"
+    assert read_nifti_ct(_save(tmp_path / "trailing.nii.gz", hu[..., None])).geometry.shape == hu.shape
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [
+        lambda hu: np.clip(hu / 80, 0, 1),
+        lambda hu: np.clip(hu * 3, 0, 255),
+        lambda hu: np.clip(hu, -100, 300),
+        lambda hu: hu + 1024,
+        lambda hu: hu - 1024,
+        lambda hu: (hu - hu.mean()) / hu.std(),
+        lambda hu: np.where(hu > 0, 500, hu),
+        lambda hu: np.zeros_like(hu),
+    ],
+    ids=["0..1", "0..255", "cut at -100", "offset kept", "offset twice", "standardized", "no tissue", "empty"],
+)
+def test_values_that_are_no_hu_are_refused(tmp_path: Path, scale: Callable[[np.ndarray], np.ndarray]) -> None:
+    hu = phantom(grid(pixels=32, pixel_mm=6.4)).hu
+    assert _refused(_save(tmp_path / "ct.nii.gz", scale(hu).astype(np.float32))) == "NOT_HU"
+
+
+def test_a_ct_cut_below_air_keeps_its_tissue_and_is_read(tmp_path: Path) -> None:
+    hu = np.clip(phantom(grid(pixels=32, pixel_mm=6.4)).hu, -200, 400)
+    assert np.array_equal(read_nifti_ct(_save(tmp_path / "ct.nii.gz", hu)).hu, hu)
+
+
+def test_nan_at_the_edge_is_air_nan_inside_and_infinity_are_refused(tmp_path: Path) -> None:
+    hu = phantom(grid(pixels=32, pixel_mm=6.4)).hu
+    hu[:3], hu[20:, 30:] = np.nan, np.nan
+    found = read_nifti_ct(_save(tmp_path / "edge.nii.gz", hu)).hu
+    assert (found[:3] == -1024).all() and np.array_equal(found[3:20], hu[3:20])
+    hu[16, 16, 16] = np.nan
+    assert _refused(_save(tmp_path / "inside.nii.gz", hu)) == "NON_FINITE"
+    hu[16, 16, 16] = np.inf
+    assert _refused(_save(tmp_path / "infinity.nii.gz", hu)) == "NON_FINITE"
+
+
+def test_a_file_that_does_not_say_which_side_is_left_is_refused(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(phantom(grid(pixels=32, pixel_mm=6.4)).hu, None)
+    image.set_sform(None, 0)
+    image.set_qform(None, 0)
+    nib.save(image, tmp_path / "nowhere.nii.gz")
+    assert _refused(tmp_path / "nowhere.nii.gz") == "NO_ORIENTATION"
+
+
+def test_only_the_sform_carries_a_shear(tmp_path: Path) -> None:
+    for name, tilt_deg, code in (("plain", 0, 1), ("tilted", 18, 0)):
+        geometry = grid(tilt_deg=tilt_deg)
+        write_nifti(tmp_path / f"{name}.nii.gz", phantom(geometry))
+        header = nib.load(tmp_path / f"{name}.nii.gz").header
+        assert (int(header["sform_code"]), int(header["qform_code"])) == (1, code)
+        assert header.get_xyzt_units()[0] == "mm"
+        assert header.get_zooms() == pytest.approx(geometry.spacing_mm, abs=1e-4)
+
+
+def test_fractions_are_kept_as_floats_and_masks_are_written(tmp_path: Path) -> None:
+    ct = phantom(grid(pixels=32, pixel_mm=6.4))
+    write_nifti(tmp_path / "ct.nii", CTVolume(ct.hu + np.float32(0.25), ct.geometry))
+    assert nib.load(tmp_path / "ct.nii").get_data_dtype() == np.float32
+    assert np.array_equal(read_nifti_ct(tmp_path / "ct.nii").hu, ct.hu + np.float32(0.25))
+    write_nifti(tmp_path / "mask.nii.gz", Mask(ct.hu > 0, ct.geometry))
+    image = nib.load(tmp_path / "mask.nii.gz")
+    assert image.get_data_dtype() == np.uint8 and np.array_equal(np.asarray(image.dataobj) > 0, ct.hu > 0)
+
+
+@given(geometries())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_grid_is_written_and_read_back(tmp_path: Path, geometry: Geometry) -> None:
+    geometry = Geometry((geometry.shape[0] + 1, geometry.shape[1] + 1, geometry.shape[2] + 1), geometry.affine)
+    voxels = (np.arange(np.prod(geometry.shape)) % 6).astype(np.uint8).reshape(geometry.shape)
+    write_nifti(tmp_path / "x.nii", LabelMap(voxels, geometry, Subtype))
+    again = read_nifti_labels(tmp_path / "x.nii", Subtype)
+    assert np.array_equal(again.voxels, voxels) and again.geometry.same_grid(geometry)
 
 
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
