@@ -1,0 +1,73 @@
+"""Time and memory of ``monai-ich analyze`` on a 512 x 512 x 32 study at 5 mm, and of ``monai-ich --help``.
+
+    python benchmarks/analyze.py [--out benchmarks/analyze.json]
+
+A synthetic study is made first and is not timed. Each figure is a whole process, started cold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from monai_ich.core.labels import Subtype
+from monai_ich.synth.dataset import design_case, write_case
+
+RUNS = 3
+
+
+def timed(command: list[str]) -> tuple[float, float]:
+    """Wall seconds and peak memory (GB) of one process."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    if status:
+        raise SystemExit(f"{command[0]} ended with {os.waitstatus_to_exitcode(status)}")
+    return seconds, usage.ru_maxrss / 1e6
+
+
+def main() -> None:
+    """Print the table and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    args = parser.parse_args()
+    cli = str(Path(sys.executable).parent / "monai-ich")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        case = design_case(2026, hemorrhages={Subtype.SDH: 40.0, Subtype.IPH: 20.0}, pixels=512, tilt_deg=18)
+        scanner = replace(case.scanner, slice_mm=5.0, thickness_mm=5.0, bottom_mm=-64.0, top_mm=104.2)
+        write_case(replace(case, scanner=scanner), folder, dicom=True)
+        count = len(list((folder / "dicom").iterdir()))
+        runs, stages = [], []
+        for n in range(RUNS):
+            out = folder / f"out{n}"
+            runs.append(timed([cli, "analyze", str(folder / "dicom"), "-o", str(out)]))
+            stages.append(json.loads((out / "provenance.json").read_text())["seconds"])
+    helps = [timed([cli, "--help"])[0] for _ in range(RUNS)]
+    bare = [timed([sys.executable, "-c", "import argparse"])[0] for _ in range(RUNS)]
+    record = {
+        "study": f"512 x 512 x {count}, 5 mm, tilt 18 degrees",
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "wall_s": round(statistics.median(seconds for seconds, _ in runs), 2),
+        "peak_gb": round(max(gb for _, gb in runs), 2),
+        "stages_s": {name: round(statistics.median(s[name] for s in stages), 2) for name in stages[0]},
+        "help_s": round(statistics.median(helps), 3),
+        "import_argparse_s": round(statistics.median(bare), 3),
+    }
+    args.out.write_text(json.dumps(record, indent=2) + "\n")
+    for name, value in record.items():
+        print(f"{name:20} {value}")
+
+
+if __name__ == "__main__":
+    main()

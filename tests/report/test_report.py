@@ -1,0 +1,80 @@
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monai_ich.anatomy.midline import fit_midline
+from monai_ich.core.labels import Subtype
+from monai_ich.core.provenance import Provenance, Warn
+from monai_ich.core.volume import CTVolume, LabelMap
+from monai_ich.measure.summary import measure_exam
+from monai_ich.report.html import write_report
+from monai_ich.report.montage import render_montage
+from monai_ich.results import write_tables
+from tests.heads import anatomy
+from tests.phantom import density, grid
+
+
+def _exam() -> tuple[CTVolume, LabelMap, LabelMap]:
+    geometry = grid(pixels=96, pixel_mm=2.2, tilt_deg=10)
+    parts = anatomy(geometry, shift_mm=6)
+    ras = geometry.to_world(np.moveaxis(np.indices(geometry.shape), 0, -1))
+    voxels = np.where(np.linalg.norm(ras - [-35, 10, 5], axis=-1) < 15, int(Subtype.IPH), 0).astype(np.uint8)
+    return CTVolume(density(ras).astype(np.float32), geometry), LabelMap(voxels, geometry, Subtype), parts
+
+
+def test_tables_hold_the_same_numbers_and_no_nan(tmp_path: Path) -> None:
+    ct, labels, parts = _exam()
+    exam = measure_exam(labels, ct=ct, anatomy=parts, midline=fit_midline(parts))
+    warn = Warn("GANTRY_TILT", "tilted")
+    write_tables(exam, tmp_path, case_id="c1", warnings=(warn,), provenance=Provenance(versions={"python": "3"}))
+    record = json.loads((tmp_path / "measurements.json").read_text(), parse_constant=pytest.fail)
+    assert record["schema"] == "monai-ich/measurements/1" and record["case_id"] == "c1"
+    assert record["total_volume_ml"] == pytest.approx(4 / 3 * np.pi * 15**3 / 1000, rel=0.03)
+    assert record["subtypes"]["SDH"] == {"present": False, "volume_ml": 0.0}
+    assert record["midline_shift"]["value_mm"] == pytest.approx(6, abs=1)
+    assert record["midline_shift"]["toward"] == "right"
+    assert record["lesions"][0]["side"] == "left" and record["warnings"][0]["code"] == "GANTRY_TILT"
+    (row,) = csv.DictReader((tmp_path / "measurements.csv").open())
+    assert float(row["total_volume_ml"]) == record["total_volume_ml"] and row["IPH_present"] == "1"
+    assert float(row["midline_shift_mm"]) == record["midline_shift"]["value_mm"] and row["midline_shift_reason"] == ""
+    slices = list(csv.DictReader((tmp_path / "slices.csv").open()))
+    assert len(slices) == 32
+    assert sum(float(s["IPH_volume_ml"]) for s in slices) == pytest.approx(record["total_volume_ml"], abs=0.01)
+    assert len(list(csv.DictReader((tmp_path / "lesions.csv").open()))) == 1
+
+
+def test_what_is_not_measurable_says_why(tmp_path: Path) -> None:
+    _, labels, _ = _exam()
+    write_tables(measure_exam(labels), tmp_path, case_id="c", warnings=(), provenance=Provenance(versions={}))
+    record = json.loads((tmp_path / "measurements.json").read_text())
+    assert record["midline_shift"] == {"not_measurable": "no anatomy labels were given"}
+    (row,) = csv.DictReader((tmp_path / "measurements.csv").open())
+    assert row["midline_shift_mm"] == "" and row["midline_shift_reason"] == "no anatomy labels were given"
+
+
+def test_report_is_one_file_with_status_first(tmp_path: Path) -> None:
+    ct, labels, parts = _exam()
+    midline = fit_midline(parts)
+    exam = measure_exam(labels, ct=ct, anatomy=parts, midline=midline)
+    render_montage(tmp_path / "m.png", ct, labels, anatomy=parts, midline=midline)
+    provenance = Provenance(versions={"python": "3"}, status="Trained on nothing.")
+    write_report(tmp_path / "r.html", exam, (Warn("X", "a <b>"),), provenance, tmp_path / "m.png", "case & one")
+    page = (tmp_path / "r.html").read_text()
+    assert page.index("Trained on nothing.") < page.index("Warnings") < page.index("Measurements")
+    assert "case &amp; one" in page and "a &lt;b&gt;" in page
+    assert not re.search(r"""(src|href)=["']?https?:""", page) and len(page) < 5_000_000
+
+
+def test_montage_shows_the_patients_left_on_the_right(tmp_path: Path) -> None:
+    from PIL import Image
+
+    ct, labels, parts = _exam()  # the lesion is on the left
+    render_montage(tmp_path / "m.png", ct, labels, anatomy=parts)
+    picture = np.asarray(Image.open(tmp_path / "m.png").convert("RGB")).astype(int)
+    red = (picture[..., 0] - picture[..., 1] > 60) & (picture[..., 0] - picture[..., 2] > 60)
+    columns = np.nonzero(red[: int(0.93 * len(red))])[1] % (picture.shape[1] // 5)
+    assert columns.mean() > 0.55 * picture.shape[1] / 5

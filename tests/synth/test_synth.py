@@ -1,0 +1,86 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from monai_ich.anatomy.midline import fit_midline
+from monai_ich.core.labels import Anatomy, Subtype
+from monai_ich.measure.midline_shift import measure_midline_shift
+from monai_ich.synth.case import ScannerCase, draw_case, with_hemorrhages
+from monai_ich.synth.dataset import design_case
+from monai_ich.synth.generate import SyntheticScan, synthesize
+
+SMALL = ScannerCase(pixels=112, pixel_mm=2.0, slice_mm=5.0, thickness_mm=5.0)
+
+
+def _scan(wanted: dict[Subtype, float], *, seed: int = 3, shift_mm: float = 0.0, side: int = -1) -> SyntheticScan:
+    case = with_hemorrhages(draw_case(seed), wanted, side=side)
+    return synthesize(replace(case, scanner=SMALL, shift_mm=shift_mm))
+
+
+def test_same_seed_same_head() -> None:
+    case = replace(draw_case(11), scanner=SMALL)
+    a, b = synthesize(case), synthesize(case)
+    assert np.array_equal(a.ct.hu, b.ct.hu) and np.array_equal(a.labels.voxels, b.labels.voxels) and a.truth == b.truth
+    assert not np.array_equal(a.ct.hu, synthesize(replace(case, seed=12)).ct.hu)
+
+
+@pytest.mark.parametrize("subtype", list(Subtype))
+def test_each_subtype_has_its_volume_density_and_place(subtype: Subtype) -> None:
+    scan = _scan({subtype: 15.0})
+    assert scan.truth.volume_ml[subtype.name] == pytest.approx(15.0, rel=0.25)
+    assert {v for v in np.unique(scan.labels.voxels).tolist() if v} == {int(subtype)}
+    blood = scan.labels.voxels == subtype
+    assert 50 < np.median(scan.ct.hu[blood]) < 90
+    assert np.percentile(scan.ct.hu[blood], 90) < 260  # no bone under the label
+    parts = scan.anatomy.voxels[blood]
+    assert (parts > 0).mean() > 0.97  # inside of the cavity
+    if subtype is Subtype.IVH:
+        assert np.isin(parts, (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE, Anatomy.POSTERIOR_FOSSA)).mean() > 0.9
+    if subtype in (Subtype.EDH, Subtype.SDH):
+        assert np.isin(parts, (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE, Anatomy.POSTERIOR_FOSSA)).mean() > 0.97
+
+
+@pytest.mark.parametrize("shift_mm", [-9.0, 0.0, 6.0])
+def test_the_midline_is_shifted_by_what_the_truth_says(shift_mm: float) -> None:
+    scan = _scan({Subtype.SDH: 40.0}, shift_mm=shift_mm, side=-1 if shift_mm > 0 else 1)
+    assert scan.truth.midline_shift_mm == pytest.approx(shift_mm, abs=1.0)
+    found = measure_midline_shift(fit_midline(scan.anatomy))
+    assert found.measurement.value == pytest.approx(abs(scan.truth.midline_shift_mm), abs=1.2)
+
+
+def test_a_head_looks_like_one() -> None:
+    scan = _scan({})
+    inside = scan.anatomy.voxels > 0
+    assert 900 < scan.truth.cavity_ml < 1900
+    assert 20 < np.median(scan.ct.hu[inside]) < 45
+    assert (scan.ct.hu > 500).mean() > 0.01 and (scan.ct.hu < -900).mean() > 0.2
+    left = scan.anatomy.volume_ml(Anatomy.LEFT_HEMISPHERE)
+    assert scan.anatomy.volume_ml(Anatomy.RIGHT_HEMISPHERE) == pytest.approx(left, rel=0.15)
+    across = [np.argwhere(scan.anatomy.voxels == part).mean(0) for part in (1, 2)]
+    assert scan.anatomy.geometry.to_world(across[0])[0] < scan.anatomy.geometry.to_world(across[1])[0]
+
+
+def test_truth_does_not_depend_on_the_scanner() -> None:
+    case = with_hemorrhages(draw_case(5), {Subtype.IPH: 20.0})
+    thin = synthesize(replace(case, scanner=replace(SMALL, slice_mm=2.0, thickness_mm=2.0))).truth
+    tilted = synthesize(replace(case, scanner=replace(SMALL, tilt_deg=20.0))).truth
+    assert thin.volume_ml["IPH"] == pytest.approx(tilted.volume_ml["IPH"], rel=0.05)
+    assert thin.midline_shift_mm == tilted.midline_shift_mm
+
+
+def test_a_designed_case_has_what_was_asked_for() -> None:
+    case = design_case(1, hemorrhages={Subtype.SDH: 40.0}, shift_mm=8.0, pixels=512, tilt_deg=18, thickness_mm=5)
+    assert case.hemorrhages[0].side == -1  # pushes to the right
+    assert (case.scanner.tilt_deg, case.scanner.slice_mm, case.scanner.pixels) == (18, 5, 512)
+    assert case.scanner.pixel_mm * 512 >= 230
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_cuda_makes_the_same_head() -> None:
+    case = replace(draw_case(11), scanner=SMALL)
+    a, b = synthesize(case), synthesize(case, "cuda")
+    assert np.abs(a.ct.hu - b.ct.hu).mean() < 1.0
+    assert (a.labels.voxels != b.labels.voxels).mean() < 1e-3
