@@ -50,13 +50,19 @@ def open_root(path: Path) -> Root:
     """
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", f"The input {path} does not exist.")
-    if path.is_file() and zipfile.is_zipfile(path):
+    if path.is_file() and _is_zip(path):
         scratch = Scratch()
         _unpack(path, scratch.folder)
         return Root(scratch.folder, scratch)
     if path.is_file() and path.name.upper() == "DICOMDIR":
         return Root(path.parent)
     return Root(path)
+
+
+def _is_zip(path: Path) -> bool:
+    """By its first bytes too: a zip that was cut short has lost the end by which it is known."""
+    with path.open("rb") as stream:
+        return stream.read(4) == b"PK\x03\x04" or zipfile.is_zipfile(path)
 
 
 def _unpack(path: Path, folder: Path) -> None:
@@ -68,7 +74,7 @@ def _unpack(path: Path, folder: Path) -> None:
             for number, member in enumerate(members):
                 with archive.open(member) as source, (folder / f"{number:06d}").open("wb") as target:
                     shutil.copyfileobj(source, target, 1 << 20)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
         raise SeriesError("UNSAFE_ARCHIVE", "The archive is damaged, encrypted or packed in an unknown way.") from error
 
 

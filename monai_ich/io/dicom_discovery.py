@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from monai_ich.core.geometry import FloatArray
-from monai_ich.io.dicom_instance import CT_CLASSES, DamagedFile, Instance, quiet_pydicom, read_instances
+from monai_ich.io.dicom_instance import CT_CLASSES, DamagedFile, Instance, read_instances
+from monai_ich.io.quiet import quiet
 
 _ORIENTATION = 1e-3
 _SPACING = 1e-3
@@ -63,7 +64,7 @@ def find_instances(root: Path) -> Found:
     instances: list[Instance] = []
     damaged: list[str] = []
     unreadable = others = 0
-    with quiet_pydicom():
+    with quiet("pydicom"):
         for path in _files(root):
             try:
                 images = read_instances(path)

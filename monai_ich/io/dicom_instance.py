@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,20 +77,6 @@ class DamagedFile(Exception):
     def __init__(self, sop_class: str, series_uid: str) -> None:
         super().__init__(sop_class, series_uid)
         self.sop_class, self.series_uid = sop_class, series_uid
-
-
-@contextmanager
-def quiet_pydicom() -> Iterator[None]:
-    """Silence pydicom's warnings and log: they name files and values, and those name patients."""
-    log = logging.getLogger("pydicom")
-    level = log.level
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        log.setLevel(logging.CRITICAL + 1)
-        try:
-            yield
-        finally:
-            log.setLevel(level)
 
 
 @dataclass(frozen=True)

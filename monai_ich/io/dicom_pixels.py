@@ -14,7 +14,8 @@ from scipy import ndimage
 
 from monai_ich.core.errors import SeriesError
 from monai_ich.core.volume import AIR_HU
-from monai_ich.io.dicom_instance import Instance, open_dicom, quiet_pydicom
+from monai_ich.io.dicom_instance import Instance, open_dicom
+from monai_ich.io.quiet import quiet
 
 _SURELY_AIR_HU = -900.0
 
@@ -35,14 +36,19 @@ def read_slices(instances: list[Instance], *, assume_hu: bool) -> tuple[NDArray[
     """
     first = instances[0]
     hu = np.empty((len(instances), first.rows, first.columns), np.float32)
-    shared = {path: _open(path) for path in {i.path for i in instances if i.frame is not None}}
+    with quiet("pydicom"), ThreadPoolExecutor() as pool:
+        shared = {path: _open(path) for path in {i.path for i in instances if i.frame is not None}}
 
-    def read(n: int) -> bool:
-        instance = instances[n]
-        image = shared[instance.path] if instance.path in shared else _open(instance.path)
-        return _read_slice(image, instance, hu[n], assume_hu=assume_hu)
+        def read(n: int) -> bool:
+            instance = instances[n]
+            image = shared[instance.path] if instance.path in shared else _open(instance.path)
+            try:
+                return _read_slice(image, instance, hu[n], assume_hu=assume_hu)
+            except SeriesError:
+                raise
+            except Exception as error:  # damaged attributes fail in many ways, when they are first looked at
+                raise SeriesError("CORRUPT_PIXEL_DATA", "The pixels of an image cannot be described.") from error
 
-    with quiet_pydicom(), ThreadPoolExecutor() as pool:
         odd = list(pool.map(read, range(len(instances))))
     return hu.transpose(2, 1, 0), any(odd)
 
@@ -75,14 +81,14 @@ def _stored(image: Any, instance: Instance) -> NDArray[Any]:
     if "PixelData" not in image:
         raise SeriesError("TRUNCATED_FILE", "An image of the series ends before its pixels.")
     syntax = image.file_meta.TransferSyntaxUID
+    if not _can_decode(syntax):
+        raise SeriesError(
+            "UNSUPPORTED_TRANSFER_SYNTAX", f"Images in {syntax.name} need a decoder: pip install 'pylibjpeg[all]'."
+        )
     if not syntax.is_compressed:
         bits = int(image.Rows) * int(image.Columns) * int(image.BitsAllocated) * int(image.get("NumberOfFrames") or 1)
         if len(image.PixelData) < bits // 8:
             raise SeriesError("TRUNCATED_FILE", "An image of the series ends before its last pixel.")
-    elif not _can_decode(syntax):
-        raise SeriesError(
-            "UNSUPPORTED_TRANSFER_SYNTAX", f"Images in {syntax.name} need a decoder: pip install 'pylibjpeg[all]'."
-        )
     try:
         stored: NDArray[Any] = pixel_array(image, index=instance.frame or 0)
     except Exception as error:
@@ -94,7 +100,7 @@ def _stored(image: Any, instance: Instance) -> NDArray[Any]:
 
 def _can_decode(syntax: Any) -> bool:
     try:
-        return bool(get_decoder(syntax).is_available)
+        return bool(syntax.is_transfer_syntax and get_decoder(syntax).is_available)
     except NotImplementedError:
         return False
 

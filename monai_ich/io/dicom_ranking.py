@@ -128,14 +128,16 @@ def choose_series(candidates: list[Candidate], found: Found, *, series_uid: str 
     """The series to take: the one asked for, else the best.
 
     Raises:
-        SeriesError: ``NO_DICOM``; the code of the best refused series; ``AMBIGUOUS_SERIES`` for a tie, and for
-            usable series of two examinations, between which no score may choose.
+        SeriesError: ``NO_DICOM``, or ``TRUNCATED_FILE`` where all that looks like DICOM is damaged; the code of the
+            best refused series; ``AMBIGUOUS_SERIES`` for a tie, and for usable series of two examinations, between
+            which no score may choose.
     """
     if not candidates:
+        broken = len(found.damaged) + found.unreadable
         raise SeriesError(
-            "NO_DICOM",
-            f"No DICOM image was found among {found.others} other files and "
-            f"{len(found.damaged) + found.unreadable} damaged ones: give the folder that holds the study.",
+            "TRUNCATED_FILE" if broken else "NO_DICOM",
+            f"No DICOM image was found: {broken} files are damaged, {found.others} are something else; give the "
+            "folder that holds the study.",
         )
     listing = " | ".join(c.describe() for c in candidates[:6])
     if series_uid is not None:

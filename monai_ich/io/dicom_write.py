@@ -59,7 +59,6 @@ def _described(seed: int, k: int, description: str) -> Dataset:
     d.SOPClassUID = CTImageStorage
     d.SOPInstanceUID = generate_uid(entropy_srcs=["monai-ich", str(seed), "im", str(k)])
     d.StudyInstanceUID, d.SeriesInstanceUID, d.FrameOfReferenceUID = study, series, frame
-    d.SyntheticData = "YES"
     d.PatientName, d.PatientID, d.PatientBirthDate, d.PatientSex = "SYNTHETIC^HEAD", f"SYNTH-{seed}", "", ""
     d.StudyDate, d.StudyTime, d.StudyID, d.AccessionNumber, d.ReferringPhysicianName = "", "", "1", "", ""
     d.Modality, d.Manufacturer, d.SeriesNumber, d.InstanceNumber = "CT", "monai-ich synth", 1, k + 1

@@ -18,6 +18,7 @@ from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import LabelSet
 from monai_ich.core.volume import AIR_HU, MAX_HU, CTVolume, LabelMap, Mask
 from monai_ich.io.hounsfield import require_hu
+from monai_ich.io.quiet import quiet
 
 _GZIP_LEVEL = 1  # 3 to 5 times as fast as the default for 10 % more bytes
 
@@ -115,7 +116,8 @@ def _read(path: Path) -> tuple[NDArray[Any], FloatArray]:
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", f"The input {path} does not exist.")
     try:
-        image: Any = nib.load(path)
+        with quiet("nibabel.global"):
+            image: Any = nib.load(path)
         data = np.asanyarray(image.dataobj)
         affine = np.asarray(image.affine, np.float64)
         codes = int(image.header["sform_code"]), int(image.header["qform_code"])

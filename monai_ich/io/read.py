@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from monai_ich.core.errors import InputError
+from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import LabelSet
 from monai_ich.core.provenance import Warn
 from monai_ich.core.volume import CTVolume, LabelMap
@@ -18,6 +19,7 @@ from monai_ich.io.nifti import read_nifti_ct, read_nifti_labels
 from monai_ich.io.seg_nrrd import read_seg_nrrd
 
 _NIFTI = (".nii", ".nii.gz")
+_EXTENT_MM = (80.0, 1000.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,8 @@ def read_ct(
         assume_hu: take stored values as HU where a CT has no rescale.
 
     Raises:
-        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NOT_HU``, ``NON_FINITE``, ``NO_ORIENTATION``.
+        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NOT_HU``, ``NON_FINITE``, ``NO_ORIENTATION``,
+            ``INSUFFICIENT_COVERAGE``.
         SeriesError: see `dicom_archive`, `dicom_ranking` and `dicom_series`.
         ValueError: for another mode.
     """
@@ -77,7 +80,9 @@ def read_ct(
         raise ValueError(f"mode must be strict or lenient, not {mode!r}")
     path = Path(path)
     if is_nifti(path):
-        return Scan(read_nifti_ct(path))
+        volume = read_nifti_ct(path)
+        _require_head_size(volume.geometry)
+        return Scan(volume)
     root = open_root(path)
     found = find_instances(root.path)
     candidates = rank_series(found)
@@ -85,6 +90,18 @@ def read_ct(
     volume, source, warnings = read_series(chosen, mode=mode, assume_hu=assume_hu)
     source = replace(source, keep=root.scratch)
     return Scan(volume, source, (*warnings, *_unknown_damage(found)), tuple(candidates))
+
+
+def _require_head_size(geometry: Geometry) -> None:
+    """Refuse a grid that no head CT has: mostly a spacing that was lost (1 mm everywhere) or is not in mm."""
+    low, high = _EXTENT_MM
+    extent = [n * step for n, step in zip(geometry.shape, geometry.spacing_mm, strict=True)]
+    if min(extent) < low or max(extent) > high:
+        found = " x ".join(f"{e:.4g}" for e in extent)
+        raise InputError(
+            "INSUFFICIENT_COVERAGE",
+            f"A head CT measures {low:.0f} to {high:.0f} mm each way, found {found} mm: is its spacing right?",
+        )
 
 
 def _unknown_damage(found: Found) -> list[Warn]:

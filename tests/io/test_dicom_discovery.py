@@ -187,6 +187,8 @@ def test_a_hostile_zip_is_refused(tmp_path: Path) -> None:
     whole = _zip(tmp_path / "cut.zip", {"x": np.random.default_rng(0).bytes(9000)}).read_bytes()
     (tmp_path / "cut.zip").write_bytes(whole[:2000] + bytes(4000) + whole[6000:])
     assert refused(tmp_path / "cut.zip") == "UNSAFE_ARCHIVE"
+    (tmp_path / "cut.zip").write_bytes(whole[:2000])
+    assert refused(tmp_path / "cut.zip") == "UNSAFE_ARCHIVE"
 
 
 @pytest.mark.parametrize("header", [{"Modality": "MR"}, {"RescaleSlope": None}, {"ImagePositionPatient": None}])

@@ -12,11 +12,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monai_ich.core.geometry import Geometry
+from monai_ich.core.volume import CTVolume
 from monai_ich.io.dicom_write import write_ct_series
 from monai_ich.io.read import read_ct
 from tests.io.refusal import codes, refused
 from tests.phantom import agreement, edit, files, grid, multi_frame, phantom, series
 from tests.strategies import rotations
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_phantom_notices_a_flip(axis: int) -> None:
+    volume = phantom(grid())
+    assert agreement(CTVolume(np.flip(volume.hu, axis), volume.geometry)) < 0.999
 
 
 @pytest.mark.parametrize("tilt_deg", [0, -25, -20, 18, 20])

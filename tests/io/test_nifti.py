@@ -11,6 +11,7 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
 from monai_ich.io.nifti import read_nifti_ct, read_nifti_labels, write_nifti
+from monai_ich.io.read import read_ct
 from tests.phantom import grid, phantom
 from tests.strategies import geometries
 
@@ -99,6 +100,15 @@ def test_a_file_that_does_not_say_which_side_is_left_is_refused(tmp_path: Path) 
     image.set_qform(None, 0)
     nib.save(image, tmp_path / "nowhere.nii.gz")
     assert _refused(tmp_path / "nowhere.nii.gz") == "NO_ORIENTATION"
+
+
+@pytest.mark.parametrize("scale", [0.001, 0.3, 10.0])
+def test_a_grid_that_no_head_has_is_refused(tmp_path: Path, scale: float) -> None:
+    geometry = grid(pixels=32, pixel_mm=6.4)
+    hu = phantom(geometry).hu
+    write_nifti(tmp_path / "ct.nii", CTVolume(hu, Geometry(hu.shape, geometry.affine @ np.diag([scale] * 3 + [1]))))
+    with pytest.raises(IchError, match="INSUFFICIENT_COVERAGE"):
+        read_ct(tmp_path / "ct.nii")
 
 
 def test_only_the_sform_carries_a_shear(tmp_path: Path) -> None:
