@@ -45,7 +45,7 @@ class Geometry:
             raise GeometryError(
                 "BAD_GEOMETRY", f"A volume needs three dimensions of at least one voxel, found {shape}."
             )
-        affine = np.array(self.affine, dtype=np.float64)
+        affine = np.array(self.affine, dtype=np.float64) + 0.0  # -0.0 becomes 0.0: equal grids have equal hashes
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
             raise GeometryError("BAD_GEOMETRY", f"The affine must be a finite 4x4 matrix, found shape {affine.shape}.")
         if not np.allclose(affine[3], [0, 0, 0, 1], atol=1e-9):
