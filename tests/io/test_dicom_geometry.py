@@ -21,9 +21,11 @@ from tests.strategies import rotations
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_the_phantom_notices_a_flip(axis: int) -> None:
+def test_the_phantom_notices_a_flip_and_a_shift_by_one_voxel(axis: int) -> None:
     volume = phantom(grid())
-    assert agreement(CTVolume(np.flip(volume.hu, axis), volume.geometry)) < 0.999
+    assert agreement(volume) == pytest.approx(1)
+    assert agreement(CTVolume(np.flip(volume.hu, axis), volume.geometry)) < 0.8
+    assert agreement(CTVolume(np.roll(volume.hu, 1, axis), volume.geometry)) < 0.99
 
 
 @pytest.mark.parametrize("tilt_deg", [0, -25, -20, 18, 20])

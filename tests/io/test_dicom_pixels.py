@@ -20,7 +20,7 @@ from tests.phantom import agreement, edit, files, grid, phantom, series
 def test_rescale_is_per_slice(tmp_path: Path) -> None:
     def change(d: pydicom.Dataset, n: int) -> None:
         hu = d.pixel_array.astype(int) - 1024
-        slope, intercept = (2, -1024) if n % 2 else (1, -500 - n)
+        slope, intercept = (0.5, -1024) if n % 2 else (1, -500 - n)
         d.RescaleSlope, d.RescaleIntercept = str(slope), str(intercept)
         d.PixelData = ((hu - intercept) / slope).round().astype("<i2").tobytes()
 

@@ -11,7 +11,7 @@ import pytest
 from monai_ich.core.geometry import Geometry
 from monai_ich.io.dicom_write import write_ct_series
 from monai_ich.io.read import read_ct
-from tests.phantom import agreement, files, grid, phantom
+from tests.phantom import agreement, density, files, grid, phantom
 
 # Type 1 and type 2 attributes of the CT Image IOD (DICOM PS3.3 A.3)
 FILLED = (
@@ -37,6 +37,17 @@ def test_any_axis_direction_is_written_in_display_order(tmp_path: Path, flips: t
     assert d.ImageOrientationPatient[0] == pytest.approx(1) and d.ImageOrientationPatient[4] > 0.9
     assert abs(float(d.GantryDetectorTilt)) == pytest.approx(15, abs=1e-3)
     assert agreement(read_ct(tmp_path).volume) > 0.9999
+
+
+@pytest.mark.parametrize("tilt_deg", [0, 18])
+def test_each_pixel_lies_where_its_own_header_says(tmp_path: Path, tilt_deg: float) -> None:
+    write_ct_series(phantom(grid(tilt_deg=tilt_deg)), tmp_path, seed=1, slice_thickness_mm=5)
+    for path in files(tmp_path):  # by DICOM PS3.3 C.7.6.2.1.1 alone: nothing of ours takes part but the phantom
+        d = pydicom.dcmread(path)
+        r, c = np.mgrid[: d.Rows, : d.Columns][..., None]
+        iop, ipp = np.array(d.ImageOrientationPatient, float), np.array(d.ImagePositionPatient, float)
+        lps = ipp + c * d.PixelSpacing[1] * iop[:3] + r * d.PixelSpacing[0] * iop[3:]
+        assert np.abs(d.pixel_array - 1024 - density(lps * [-1, -1, 1])).max() < 0.51
 
 
 def test_same_seed_same_files_other_seed_other_patient(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
 from monai_ich.io.nifti import read_nifti_ct, read_nifti_labels, write_nifti
 from monai_ich.io.read import read_ct
-from tests.phantom import grid, phantom
+from tests.phantom import density, grid, phantom
 from tests.strategies import geometries
 
 
@@ -25,6 +25,13 @@ def test_written_and_read_voxels_keep_value_and_place(tmp_path: Path, tilt_deg: 
     assert again.geometry.same_grid(ct.geometry, tolerance_mm=1e-3)
     assert nib.load(tmp_path / "ct.nii.gz").get_data_dtype() == np.int16
     assert [p.name for p in tmp_path.iterdir()] == ["ct.nii.gz"]
+
+
+def test_the_affine_in_the_file_is_ras(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "ct.nii", phantom(grid(tilt_deg=18)))
+    image = nib.load(tmp_path / "ct.nii")
+    ras = np.moveaxis(np.indices(image.shape), 0, -1) @ image.affine[:3, :3].T + image.affine[:3, 3]
+    assert np.abs(np.asarray(image.dataobj) - density(ras)).max() < 0.6
 
 
 def test_labels_keep_value_and_place(tmp_path: Path) -> None:
