@@ -81,10 +81,9 @@ def read_series(
     instances, along = order_slices(candidate.instances)
     hu, odd_border = read_slices(instances, assume_hu=assume_hu)
     keep = _without_doubles(along, hu)
-    if len(keep) < len(candidate.instances):
-        dropped = len(candidate.instances) - len(keep)
-        warnings.append(Warn("DUPLICATE_POSITION", f"{dropped} images were copies of others and were left out."))
-    if len(keep) < len(along):
+    copies = len(candidate.instances) - len(keep)
+    if copies:
+        warnings.append(Warn("DUPLICATE_POSITION", f"{copies} images were copies of others and were left out."))
         instances, along, hu = [instances[n] for n in keep], along[keep], hu[:, :, keep]
     warnings += require_no_gap(instances, along, mode=mode)
     affine = affine_lps(instances, along)
@@ -100,8 +99,8 @@ def read_series(
     warnings += _header_warnings(instances, tilt_deg)
     if odd_border:
         warnings.append(Warn("NONSTANDARD_PADDING", "The border held a constant that is not air; it was set to air."))
-    shape = (hu.shape[0], hu.shape[1], hu.shape[2])
-    return CTVolume(hu, Geometry.from_lps(shape, affine), widths), _source(instances, along), tuple(warnings)
+    geometry = Geometry.from_lps((hu.shape[0], hu.shape[1], hu.shape[2]), affine)
+    return CTVolume(hu, geometry, widths), _source(instances, along), tuple(warnings)
 
 
 def _source(instances: list[Instance], along: FloatArray) -> SourceSeries:
