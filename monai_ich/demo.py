@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     shutil.rmtree(study, ignore_errors=True)
     print("making a synthetic study: 512 x 512 DICOM, gantry tilt 18 degrees, 5 mm slices, SDH + IPH, midline shift")
     case = design_case(
-        SEED, hemorrhages={Subtype.SDH: 40.0, Subtype.IPH: 20.0}, shift_mm=8.0, pixels=512, tilt_deg=18, thickness_mm=5
+        SEED, hemorrhages={Subtype.SDH: 60.0, Subtype.IPH: 30.0}, shift_mm=8.0, pixels=512, tilt_deg=18, thickness_mm=5
     )
     write_case(case, study, dicom=True)
     print("analyzing it: monai-ich analyze", study / "dicom", "-o", results)
