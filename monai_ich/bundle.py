@@ -119,22 +119,32 @@ def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights:
     )
 
 
-def predict(bundle: Bundle, ct: CTVolume, *, within: Box | None = None, flips: bool = False) -> Prediction:
+def predict(
+    bundle: Bundle,
+    ct: CTVolume,
+    *,
+    within: Box | None = None,
+    mirrored: Sequence[int] | None = None,
+    background_bias: float = 0.0,
+) -> Prediction:
     """Run a bundle on a volume.
 
     Args:
         bundle: from `load_bundle`.
         ct: the scan; any grid, sheared too.
         within: voxel box to look at; outside of it everything is background.
-        flips: average with the prediction of the mirrored head (twice the time; only for labels without sides).
+        mirrored: average with the prediction of the mirrored head (twice the network's time); the channel that each
+            channel becomes in a mirror, for example ``(0, 2, 1)`` where 1 is left and 2 is right; None: once.
+        background_bias: added to the background's score (logit): above 0, foreground must be more certain.
     """
     box = within or (slice(None), slice(None), slice(None))
     inner = ct.geometry.crop(box)
     with torch.inference_mode():
         image = bundle.preprocessing({"image": _as_tensor(ct.hu[box], inner.affine, bundle.device)})["image"]
         logits = _infer(bundle, image)
-        if flips:
-            logits = (logits + _infer(bundle, torch.flip(image, dims=[1])).flip(1)) / 2
+        if mirrored is not None:
+            logits = (logits + _infer(bundle, torch.flip(image, dims=[1])).flip(1)[list(mirrored)]) / 2
+        logits[0] += background_bias
         native = _to_native(logits, np.asarray(image.affine, np.float64), inner)
     labels = np.zeros(ct.geometry.shape, np.uint8)
     foreground = np.zeros(ct.geometry.shape, np.float16)

@@ -12,9 +12,15 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
 
+MIRRORED = (0, 2, 1, 4, 3, 5)  # what each value of `Anatomy` becomes in a mirror
+
 
 def segment_anatomy(
-    ct: CTVolume, *, bundle: Bundle | str | Path = "head_ct_anatomy", device: str | None = None
+    ct: CTVolume,
+    *,
+    bundle: Bundle | str | Path = "head_ct_anatomy",
+    device: str | None = None,
+    flips: bool = True,
 ) -> LabelMap:
     """Label hemispheres, ventricles and posterior fossa; their union is the cavity.
 
@@ -24,10 +30,12 @@ def segment_anatomy(
         ct: head CT on any grid.
         bundle: a loaded bundle, or its name or folder.
         device: see `load_bundle`.
+        flips: average with the mirrored head, sides exchanged: the interface of the sides, and so the midline shift,
+            then favors neither side.
     """
     if not isinstance(bundle, Bundle):
         bundle = load_bundle(bundle, device=device)
-    voxels = predict(bundle, ct).labels
+    voxels = predict(bundle, ct, mirrored=MIRRORED if flips else None).labels
     return LabelMap(np.where(_largest_piece(voxels > 0), voxels, 0).astype(np.uint8), ct.geometry, Anatomy)
 
 

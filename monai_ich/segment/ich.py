@@ -18,6 +18,7 @@ def segment_ich(
     device: str | None = None,
     within: Box | None = None,
     flips: bool = False,
+    caution: float = 1.0,
     minimum_ml: float = 0.1,
 ) -> LabelMap:
     """Label the five subtypes.
@@ -29,11 +30,14 @@ def segment_ich(
         device: see `load_bundle`.
         within: voxel box that the network looks at, for speed.
         flips: average with the mirrored head.
+        caution: added to the background's score (logit), so that blood must be ``exp(caution)`` times as probable as
+            background to be labeled; 0 for the plain arg-max.
         minimum_ml: a piece of blood (all subtypes together) smaller than this is dropped.
     """
     if not isinstance(bundle, Bundle):
         bundle = load_bundle(bundle, device=device)
-    labels = predict(bundle, ct, within=within, flips=flips).labels
+    mirrored = range(len(Subtype) + 1) if flips else None
+    labels = predict(bundle, ct, within=within, mirrored=mirrored, background_bias=caution).labels
     if cavity is not None:
         labels = drop_outside(labels, cavity)
     return LabelMap(drop_small(labels, ct.geometry.voxel_ml, minimum_ml), ct.geometry, Subtype)
