@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import find_objects, label
+from scipy.ndimage import find_objects
 
+from monai_ich.anatomy.pieces import largest_piece
 from monai_ich.bundle import Box, Bundle, load_bundle, predict
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy
@@ -36,7 +37,7 @@ def segment_anatomy(
     if not isinstance(bundle, Bundle):
         bundle = load_bundle(bundle, device=device)
     voxels = predict(bundle, ct, mirrored=MIRRORED if flips else None).labels
-    return LabelMap(np.where(_largest_piece(voxels > 0), voxels, 0).astype(np.uint8), ct.geometry, Anatomy)
+    return LabelMap(np.where(largest_piece(voxels > 0), voxels, 0).astype(np.uint8), ct.geometry, Anatomy)
 
 
 def cavity_box(cavity: Mask, *, margin_mm: float) -> Box | None:
@@ -53,12 +54,3 @@ def _grown(box: Box, geometry: Geometry, margin_mm: float) -> Box:
         slice(max(0, s.start - m), min(n, s.stop + m)) for s, m, n in zip(box, margins, geometry.shape, strict=True)
     )
     return i, j, k
-
-
-def _largest_piece(mask: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-    pieces, count = label(mask)
-    if count < 2:
-        return mask
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    return np.asarray(pieces == sizes.argmax())

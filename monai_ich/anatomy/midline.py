@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, find_objects, label
+from scipy.ndimage import binary_dilation, find_objects
 from scipy.spatial import cKDTree
 
+from monai_ich.anatomy.pieces import largest_piece
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.midline import Midline
@@ -60,7 +61,7 @@ def fit_midline(anatomy: LabelMap) -> Midline | str:
         The midline, or the reason in words why it cannot be measured.
     """
     voxels, geometry, first_slice, slice_step = _working_copy(anatomy)
-    left, right = _largest(np.isin(voxels, _LEFT)), _largest(np.isin(voxels, _RIGHT))
+    left, right = largest_piece(np.isin(voxels, _LEFT)), largest_piece(np.isin(voxels, _RIGHT))
     if not left.any() or not right.any():
         return "a hemisphere was not found"
     border = np.argwhere(binary_dilation(voxels > 0) & (voxels == 0))
@@ -96,16 +97,6 @@ def _working_copy(anatomy: LabelMap) -> tuple[NDArray[np.uint8], Geometry, int, 
     affine[:3, 3] = anatomy.geometry.to_world(starts)
     i, j, k = voxels.shape
     return voxels, Geometry((i, j, k), affine), starts[2], steps[2]
-
-
-def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest connected piece: speckle on the other side is not an interface."""
-    pieces, count = label(mask)
-    if count < 2:
-        return mask
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    return np.asarray(pieces == sizes.argmax())
 
 
 def _cut_share(landmark: NDArray[np.bool_]) -> float:

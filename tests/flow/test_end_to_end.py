@@ -78,6 +78,10 @@ def test_command_line_python_and_bundle_write_the_same_numbers(study: Path, resu
     for name in ("measurements.csv", "lesions.csv", "slices.csv", "ich.nii.gz"):
         expected = (results / name).read_bytes()
         assert (tmp_path / "python" / name).read_bytes() == expected == (tmp_path / "bundle" / name).read_bytes()
+    folders = (results, tmp_path / "python", tmp_path / "bundle")  # a seg.nrrd's header holds its time of writing
+    first, *others = (read_seg_nrrd(folder / "ich.seg.nrrd", Subtype) for folder in folders)
+    for other in others:
+        assert np.array_equal(first.voxels, other.voxels) and first.geometry.same_grid(other.geometry)
 
     import mlflow
 
