@@ -10,7 +10,7 @@ MINUTES ?= 60
 DEMO ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-interop check train-data train-anatomy train-ich bench clean
+.PHONY: help install demo test test-quick test-interop check synth-sheet synth-audit train-data train-anatomy train-ich bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -44,6 +44,12 @@ check: $(READY)  ## style, types, import layers
 	$(BIN)/ruff format --check monai_ich tests benchmarks
 	$(BIN)/mypy monai_ich/core monai_ich/measure monai_ich/io monai_ich/report
 	$(BIN)/lint-imports
+
+synth-sheet: $(READY)  ## contact sheets of synthetic heads in runs/sheet, to look at before training
+	$(BIN)/python -m monai_ich.synth.sheet -o runs/sheet
+
+synth-audit: $(READY)  ## HU, volumes, thickness, shift of 200 synthetic heads in runs/audit; fails on labels in bone
+	$(BIN)/python -m monai_ich.synth.audit -o runs/audit
 
 train-data: $(READY)  ## HEADS synthetic heads in DATA to train on (goes on where it stopped)
 	$(BIN)/monai-ich synth -n $(HEADS) -o $(DATA)
