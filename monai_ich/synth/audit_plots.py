@@ -153,8 +153,8 @@ def _scans(figure: Any, records: Records, histograms: Histograms) -> None:
 _PLOTS: tuple[tuple[str, str, Callable[[Any, Records, Histograms], None]], ...] = (
     (
         "Density of each class",
-        "Blood should lie between fluid and calcification with no second hump; the rim is the brain without blood "
-        f"within {RIM_MM:g} mm of bone.",
+        "Blood should lie between fluid and calcification, a second hump is old blood or a fault; the rim is clean "
+        f"brain within {RIM_MM:g} mm of bone.",
         _densities,
     ),
     (
