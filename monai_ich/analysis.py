@@ -85,7 +85,7 @@ class Pipeline:
             labels = self.segment_ich(ct, cavity, within=box, bundle=ich_bundle)
         with clock("measure"):
             midline = self.fit_midline(anatomy)
-            exam = self.measure(labels, ct=ct, anatomy=anatomy, midline=midline)
+            exam = self.measure(labels, ct=ct, anatomy=anatomy, midline=midline, uncertain=ich_bundle.uncertain)
         provenance = Provenance(
             versions=installed_versions(),
             weights={b.name: b.weights_sha256 for b in (anatomy_bundle, ich_bundle)},

@@ -23,6 +23,7 @@ from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.provenance import sha256_of
 from monai_ich.core.volume import CTVolume
+from monai_ich.io.quiet import quiet
 
 Box = tuple[slice, slice, slice]
 
@@ -40,6 +41,7 @@ class Bundle:
         device: where it runs.
         weights_sha256: of the weights file.
         status: what the weights were trained and tested on, in one sentence.
+        uncertain: names of classes whose test figures are below target.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Bundle:
     device: torch.device
     weights_sha256: str
     status: str
+    uncertain: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +108,8 @@ def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except (RuntimeError, KeyError, AttributeError, EOFError) as error:
         raise BundleError("BUNDLE_BROKEN", f"The weights of {root.name} do not fit its network.") from error
-    steps = parser.get_parsed_content("preprocessing").transforms[1:]  # without the reader
+    with quiet("monai.data.nvimgcodec_pydicom_plugin"):  # a decoder that is not needed here
+        steps = parser.get_parsed_content("preprocessing").transforms[1:]  # without the reader
     metadata = json.loads((root / "configs" / "metadata.json").read_text())
     return Bundle(
         root.name,
@@ -116,6 +120,7 @@ def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights:
         target,
         sha256_of(path),
         str(metadata.get("status", metadata.get("intended_use", ""))),
+        tuple(metadata.get("uncertain_classes", ())),
     )
 
 

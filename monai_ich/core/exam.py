@@ -17,11 +17,13 @@ class SubtypeFinding:
         subtype: which.
         present: whether the volume reaches the subtype's operating point.
         volume: mL; 0.0 is a result: none was found.
+        certain: false where the weights confuse this subtype with others: it is blood, of which kind stays open.
     """
 
     subtype: Subtype
     present: bool
     volume: Measurement
+    certain: bool = True
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,10 @@ def write_measurements_json(
         "case_id": case_id,
         "hemorrhage_present": exam.hemorrhage_present,
         "total_volume_ml": round(exam.total_volume_ml, 3),
-        "subtypes": {f.subtype.name: {"present": f.present, **_value(f.volume, "volume_ml", 3)} for f in exam.subtypes},
+        "subtypes": {
+            f.subtype.name: {"present": f.present, "certain": f.certain, **_value(f.volume, "volume_ml", 3)}
+            for f in exam.subtypes
+        },
         "midline_shift": _shift(exam),
         "lesions": [_lesion(lesion) for lesion in exam.lesions],
         "cavity": _value(exam.cavity_ml, "volume_ml", 1),
@@ -85,6 +88,7 @@ def write_measurements_csv(path: Path, exam: ExamMeasurements, *, case_id: str) 
     for finding in exam.subtypes:
         row[f"{finding.subtype.name}_present"] = int(finding.present)
         row[f"{finding.subtype.name}_volume_ml"] = round(float(finding.volume.value or 0.0), 3)
+        row[f"{finding.subtype.name}_certain"] = int(finding.certain)
     mm = shift.measurement.value
     row |= {
         "midline_shift_mm": None if mm is None else round(mm, 2),

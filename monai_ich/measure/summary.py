@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from monai_ich.core.exam import Criterion, ExamMeasurements, Lesion, MidlineShift, SliceRow, SubtypeFinding
 from monai_ich.core.geometry import Geometry
@@ -14,6 +14,14 @@ from monai_ich.measure.components import find_lesions
 from monai_ich.measure.midline_shift import measure_midline_shift
 from monai_ich.measure.volume import DEFAULT_OPERATING_POINTS_ML, edge_warnings, measure_subtypes
 
+_ABOUT = {
+    "BTF-2006-EDH-VOLUME": Subtype.EDH,
+    "BTF-2006-SDH-SHIFT": Subtype.SDH,
+    "ICH-SCORE-VOLUME": Subtype.IPH,
+    "ICH-SCORE-IVH": Subtype.IVH,
+    "ICH-SCORE-INFRATENTORIAL": Subtype.IPH,
+}
+
 
 def measure_exam(
     labels: LabelMap,
@@ -22,6 +30,7 @@ def measure_exam(
     anatomy: LabelMap | None = None,
     midline: Midline | str | None = None,
     operating_points: Mapping[str, float] = DEFAULT_OPERATING_POINTS_ML,
+    uncertain: Collection[str] = (),
 ) -> ExamMeasurements:
     """Measure everything that the given images allow.
 
@@ -31,6 +40,8 @@ def measure_exam(
         anatomy: map of `Anatomy`, for sides, cavity and ventricles.
         midline: from `fit_midline`; a string is the reason why there is none.
         operating_points: subtype name to the mL from which it counts as present.
+        uncertain: names of subtypes that whoever made the labels confuses with others; a criterion about one of them
+            stays undecided where such blood is present.
 
     Raises:
         GeometryError: ``GRID_MISMATCH`` where the images lie on different grids.
@@ -39,7 +50,7 @@ def measure_exam(
     plane = midline if isinstance(midline, Midline) else None
     lesions = find_lesions(labels, ct=ct, anatomy=anatomy, midline=plane)
     shift = measure_midline_shift(midline)
-    subtypes = measure_subtypes(labels, operating_points)
+    subtypes = measure_subtypes(labels, operating_points, uncertain)
     return ExamMeasurements(
         subtypes=subtypes,
         lesions=lesions,
@@ -75,7 +86,12 @@ def _criteria(
         found.append(Criterion("BTF-2006-SDH-SHIFT", mm > 5, f"SDH with midline shift {mm:.1f} mm, limit 5 mm"))
     found.append(Criterion("ICH-SCORE-VOLUME", ml[Subtype.IPH] >= 30, f"IPH {ml[Subtype.IPH]:.1f} mL, limit 30 mL"))
     found.append(Criterion("ICH-SCORE-IVH", present[Subtype.IVH], f"IVH {ml[Subtype.IVH]:.1f} mL"))
-    return (*found, infratentorial)
+    found.append(infratentorial)
+    if not any(finding.present and not finding.certain for finding in subtypes):
+        return tuple(found)
+    open_ids = {id for id, subtype in _ABOUT.items() for f in subtypes if f.subtype is subtype and not f.certain}
+    because = "there is blood of uncertain subtype"
+    return tuple(Criterion(c.id, None, f"{c.because}; {because}") if c.id in open_ids else c for c in found)
 
 
 def _infratentorial(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from monai_ich.core.exam import SubtypeFinding
 from monai_ich.core.labels import Subtype, label_of
@@ -14,13 +14,16 @@ DEFAULT_OPERATING_POINTS_ML: Mapping[str, float] = {subtype.name: 0.1 for subtyp
 
 
 def measure_subtypes(
-    labels: LabelMap, operating_points_ml: Mapping[str, float] = DEFAULT_OPERATING_POINTS_ML
+    labels: LabelMap,
+    operating_points_ml: Mapping[str, float] = DEFAULT_OPERATING_POINTS_ML,
+    uncertain: Collection[str] = (),
 ) -> tuple[SubtypeFinding, ...]:
     """Volume of each subtype: voxels times ``|det(affine)| / 1000``, right on sheared grids, whole at the image's edge.
 
     Args:
         labels: map of `Subtype`.
         operating_points_ml: subtype name to the volume from which it counts as present.
+        uncertain: names of subtypes that whoever made the labels confuses with others.
 
     >>> import numpy as np
     >>> from monai_ich.core.geometry import Geometry
@@ -34,7 +37,7 @@ def measure_subtypes(
         ml = labels.volume_ml(subtype)
         measurement = Measurement("volume", ml, "mL", subtype.name, "voxel count times |det(affine)|")
         threshold = operating_points_ml.get(subtype.name, DEFAULT_OPERATING_POINTS_ML[subtype.name])
-        findings.append(SubtypeFinding(subtype, ml >= threshold and ml > 0, measurement))
+        findings.append(SubtypeFinding(subtype, ml >= threshold and ml > 0, measurement, subtype.name not in uncertain))
     return tuple(findings)
 
 

@@ -22,7 +22,7 @@ def shift_words(shift: MidlineShift) -> str:
 def finding_words(finding: SubtypeFinding) -> str:
     """Whether a subtype is there."""
     if finding.present:
-        return "present"
+        return "present" if finding.certain else "blood is present, its subtype is uncertain"
     return "too little to count" if finding.volume.value else "not found"
 
 
@@ -31,7 +31,8 @@ def headline(exam: ExamMeasurements) -> str:
     if not exam.hemorrhage_present:
         below = exam.total_volume_ml
         return "No hemorrhage found." if below == 0 else f"No hemorrhage found ({below:.2f} mL: too little to count)."
-    names = [f"{label_of(f.subtype).name.lower()} {f.volume.value:.1f} mL" for f in exam.subtypes if f.present]
+    words = {f: f"{label_of(f.subtype).name.lower()} {f.volume.value:.1f} mL" for f in exam.subtypes if f.present}
+    names = [text if f.certain else f"of uncertain subtype (perhaps {text})" for f, text in words.items()]
     return f"Hemorrhage found, {exam.total_volume_ml:.1f} mL in all: {', '.join(names)}."
 
 

@@ -27,6 +27,17 @@ def test_written_and_read_voxels_keep_value_and_place(tmp_path: Path, tilt_deg: 
     assert [p.name for p in tmp_path.iterdir()] == ["ct.nii.gz"]
 
 
+@pytest.mark.parametrize("tilt_deg", [0, 18])
+def test_monai_reads_the_same_affine(tmp_path: Path, tilt_deg: float) -> None:
+    """Its reader falls back to the identity, silently, where zooms and affine of a file disagree."""
+    from monai.transforms import LoadImage
+
+    ct = phantom(grid(tilt_deg=tilt_deg))
+    write_nifti(tmp_path / "ct.nii.gz", ct)
+    seen = LoadImage(reader="NibabelReader", image_only=True)(tmp_path / "ct.nii.gz")
+    assert np.allclose(seen.affine, ct.geometry.affine, atol=1e-3)
+
+
 def test_the_affine_in_the_file_is_ras(tmp_path: Path) -> None:
     write_nifti(tmp_path / "ct.nii", phantom(grid(tilt_deg=18)))
     image = nib.load(tmp_path / "ct.nii")

@@ -99,6 +99,18 @@ def test_abc2_of_a_sphere_is_near_its_volume() -> None:
     assert measure_abc2(mask, Geometry(mask.shape, np.eye(4))) / truth == pytest.approx(0.7, abs=0.05)
 
 
+def test_a_criterion_about_an_uncertain_subtype_stays_open_where_there_is_such_blood() -> None:
+    cube = np.zeros((40, 40, 40), np.uint8)
+    cube[2:36, 2:36, 2:36] = int(Subtype.EDH)  # 39 mL
+    labels = LabelMap(cube, Geometry((40, 40, 40), np.eye(4)), Subtype)
+    met = {c.id: c.met for c in measure_exam(labels, uncertain=("EDH", "SDH")).criteria}
+    assert met["BTF-2006-EDH-VOLUME"] is None and met["BTF-2006-SDH-SHIFT"] is None
+    assert met["ICH-SCORE-VOLUME"] is False
+    exam = measure_exam(labels, uncertain=("SDH",))
+    assert {c.id: c.met for c in exam.criteria}["BTF-2006-EDH-VOLUME"] is True, "no blood is labeled SDH"
+    assert [f.certain for f in exam.subtypes] == [True, True, True, True, False]
+
+
 def test_criteria_are_facts_with_numbers() -> None:
     affine = np.diag([1.0, 1.0, 1.0, 1.0])
     exam = measure_exam(_labels((40, 40, 40), {Subtype.EDH: (slice(2, 35),) * 3}, affine))
