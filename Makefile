@@ -7,10 +7,11 @@ TRAIN = $(BIN)/python -m monai.bundle run --config_file bundles/$(1)/configs/tra
 DATA ?= runs/synth
 HEADS ?= 320
 MINUTES ?= 60
+CASES ?= 200
 DEMO ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-interop check synth-sheet synth-audit train-data train-anatomy train-ich bench clean
+.PHONY: help install demo test test-quick test-interop check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -59,6 +60,9 @@ train-anatomy: train-data  ## train bundles/head_ct_anatomy for MINUTES (resumes
 
 train-ich: train-data  ## train bundles/ich_segmentation for MINUTES (resumes from runs/)
 	$(call TRAIN,ich_segmentation)
+
+evaluate-synth: $(READY)  ## the shipped weights on 200 synthetic heads never trained on: targets beside what is seen (resumes)
+	$(BIN)/python -m monai_ich.evaluate_synth -o runs/evaluate --cases $(CASES)
 
 bench: $(READY)  ## time and memory, end to end and stage by stage
 	$(BIN)/python benchmarks/analyze.py
