@@ -14,7 +14,7 @@ from monai_ich.synth.generate import SyntheticScan, synthesize
 
 WINDOW_HU = (0.0, 80.0)  # brain: level 40, width 80
 _SHOWN_MM = (196.0, 228.0)  # left-right, front-back around the cavity: the same for all tiles, so sizes compare
-_CAVITY, _VENTRICLES = "#5fd3bc", "#ffb74d"
+_CAVITY, _VENTRICLES = "#8468ff", "#ffb74d"  # unlike the color of any subtype
 
 
 @dataclass(frozen=True, eq=False)
