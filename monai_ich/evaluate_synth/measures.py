@@ -146,7 +146,7 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
             }
             for name, column in [*((s.name, f"true_ml_{s.name}") for s in Subtype), ("blood", "true_ml")]
         },
-        "errors": {str(row["seed"]): row["error"] for row in marked if row.get("error")},
+        "errors": {f"{row['seed']:.0f}": row["error"] for row in marked if row.get("error")},
         "median_seconds": {
             name.removeprefix("seconds_"): round(float(np.median([r[name] for r in good if name in r])), 3)
             for name in sorted({k for r in good for k in r if k.startswith("seconds_")})

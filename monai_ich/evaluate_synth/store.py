@@ -85,4 +85,4 @@ def append_row(path: Path, row: Row) -> None:
 
 
 def _rounded(row: Row) -> Row:
-    return {name: float(f"{value:.7g}") if isinstance(value, float) else value for name, value in row.items()}
+    return {name: f"{value:.7g}" if isinstance(value, float) else value for name, value in row.items()}

@@ -122,13 +122,13 @@ def test_a_failed_head_is_counted_and_named_and_figures_are_stratified() -> None
     found = summarize(rows)
     figures = {f["key"]: f for f in found["figures"]}
     assert figures["analyzed"]["seen"] == pytest.approx(2 / 3) and figures["analyzed"]["passed"] is False
-    assert figures["cavity"]["n"] == 2 and found["errors"] == {"3.0": "InputError: NO_HEAD"}
+    assert figures["cavity"]["n"] == 2 and found["errors"] == {"3": "InputError: NO_HEAD"}
     by_volume = {label: (f["seen"], f["n"]) for label, f in found["by_volume"]["SDH"].items()}
     assert by_volume == {"< 5 mL": (0.8, 1), "5-30 mL": (0.4, 1), "> 30 mL": (None, 0)}
     thin = {f["key"]: f["seen"] for f in found["by_scan"]["slices < 1.5 mm"]}
     assert thin["cavity"] == 0.97
     text = as_text(found)
-    assert "FAIL" in text and "head 3.0 failed" in text
+    assert "FAIL" in text and "head 3 failed" in text
     json.dumps(found, allow_nan=False)
 
 
@@ -142,7 +142,9 @@ def test_finished_rows_come_back_and_no_others_do(tmp_path: Path) -> None:
         stream.write("4,,5.0,")  # cut off
     found = read_rows(path, "a")
     assert list(found) == [1]
-    assert found[1]["true_ml"] == pytest.approx(1 / 3) and found[1]["shift_toward"] == "left"
+    write_rows(path, found.values())
+    assert path.read_text().splitlines()[1].startswith("1,,") and read_rows(path, "a") == found
+    assert found[1]["true_ml"] == pytest.approx(1 / 3, rel=1e-6) and found[1]["shift_toward"] == "left"
     assert found[1]["dice_EDH"] is None and read_rows(tmp_path / "none.csv", "a") == {}
 
 
