@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,18 @@ class Geometry:
         affine[:3, :3] = axes * step
         affine[:3, 3] = axes @ (low + (high - low - (shape - 1) * step) / 2)
         return Geometry((int(shape[0]), int(shape[1]), int(shape[2])), affine)
+
+    def toward_ras(self) -> Geometry:
+        """The same voxels, axes reordered and turned: I runs most nearly to the right, J to the front, K to the top."""
+        directions = np.abs(self.affine[:3, :3]) / np.linalg.norm(self.affine[:3, :3], axis=0)
+        order = max(permutations(range(3)), key=lambda axes: sum(directions[n, axis] for n, axis in enumerate(axes)))
+        affine = self.affine[:, [*order, 3]].copy()
+        shape = self.shape[order[0]], self.shape[order[1]], self.shape[order[2]]
+        for n in range(3):
+            if affine[n, n] < 0:
+                affine[:3, 3] += affine[:3, n] * (shape[n] - 1)
+                affine[:3, n] *= -1
+        return Geometry(shape, affine)
 
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, Geometry) and self.shape == other.shape and np.array_equal(self.affine, other.affine)

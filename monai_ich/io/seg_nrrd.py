@@ -2,7 +2,7 @@
 
 The header follows 3D Slicer's own writer. Without ``_Layer`` only one segment loads and without ``_ID`` names and
 colors are lost, in silence; both are always written. NRRD as ITK reads it cannot hold a shear: a tilted grid is written
-as its orthogonal copy (nearest neighbor, grown field of view).
+as its orthogonal copy (grown field of view, each label's volume kept).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from monai_ich.core.errors import InputError, LabelError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Code, Label, LabelSet, label_of
+from monai_ich.core.relabel import resample_labels
 from monai_ich.core.volume import LabelMap
 
 _LPS = ("left-posterior-superior", "lps")
@@ -74,19 +75,6 @@ def read_seg_nrrd(path: Path, labels: LabelSet) -> LabelMap:
         raise InputError("NOT_SEG_NRRD", f"A segmentation lies in LPS or RAS space, found {space[:40]}: save it anew.")
     geometry = Geometry.from_lps(data.shape, affine) if space in _LPS else Geometry(data.shape, affine)
     return LabelMap(_relabeled(data, _segments(header), labels), geometry, labels)
-
-
-def resample_labels(labels: LabelMap, geometry: Geometry) -> LabelMap:
-    """Nearest neighbor onto another grid; background outside."""
-    matrix = np.linalg.inv(labels.geometry.affine) @ geometry.affine
-    i, j = np.arange(geometry.shape[0])[:, None], np.arange(geometry.shape[1])[None, :]
-    out = np.zeros(geometry.shape, np.uint8)
-    for k in range(geometry.shape[2]):
-        found = [np.rint(m[0] * i + m[1] * j + m[2] * k + m[3]).astype(np.intp) for m in matrix[:3]]
-        inside = np.logical_and.reduce([(f >= 0) & (f < n) for f, n in zip(found, labels.geometry.shape, strict=True)])
-        plane = labels.voxels[tuple(np.clip(f, 0, n - 1) for f, n in zip(found, labels.geometry.shape, strict=True))]
-        out[:, :, k] = np.where(inside, plane, 0)
-    return LabelMap(out, geometry, labels.labels)
 
 
 def _reference_geometry(geometry: Geometry) -> str:
