@@ -119,3 +119,33 @@ class RandCTNoised(Randomizable, MapTransform):
             noise = self.R.standard_normal(size=tuple(out[key].shape)).astype(np.float32)
             out[key] = out[key] + strength * torch.from_numpy(noise)
         return out
+
+
+class RandWindowd(Randomizable, MapTransform):
+    """Clip HU to a display window, as pictures exported from a viewer are: bone and air then sit at the ends.
+
+    Args:
+        keys: images ``(1, I, J, K)`` in HU plus `offset`.
+        windows_hu: low and high ends, one pair is drawn.
+        offset: what was added to HU.
+        prob: how often.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        windows_hu: Sequence[tuple[float, float]] = ((0.0, 80.0), (-20.0, 100.0), (-5.0, 85.0), (-50.0, 150.0)),
+        offset: float = 0.0,
+        prob: float = 0.15,
+    ) -> None:
+        MapTransform.__init__(self, keys)
+        self.windows_hu, self.offset, self.prob = tuple(windows_hu), offset, prob
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        if self.R.random() >= self.prob:
+            return out
+        low, high = self.windows_hu[self.R.randint(len(self.windows_hu))]
+        for key in self.key_iterator(out):
+            out[key] = torch.clamp(out[key], low + self.offset, high + self.offset)
+        return out

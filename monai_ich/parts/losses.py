@@ -18,7 +18,7 @@ class HemorrhageLoss(torch.nn.Module):
             counts in full, since the weighted mean is normalized.
     """
 
-    def __init__(self, background_weight: float = 0.2) -> None:
+    def __init__(self, background_weight: float = 0.5) -> None:
         super().__init__()
         self.background_weight = background_weight
 

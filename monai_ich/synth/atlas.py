@@ -47,6 +47,22 @@ def sample(maps: torch.Tensor, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor
     return out.reshape(maps.shape[0], *x.shape)
 
 
+def tentorium_mm(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Height of the tentorium, MNI mm, over (x, y): highest at the straight sinus, falling sideways and backward."""
+    ridge = torch.where(y > -48.0, -2.0 - 0.35 * (y + 48.0).clamp(0, 30), -2.0 + 0.28 * (y + 48.0))
+    return ridge - 21.0 * (1.0 - torch.exp(-x.abs() / 20.0)) - 0.06 * x.abs()
+
+
+def in_posterior_fossa(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    """Whether a point (MNI mm) lies below the tentorium."""
+    return (y < -9.0 - 0.55 * x.abs()) & (z < tentorium_mm(x, y))
+
+
+def falx_reaches(y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    """Whether the falx is at (y, z), MNI mm: all around the corpus callosum, above the skull base."""
+    return ((((y + 20.0) / 56.0) ** 2 + ((z - 4.0) / 44.0) ** 2) > 1) & (z > -8.0)
+
+
 def _signed_distance_mm(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     from scipy.ndimage import distance_transform_edt
 

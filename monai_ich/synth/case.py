@@ -16,8 +16,42 @@ from monai_ich.core.labels import Subtype
 
 
 @dataclass(frozen=True)
+class SkullDefect:
+    """What surgery left in the vault.
+
+    Args:
+        kind: ``"burr hole"``, ``"craniotomy"`` (a flap put back: a ring-shaped gap) or ``"craniectomy"`` (no bone).
+        center_mm: MNI mm; where the ray from the head's center meets the skull.
+        radius_mm: of the hole, the flap or the window.
+        bulge_mm: how far the brain stands out through a craniectomy; negative where it is sunken.
+        air_mm: depth of a pocket of air below the defect.
+    """
+
+    kind: str
+    center_mm: tuple[float, float, float]
+    radius_mm: float
+    bulge_mm: float = 0.0
+    air_mm: float = 0.0
+
+
+@dataclass(frozen=True)
+class Swelling:
+    """A scalp hematoma: a mimic, since it is blood outside of the skull."""
+
+    center_mm: tuple[float, float, float]
+    radius_mm: float
+    height_mm: float
+    hu: float
+
+
+@dataclass(frozen=True)
 class AnatomyCase:
-    """One head. Lengths in mm, angles in degrees, densities in HU."""
+    """One head. Lengths in mm, angles in degrees, densities in HU.
+
+    Args:
+        base_streak_hu: how much darker the band between the petrous bones is (beam hardening).
+        drain: a ventricular catheter from the frontal bone; -1 left, +1 right, 0 none.
+    """
 
     scale: tuple[float, float, float] = (0.91, 0.91, 0.91)
     warp_mm: float = 2.5
@@ -32,9 +66,17 @@ class AnatomyCase:
     csf_hu: float = 8.0
     bone_hu: float = 1200.0
     white_lesion_hu: float = 0.0
+    sinus_hu: float = 52.0
+    dura_hu: float = 52.0
+    dura_mm: float = 0.9
+    base_streak_hu: float = 4.0
     calcified: bool = True
+    calcified_ganglia: bool = False
     holder: bool = False
+    drain: int = 0
     infarct_mm: tuple[float, float, float, float] | None = None  # center and radius
+    defect: SkullDefect | None = None
+    swelling: Swelling | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +91,9 @@ class HemorrhageCase:
         center_mm: MNI mm; where the bleed starts (IPH, SAH) or is thickest (EDH, SDH).
         extent_mm: how far an extra-axial clot or SAH reaches from its center; rim of edema for IPH.
         roughness: how much noise shapes the outline.
+        place: ``"falx"`` or ``"tentorium"`` for an SDH along one of these; ``"convexity"`` for all else.
+        texture: standard deviation of the density inside, as a share of `hu` (old and fresh blood, swirls).
+        level_hu: how much denser the lowest part is than the highest (cells settle; the head lies on its back).
     """
 
     subtype: Subtype
@@ -58,11 +103,26 @@ class HemorrhageCase:
     center_mm: tuple[float, float, float]
     extent_mm: float
     roughness: float = 0.2
+    place: str = "convexity"
+    texture: float = 0.06
+    level_hu: float = 0.0
+
+    @property
+    def on_skull(self) -> bool:
+        """A clot between the skull's inner table and the brain, which it presses inward."""
+        return self.subtype in (Subtype.EDH, Subtype.SDH) and self.place == "convexity"
 
 
 @dataclass(frozen=True)
 class ScannerCase:
-    """How the head is scanned. Tilt is the gantry's; yaw, pitch, roll are the head's pose."""
+    """How the head is scanned. Tilt is the gantry's; yaw, pitch, roll are the head's pose.
+
+    Args:
+        cup_hu: how much darker (or brighter, if negative) the middle of the head is than its rim.
+        motion_mm: how far the head moves during a few slices.
+        metal_mm: a clip or coil with streaks, world mm.
+        window_hu: the export clips to this range, as 8-bit pictures of a window do.
+    """
 
     pixels: int = 160
     pixel_mm: float = 1.4
@@ -79,6 +139,10 @@ class ScannerCase:
     sharpen: float = 0.0
     gain: float = 1.0
     offset_hu: float = 0.0
+    cup_hu: float = 0.0
+    motion_mm: float = 0.0
+    metal_mm: tuple[float, float, float] | None = None
+    window_hu: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -117,9 +181,18 @@ _IPH_SITES = (
     ((25, -80, 12), 0.03),  # occipital lobe
 )
 _SAH_SITES = ((4, -8, -18), (42, 8, -4), (8, 40, 25), (45, -25, 35), (48, 20, 18), (25, -35, 60), (12, -40, -8))
-_MAX_ML = {Subtype.EDH: 90.0, Subtype.IPH: 90.0, Subtype.IVH: 40.0, Subtype.SAH: 40.0, Subtype.SDH: 120.0}
+_RANGE_ML = {  # volumes are log-uniform
+    Subtype.EDH: (0.8, 90.0),
+    Subtype.IPH: (0.2, 90.0),
+    Subtype.IVH: (0.4, 40.0),
+    Subtype.SAH: (0.8, 40.0),
+    Subtype.SDH: (1.5, 120.0),
+}
+_MAX_INFRATENTORIAL_ML = 25.0
+_WINDOWS_HU = ((0.0, 80.0), (0.0, 80.0), (-20.0, 100.0), (-5.0, 85.0), (-50.0, 150.0))  # of 8-bit exports
 _SHARE = {Subtype.EDH: 0.18, Subtype.IPH: 0.27, Subtype.IVH: 0.17, Subtype.SAH: 0.17, Subtype.SDH: 0.21}
 NO_BLEED_SHARE = 0.3
+Point = tuple[float, float, float]
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -134,7 +207,7 @@ def draw_anatomy(rng: np.random.Generator) -> AnatomyCase:
     infarct = (float(rng.choice([-1, 1]) * rng.uniform(25, 55)), rng.uniform(-75, 40), rng.uniform(-5, 45))
     return AnatomyCase(
         scale=tuple(float(v) for v in np.clip(size * shape, 0.8, 1.04)),  # type: ignore[arg-type]
-        warp_mm=rng.uniform(1.0, 3.8),
+        warp_mm=rng.uniform(0.6, 2.8),
         sulcus_threshold=0.35 + 0.4 * age + rng.normal(0, 0.05),
         fold_width=0.06 + 0.34 * age * rng.uniform(0.5, 1.2),
         ventricle_growth_mm=-0.8 + 6.0 * age * rng.uniform(0.2, 1.1),
@@ -146,45 +219,113 @@ def draw_anatomy(rng: np.random.Generator) -> AnatomyCase:
         csf_hu=rng.uniform(2.0, 14.0),
         bone_hu=rng.uniform(800.0, 1700.0),
         white_lesion_hu=float(rng.uniform(0, 12) * age * (rng.random() < 0.5)),
+        sinus_hu=rng.uniform(42.0, 74.0),
+        dura_hu=rng.uniform(44.0, 78.0),
+        dura_mm=rng.uniform(0.4, 1.2),
+        base_streak_hu=float(rng.uniform(-4.0, 14.0)),
         calcified=bool(rng.random() < 0.7),
+        calcified_ganglia=bool(rng.random() < 0.08),
         holder=bool(rng.random() < 0.5),
+        drain=int(rng.choice([-1, 1])) if rng.random() < 0.06 else 0,
         infarct_mm=(*infarct, rng.uniform(8, 28)) if rng.random() < 0.2 else None,
+        defect=draw_defect(rng) if rng.random() < 0.14 else None,
+        swelling=draw_swelling(rng) if rng.random() < 0.25 else None,
     )
 
 
-def draw_hemorrhage(rng: np.random.Generator, subtype: Subtype, side: int | None = None) -> HemorrhageCase:
-    """A bleed of one subtype at random: where, how large, how dense."""
+def draw_defect(rng: np.random.Generator) -> SkullDefect:
+    """What surgery left: a burr hole, a bone flap put back, or no bone."""
+    kind = str(rng.choice(["burr hole", "craniotomy", "craniectomy"], p=[0.35, 0.4, 0.25]))
+    center = _to_side(_on_vault(rng, (-40, 60), (10, 55)), int(rng.choice([-1, 1])))
+    radius_mm = {"burr hole": (4.0, 8.0), "craniotomy": (18.0, 45.0), "craniectomy": (30.0, 60.0)}[kind]
+    bulge_mm = rng.uniform(-6.0, 12.0) if kind == "craniectomy" else 0.0
+    return SkullDefect(kind, center, rng.uniform(*radius_mm), bulge_mm, float(rng.choice([0.0, rng.uniform(3, 9)])))
+
+
+def draw_swelling(rng: np.random.Generator) -> Swelling:
+    """A scalp hematoma."""
+    center = _to_side(_on_vault(rng, (-75, 80), (-5, 70)), int(rng.choice([-1, 1])))
+    return Swelling(center, rng.uniform(15.0, 55.0), rng.uniform(3.0, 14.0), rng.uniform(38.0, 75.0))
+
+
+def _on_vault(rng: np.random.Generator, azimuth_deg: tuple[float, float], elevation_deg: tuple[float, float]) -> Point:
+    """A direction from the center of the head to its right vault, as a point well outside or near the skull."""
+    a, e = math.radians(rng.uniform(*azimuth_deg)), math.radians(rng.uniform(*elevation_deg))
+    return (70 * math.cos(a) * math.cos(e), -18 + 88 * math.sin(a) * math.cos(e), 10 + 75 * math.sin(e))
+
+
+def _to_side(point: Point, side: int) -> Point:
+    return (side * point[0], point[1], point[2])
+
+
+def draw_hemorrhage(
+    rng: np.random.Generator, subtype: Subtype, side: int | None = None, range_ml: tuple[float, float] | None = None
+) -> HemorrhageCase:
+    """A bleed of one subtype at random: where, how large, how dense; `range_ml` narrows its volume."""
     side = side or int(rng.choice([-1, 1]))
-    volume_ml = _log_uniform(rng, 0.4, _MAX_ML[subtype])
-    hu = rng.uniform(52.0, 82.0)
-    extent_mm, roughness = 0.0, rng.uniform(0.1, 0.4)
-    if subtype is Subtype.IPH:
-        sites, weights = zip(*_IPH_SITES, strict=True)
-        site = np.asarray(sites[rng.choice(len(sites), p=weights)], float)
-        extent_mm = rng.uniform(0.0, 9.0)
-    elif subtype is Subtype.SAH:
-        site = np.asarray(_SAH_SITES[rng.integers(len(_SAH_SITES))], float)
-        extent_mm = rng.uniform(15.0, 60.0)
-        hu = rng.uniform(48.0, 72.0)
-    elif subtype is Subtype.IVH:
-        site = np.array([12.0, -10.0, 12.0])
-        extent_mm = rng.uniform(10.0, 70.0)
-    else:  # on the convexity: a direction from the center of the head
-        azimuth, elevation = (
-            rng.uniform(-55, 60) if subtype is Subtype.SDH else rng.uniform(-50, 55),
-            rng.uniform(0, 50),
-        )
-        a, e = math.radians(azimuth), math.radians(elevation)
-        site = np.array([70 * math.cos(a) * math.cos(e), -18 + 88 * math.sin(a) * math.cos(e), 10 + 75 * math.sin(e)])
-        if subtype is Subtype.SDH:
-            extent_mm = float(np.clip(30.0 + 8.5 * volume_ml**0.42, 32.0, 95.0)) * rng.uniform(0.85, 1.3)
-            if rng.random() < 0.25:  # subacute and chronic
-                hu = rng.uniform(18.0, 45.0)
-        else:
-            extent_mm = float(np.clip(16.0 + 3.2 * volume_ml**0.6, 18.0, 50.0)) * rng.uniform(0.85, 1.2)
-    jitter = rng.normal(0, 5.0, 3) if subtype in (Subtype.IPH, Subtype.SAH) else np.zeros(3)
-    x, y, z = site * [side, 1, 1] + jitter
-    return HemorrhageCase(subtype, volume_ml, float(hu), side, (float(x), float(y), float(z)), extent_mm, roughness)
+    bleed = HemorrhageCase(
+        subtype,
+        volume_ml=_log_uniform(rng, *(range_ml or _RANGE_ML[subtype])),
+        hu=float(rng.uniform(47.0, 82.0)),
+        side=side,
+        center_mm=(side * 12.0, -10.0, 12.0),
+        extent_mm=0.0,
+        roughness=float(rng.uniform(0.1, 0.4)),
+        texture=float(rng.uniform(0.02, 0.15)),
+        level_hu=float(rng.uniform(5.0, 25.0) if rng.random() < 0.12 else 0.0),
+    )
+    return {
+        Subtype.EDH: _draw_edh,
+        Subtype.IPH: _draw_iph,
+        Subtype.IVH: lambda rng, bleed: replace(bleed, extent_mm=rng.uniform(10.0, 70.0)),
+        Subtype.SAH: _draw_sah,
+        Subtype.SDH: _draw_sdh,
+    }[subtype](rng, bleed)
+
+
+def _jittered(rng: np.random.Generator, point: Point, side: int) -> Point:
+    x, y, z = np.asarray(_to_side(point, side)) + rng.normal(0, 5.0, 3)
+    return (float(x), float(y), float(z))
+
+
+def _draw_iph(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase:
+    sites, weights = zip(*_IPH_SITES, strict=True)
+    site = _jittered(rng, sites[rng.choice(len(sites), p=weights)], bleed.side)
+    most_ml = _MAX_INFRATENTORIAL_ML if site[2] < -20.0 and site[1] < -15.0 else math.inf
+    return replace(bleed, center_mm=site, extent_mm=rng.uniform(0.0, 12.0), volume_ml=min(bleed.volume_ml, most_ml))
+
+
+def _draw_sah(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase:
+    site = _jittered(rng, _SAH_SITES[rng.integers(len(_SAH_SITES))], bleed.side)
+    return replace(bleed, center_mm=site, extent_mm=rng.uniform(15.0, 60.0), hu=rng.uniform(52.0, 75.0))
+
+
+def _draw_edh(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase:
+    """A lens: its greatest thickness is 0.3 to 0.7 of its radius."""
+    ratio = rng.uniform(0.3, 0.7)
+    extent_mm = (2000.0 * bleed.volume_ml / (math.pi * ratio)) ** (1 / 3)
+    site = _to_side(_on_vault(rng, (-50, 55), (-25, 45)), bleed.side)
+    return replace(bleed, center_mm=site, extent_mm=float(np.clip(extent_mm, 10.0, 55.0)))
+
+
+def _draw_sdh(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase:
+    """A crescent, thin for its reach; one in five along falx or tentorium; one in four not fresh."""
+    thickness_mm = min(_log_uniform(rng, 3.0, 18.0), 1.8 * bleed.volume_ml**0.45)  # a crescent, not a lens
+    extent_mm = math.sqrt(1000.0 * bleed.volume_ml / (math.pi * 0.6 * thickness_mm))
+    place = str(rng.choice(["convexity", "falx", "tentorium"], p=[0.8, 0.12, 0.08]))
+    center = {
+        "convexity": _on_vault(rng, (-55, 60), (0, 55)),
+        "falx": (2.0, rng.uniform(-70.0, 45.0), rng.uniform(25.0, 60.0)),
+        "tentorium": (20.0, rng.uniform(-65.0, -50.0), -10.0),
+    }[place]
+    if place != "convexity":
+        bleed = replace(bleed, volume_ml=min(bleed.volume_ml, rng.uniform(4.0, 15.0)))
+        extent_mm = rng.uniform(22.0, 50.0)
+    if rng.random() < 0.25:
+        bleed = replace(bleed, hu=rng.uniform(20.0, 48.0), level_hu=float(rng.choice([0.0, rng.uniform(8.0, 30.0)])))
+    return replace(
+        bleed, place=place, center_mm=_to_side(center, bleed.side), extent_mm=float(np.clip(extent_mm, 26.0, 100.0))
+    )
 
 
 def _draw_hemorrhages(rng: np.random.Generator) -> tuple[HemorrhageCase, ...]:
@@ -195,14 +336,19 @@ def _draw_hemorrhages(rng: np.random.Generator) -> tuple[HemorrhageCase, ...]:
     count = 1 + int(rng.random() < 0.45) + int(rng.random() < 0.2)
     chosen = rng.choice(len(kinds), size=count, replace=False, p=weights)
     bleeds = [draw_hemorrhage(rng, kinds[i]) for i in chosen]
+    for bleed in tuple(bleeds):
+        if bleed.subtype is Subtype.SDH and rng.random() < 0.2:  # on both sides
+            bleeds.append(draw_hemorrhage(rng, Subtype.SDH, -bleed.side))
+        if bleed.subtype is Subtype.IPH and rng.random() < 0.25:  # several contusions
+            bleeds += [draw_hemorrhage(rng, Subtype.IPH, range_ml=(0.2, 10.0)) for _ in range(rng.integers(1, 4))]
     return tuple(sorted(bleeds, key=lambda b: b.subtype))
 
 
 def natural_shift_mm(rng: np.random.Generator, bleeds: tuple[HemorrhageCase, ...]) -> float:
     """A shift that fits the bleeds, away from them, but varied enough that neither predicts the other."""
     mass = sum(-b.side * b.volume_ml for b in bleeds if b.subtype in (Subtype.EDH, Subtype.IPH, Subtype.SDH))
-    shift = mass * rng.uniform(0.0, 0.2)
-    if rng.random() < 0.15:  # edema or tumor without visible blood
+    shift = mass * rng.uniform(0.0, 0.25)
+    if rng.random() < 0.2:  # edema or tumor without visible blood
         shift += rng.choice([-1, 1]) * rng.uniform(2.0, 14.0)
     return float(np.clip(shift, -17.0, 17.0))
 
@@ -222,12 +368,16 @@ def draw_scanner(rng: np.random.Generator) -> ScannerCase:
         offset_mm=(float(rng.normal(0, 8)), float(rng.normal(0, 8))),
         bottom_mm=float(rng.uniform(-75, -52) if rng.random() < 0.85 else rng.uniform(-52, -25)),
         top_mm=float(rng.uniform(80, 105) if rng.random() < 0.9 else rng.uniform(60, 80)),
-        noise_hu=float(rng.uniform(1.5, 7.0)) * (1.5 if thin else 1.0),
+        noise_hu=float(rng.uniform(1.5, 7.0)) * (1.25 if thin else 1.0),
         noise_blur_mm=float(rng.uniform(0.4, 1.2)),
         blur_mm=float(rng.uniform(0.3, 0.75)),
         sharpen=float(rng.uniform(0, 0.8) if rng.random() < 0.3 else 0.0),
         gain=float(rng.normal(1.0, 0.02)),
         offset_hu=float(rng.normal(0, 2.0)),
+        cup_hu=float(rng.normal(0, 3.0)),
+        motion_mm=float(rng.uniform(1.5, 6.0) if rng.random() < 0.07 else 0.0),
+        metal_mm=tuple(float(v) for v in rng.normal([0, -5, 10], [35, 45, 30])) if rng.random() < 0.05 else None,  # type: ignore[arg-type]
+        window_hu=_WINDOWS_HU[rng.integers(len(_WINDOWS_HU))] if rng.random() < 0.12 else None,
     )
 
 
@@ -242,6 +392,7 @@ def with_hemorrhages(case: HeadCase, wanted: dict[Subtype, float], *, side: int 
     """The same head and scan with the given bleeds (subtype to mL) instead of its own."""
     rng = np.random.default_rng([case.seed, 1])
     bleeds = tuple(
-        replace(draw_hemorrhage(rng, kind, side), volume_ml=ml, hu=68.0) for kind, ml in sorted(wanted.items())
+        replace(draw_hemorrhage(rng, kind, side, (ml, ml)), hu=68.0, place="convexity", volume_ml=ml)
+        for kind, ml in sorted(wanted.items())
     )
     return replace(case, hemorrhages=bleeds, shift_mm=natural_shift_mm(rng, bleeds))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy, Subtype
@@ -17,7 +18,7 @@ from monai_ich.synth.head import Head
 from monai_ich.synth.scanner import blur, expose, fine_offsets_mm, plane_points, scan_geometry
 from monai_ich.synth.tissue import paint
 
-_MAX_BONE_SHARE = 0.2  # blood is not labeled where more bone than this shines into the voxel
+_MAX_BONE_SHARE = 0.12  # blood is not labeled where more bone than this shines into the voxel
 _COARSEST_PIXEL_MM = 1.0  # finer pixels than this are interpolated from a grid of this size
 
 
@@ -29,11 +30,13 @@ class Truth:
         volume_ml: by subtype, from partial-volume shares (not from the voxel labels).
         midline_shift_mm: positive to the patient's right.
         cavity_ml: intracranial cavity inside the field of view.
+        thickness_mm: of each subtype with a clot on the skull (EDH, SDH), the largest.
     """
 
     volume_ml: dict[str, float]
     midline_shift_mm: float
     cavity_ml: float
+    thickness_mm: dict[str, float]
 
     @property
     def total_ml(self) -> float:
@@ -43,13 +46,18 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class SyntheticScan:
-    """A scan with its truth; all on one grid."""
+    """A scan with its truth; all on one grid.
+
+    Args:
+        bone: share of bone in each voxel, 0..1.
+    """
 
     case: HeadCase
     ct: CTVolume
     labels: LabelMap
     anatomy: LabelMap
     truth: Truth
+    bone: NDArray[np.float32]
 
 
 def synthesize(case: HeadCase, device: torch.device | str = "cpu") -> SyntheticScan:
@@ -80,19 +88,27 @@ def _synthesize(case: HeadCase, device: torch.device) -> SyntheticScan:
         {s.name: round(float(v), 4) for s, v in zip(Subtype, shares[0].sum((1, 2, 3)) * coarse.voxel_ml, strict=True)},
         round(head.shift_mm, 3),
         round(float(shares[1].sum() * coarse.voxel_ml), 2),
+        {s.name: round(v, 2) for s in Subtype if (v := _thickness_mm(head, s))},
     )
     size = geometry.shape[:2]
-    rim = blur(torch.stack(bone, -1), case.scanner.blur_mm / coarse.spacing_mm[0])
+    hard = torch.stack(bone, -1)
+    rim = blur(hard, case.scanner.blur_mm / coarse.spacing_mm[0])
     image = _resize(torch.stack(hu, -1)[None], size)[0]
     generator = torch.Generator().manual_seed(case.seed + 7)
-    image = expose(image, case.scanner, case.scanner.pixel_mm, generator)
+    image = expose(image, case.scanner, geometry, generator)
     return SyntheticScan(
         case,
         CTVolume(np.rint(image.cpu().numpy()).astype(np.float32), geometry),
         LabelMap(_winner(_resize(shares[0] * (rim < _MAX_BONE_SHARE), size)), geometry, Subtype),
         LabelMap(_winner(_resize(shares[1], size)), geometry, Anatomy),
         truth,
+        _resize(hard[None], size)[0].cpu().numpy(),
     )
+
+
+def _thickness_mm(head: Head, subtype: Subtype) -> float:
+    bleeds = zip(head.case.hemorrhages, head.sizes, strict=True)
+    return max((size for bleed, size in bleeds if bleed.subtype is subtype and bleed.on_skull), default=0.0)
 
 
 def _coarser(geometry: Geometry) -> Geometry:

@@ -14,13 +14,22 @@ import torch
 import torch.nn.functional as F
 
 from monai_ich.core.labels import Subtype
-from monai_ich.synth.atlas import SHAPE, SPACING_MM, Atlas, load_atlas, sample
-from monai_ich.synth.case import HeadCase, HemorrhageCase
+from monai_ich.synth.atlas import (
+    SHAPE,
+    SPACING_MM,
+    Atlas,
+    falx_reaches,
+    in_posterior_fossa,
+    load_atlas,
+    sample,
+    tentorium_mm,
+)
+from monai_ich.synth.case import HeadCase, HemorrhageCase, Point
 
 CENTER_MM = (0.0, -18.0, 10.0)  # the middle of the head, MNI mm
-_NOISE_SPACING_MM = (45.0, 45.0, 45.0, 40.0, 9.0, 16.0, 6.0, 12.0)
+_NOISE_SPACING_MM = (60.0, 60.0, 60.0, 50.0, 9.0, 16.0, 6.0, 12.0)
 WARP, SKULL, FOLD, BLOB, FINE, FACE = slice(0, 3), 3, 4, 5, 6, 7
-EXTRA_AXIAL = (Subtype.EDH, Subtype.SDH)
+_EXTRA_AXIAL = (Subtype.EDH, Subtype.SDH)
 _MAX_THICKNESS_MM = {Subtype.EDH: 38.0, Subtype.SDH: 28.0}
 
 
@@ -31,10 +40,11 @@ class Fields:
     Args:
         hx, hy, hz: undisturbed head, MNI mm.
         bx, by, bz: brain before the mass effect, MNI mm.
-        depth: mm below the inner table; negative in bone and outside.
+        depth: mm below the inner table (below the dura where surgery left no bone); negative in bone and outside.
         tissue: ``(4, *S)`` gray, white, distance to lateral + third ventricles, to the fourth (see `Atlas`).
         noise: ``(8, *S)`` smooth noise of unit variance (channels named in this module).
-        clots: for each extra-axial bleed, its thickness in mm at the point's place on the skull.
+        clots: for each bleed on the skull, its thickness in mm at the point's place on the skull.
+        defect_mm: tangential distance from the axis of the skull defect; 1 m where there is none.
     """
 
     hx: torch.Tensor
@@ -47,6 +57,7 @@ class Fields:
     tissue: torch.Tensor
     noise: torch.Tensor
     clots: tuple[torch.Tensor, ...]
+    defect_mm: torch.Tensor
 
 
 def _noise_maps(seed: int) -> torch.Tensor:
@@ -95,7 +106,10 @@ class Head:
         self.noise = _noise_maps(case.seed).to(self.device)
         self.rotation = _rotation(case.scanner.rotation_deg).to(self.device)
         self.scale_mm = sum(case.anatomy.scale) / 3.0
-        self.sites = [self._on_skull(b) if b.subtype in EXTRA_AXIAL else b.center_mm for b in case.hemorrhages]
+        self.sites = [self.on_skull(b.center_mm) if b.on_skull else b.center_mm for b in case.hemorrhages]
+        defect, swelling = case.anatomy.defect, case.anatomy.swelling
+        self.defect_site = self.on_skull(defect.center_mm) if defect else None
+        self.swelling_site = self.on_skull(swelling.center_mm) if swelling else None
         self.sizes = [0.0] * len(case.hemorrhages)
         self.push_mm = 0.0
         self.shift_mm = self._solve()
@@ -121,19 +135,25 @@ class Head:
         hx, hy, hz = x + warp[0] * torch.tanh(x.abs() / 20.0), y + warp[1], z + warp[2]
         hull = sample(self.atlas.hull, hx, hy, hz)[0] * self.scale_mm
         depth = self.case.anatomy.csf_gap_mm - hull
+        defect, defect_mm = self.case.anatomy.defect, torch.full_like(hx, 1000.0)
+        if defect and self.defect_site:
+            defect_mm = tangential_mm(self.defect_site, hx, hy, hz)
+            if defect.bulge_mm:
+                depth = depth + defect.bulge_mm * (1.0 - (defect_mm / defect.radius_mm) ** 2).clamp_min(0)
         clots = tuple(
             self._bump(i, b, hx, hy, hz, noise).mul(self.sizes[i])
             for i, b in enumerate(self.case.hemorrhages)
-            if b.subtype in EXTRA_AXIAL
+            if b.on_skull
         )
         bx, by, bz = self._before_mass(hx, hy, hz, depth, clots)
-        return Fields(hx, hy, hz, bx, by, bz, depth, sample(self.atlas.tissue, bx, by, bz), noise, clots)
+        tissue = sample(self.atlas.tissue, bx, by, bz)
+        return Fields(hx, hy, hz, bx, by, bz, depth, tissue, noise, clots, defect_mm)
 
     # -- bleeds --------------------------------------------------------------------------------------------------
-    def _on_skull(self, bleed: HemorrhageCase) -> tuple[float, float, float]:
-        """Where the ray from the head's center through the bleed's site meets the hull."""
+    def on_skull(self, point_mm: Point) -> Point:
+        """Where the ray from the head's center through a point (MNI mm) meets the hull."""
         center = torch.tensor(CENTER_MM, device=self.device)
-        ray = torch.tensor(bleed.center_mm, device=self.device) - center
+        ray = torch.tensor(point_mm, device=self.device) - center
         points = center + torch.linspace(0.3, 1.6, 131, device=self.device)[:, None] * ray
         hull = sample(self.atlas.hull, *points.T)[0]
         x, y, z = points[int(hull.abs().argmin())].tolist()
@@ -150,41 +170,43 @@ class Head:
     ) -> torch.Tensor:
         """Relative thickness (0..1) of an extra-axial clot: EDH a lens, SDH a crescent; never across the falx."""
         cx, cy, cz = self.sites[index]
-        dx, dy, dz = hx - cx, hy - cy, hz - cz
-        square = dx * dx + dy * dy + dz * dz
         if bleed.subtype is Subtype.EDH:
-            nx, ny, nz = (c - m for c, m in zip((cx, cy, cz), CENTER_MM, strict=True))
-            length = math.sqrt(nx * nx + ny * ny + nz * nz)
-            outward = (dx * nx + dy * ny + dz * nz) / length
-            bump = 1.0 - (square - outward * outward) / bleed.extent_mm**2
-            bump = bump * (outward > -60.0)
+            bump = 1.0 - (tangential_mm((cx, cy, cz), hx, hy, hz) / bleed.extent_mm) ** 2
         else:
+            square = (hx - cx) ** 2 + (hy - cy) ** 2 + (hz - cz) ** 2
             bump = 1.0 - (square / bleed.extent_mm**2) ** 2
             bump = bump * (1.0 + 0.8 * bleed.roughness * noise[BLOB]) * ((hz + 32.0) / 12.0).clamp(0, 1)
         return (bump * ((bleed.side * hx - 1.0) / 7.0).clamp(0, 1)).clamp(0, 1)
 
     def scores(self, f: Fields) -> list[torch.Tensor]:
         """For each bleed a field whose lowest values it fills first; infinite where it cannot be."""
-        extra = iter(f.clots)
+        clots = iter(f.clots)
         taken = torch.zeros_like(f.depth, dtype=torch.bool)
         scores = []
         for i, bleed in enumerate(self.case.hemorrhages):
-            if bleed.subtype in EXTRA_AXIAL:
-                bump = next(extra) / self.sizes[i] if self.sizes[i] else self._bump(i, bleed, f.hx, f.hy, f.hz, f.noise)
+            if bleed.on_skull:
+                bump = next(clots) / self.sizes[i] if self.sizes[i] else self._bump(i, bleed, f.hx, f.hy, f.hz, f.noise)
                 score = torch.where((f.depth > 0) & (bump > 0.02), f.depth / bump.clamp_min(0.02), torch.inf)
+            elif bleed.subtype is Subtype.SDH:
+                score = _fold_score(bleed, f)
             else:
-                score = _inside_score(bleed, self.sites[i], f, self.ventricles(f), self.csf(f))
+                score = self._inside_score(bleed, self.sites[i], f)
             scores.append(score)
         for i, bleed in enumerate(self.case.hemorrhages):  # a clot outside the brain leaves no room for others
-            if bleed.subtype in EXTRA_AXIAL:
+            if bleed.subtype in _EXTRA_AXIAL:
                 scores[i] = torch.where(taken, torch.inf, scores[i])
                 taken = taken | (scores[i] <= self.sizes[i])
         for i, bleed in enumerate(self.case.hemorrhages):
-            if bleed.subtype not in EXTRA_AXIAL:
+            if bleed.subtype not in _EXTRA_AXIAL:
                 scores[i] = torch.where(taken, torch.inf, scores[i])
                 if bleed.subtype is Subtype.IPH:
                     taken = taken | (scores[i] <= self.sizes[i])
         return scores
+
+    def height_mm(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Height of head points above the table, but for a constant: the patient lies on the back."""
+        up = self.rotation[1].tolist()
+        return up[0] * x + up[1] * y + up[2] * z
 
     def ventricles(self, f: Fields) -> torch.Tensor:
         """Signed distance (mm) to the ventricles' wall, negative inside; the pressed side is narrower."""
@@ -207,6 +229,29 @@ class Head:
         inward = (f.depth - a.csf_gap_mm - 7.0).clamp_min(0) / 14.0
         fold = 1.0 - (f.noise[FOLD].abs() / width + inward).clamp(0, 1)
         return torch.maximum(share, fold * (f.bz > -25.0))
+
+    def _inside_score(self, bleed: HemorrhageCase, site: Point, f: Fields) -> torch.Tensor:
+        """Scores of the bleeds inside the dura: distance from the site (IPH, SAH), height in the ventricle (IVH)."""
+        ventricles, csf = self.ventricles(f), self.csf(f)
+        cx, cy, cz = site
+        if bleed.subtype is Subtype.IVH:
+            if bleed.roughness < 0.25:  # blood settles
+                score = self.height_mm(f.hx, f.hy, f.hz) + 4.0 * bleed.roughness * f.noise[BLOB]
+            else:
+                away = ((f.bx - cx) ** 2 + (f.by - cy) ** 2 + (f.bz - cz) ** 2).sqrt()
+                score = away + 12.0 * bleed.roughness * f.noise[BLOB]
+            return torch.where(ventricles < -0.2, score, torch.inf)
+        stretch = 0.75 + 0.5 * abs(math.sin(7.0 * cx + cy))  # an elongated clot, fixed by its place
+        distance = (
+            (f.hx - cx) ** 2 + ((f.hy - cy) / (0.7 + 0.6 * stretch)) ** 2 + ((f.hz - cz) / (1.6 - 0.6 * stretch)) ** 2
+        )
+        score = distance.sqrt() * (1.0 + 0.5 * bleed.roughness * f.noise[BLOB]).clamp_min(0.5)
+        if bleed.subtype is Subtype.IPH:
+            below = bool(in_posterior_fossa(*(torch.tensor(c) for c in site)))
+            room = (f.depth > 2.5) & (ventricles > 0.5) & (csf < 0.9)
+            return torch.where(room & (in_posterior_fossa(f.bx, f.by, f.bz) == below), score, torch.inf)
+        room = (csf > 0.5) & (f.depth > 0.8) & (ventricles > 0.5) & (f.hz > -55.0)
+        return torch.where(room, score, torch.inf)
 
     # -- mass effect ---------------------------------------------------------------------------------------------
     def _before_mass(
@@ -235,7 +280,7 @@ class Head:
         return bx, by, bz
 
     def _push_center(self) -> float:
-        masses = [b for b in self.case.hemorrhages if b.subtype in (*EXTRA_AXIAL, Subtype.IPH)]
+        masses = [b for b in self.case.hemorrhages if b.subtype in (*_EXTRA_AXIAL, Subtype.IPH)]
         mean = sum(b.center_mm[1] * b.volume_ml for b in masses) / max(sum(b.volume_ml for b in masses), 1e-6)
         return max(-22.0, min(20.0, mean))
 
@@ -264,7 +309,7 @@ class Head:
         x, y, z = (v.to(self.device) for v in torch.meshgrid(*axes, indexing="ij"))
         cell_ml = step**3 * math.prod(self.case.anatomy.scale) / 1000.0
         bleeds = self.case.hemorrhages
-        first = [i for i, b in enumerate(bleeds) if b.subtype in EXTRA_AXIAL]
+        first = [i for i, b in enumerate(bleeds) if b.subtype in _EXTRA_AXIAL]
         second = [i for i, b in enumerate(bleeds) if b.subtype is Subtype.IPH]
         third = [i for i, b in enumerate(bleeds) if b.subtype in (Subtype.IVH, Subtype.SAH)]
         for group in (first, second, third):
@@ -287,25 +332,24 @@ class Head:
         return min(size, _MAX_THICKNESS_MM.get(bleed.subtype, math.inf))
 
 
-def _inside_score(
-    bleed: HemorrhageCase, site: tuple[float, float, float], f: Fields, ventricles: torch.Tensor, csf: torch.Tensor
-) -> torch.Tensor:
-    """Scores of the bleeds inside the dura: distance from the site (IPH, SAH), height in the ventricle (IVH)."""
-    cx, cy, cz = site
-    if bleed.subtype is Subtype.IVH:
-        if bleed.roughness < 0.25:  # blood settles: the head lies on its back
-            score = f.hy + 4.0 * bleed.roughness * f.noise[BLOB]
-        else:
-            score = ((f.bx - cx) ** 2 + (f.by - cy) ** 2 + (f.bz - cz) ** 2).sqrt() + 12.0 * bleed.roughness * f.noise[
-                BLOB
-            ]
-        return torch.where(ventricles < -0.2, score, torch.inf)
-    stretch = 0.75 + 0.5 * abs(math.sin(7.0 * cx + cy))  # an elongated clot, fixed by its place
-    distance = (
-        (f.hx - cx) ** 2 + ((f.hy - cy) / (0.7 + 0.6 * stretch)) ** 2 + ((f.hz - cz) / (1.6 - 0.6 * stretch)) ** 2
-    )
-    score = distance.sqrt() * (1.0 + 0.5 * bleed.roughness * f.noise[BLOB]).clamp_min(0.5)
-    if bleed.subtype is Subtype.IPH:
-        return torch.where((f.depth > 2.5) & (ventricles > 0.5) & (csf < 0.9), score, torch.inf)
-    room = (csf > 0.5) & (f.depth > 0.8) & (ventricles > 0.5) & (f.hz > -55.0)
-    return torch.where(room, score, torch.inf)
+def tangential_mm(site: Point, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    """Distance of head points from the ray through a site on the skull; 1 m for points deeper than 45 mm."""
+    axis = [s - c for s, c in zip(site, CENTER_MM, strict=True)]
+    length = math.sqrt(sum(a * a for a in axis))
+    dx, dy, dz = x - site[0], y - site[1], z - site[2]
+    outward = (dx * axis[0] + dy * axis[1] + dz * axis[2]) / length
+    square = dx * dx + dy * dy + dz * dz - outward * outward
+    return torch.where(outward > -45.0, square.clamp_min(0).sqrt(), 1000.0)
+
+
+def _fold_score(bleed: HemorrhageCase, f: Fields) -> torch.Tensor:
+    """Score of a subdural clot along the falx (beside it) or the tentorium (on top of it): a thin leaf."""
+    cx, cy, cz = bleed.center_mm
+    if bleed.place == "falx":
+        above, there = bleed.side * f.bx - 0.6, falx_reaches(f.by, f.bz) & (f.depth > 1.0)
+        square = (f.by - cy) ** 2 + (f.bz - cz) ** 2
+    else:
+        above, there = f.bz - tentorium_mm(f.bx, f.by) - 0.6, (f.by < -38) & (bleed.side * f.bx > 2) & (f.depth > 1.0)
+        square = (f.bx - cx) ** 2 + (f.by - cy) ** 2
+    leaf = (1.0 - square / bleed.extent_mm**2) * (1.0 + 0.8 * bleed.roughness * f.noise[BLOB])
+    return torch.where(there & (above > 0) & (leaf > 0.05), above / leaf.clamp(0.05, 1.0), torch.inf)

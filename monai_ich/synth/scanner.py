@@ -62,15 +62,55 @@ def blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
     return x[:, 0].permute(1, 2, 0)
 
 
-def expose(hu: torch.Tensor, s: ScannerCase, pixel_mm: float, generator: torch.Generator) -> torch.Tensor:
-    """Blur, sharpening kernel, beam hardening, correlated noise; HU in, HU out, ``(I, J, K)``."""
+def expose(hu: torch.Tensor, s: ScannerCase, geometry: Geometry, generator: torch.Generator) -> torch.Tensor:
+    """What the scanner makes of exact HU ``(I, J, K)`` on its grid: blur, kernel, beam hardening, motion, metal,
+    cupping, correlated noise, and the window of the export."""
+    pixel_mm = geometry.spacing_mm[0]
     image = blur(hu, s.blur_mm / pixel_mm)
     if s.sharpen:
         image = image + s.sharpen * (image - blur(image, 1.2 / pixel_mm))
     dense = blur((hu > 300).float(), 9.0 / pixel_mm)  # beam hardening brightens next to bone
     image = image * s.gain + s.offset_hu + 6.0 * dense * (image > -200)
+    if s.cup_hu:
+        image = image + s.cup_hu * _bowl(hu) * (image > -200)
+    if s.motion_mm:
+        image = _moved(image, s.motion_mm / pixel_mm, generator)
+    if s.metal_mm:
+        image = image + _metal_hu(s.metal_mm, geometry, hu.device)
     noise = torch.randn(hu.shape, generator=generator).to(hu.device)
     noise = blur(noise, s.noise_blur_mm / pixel_mm)
     noise = noise / noise.std().clamp_min(1e-6)
     body = 0.35 + 0.65 * blur((hu > -200).float(), 6.0 / pixel_mm)
-    return (image + s.noise_hu * body * noise).clamp(-1024.0, 3071.0)
+    image = (image + s.noise_hu * body * noise).clamp(-1024.0, 3071.0)
+    return image.clamp(*s.window_hu) if s.window_hu else image
+
+
+def _bowl(hu: torch.Tensor) -> torch.Tensor:
+    """-1 in the middle of the image to +1 at its edge, in plane."""
+    i = torch.linspace(-1.4, 1.4, hu.shape[0], device=hu.device)[:, None, None]
+    j = torch.linspace(-1.4, 1.4, hu.shape[1], device=hu.device)[None, :, None]
+    return (2.0 * (i * i + j * j) - 1.0).clamp(max=1.0)
+
+
+def _moved(image: torch.Tensor, pixels: float, generator: torch.Generator) -> torch.Tensor:
+    """A few slices hold the head twice, a little apart: it moved while they were taken."""
+    count = image.shape[2]
+    first = int(torch.randint(0, count, (1,), generator=generator))
+    angle = 2.0 * math.pi * float(torch.rand(1, generator=generator))
+    step = (round(pixels * math.cos(angle)), round(pixels * math.sin(angle)))
+    run = slice(first, min(count, first + max(2, count // 8)))
+    out = image.clone()
+    out[:, :, run] = 0.65 * image[:, :, run] + 0.35 * torch.roll(image[:, :, run], step, (0, 1))
+    return out
+
+
+def _metal_hu(where_mm: tuple[float, float, float], geometry: Geometry, device: torch.device) -> torch.Tensor:
+    """A clip of 4 mm and the bright and dark streaks that start from it, added to the image."""
+    i, j, k = (float(v) for v in geometry.to_voxel(where_mm))
+    rows, columns, slices = geometry.shape
+    x = (torch.arange(rows, device=device) - i)[:, None, None] * geometry.spacing_mm[0]
+    y = (torch.arange(columns, device=device) - j)[None, :, None] * geometry.spacing_mm[1]
+    near = torch.exp(-0.5 * ((torch.arange(slices, device=device) - k) * geometry.spacing_mm[2] / 3.0) ** 2)
+    radius, angle = torch.sqrt(x * x + y * y), torch.atan2(y, x)
+    streaks = 120.0 * torch.cos(9.0 * angle + 3.0 * torch.sin(2.0 * angle)) * torch.exp(-radius / 25.0)
+    return (streaks + 3000.0 * (radius < 2.0)) * near

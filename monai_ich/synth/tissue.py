@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from monai_ich.core.labels import Anatomy, Subtype
-from monai_ich.synth.head import BLOB, EXTRA_AXIAL, FACE, FINE, SKULL, Fields, Head
+from monai_ich.synth.atlas import falx_reaches, in_posterior_fossa, tentorium_mm
+from monai_ich.synth.case import HemorrhageCase
+from monai_ich.synth.head import BLOB, FACE, FINE, SKULL, Fields, Head, tangential_mm
 
 _AIR_HU = -1000.0
 FORAMEN_MAGNUM_MM = -62.0
@@ -49,23 +51,25 @@ def _capsule_mm(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, bone: tuple) 
     return square.sqrt() - radius
 
 
-def tentorium_mm(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Height of the tentorium, MNI mm, over (x, y): highest at the straight sinus, falling sideways and backward."""
-    ridge = torch.where(y > -48.0, -2.0 - 0.35 * (y + 48.0).clamp(0, 30), -2.0 + 0.28 * (y + 48.0))
-    return ridge - 21.0 * (1.0 - torch.exp(-x.abs() / 20.0)) - 0.06 * x.abs()
-
-
 def _outside(head: Head, f: Fields) -> torch.Tensor:
     """Air, scalp, face and neck."""
     a = head.case.anatomy
-    skin = f.depth + a.skull_mm * (1.0 + 0.25 * f.noise[SKULL]) + a.scalp_mm
+    open_ = _no_bone(head, f)
+    skin = f.depth + a.skull_mm * (1.0 + 0.25 * f.noise[SKULL]) * (1.0 - open_) + a.scalp_mm
+    swollen = torch.zeros_like(skin)
+    if a.swelling and head.swelling_site:
+        away = tangential_mm(head.swelling_site, f.hx, f.hy, f.hz) / a.swelling.radius_mm
+        swollen = a.swelling.height_mm * (1.0 - away**2).clamp_min(0)
+        skin = skin + swollen
     face = 1.0 - ((f.hx / 62) ** 2 + ((f.hy - 22) / 68) ** 2 + ((f.hz + 62) / 62) ** 2)
     neck = 1.0 - ((f.hx / 58) ** 2 + ((f.hy + 32) / 58) ** 2) - (f.hz + 35).clamp_min(0) / 10
     body = torch.maximum(skin, torch.maximum(face, neck) * 30.0)
-    fat = (f.noise[FACE] > -0.8).float()
+    fat = ((f.noise[FACE] > -0.8) | (f.hz > -20)).float()
     hu = 48.0 - 130.0 * fat + 8.0 * f.noise[FINE]
     temporal = (f.hx.abs() > 45) & (f.hz < 25) & (f.hz > -45) & (f.hy > -30)
-    hu = torch.where((body < 2.2) | (temporal & (body > 4.0)), 45.0 + 8.0 * f.noise[FINE], hu)  # skin, temporal muscle
+    hu = torch.where((body < 3.0) | (temporal & (body > 4.0)), 45.0 + 8.0 * f.noise[FINE], hu)  # skin, temporal muscle
+    if a.swelling:
+        hu = torch.where((swollen > 1.0) & (body > 1.5) & (f.hz > -20), a.swelling.hu + 10.0 * f.noise[FINE], hu)
     low = (f.hz < -22.0) & (skin < a.scalp_mm + 25.0)
     mouth = low & (f.hy > -5) & (f.hx.abs() < 45)
     bones = low & (f.noise[FACE] > 1.0)
@@ -81,13 +85,23 @@ def _outside(head: Head, f: Fields) -> torch.Tensor:
     return hu
 
 
+def _no_bone(head: Head, f: Fields) -> torch.Tensor:
+    """Share of the vault that surgery took away, 0..1."""
+    defect = head.case.anatomy.defect
+    if defect is None:
+        return torch.zeros_like(f.depth)
+    if defect.kind == "craniotomy":
+        return _soft((f.defect_mm - defect.radius_mm).abs() - 1.2)
+    return _soft(f.defect_mm - defect.radius_mm)
+
+
 def _skull(head: Head, f: Fields) -> tuple[torch.Tensor, torch.Tensor]:
     """Share and density of bone: vault with two tables, thick base, canal left open."""
     a = head.case.anatomy
     thickness = a.skull_mm * (1.0 + 0.25 * f.noise[SKULL]).clamp_min(0.4)
     canal = (f.hx**2 + ((f.hy + 38) / 1.2) ** 2).sqrt() - 13.0
     vault = _soft(f.depth, 0.5) * _soft(-(f.depth + thickness), 0.5)
-    vault = vault * (1.0 - _soft(canal) * (f.hz < -50))
+    vault = vault * (1.0 - _soft(canal) * (f.hz < -50)) * (1.0 - _no_bone(head, f))
     base = torch.stack([_capsule_mm(f.hx.abs(), f.hy, f.hz, b) for b in _BASE_BONES]).amin(0) - 1.2 * f.noise[BLOB]
     share = torch.maximum(vault, _soft(base))
     middle = 1.0 - ((-f.depth / thickness - 0.5).abs() / 0.3).clamp(0, 1)
@@ -110,16 +124,37 @@ def _brain(head: Head, f: Fields, ventricles: torch.Tensor, csf: torch.Tensor) -
         distance = ((f.bx - x) ** 2 + (f.by - y) ** 2 + (f.bz - z) ** 2).sqrt() * (1.0 + 0.25 * f.noise[BLOB])
         hu = hu + (a.csf_hu + 8.0 - hu) * 0.8 * _soft(distance - radius, 2.0) * (f.bx * x > 0)
     hu = hu + (a.csf_hu - hu) * torch.maximum(csf, _soft(ventricles))
-    dura = _soft(f.bx.abs() - 0.9) * ((((f.by + 20) / 56) ** 2 + ((f.bz - 4) / 44) ** 2) > 1) * (f.bz > -8)
+    dura = _soft(f.bx.abs() - a.dura_mm) * falx_reaches(f.by, f.bz)
     tent = _soft((f.bz - tentorium_mm(f.bx, f.by)).abs() - 0.8) * (f.by < -38) * (f.bx.abs() > 6)
     sinus = _soft(f.hx.abs() - 3.5) * _soft(f.depth - 6.0) * ((f.hz > 15) | (f.hy < -75))
     transverse = _soft((f.hz - tentorium_mm(f.hx, f.hy)).abs() - 4.0) * _soft(f.depth - 7.0) * (f.hy < -55)
-    hu = hu + (52.0 - hu) * torch.stack([0.8 * dura, 0.5 * tent, 0.9 * sinus, 0.8 * transverse]).amax(0)
+    hu = hu + (a.dura_hu - hu) * torch.maximum(0.8 * dura, 0.5 * tent)
+    hu = hu + (a.sinus_hu - hu) * torch.maximum(0.9 * sinus, 0.8 * transverse)
+    band = torch.exp(-(((f.hz + 33) / 7) ** 2) - ((f.hy + 22) / 8) ** 2) * (1.0 + 0.4 * f.noise[BLOB])
+    hu = hu - a.base_streak_hu * band
     if a.calcified:
         pineal = (f.bx**2 + (f.by + 28) ** 2 + (f.bz - 2) ** 2).sqrt() - 2.5
         choroid = ((f.bx.abs() - 23) ** 2 + (f.by + 43) ** 2 + (f.bz - 9) ** 2).sqrt() - 2.2
         falx = ((f.bx / 1.4) ** 2 + (f.by - 45) ** 2 / 9 + (f.bz - 40) ** 2 / 16).sqrt() - 1.0
         hu = hu + (170.0 - hu) * _soft(torch.stack([pineal, choroid, falx + 0.6 * f.noise[BLOB]]).amin(0))
+    if a.calcified_ganglia:
+        pallidum = (((f.bx.abs() - 19) / 4) ** 2 + ((f.by + 2) / 7) ** 2 + (f.bz / 5) ** 2).sqrt() - 1.0
+        hu = hu + (110.0 - hu) * _soft(4.0 * pallidum + 2.0 * f.noise[FINE], 2.0)
+    if a.defect and a.defect.air_mm:
+        pocket = (f.depth < a.defect.air_mm + 2.0 * f.noise[BLOB]) & (f.defect_mm < a.defect.radius_mm) & (f.hy > 10)
+        hu = torch.where(pocket, _AIR_HU, hu)
+    if a.drain:
+        path = ((a.drain * 30.0, 45.0, 75.0), (a.drain * 5.0, 8.0, 8.0), 1.3)
+        hu = hu + (260.0 - hu) * _soft(_capsule_mm(f.bx, f.by, f.bz, path))
+    return hu
+
+
+def _clot_hu(head: Head, bleed: HemorrhageCase, f: Fields) -> torch.Tensor:
+    """Density inside a clot: old and fresh parts, and cells that settled toward the back of the head."""
+    hu = bleed.hu * (1.0 + bleed.texture * (0.5 * f.noise[FINE] + 0.8 * f.noise[BLOB]))
+    if bleed.level_hu:
+        middle = head.height_mm(*(torch.tensor(c) for c in bleed.center_mm)).to(hu.device)
+        hu = hu - 0.5 * bleed.level_hu * torch.tanh((head.height_mm(f.hx, f.hy, f.hz) - middle) / 2.0)
     return hu
 
 
@@ -137,23 +172,21 @@ def paint(head: Head, f: Fields) -> Painted:
     for bleed, size, score in zip(head.case.hemorrhages, head.sizes, head.scores(f), strict=True):
         if size == 0.0:
             continue
-        step = 0.6 if bleed.subtype in EXTRA_AXIAL else 0.9
+        step = 0.6 if bleed.subtype in (Subtype.EDH, Subtype.SDH) else 0.9
         share = ((size - score) / step + 0.5).clamp(0, 1) * cavity
         if bleed.subtype is Subtype.SAH:
             share = share * (1.3 * csf).clamp(0, 1)
         if bleed.subtype is Subtype.IPH and bleed.extent_mm > 0.5:  # edema around the clot
             rim = (1.0 - (score - size) / bleed.extent_mm).clamp(0, 1) * torch.isfinite(score) * (1.0 - csf)
             hu = hu - 11.0 * rim * (score > size)
-        texture = bleed.hu * (1.0 + 0.05 * f.noise[FINE] + 0.04 * f.noise[BLOB])
-        hu = hu + (texture - hu) * share
+        hu = hu + (_clot_hu(head, bleed, f) - hu) * share
         blood[bleed.subtype - 1] = torch.maximum(blood[bleed.subtype - 1], share)
     hu = hu + (bone_hu - hu) * bone
     return Painted(hu, blood, _anatomy(f, ventricles, cavity), bone)
 
 
 def _anatomy(f: Fields, ventricles: torch.Tensor, cavity: torch.Tensor) -> torch.Tensor:
-    behind = f.by < -9.0 - 0.55 * f.bx.abs()
-    below = behind & (f.bz < tentorium_mm(f.bx, f.by))
+    below = in_posterior_fossa(f.bx, f.by, f.bz)
     left, ventricle = f.bx < 0, (ventricles < 0) & ~below
     parts = {
         Anatomy.LEFT_HEMISPHERE: left & ~ventricle & ~below,

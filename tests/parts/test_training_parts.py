@@ -11,7 +11,7 @@ import torch
 from ignite.engine import Engine
 from monai.inferers import SimpleInferer
 
-from monai_ich.parts.augmentation import RandDropChanneld, RandMirrorSidesd, RandSkullStripd
+from monai_ich.parts.augmentation import RandDropChanneld, RandMirrorSidesd, RandSkullStripd, RandWindowd
 from monai_ich.parts.handlers import CosineBudget, MovingAverage, Resume
 from monai_ich.parts.inferers import AutocastInferer
 
@@ -112,3 +112,9 @@ def test_autocast_gives_float32_close_to_the_network(enabled: bool) -> None:
         found = AutocastInferer(SimpleInferer(), enabled=enabled)(x, network)
         assert found.dtype == torch.float32
         torch.testing.assert_close(found, network(x), atol=2e-2 if enabled else 1e-6, rtol=0)
+
+
+def test_a_window_clips_bone_and_air_to_its_ends() -> None:
+    hu = torch.tensor([-1000.0, -10.0, 40.0, 90.0, 1200.0]).reshape(1, 5, 1, 1) + 1024
+    window = always(RandWindowd("image", windows_hu=[(0.0, 80.0)], offset=1024.0))
+    assert (window({"image": hu})["image"].flatten() - 1024).tolist() == [0, 0, 40, 80, 80]

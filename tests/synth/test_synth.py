@@ -7,7 +7,7 @@ import torch
 from monai_ich.anatomy.midline import fit_midline
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.measure.midline_shift import measure_midline_shift
-from monai_ich.synth.case import ScannerCase, draw_case, with_hemorrhages
+from monai_ich.synth.case import HemorrhageCase, ScannerCase, SkullDefect, Swelling, draw_case, with_hemorrhages
 from monai_ich.synth.dataset import design_case
 from monai_ich.synth.generate import SyntheticScan, synthesize
 
@@ -75,6 +75,58 @@ def test_a_designed_case_has_what_was_asked_for() -> None:
     assert case.hemorrhages[0].side == -1  # pushes to the right
     assert (case.scanner.tilt_deg, case.scanner.slice_mm, case.scanner.pixels) == (18, 5, 512)
     assert case.scanner.pixel_mm * 512 >= 230
+
+
+def test_thickness_of_a_crescent_is_what_its_mask_shows() -> None:
+    scan = _scan({Subtype.SDH: 60.0})
+    blood = scan.labels.voxels == Subtype.SDH
+    runs = max(blood.sum(axis=axis).max() * SMALL.pixel_mm for axis in (0, 1))  # at least as long as the clot is thick
+    assert 4.0 < scan.truth.thickness_mm["SDH"] < min(30.0, runs + 4.0)
+
+
+@pytest.mark.parametrize("place", ["falx", "tentorium"])
+def test_a_subdural_clot_along_falx_or_tentorium_is_a_thin_leaf_on_its_side(place: str) -> None:
+    center = (-2.0, 10.0, 45.0) if place == "falx" else (-20.0, -58.0, -10.0)
+    bleed = HemorrhageCase(Subtype.SDH, 8.0, 68.0, -1, center, 35.0, place=place)
+    case = replace(draw_case(3), hemorrhages=(bleed,), scanner=replace(SMALL, slice_mm=2.0, thickness_mm=2.0))
+    scan = synthesize(case)
+    world = scan.labels.geometry.to_world(np.argwhere(scan.labels.voxels == Subtype.SDH))
+    assert scan.truth.volume_ml["SDH"] == pytest.approx(8.0, rel=0.3)
+    assert np.ptp(world[:, 0 if place == "falx" else 2]) < np.ptp(world[:, 1])
+    assert scan.truth.thickness_mm == {}, "thickness is defined for clots on the skull"
+
+
+def test_surgery_takes_bone_away_and_lets_the_brain_out() -> None:
+    whole = replace(draw_case(3), hemorrhages=(), scanner=SMALL)
+    defect = SkullDefect("craniectomy", (70.0, 0.0, 40.0), 45.0, bulge_mm=10.0)
+    opened = synthesize(replace(whole, anatomy=replace(whole.anatomy, defect=defect, swelling=None)))
+    closed = synthesize(replace(whole, anatomy=replace(whole.anatomy, defect=None, swelling=None)))
+    assert opened.bone.sum() < 0.95 * closed.bone.sum()
+    assert opened.truth.cavity_ml > closed.truth.cavity_ml + 10
+
+
+def test_a_scalp_hematoma_is_dense_and_not_labeled() -> None:
+    case = replace(draw_case(3), hemorrhages=(), scanner=SMALL)
+    swelling = Swelling((70.0, -20.0, 30.0), 40.0, 12.0, 70.0)
+    swollen = synthesize(replace(case, anatomy=replace(case.anatomy, defect=None, swelling=swelling)))
+    flat = synthesize(replace(case, anatomy=replace(case.anatomy, defect=None, swelling=None)))
+    outside = (swollen.anatomy.voxels == 0) & (swollen.bone < 0.01)
+    dense = [((scan.ct.hu > 55) & (scan.ct.hu < 90) & outside).sum() for scan in (swollen, flat)]
+    assert dense[0] > 1.5 * dense[1] and not swollen.labels.voxels.any()
+
+
+def test_an_export_of_a_window_holds_nothing_beyond_it() -> None:
+    case = replace(draw_case(3), scanner=replace(SMALL, window_hu=(0.0, 80.0)))
+    hu = synthesize(case).ct.hu
+    assert (hu.min(), hu.max()) == (0.0, 80.0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_clot_lies_in_bone(seed: int) -> None:
+    case = with_hemorrhages(draw_case(seed), {Subtype.EDH: 20.0, Subtype.SDH: 40.0})
+    scan = synthesize(replace(case, scanner=SMALL))
+    assert not (scan.labels.voxels.astype(bool) & (scan.bone > 0.5)).any()
+    assert np.isfinite(scan.ct.hu).all()
 
 
 @pytest.mark.gpu
