@@ -20,6 +20,7 @@ from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Provenance, installed_versions
 from monai_ich.core.volume import LabelMap
+from monai_ich.io.identity import identity_of
 from monai_ich.io.output import output_folder
 from monai_ich.io.read import Scan
 from monai_ich.results import RESULTS, Analysis
@@ -39,6 +40,7 @@ class Pipeline:
         write: analysis and folder to files.
         track: analysis and folder to an MLflow run; None for none.
         margin_mm: around the cavity, what the hemorrhage network looks at.
+        keep_ids: write patient ID and UIDs of a DICOM study into the tables.
     """
 
     read: Callable[..., Scan]
@@ -51,6 +53,7 @@ class Pipeline:
     write: Callable[[Analysis, Path], None]
     track: Callable[[Analysis, Path], None] | None = None
     margin_mm: float = 12.0
+    keep_ids: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __call__(
@@ -94,7 +97,8 @@ class Pipeline:
             seconds=clock.seconds,
         )
         warnings = (*scan.warnings, *exam.warnings)
-        return Analysis(case_id, ct, anatomy, cavity, labels, midline, exam, warnings, provenance)
+        identity = identity_of(scan) if self.keep_ids else None
+        return Analysis(case_id, ct, anatomy, cavity, labels, midline, exam, warnings, provenance, identity)
 
 
 class Clock:

@@ -7,9 +7,16 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from monai_ich import __version__
 from monai_ich.core.errors import IchError, InputError, OutputError
+
+if TYPE_CHECKING:
+    from monai_ich.core.geometry import Geometry
+    from monai_ich.core.volume import CTVolume
+    from monai_ich.io.identity import Identity
+    from monai_ich.io.read import Scan
 
 _SUBTYPES = ("EDH", "IPH", "IVH", "SAH", "SDH")
 
@@ -55,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
     sub.add_argument("--flips", action="store_true", help="average with the mirrored head: twice the time")
     sub.add_argument("--mlflow", metavar="URI", help="log the analysis to this MLflow store")
+    _identity(sub, "patient ID and UIDs in the tables of a DICOM study")
     _reading(sub)
 
     sub = command("import", _import, "DICOM to NIfTI in Hounsfield units")
@@ -63,15 +71,31 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--report", type=Path, help="JSON: every series seen, what was decided and why")
     sub.add_argument("--list", action="store_true", help="only rank the series, with reasons")
     sub.add_argument("--overwrite", action="store_true", help="replace an earlier file")
+    sub.add_argument(
+        "--spacing",
+        nargs=3,
+        metavar="MM",
+        help="resample to an orthogonal grid with these distances along right, front, top; native keeps the scan's own "
+        "(1 1 1, or 1 1 native)",
+    )
+    _identity(sub, "patient ID and UIDs in --list and --report")
+    _reading(sub)
+
+    sub = command("resample", _resample, "bring a mask to the grid of a CT, for example back to the original slices")
+    sub.add_argument("mask", type=Path, help="labels, .nii, .nii.gz or .seg.nrrd")
+    sub.add_argument("--like", type=Path, required=True, help="whose grid: .nii, .nii.gz or a DICOM study")
+    sub.add_argument("-o", "--output", type=Path, required=True, help="NIfTI file to write")
+    sub.add_argument("--overwrite", action="store_true", help="replace an earlier file")
     _reading(sub)
 
     sub = command("measure", _measure, "numbers from an existing mask, no network")
     sub.add_argument("labels", type=Path, help="hemorrhage labels, .nii(.gz) or .seg.nrrd")
-    sub.add_argument("--ct", type=Path, help="the CT, for densities")
+    sub.add_argument("--ct", type=Path, help="the CT, for densities: NIfTI or DICOM, on the mask's grid")
     sub.add_argument("--anatomy", type=Path, help="anatomy labels, for sides and midline shift")
     output(sub, "folder for the tables")
     sub.add_argument("--overwrite", action="store_true", help="replace earlier results")
     sub.add_argument("--case-id", help="name in the tables (default: name of the output folder)")
+    _identity(sub, "patient ID and UIDs in the tables, where --ct is DICOM")
 
     sub = command("synth", _synth, "synthetic head CT with exact truth")
     output(sub, "folder for the cases")
@@ -91,9 +115,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _reading(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--series", metavar="UID", help="SeriesInstanceUID to take, whatever its rank")
+    sub.add_argument("--series", metavar="N", help="the series to take: its number in import --list, or its UID")
     sub.add_argument("--lenient", action="store_true", help="fill one missing slice of at most 6 mm, with a warning")
     sub.add_argument("--assume-hu", action="store_true", help="take values without a rescale as Hounsfield units")
+
+
+def _identity(sub: argparse.ArgumentParser, what: str) -> None:
+    sub.add_argument("--keep-ids", action="store_true", help=f"write {what} (left out by default)")
 
 
 def _usage(message: str) -> InputError:
@@ -102,6 +130,7 @@ def _usage(message: str) -> InputError:
 
 def _analyze(args: argparse.Namespace) -> int:
     from monai_ich.analysis import analyze
+    from monai_ich.io.import_report import series_uid
     from monai_ich.io.output import refuse_earlier
     from monai_ich.report.wording import summary_lines
     from monai_ich.results import RESULTS
@@ -111,9 +140,10 @@ def _analyze(args: argparse.Namespace) -> int:
         "device": args.device,
         "tracking_uri": args.mlflow,
         "segment_ich#flips": args.flips,
-        "read#series_uid": args.series,
+        "read#series_uid": series_uid(args.input, args.series),
         "read#mode": "lenient" if args.lenient else "strict",
         "read#assume_hu": args.assume_hu,
+        "pipeline#keep_ids": args.keep_ids,
     }
     done = analyze(args.input, args.output, case_id=args.case_id, overwrite=args.overwrite, **overrides)
     for line in summary_lines(done.exam, done.warnings, done.provenance):
@@ -123,33 +153,111 @@ def _analyze(args: argparse.Namespace) -> int:
 
 
 def _import(args: argparse.Namespace) -> int:
-    from monai_ich.io.nifti import write_nifti
-    from monai_ich.io.read import list_series, read_ct
+    from monai_ich.core.resample import orthogonal_grid
+    from monai_ich.io.import_report import import_report, survey
 
     if args.list:
-        for row in list_series(args.input):
-            print(row)
+        print("\n".join(survey(args.input).lines(series=args.series, keep_ids=args.keep_ids)))
         return 0
-    if args.output is None or not args.output.name.endswith((".nii", ".nii.gz")):
-        raise _usage("import needs -o with a name that ends in .nii or .nii.gz.")
-    if args.output.exists() and not args.overwrite:
-        raise OutputError("OUTPUT_EXISTS", f"{args.output} exists: choose another name, or pass --overwrite.")
-    mode = "lenient" if args.lenient else "strict"
-    scan = read_ct(args.input, series_uid=args.series, mode=mode, assume_hu=args.assume_hu)
-    write_nifti(args.output, scan.volume)
+    _require_nifti_name(args)
+    spacing_mm = _spacing(args.spacing) if args.spacing else None
+    told = {"series": args.series, "keep_ids": args.keep_ids}
+    try:
+        scan = _read(args, args.input)
+        grid = orthogonal_grid(scan.volume.geometry, spacing_mm) if spacing_mm else None
+    except IchError as error:
+        if args.report:
+            _write_json(args.report, import_report(args.input, error, **told))
+        raise
+    written = _write_ct(args.output, scan.volume, grid)
     for warning in scan.warnings:
         print(f"{warning.code}: {warning.message}")
     if args.report:
-        args.report.write_text(json.dumps(scan.report(), indent=2) + "\n")
-    print(f"wrote {args.output}: {' x '.join(map(str, scan.volume.geometry.shape))} voxels")
+        _write_json(args.report, import_report(args.input, scan, written=grid, **told))
+    steps = " x ".join(f"{s:.4g}" for s in written.spacing_mm)
+    print(f"wrote {args.output}: {' x '.join(map(str, written.shape))} voxels of {steps} mm")
     return 0
+
+
+def _write_ct(path: Path, ct: CTVolume, grid: Geometry | None) -> Geometry:
+    """Whole HU, as scanners store; returns the grid that was written."""
+    import numpy as np
+
+    from monai_ich.core.resample import resample_ct
+    from monai_ich.io.nifti import write_nifti
+    from monai_ich.io.output import output_file
+
+    if grid is not None:
+        ct = resample_ct(ct, grid)
+        np.rint(ct.hu, out=ct.hu)
+    with output_file(path):
+        write_nifti(path, ct)
+    return ct.geometry
+
+
+def _write_json(path: Path, record: dict[str, Any]) -> None:
+    from monai_ich.io.output import output_file
+
+    with output_file(path):
+        path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def _read(args: argparse.Namespace, path: Path) -> Scan:
+    from monai_ich.io.import_report import series_uid
+    from monai_ich.io.read import read_ct
+
+    mode: Literal["lenient", "strict"] = "lenient" if args.lenient else "strict"
+    return read_ct(path, series_uid=series_uid(path, args.series), mode=mode, assume_hu=args.assume_hu)
+
+
+def _require_nifti_name(args: argparse.Namespace) -> None:
+    if args.output is None or not args.output.name.endswith((".nii", ".nii.gz")):
+        raise _usage("-o is needed, with a name that ends in .nii or .nii.gz.")
+    if args.output.exists() and not args.overwrite:
+        raise OutputError("OUTPUT_EXISTS", f"{args.output} exists: choose another name, or pass --overwrite.")
+
+
+def _spacing(words: Sequence[str]) -> tuple[float | None, float | None, float | None]:
+    """Three distances in mm; None for native."""
+    try:
+        found = [None if word == "native" else float(word) for word in words]
+    except ValueError:
+        found = [-1.0]
+    if len(found) != 3 or not all(step is None or 0.1 <= step <= 50 for step in found):
+        raise _usage(f"--spacing needs three distances of 0.1 to 50 mm, or native, found {' '.join(words)}.")
+    return found[0], found[1], found[2]
+
+
+def _resample(args: argparse.Namespace) -> int:
+    from monai_ich.core.labels import AnyLabel, Subtype
+    from monai_ich.core.relabel import resample_labels
+    from monai_ich.io.nifti import write_nifti
+    from monai_ich.io.output import output_file
+    from monai_ich.io.read import is_nifti, read_labels
+
+    _require_nifti_name(args)
+    labels = read_labels(args.mask, AnyLabel if is_nifti(args.mask) else Subtype)
+    grid = _grid_of(args)
+    there = resample_labels(labels, grid)
+    with output_file(args.output):
+        write_nifti(args.output, there)
+    for value in sorted(v for v in AnyLabel if labels.volume_ml(v)):
+        print(f"label {value:d}: {labels.volume_ml(value):.3f} mL, now {there.volume_ml(value):.3f} mL")
+    print(f"wrote {args.output}: {' x '.join(map(str, grid.shape))} voxels")
+    return 0
+
+
+def _grid_of(args: argparse.Namespace) -> Geometry:
+    from monai_ich.io.grid import read_nifti_grid
+    from monai_ich.io.read import is_nifti
+
+    return read_nifti_grid(args.like) if is_nifti(args.like) else _read(args, args.like).volume.geometry
 
 
 def _measure(args: argparse.Namespace) -> int:
     from monai_ich.anatomy.midline import fit_midline
     from monai_ich.core.labels import Anatomy, Subtype
     from monai_ich.core.provenance import Provenance, installed_versions
-    from monai_ich.io.nifti import read_nifti_ct
     from monai_ich.io.output import output_folder
     from monai_ich.io.read import read_labels
     from monai_ich.measure.summary import measure_exam
@@ -158,16 +266,28 @@ def _measure(args: argparse.Namespace) -> int:
 
     with output_folder(args.output, results=TABLES, overwrite=args.overwrite) as scratch:
         labels = read_labels(args.labels, Subtype)
-        ct = read_nifti_ct(args.ct) if args.ct else None
+        ct, identity = _measured_ct(args)
         anatomy = read_labels(args.anatomy, Anatomy) if args.anatomy else None
         midline = fit_midline(anatomy) if anatomy else None
         exam = measure_exam(labels, ct=ct, anatomy=anatomy, midline=midline)
         provenance = Provenance(versions=installed_versions(), status="Measured from a given mask, no network was run.")
         case_id = args.case_id or args.output.resolve().name
-        write_tables(exam, scratch, case_id=case_id, warnings=exam.warnings, provenance=provenance)
+        write_tables(exam, scratch, case_id=case_id, warnings=exam.warnings, provenance=provenance, identity=identity)
     for line in summary_lines(exam, exam.warnings, provenance):
         print(line)
     return 0
+
+
+def _measured_ct(args: argparse.Namespace) -> tuple[CTVolume | None, Identity | None]:
+    """The CT and, where asked for, whose it is."""
+    from monai_ich.io.identity import Identity, identity_of
+    from monai_ich.io.nifti import read_nifti_ct
+    from monai_ich.io.read import Scan, is_nifti, read_ct
+
+    if args.ct is None:
+        return None, Identity() if args.keep_ids else None
+    scan = Scan(read_nifti_ct(args.ct)) if is_nifti(args.ct) else read_ct(args.ct)
+    return scan.volume, identity_of(scan) if args.keep_ids else None
 
 
 def _synth(args: argparse.Namespace) -> int:

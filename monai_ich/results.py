@@ -13,6 +13,7 @@ from monai_ich.core.labels import Cavity
 from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Provenance, Warn
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
+from monai_ich.io.identity import Identity
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.seg_nrrd import write_seg_nrrd
 from monai_ich.io.table import write_lesions_csv, write_measurements_csv, write_measurements_json, write_slices_csv
@@ -29,7 +30,7 @@ RESULTS = (
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Everything known about one scan; images share one grid."""
+    """Everything known about one scan; images share one grid. `identity` only where the user asked to keep it."""
 
     case_id: str
     ct: CTVolume
@@ -40,6 +41,7 @@ class Analysis:
     exam: ExamMeasurements
     warnings: tuple[Warn, ...]
     provenance: Provenance
+    identity: Identity | None = None
 
 
 def write_results(analysis: Analysis, folder: Path) -> None:
@@ -50,19 +52,37 @@ def write_results(analysis: Analysis, folder: Path) -> None:
     write_nifti(folder / "anatomy.nii.gz", a.anatomy)
     write_nifti(folder / "ich.nii.gz", a.labels)
     write_seg_nrrd(folder / "ich.seg.nrrd", a.labels)
-    write_tables(a.exam, folder, case_id=a.case_id, warnings=a.warnings, provenance=a.provenance)
+    write_tables(
+        a.exam,
+        folder,
+        case_id=a.case_id,
+        warnings=a.warnings,
+        provenance=a.provenance,
+        identity=a.identity,
+    )
     render_montage(folder / "montage.png", a.ct, a.labels, anatomy=a.anatomy, midline=a.midline)
     write_report(folder / "report.html", a.exam, a.warnings, a.provenance, folder / "montage.png", a.case_id)
     (folder / "provenance.json").write_text(json.dumps(asdict(a.provenance), indent=2) + "\n")
 
 
 def write_tables(
-    exam: ExamMeasurements, folder: Path, *, case_id: str, warnings: tuple[Warn, ...], provenance: Provenance
+    exam: ExamMeasurements,
+    folder: Path,
+    *,
+    case_id: str,
+    warnings: tuple[Warn, ...],
+    provenance: Provenance,
+    identity: Identity | None = None,
 ) -> None:
-    """Write the numbers: `TABLES`."""
+    """Write the numbers: `TABLES`. With an `identity` each row says whose it is."""
     write_measurements_json(
-        folder / "measurements.json", exam, case_id=case_id, warnings=warnings, provenance=provenance
+        folder / "measurements.json",
+        exam,
+        case_id=case_id,
+        warnings=warnings,
+        provenance=provenance,
+        identity=identity,
     )
-    write_measurements_csv(folder / "measurements.csv", exam, case_id=case_id)
-    write_lesions_csv(folder / "lesions.csv", exam, case_id=case_id)
-    write_slices_csv(folder / "slices.csv", exam, case_id=case_id)
+    write_measurements_csv(folder / "measurements.csv", exam, case_id=case_id, identity=identity)
+    write_lesions_csv(folder / "lesions.csv", exam, case_id=case_id, identity=identity)
+    write_slices_csv(folder / "slices.csv", exam, case_id=case_id, identity=identity)

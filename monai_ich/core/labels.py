@@ -37,7 +37,15 @@ class Cavity(IntEnum):
     CAVITY = 1
 
 
-LabelSet: TypeAlias = type[Subtype] | type[Anatomy] | type[Cavity]
+class AnyLabel(IntEnum):
+    """Numbers of a mask that comes from elsewhere: what they mean is its maker's business. Only for passing through."""
+
+    _ignore_ = "n"
+    for n in range(1, 256):
+        vars()[f"LABEL_{n}"] = n
+
+
+LabelSet: TypeAlias = type[Subtype] | type[Anatomy] | type[Cavity] | type[AnyLabel]
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ class Label:
 _ABNORMAL = Code("49755003", "SCT", "Morphologically Abnormal Structure")
 _HEMORRHAGE = Code("50960005", "SCT", "Hemorrhage")
 _ANATOMICAL = Code("123037004", "SCT", "Anatomical Structure")
+_TISSUE = Code("85756007", "SCT", "Tissue")
 _CAVITY = Code("91723000", "SCT", "Anatomical structure")
 _INTRACRANIAL = Code("1101003", "SCT", "Intracranial")
 _HEMISPHERE = Code("83678007", "SCT", "Cerebral hemisphere")
@@ -103,10 +112,12 @@ _TABLE: dict[str, Label] = {
 }
 
 
-def label_of(value: Subtype | Anatomy | Cavity) -> Label:
+def label_of(value: Subtype | Anatomy | Cavity | AnyLabel) -> Label:
     """Name, color and codes of a label value.
 
     >>> label_of(Subtype.EDH).name, label_of(Anatomy.LEFT_HEMISPHERE).name
     ('Epidural hematoma', 'Left hemisphere')
     """
+    if isinstance(value, AnyLabel):
+        return Label(f"Label {int(value)}", (200, 200, 200), _TISSUE, _TISSUE)
     return _TABLE[value.name]  # by name: members of different enums with one number are equal as dictionary keys

@@ -63,6 +63,18 @@ def output_folder(folder: Path, *, results: tuple[str, ...], overwrite: bool) ->
                 parent.rmdir()
 
 
+@contextmanager
+def output_file(path: Path) -> Iterator[None]:
+    """Writing one file: its folder is made, and what the disk refuses is an error with a code.
+
+    Raises:
+        OutputError: ``OUTPUT_NOT_WRITABLE``, ``DISK_FULL``.
+    """
+    with _coded(path.parent, errno.ENOENT, errno.EISDIR):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+
+
 def refuse_unwritable(folder: Path) -> None:
     """Raise ``OUTPUT_NOT_WRITABLE`` early where `folder` cannot be made or written to."""
     with output_folder(folder, results=(), overwrite=True):

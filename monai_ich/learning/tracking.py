@@ -69,6 +69,8 @@ def run_parameters(dataset_dir: str | Path, *, network: Any, **settings: Any) ->
 def log_analysis(analysis: Any, folder: Path, *, tracking_uri: str, experiment: str = "monai-ich analyze") -> None:
     """One MLflow run for one analyzed scan: settings, weights, volumes, shift, times, and the tables and montage.
 
+    Patient ID and UIDs stay out of it, even where the tables keep them: a store is often shared.
+
     Args:
         analysis: a `monai_ich.results.Analysis`.
         folder: where its results were written.
@@ -86,6 +88,9 @@ def log_analysis(analysis: Any, folder: Path, *, tracking_uri: str, experiment: 
         mlflow.set_tags({"status": provenance.status, "git_commit": git_commit()})
         mlflow.log_metrics({f"seconds_{name}": value for name, value in provenance.seconds.items()})
         mlflow.log_metrics(analysis.exam.as_metrics())
-        for name in ("measurements.json", "montage.png"):
-            if (folder / name).is_file():
-                mlflow.log_artifact(str(folder / name))
+        if (folder / "montage.png").is_file():
+            mlflow.log_artifact(str(folder / "montage.png"))
+        if (folder / "measurements.json").is_file():
+            hidden = analysis.identity.as_columns() if analysis.identity else {}
+            record = json.loads((folder / "measurements.json").read_text())
+            mlflow.log_dict({k: v for k, v in record.items() if k not in hidden}, "measurements.json")
