@@ -8,10 +8,13 @@ DATA ?= runs/synth
 HEADS ?= 320
 MINUTES ?= 60
 CASES ?= 200
+OUT ?= runs/trained
+GPU_PYTHON ?= 3.12
+GPU_PLATFORMS = _2_34_x86_64 _2_28_x86_64 _2_27_x86_64 _2_17_x86_64 2014_x86_64 1_x86_64
 DEMO ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-interop check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth bench clean
+.PHONY: help install demo test test-quick test-interop check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -63,6 +66,16 @@ train-ich: train-data  ## train bundles/ich_segmentation for MINUTES (resumes fr
 
 evaluate-synth: $(READY)  ## the shipped weights on 200 synthetic heads never trained on: targets beside what is seen (resumes)
 	$(BIN)/python -m monai_ich.evaluate_synth -o runs/evaluate --cases $(CASES)
+
+train-all: $(READY)  ## heads, both trainings, evaluation, weights into OUT, in MINUTES all together (call again to go on)
+	$(BIN)/python -m monai_ich.train_all -o $(OUT) --minutes $(MINUTES)
+
+gpu-wheels: $(READY)  ## packages for train-all on an offline Linux machine that has PyTorch and Python GPU_PYTHON, into runs/wheels
+	rm -f runs/wheels/*.whl
+	$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: -d runs/wheels \
+		--implementation cp --python-version $(GPU_PYTHON) $(addprefix --platform manylinux,$(GPU_PLATFORMS)) \
+		-r configs/gpu_wheels.txt
+	du -sh runs/wheels
 
 bench: $(READY)  ## time and memory, end to end and stage by stage
 	$(BIN)/python benchmarks/analyze.py
