@@ -18,7 +18,7 @@ from monai_ich.synth.head import Head
 from monai_ich.synth.scanner import blur, expose, fine_offsets_mm, plane_points, scan_geometry
 from monai_ich.synth.tissue import paint
 
-_MAX_BONE_SHARE = 0.12  # blood is not labeled where more bone than this shines into the voxel
+_MAX_BONE_HU = 40.0  # blood is not labeled where bone adds more than this to the voxel
 _COARSEST_PIXEL_MM = 1.0  # finer pixels than this are interpolated from a grid of this size
 
 
@@ -92,14 +92,14 @@ def _synthesize(case: HeadCase, device: torch.device) -> SyntheticScan:
     )
     size = geometry.shape[:2]
     hard = torch.stack(bone, -1)
-    rim = blur(hard, case.scanner.blur_mm / coarse.spacing_mm[0])
+    rim = case.anatomy.bone_hu * blur(hard, case.scanner.blur_mm / coarse.spacing_mm[0])
     image = _resize(torch.stack(hu, -1)[None], size)[0]
     generator = torch.Generator().manual_seed(case.seed + 7)
     image = expose(image, case.scanner, geometry, generator)
     return SyntheticScan(
         case,
         CTVolume(np.rint(image.cpu().numpy()).astype(np.float32), geometry),
-        LabelMap(_winner(_resize(shares[0] * (rim < _MAX_BONE_SHARE), size)), geometry, Subtype),
+        LabelMap(_winner(_resize(shares[0] * (rim < _MAX_BONE_HU), size)), geometry, Subtype),
         LabelMap(_winner(_resize(shares[1], size)), geometry, Anatomy),
         truth,
         _resize(hard[None], size)[0].cpu().numpy(),

@@ -14,6 +14,7 @@ from monai.inferers import SimpleInferer
 from monai_ich.parts.augmentation import RandDropChanneld, RandMirrorSidesd, RandSkullStripd, RandWindowd
 from monai_ich.parts.handlers import CosineBudget, MovingAverage, Resume
 from monai_ich.parts.inferers import AutocastInferer
+from monai_ich.parts.visible import VisibleBloodd
 
 
 def always(transform: Any) -> Any:
@@ -34,6 +35,14 @@ def test_mirroring_twice_changes_nothing() -> None:
     labels = torch.randint(0, 6, (1, 6, 5, 4))
     mirror = always(RandMirrorSidesd("label", label_keys=["label"], pairs=[(1, 2), (3, 4)]))
     assert torch.equal(mirror(mirror({"label": labels}))["label"], labels)
+
+
+def test_a_label_stays_only_where_a_voxel_can_be_blood() -> None:
+    image = torch.tensor([1020.0, 1084.0, 1144.0, 1145.0, 2000.0]).reshape(1, 5, 1, 1)
+    label = torch.tensor([0, 5, 5, 5, 1], dtype=torch.uint8).reshape(1, 5, 1, 1)
+    found = VisibleBloodd("label", "image", offset=1024.0)({"image": image, "label": label})
+    assert found["label"].flatten().tolist() == [0, 5, 5, 0, 0] and found["label"].dtype == torch.uint8
+    assert label.flatten().tolist() == [0, 5, 5, 5, 1], "what was given is not changed"
 
 
 def test_skull_strip_leaves_air_outside_of_the_grown_cavity() -> None:
