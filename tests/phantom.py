@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,43 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.volume import CTVolume
 from monai_ich.io.dicom_write import write_ct_series
 
+# center RAS mm, radius mm, HU: a bright ball front right, a dark one back left, a small bright one front left, below
+BALLS = (((22, 24, -4), 18, 75.0), ((-24, -20, 14), 15, 5.0), ((-22, 30, -18), 6, 75.0))
+BRAIN_HU = 35.0
+_EDGE_MM = 2.0
+_SKULL_MM = (70, 85, 90)
 
-def density(ras: np.ndarray) -> np.ndarray:
-    """HU of the phantom at RAS mm ``(..., 3)``: brain, skull, a bright ball front right, a dark one back left."""
+
+def density(ras: np.ndarray, *, balls: tuple = BALLS) -> np.ndarray:
+    """HU of the phantom at RAS mm ``(..., 3)``: brain, skull, and the balls."""
     x, y, z = np.moveaxis(np.asarray(ras, float), -1, 0)
-    radius = np.sqrt((x / 70) ** 2 + (y / 85) ** 2 + (z / 90) ** 2)
-    hu = np.full(x.shape, 35.0)
-    for center, size, value in (((25, 30, 0), 22, 75.0), ((-30, -25, 20), 18, 5.0)):
+    radius = np.sqrt(sum((along / half) ** 2 for along, half in zip((x, y, z), _SKULL_MM, strict=True)))
+    hu = np.full(x.shape, BRAIN_HU)
+    for center, size, value in balls:
         distance = np.sqrt((x - center[0]) ** 2 + (y - center[1]) ** 2 + (z - center[2]) ** 2)
-        hu += (value - 35) / (1 + np.exp((distance - size) / 2.0))
+        hu += (value - BRAIN_HU) / (1 + np.exp((distance - size) / _EDGE_MM))
     hu += 765 / (1 + np.exp((0.9 - radius) * 30))
     return hu + (-1000 - hu) / (1 + np.exp((1.05 - radius) * 30))
+
+
+def ball_volumes_ml(ct: CTVolume) -> list[float]:
+    """Volume of each ball within the brain, mL: what it adds to the brain's HU, over its contrast."""
+    ras = ct.geometry.to_world(np.moveaxis(np.indices(ct.geometry.shape), 0, -1))
+    brain = np.linalg.norm(ras / _SKULL_MM, axis=-1) < 0.75
+    volumes = []
+    for ball in BALLS:
+        center, size, value = ball
+        near = brain & (np.linalg.norm(ras - center, axis=-1) < size + 8 * _EDGE_MM)
+        without = density(ras[near], balls=tuple(other for other in BALLS if other is not ball))
+        share = float((ct.hu[near] - without).sum()) / (value - BRAIN_HU)
+        volumes.append(share * ct.geometry.voxel_ml)
+    return volumes
+
+
+@cache
+def true_volumes_ml() -> list[float]:
+    """`ball_volumes_ml` on a fine grid. A whole ball of radius a and edge s holds 4/3 pi (a^3 + pi^2 a s^2)."""
+    return ball_volumes_ml(phantom(grid(pixels=100, pixel_mm=1.6, slice_mm=1.6, count=100)))
 
 
 def phantom(geometry: Geometry) -> CTVolume:
@@ -61,10 +88,10 @@ def agreement(ct: CTVolume) -> float:
     """Correlation of a volume with the phantom at the volume's own voxel positions: the lower of head and brain.
 
     Over the whole head air and skull outweigh the rest, and they are symmetric: a mirrored head correlates 0.99997
-    there. Inside the brain only the two balls vary, and they are where they are once: a mirrored one falls below 0.8.
+    there. Inside the brain only the balls vary, and they are where they are once: a mirrored one falls below 0.8.
     """
     ras = ct.geometry.to_world(np.moveaxis(np.indices(ct.geometry.shape), 0, -1))
-    expected, brain = np.rint(density(ras)), np.linalg.norm(ras / [70, 85, 90], axis=-1) < 0.75
+    expected, brain = np.rint(density(ras)), np.linalg.norm(ras / _SKULL_MM, axis=-1) < 0.75
     return min(float(np.corrcoef(expected[part], ct.hu[part])[0, 1]) for part in (brain, np.ones_like(brain)))
 
 

@@ -49,7 +49,7 @@ def open_root(path: Path) -> Root:
         SeriesError: ``UNSAFE_ARCHIVE``.
     """
     if not path.exists():
-        raise InputError("INPUT_NOT_FOUND", f"The input {path} does not exist.")
+        raise InputError("INPUT_NOT_FOUND", "The input does not exist: check the path given.")
     if path.is_file() and _is_zip(path):
         scratch = Scratch()
         _unpack(path, scratch.folder)

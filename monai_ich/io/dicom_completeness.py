@@ -42,7 +42,7 @@ def require_complete(group: Group, *, mode: Mode) -> list[Warn]:
         text = f"The header announces {lost} more images than the {len(group.instances)} found: get the whole series."
         found.append(Warn("MISSING_SLICES", text))
     if found and mode == "strict":
-        raise SeriesError(found[0].code, f"{found[0].message} Or pass --lenient.")
+        raise SeriesError(found[0].code, f"{found[0].message[:-1]}, or pass --lenient.")
     return found
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import HTJ2K, JPEG2000
 from scipy import ndimage
 
 from monai_ich.core.errors import SeriesError
@@ -18,39 +19,52 @@ from monai_ich.io.dicom_instance import Instance, open_dicom
 from monai_ich.io.quiet import quiet
 
 _SURELY_AIR_HU = -900.0
+_MAX_SIDE = 4096
 
 
-def read_slices(instances: list[Instance], *, assume_hu: bool) -> tuple[NDArray[np.float32], bool]:
+class Slices(NamedTuple):
+    """Decoded images of a series.
+
+    Args:
+        hu: ``(I, J, N)`` (columns, rows, slices), each slice contiguous.
+        odd_border: whether a border held values that are no air though no tag announced padding.
+        lossy: whether pixels were coded with loss, by their own account.
+    """
+
+    hu: NDArray[np.float32]
+    odd_border: bool
+    lossy: bool
+
+
+def read_slices(instances: list[Instance], *, assume_hu: bool) -> Slices:
     """Decode and rescale images, several at a time.
 
     Args:
         instances: in slice order, all of one size.
         assume_hu: take stored values as HU where an image has no rescale.
 
-    Returns:
-        HU ``(I, J, N)`` (columns, rows, slices), each slice contiguous; whether a border held values that are no air
-        though no tag announced padding.
-
     Raises:
         SeriesError: ``NO_RESCALE``, ``UNSUPPORTED_TRANSFER_SYNTAX``, ``CORRUPT_PIXEL_DATA``, ``TRUNCATED_FILE``.
     """
     first = instances[0]
+    if not 0 < min(first.rows, first.columns) <= max(first.rows, first.columns) <= _MAX_SIDE:
+        raise SeriesError("CORRUPT_PIXEL_DATA", f"Images of {first.columns} x {first.rows} pixels are no CT.")
     hu = np.empty((len(instances), first.rows, first.columns), np.float32)
     with quiet("pydicom"), ThreadPoolExecutor() as pool:
         shared = {path: _open(path) for path in {i.path for i in instances if i.frame is not None}}
 
-        def read(n: int) -> bool:
+        def read(n: int) -> tuple[bool, bool]:
             instance = instances[n]
             image = shared[instance.path] if instance.path in shared else _open(instance.path)
             try:
-                return _read_slice(image, instance, hu[n], assume_hu=assume_hu)
+                return _read_slice(image, instance, hu[n], assume_hu=assume_hu), _is_lossy(image)
             except SeriesError:
                 raise
             except Exception as error:  # damaged attributes fail in many ways, when they are first looked at
                 raise SeriesError("CORRUPT_PIXEL_DATA", "The pixels of an image cannot be described.") from error
 
-        odd = list(pool.map(read, range(len(instances))))
-    return hu.transpose(2, 1, 0), any(odd)
+        odd, lossy = zip(*pool.map(read, range(len(instances))), strict=True)
+    return Slices(hu.transpose(2, 1, 0), any(odd), any(lossy))
 
 
 def _open(path: Path) -> Any:
@@ -96,6 +110,23 @@ def _stored(image: Any, instance: Instance) -> NDArray[Any]:
     if stored.shape != (instance.rows, instance.columns):
         raise SeriesError("CORRUPT_PIXEL_DATA", f"An image is {stored.shape}, not as large as its header says.")
     return stored
+
+
+def _is_lossy(image: Any) -> bool:
+    """Whether a JPEG 2000 or HTJ2K stream that may hold either is coded by the irreversible (9-7) wavelet.
+
+    References:
+        ISO/IEC 15444-1 A.6.1: the last byte of the COD segment is 0 for 9-7, 1 for the reversible 5-3.
+    """
+    if image.file_meta.TransferSyntaxUID not in (JPEG2000, HTJ2K):
+        return False
+    data = image.PixelData
+    at = data.find(b"\xff\x4f\xff\x51") + 2
+    while at >= 2 and data[at : at + 1] == b"\xff":
+        if data[at + 1] == 0x52:
+            return bool(data[at + 13] == 0)
+        at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
+    return False
 
 
 def _can_decode(syntax: Any) -> bool:

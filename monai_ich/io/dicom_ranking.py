@@ -50,7 +50,7 @@ class Candidate:
     def describe(self) -> str:
         """One line without patient data."""
         state = f"refused ({self.refused})" if self.refused else f"score {self.score:.1f}"
-        return f"series ...{self.series_uid[-12:]}: {len(self.instances)} images, {state}: {'; '.join(self.reasons)}"
+        return f"{len(self.instances)} images, {state}: {'; '.join(self.reasons)}"
 
 
 def rank_series(found: Found) -> list[Candidate]:
@@ -125,7 +125,7 @@ def coverage_mm(instances: tuple[Instance, ...]) -> float:
 
 
 def choose_series(candidates: list[Candidate], found: Found, *, series_uid: str | None) -> Candidate:
-    """The series to take: the one asked for, else the best.
+    """The series to take: the one asked for, else the best. Messages call series by their number, 1 is the best.
 
     Raises:
         SeriesError: ``NO_DICOM``, or ``TRUNCATED_FILE`` where all that looks like DICOM is damaged; the code of the
@@ -139,20 +139,23 @@ def choose_series(candidates: list[Candidate], found: Found, *, series_uid: str 
             f"No DICOM image was found: {broken} files are damaged, {found.others} are something else; give the "
             "folder that holds the study.",
         )
-    listing = " | ".join(c.describe() for c in candidates[:6])
+    listing = " | ".join(f"series {n}: {c.describe()}" for n, c in enumerate(candidates[:6], start=1))
     if series_uid is not None:
         candidates = [c for c in candidates if c.series_uid == series_uid]
         if not candidates:
-            raise SeriesError("NO_CT_SERIES", f"The series asked for is not there. Found: {listing}")
+            raise SeriesError("NO_CT_SERIES", f"The series asked for is not there; found: {listing}.")
     usable = [c for c in candidates if c.refused is None]
     if not usable:
         codes = [c.refused for c in candidates if c.refused not in ("NO_CT_SERIES", "LOCALIZER_ONLY", None)]
         scouts = [c.refused for c in candidates if c.refused == "LOCALIZER_ONLY"]
-        raise SeriesError((codes + scouts + ["NO_CT_SERIES"])[0] or "", f"No head CT can be taken. Found: {listing}")
+        raise SeriesError((codes + scouts + ["NO_CT_SERIES"])[0] or "", f"No head CT can be taken; found: {listing}.")
     if len({c.instances[0].study_uid for c in usable}) > 1:
         raise SeriesError(
-            "AMBIGUOUS_SERIES", f"The input holds CT of two examinations: choose with --series. Found: {listing}"
+            "AMBIGUOUS_SERIES",
+            f"The input holds CT of two examinations: choose with --series NUMBER; found: {listing}.",
         )
     if len(usable) > 1 and usable[0].score - usable[1].score < _TIE:
-        raise SeriesError("AMBIGUOUS_SERIES", f"Two series are equally good: choose with --series. Found: {listing}")
+        raise SeriesError(
+            "AMBIGUOUS_SERIES", f"Two series are equally good: choose with --series NUMBER; found: {listing}."
+        )
     return usable[0]

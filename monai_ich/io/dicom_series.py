@@ -79,7 +79,7 @@ def read_series(
     """
     warnings = require_complete(candidate.group, mode=mode)
     instances, along = order_slices(candidate.instances)
-    hu, odd_border = read_slices(instances, assume_hu=assume_hu)
+    hu, odd_border, lossy = read_slices(instances, assume_hu=assume_hu)
     keep = _without_doubles(along, hu)
     copies = len(candidate.instances) - len(keep)
     if copies:
@@ -96,7 +96,7 @@ def read_series(
             warnings.append(_spacing_warning(along, wanted))
     require_hu(hu, made_air_hu=AIR_HU if odd_border else None)
     np.clip(hu, AIR_HU, MAX_HU, out=hu)
-    warnings += _header_warnings(instances, tilt_deg)
+    warnings += _header_warnings(instances, tilt_deg, lossy=lossy)
     if odd_border:
         warnings.append(Warn("NONSTANDARD_PADDING", "The border held a constant that is not air; it was set to air."))
     geometry = Geometry.from_lps((hu.shape[0], hu.shape[1], hu.shape[2]), affine)
@@ -150,7 +150,7 @@ def _spacing_warning(along: FloatArray, wanted: FloatArray) -> Warn:
     )
 
 
-def _header_warnings(instances: list[Instance], tilt_deg: float) -> list[Warn]:
+def _header_warnings(instances: list[Instance], tilt_deg: float, *, lossy: bool) -> list[Warn]:
     first = instances[0]
     found = []
     if abs(tilt_deg) > 0.5:
@@ -162,7 +162,7 @@ def _header_warnings(instances: list[Instance], tilt_deg: float) -> list[Warn]:
                 f"The header says a tilt of {first.tilt_deg:.1f} degrees, positions say {tilt_deg:.1f}; positions win.",
             )
         )
-    if any(i.lossy for i in instances):
+    if lossy or any(i.lossy for i in instances):
         found.append(Warn("LOSSY", "The images were compressed with loss; densities are approximate."))
     if any(i.contrast for i in instances):
         found.append(Warn("CONTRAST", "A contrast agent was given; bright vessels can look like blood."))

@@ -20,7 +20,7 @@ def read_nifti_grid(path: Path) -> Geometry:
         InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``.
     """
     if not path.exists():
-        raise InputError("INPUT_NOT_FOUND", f"The input {path.name} does not exist.")
+        raise InputError("INPUT_NOT_FOUND", "The grid to follow does not exist: check the path given.")
     try:
         with quiet("nibabel.global"):
             image: Any = nib.load(path)

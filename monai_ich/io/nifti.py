@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import nibabel as nib
 import numpy as np
+from isal import igzip
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -20,7 +21,7 @@ from monai_ich.core.volume import AIR_HU, MAX_HU, CTVolume, LabelMap, Mask
 from monai_ich.io.hounsfield import require_hu
 from monai_ich.io.quiet import quiet
 
-_GZIP_LEVEL = 1  # 3 to 5 times as fast as the default for 10 % more bytes
+_GZIP_LEVEL = 2  # of ISA-L: a quarter of the time of zlib's fastest level for 3 % more bytes
 
 
 def read_nifti_ct(path: Path) -> CTVolume:
@@ -82,9 +83,7 @@ def write_nifti(path: Path, image: CTVolume | LabelMap | Mask) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             if path.name.endswith(".gz"):
-                with gzip.GzipFile(
-                    filename="", fileobj=stream, mode="wb", compresslevel=_GZIP_LEVEL, mtime=0
-                ) as packed:
+                with _packed(stream) as packed:
                     nifti.to_stream(packed)
             else:
                 nifti.to_stream(stream)
@@ -93,6 +92,14 @@ def write_nifti(path: Path, image: CTVolume | LabelMap | Mask) -> None:
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
+
+
+def _packed(stream: BinaryIO) -> AbstractContextManager[Any]:
+    """No name and no time in its header: the same image gives the same bytes."""
+    packed: Any = igzip.IGzipFile(  # type: ignore[no-untyped-call]
+        filename="", fileobj=stream, mode="wb", compresslevel=_GZIP_LEVEL, mtime=0
+    )
+    return packed  # type: ignore[no-any-return]
 
 
 def _whole_or_float(hu: NDArray[np.float32]) -> NDArray[Any]:
@@ -114,7 +121,7 @@ def _read(path: Path) -> tuple[NDArray[Any], FloatArray]:
     A file without sform and qform does not say which side is left; it is refused, since a guess could be wrong.
     """
     if not path.exists():
-        raise InputError("INPUT_NOT_FOUND", f"The input {path} does not exist.")
+        raise InputError("INPUT_NOT_FOUND", "The input does not exist: check the path given.")
     try:
         with quiet("nibabel.global"):
             image: Any = nib.load(path)

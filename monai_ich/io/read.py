@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from monai_ich.core.errors import InputError
 from monai_ich.core.geometry import Geometry
@@ -37,21 +37,6 @@ class Scan:
     source: SourceSeries | None = None
     warnings: tuple[Warn, ...] = ()
     series: tuple[Candidate, ...] = ()
-
-    def report(self) -> dict[str, Any]:
-        """What was decided and why, for JSON; no patient data."""
-        geometry = self.volume.geometry
-        return {
-            "shape": list(geometry.shape),
-            "spacing_mm": [round(s, 4) for s in geometry.spacing_mm],
-            "tilt_deg": round(geometry.tilt_deg, 2),
-            "slab_widths_mm": list(self.volume.slab_widths_mm or ()),
-            "warnings": [{"code": w.code, "message": w.message} for w in self.warnings],
-            "series": [
-                {"uid": c.series_uid, "images": len(c.instances), "refused": c.refused, "reasons": list(c.reasons)}
-                for c in self.series
-            ],
-        }
 
 
 def read_ct(
@@ -111,17 +96,6 @@ def _unknown_damage(found: Found) -> list[Warn]:
     return [Warn("TRUNCATED_FILE", text)]
 
 
-def list_series(path: str | Path) -> list[str]:
-    """One line for each series found, best first.
-
-    Raises:
-        InputError: ``INPUT_NOT_FOUND``.
-        SeriesError: ``UNSAFE_ARCHIVE``.
-    """
-    root = open_root(Path(path))
-    return [c.describe() for c in rank_series(find_instances(root.path))]
-
-
 def is_nifti(path: Path) -> bool:
     """Whether the name says NIfTI."""
     return path.name.lower().endswith(_NIFTI)
@@ -135,7 +109,7 @@ def read_labels(path: str | Path, labels: LabelSet) -> LabelMap:
     """
     path = Path(path)
     if not path.exists():
-        raise InputError("INPUT_NOT_FOUND", f"The label file {path} does not exist.")
+        raise InputError("INPUT_NOT_FOUND", "The label file does not exist: check the path given.")
     if is_nifti(path):
         return read_nifti_labels(path, labels)
     if path.name.endswith((".seg.nrrd", ".nrrd")):

@@ -7,35 +7,12 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from pydicom import uid
-from pydicom.encaps import encapsulate, generate_frames
 
 from monai_ich.core.volume import CTVolume
 from monai_ich.io.dicom_write import write_ct_series
 from monai_ich.io.read import read_ct
 from tests.io.refusal import codes, refused
 from tests.phantom import agreement, edit, files, grid, phantom, series
-
-
-def test_rescale_is_per_slice(tmp_path: Path) -> None:
-    def change(d: pydicom.Dataset, n: int) -> None:
-        hu = d.pixel_array.astype(int) - 1024
-        slope, intercept = (0.5, -1024) if n % 2 else (1, -500 - n)
-        d.RescaleSlope, d.RescaleIntercept = str(slope), str(intercept)
-        d.PixelData = ((hu - intercept) / slope).round().astype("<i2").tobytes()
-
-    assert agreement(read_ct(edit(series(tmp_path), change)).volume) > 0.9999
-
-
-def test_unsigned_padding_becomes_air(tmp_path: Path) -> None:
-    def change(d: pydicom.Dataset, n: int) -> None:
-        stored = d.pixel_array.astype(np.uint16)
-        stored[:6], stored[-6:] = 63536, 63536
-        d.PixelRepresentation, d.PixelPaddingValue, d.PixelData = 0, 63536, stored.tobytes()
-        d["PixelPaddingValue"].VR = "US"
-
-    scan = read_ct(edit(series(tmp_path), change))
-    assert scan.volume.hu.max() < 900 and scan.volume.hu[:, :6].max() == -1024 and codes(scan) == set()
 
 
 def test_a_padding_range_becomes_air_and_its_sign_follows_the_pixels(tmp_path: Path) -> None:
@@ -89,67 +66,6 @@ def test_values_are_clamped_to_the_range_of_ct(tmp_path: Path) -> None:
     assert hu.max() == 3071 and hu.min() == -1024
 
 
-def _transfer(d: pydicom.Dataset, syntax: str) -> None:
-    stored = d.pixel_array
-    if syntax in (uid.RLELossless, uid.JPEG2000Lossless, uid.JPEGLSLossless):
-        d.compress(syntax)
-    elif syntax == uid.JPEGLosslessSV1:
-        d.PixelData = encapsulate([_jpeg_lossless(stored)])
-        d["PixelData"].is_undefined_length = True
-    elif syntax == uid.ExplicitVRBigEndian:
-        d.PixelData = stored.astype(">i2").tobytes()
-    d.file_meta.TransferSyntaxUID = uid.UID(syntax)
-
-
-def _jpeg_lossless(stored: np.ndarray) -> bytes:
-    sitk = pytest.importorskip("SimpleITK")
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        writer = sitk.ImageFileWriter()
-        writer.SetImageIO("GDCMImageIO")
-        writer.UseCompressionOn()
-        writer.SetCompressor("JPEG")
-        writer.SetFileName(f"{folder}/x.dcm")
-        writer.Execute(sitk.GetImageFromArray(stored))
-        d = pydicom.dcmread(f"{folder}/x.dcm")
-    assert d.file_meta.TransferSyntaxUID == uid.JPEGLosslessSV1
-    return next(generate_frames(d.PixelData, number_of_frames=1))
-
-
-@pytest.mark.parametrize(
-    "syntax",
-    [
-        uid.ImplicitVRLittleEndian,
-        uid.DeflatedExplicitVRLittleEndian,
-        uid.ExplicitVRBigEndian,
-        uid.RLELossless,
-        uid.JPEGLosslessSV1,
-        uid.JPEGLSLossless,
-        uid.JPEG2000Lossless,
-    ],
-    ids=lambda syntax: syntax.keyword,
-)
-def test_every_transfer_syntax_gives_the_same_voxels(tmp_path: Path, syntax: uid.UID) -> None:
-    plain = read_ct(series(tmp_path / "plain")).volume
-    folder = tmp_path / "other"
-    folder.mkdir()
-    for path in files(tmp_path / "plain"):
-        d = pydicom.dcmread(path)
-        _transfer(d, syntax)
-        little, implicit = syntax != uid.ExplicitVRBigEndian, syntax == uid.ImplicitVRLittleEndian
-        pydicom.dcmwrite(folder / path.name, d, implicit_vr=implicit, little_endian=little, force_encoding=True)
-    scan = read_ct(folder)
-    assert np.array_equal(scan.volume.hu, plain.hu) and codes(scan) == set()
-
-
-@pytest.mark.parametrize("syntax", [uid.HTJ2KLossless, uid.JPEGExtended12Bit, uid.JPEGLossless])
-def test_a_decoder_is_there_for_syntaxes_that_tests_cannot_write(syntax: uid.UID) -> None:
-    from monai_ich.io.dicom_pixels import _can_decode
-
-    assert _can_decode(syntax)
-
-
 def test_files_without_preamble_are_dicom_too(tmp_path: Path) -> None:
     for path in files(series(tmp_path / "plain")):
         d = pydicom.dcmread(path)
@@ -158,24 +74,6 @@ def test_files_without_preamble_are_dicom_too(tmp_path: Path) -> None:
         assert (tmp_path / path.name).read_bytes()[128:132] != b"DICM"
         path.unlink()
     assert agreement(read_ct(tmp_path).volume) > 0.9999
-
-
-def test_an_unknown_syntax_is_named_with_the_package_that_decodes(tmp_path: Path) -> None:
-    def change(d: pydicom.Dataset, n: int) -> None:
-        d.PixelData = encapsulate([b"1234"])
-        d["PixelData"].is_undefined_length = True
-        d.file_meta.TransferSyntaxUID = uid.MPEG2MPML
-
-    assert refused(edit(series(tmp_path), change)) == "UNSUPPORTED_TRANSFER_SYNTAX"
-
-
-def test_damaged_pixels_are_refused(tmp_path: Path) -> None:
-    def change(d: pydicom.Dataset, n: int) -> None:
-        if n == 4:
-            d.compress(uid.JPEG2000Lossless)
-            d.PixelData = encapsulate([b"\xff\x4f\xff\x51" + bytes(200)])
-
-    assert refused(edit(series(tmp_path), change)) == "CORRUPT_PIXEL_DATA"
 
 
 @pytest.mark.parametrize("left", [-3000, 1500, 700])
@@ -194,16 +92,6 @@ def test_a_broken_file_of_no_known_kind_is_told_and_hides_nothing(
     scan = read_ct(tmp_path)
     assert codes(scan) == {"TRUNCATED_FILE"} and agreement(scan.volume) > 0.9999
     assert "DOE" not in caplog.text and not any("DOE" in str(w.message) for w in recwarn)
-
-
-def test_no_rescale_is_refused_unless_told_that_it_is_hu(tmp_path: Path) -> None:
-    def change(d: pydicom.Dataset, n: int) -> None:
-        d.PixelData = (d.pixel_array - 1024).astype("<i2").tobytes()
-        del d.RescaleSlope, d.RescaleIntercept
-
-    edit(series(tmp_path), change)
-    assert refused(tmp_path) == "NO_RESCALE"
-    assert agreement(read_ct(tmp_path, assume_hu=True).volume) > 0.9999
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
 from monai_ich.io.nifti import read_nifti_ct, read_nifti_labels, write_nifti
-from monai_ich.io.read import read_ct
+from monai_ich.io.read import read_ct, read_labels
 from tests.phantom import density, grid, phantom
 from tests.strategies import geometries
 
@@ -170,3 +170,11 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
 def test_a_fraction_is_no_label(tmp_path: Path) -> None:
     with pytest.raises(IchError, match="UNKNOWN_LABEL"):
         read_nifti_labels(_save(tmp_path / "l.nii.gz", np.full((3, 3, 3), 0.5, np.float32)), Subtype)
+
+
+def test_labels_come_from_nifti_or_nrrd_only(tmp_path: Path) -> None:
+    (tmp_path / "labels.mha").write_bytes(b"")
+    with pytest.raises(IchError, match="NOT_LABELS"):
+        read_labels(tmp_path / "labels.mha", Subtype)
+    with pytest.raises(IchError, match="INPUT_NOT_FOUND"):
+        read_labels(tmp_path / "none.nii", Subtype)
