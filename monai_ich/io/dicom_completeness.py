@@ -84,11 +84,12 @@ def require_no_gap(instances: list[Instance], along: FloatArray, *, mode: Mode) 
         SeriesError: ``MISSING_SLICES``.
     """
     missing = count_missing(instances, along)
-    total, usual = sum(missing), float(np.median(np.diff(along)))
+    total = sum(missing)
     if not total:
         return []
-    if mode == "lenient" and total == 1 and usual <= _FILL_MM:
-        place = missing.index(1) + 2
+    before = missing.index(max(missing))
+    if mode == "lenient" and total == 1 and np.diff(along)[before] / 2 <= _FILL_MM:
+        place = before + 2
         text = f"Slice {place} of {len(along) + 1} was missing and is interpolated from its neighbors."
         return [Warn("SLICES_INTERPOLATED", text)]
     way_out = ", or pass --lenient to fill a single one." if mode == "strict" else "."

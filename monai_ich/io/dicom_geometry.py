@@ -15,6 +15,7 @@ from monai_ich.io.dicom_discovery import along_normal
 from monai_ich.io.dicom_instance import Instance
 
 _MAX_OFF_LINE_MM = 0.3
+_WIDER = 1.2
 _PLANNED = 0.75
 
 
@@ -34,7 +35,7 @@ def order_slices(instances: tuple[Instance, ...]) -> tuple[list[Instance], Float
 
 
 def count_missing(instances: list[Instance], along: FloatArray) -> list[int]:
-    """Number of slices missing in each gap that is a whole multiple of the usual one.
+    """Number of slices missing in each gap that is a whole multiple of the usual one, or where image numbers skip.
 
     A run of wide gaps whose images are as thick as the gap was planned so (2.5 mm at the base, 5 mm above): nothing
     is missing there. A single wide gap was not.
@@ -44,7 +45,7 @@ def count_missing(instances: list[Instance], along: FloatArray) -> list[int]:
     """
     gaps = np.diff(along)
     median = float(np.median(gaps))
-    missing = [0] * len(gaps)
+    missing = _count_skipped(instances, gaps)
     for n, gap in enumerate(gaps):
         times = round(gap / median)
         if times < 2 or abs(gap - times * median) > max(0.05, 0.02 * gap):
@@ -54,6 +55,23 @@ def count_missing(instances: list[Instance], along: FloatArray) -> list[int]:
         if not (thickness >= _PLANNED * gap and any(beside)):
             missing[n] = times - 1
     return missing
+
+
+def _count_skipped(instances: list[Instance], gaps: FloatArray) -> list[int]:
+    """One or two numbers skipped at one place, in a series that is numbered without a gap else, where slices are
+    further apart than on one side: what is left when a slice is lost where spacing changes.
+    """
+    skipped = [0] * len(gaps)
+    if any(i.number is None for i in instances):
+        return skipped
+    steps = np.diff([i.number or 0 for i in instances])
+    odd = np.flatnonzero(np.abs(steps) != 1)
+    if len(odd) == 1 and len(set(np.sign(steps))) == 1:
+        n = int(odd[0])
+        beside = [gaps[m] for m in (n - 1, n + 1) if 0 <= m < len(gaps)]
+        if 2 <= abs(steps[n]) <= 3 and beside and gaps[n] > _WIDER * min(beside):
+            skipped[n] = int(abs(steps[n])) - 1
+    return skipped
 
 
 def affine_lps(instances: list[Instance], along: FloatArray) -> FloatArray:
