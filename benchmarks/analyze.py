@@ -1,6 +1,6 @@
 """Time and memory of ``monai-ich analyze`` on a 512 x 512 x 32 study at 5 mm, and of ``monai-ich --help``.
 
-    python benchmarks/analyze.py [--out benchmarks/analyze.json]
+    python -m benchmarks.analyze [--out benchmarks/analyze.json]
 
 A synthetic study is made first and is not timed. Each figure is a whole process, started cold.
 """
@@ -12,28 +12,24 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
-from monai_ich.core.labels import Subtype
-from monai_ich.synth.dataset import design_case, write_case
+from benchmarks.timing import apart, timed
 
 RUNS = 3
 
 
-def timed(command: list[str]) -> tuple[float, float]:
-    """Wall seconds and peak memory (GB) of one process."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    if status:
-        raise SystemExit(f"{command[0]} ended with {os.waitstatus_to_exitcode(status)}")
-    return seconds, usage.ru_maxrss / 1e6
+def make(folder: Path) -> None:
+    """The synthetic study."""
+    from monai_ich.core.labels import Subtype
+    from monai_ich.synth.dataset import design_case, write_case
+
+    case = design_case(2026, hemorrhages={Subtype.SDH: 40.0, Subtype.IPH: 20.0}, pixels=512, tilt_deg=18)
+    scanner = replace(case.scanner, slice_mm=5.0, thickness_mm=5.0, bottom_mm=-64.0, top_mm=104.2)
+    write_case(replace(case, scanner=scanner), folder, dicom=True)
 
 
 def main() -> None:
@@ -44,9 +40,7 @@ def main() -> None:
     cli = str(Path(sys.executable).parent / "monai-ich")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        case = design_case(2026, hemorrhages={Subtype.SDH: 40.0, Subtype.IPH: 20.0}, pixels=512, tilt_deg=18)
-        scanner = replace(case.scanner, slice_mm=5.0, thickness_mm=5.0, bottom_mm=-64.0, top_mm=104.2)
-        write_case(replace(case, scanner=scanner), folder, dicom=True)
+        apart(make, folder)
         count = len(list((folder / "dicom").iterdir()))
         runs, stages = [], []
         for n in range(RUNS):

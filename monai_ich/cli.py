@@ -153,7 +153,6 @@ def _analyze(args: argparse.Namespace) -> int:
 
 
 def _import(args: argparse.Namespace) -> int:
-    from monai_ich.core.resample import orthogonal_grid
     from monai_ich.io.import_report import import_report, survey
 
     if args.list:
@@ -164,7 +163,7 @@ def _import(args: argparse.Namespace) -> int:
     told = {"series": args.series, "keep_ids": args.keep_ids}
     try:
         scan = _read(args, args.input)
-        grid = orthogonal_grid(scan.volume.geometry, spacing_mm) if spacing_mm else None
+        grid = _orthogonal(scan.volume, spacing_mm) if spacing_mm else None
     except IchError as error:
         if args.report:
             _write_json(args.report, import_report(args.input, error, **told))
@@ -179,15 +178,22 @@ def _import(args: argparse.Namespace) -> int:
     return 0
 
 
+def _orthogonal(ct: CTVolume, spacing_mm: tuple[float | None, float | None, float | None]) -> Geometry:
+    from monai_ich.core.resample import orthogonal_grid
+
+    return orthogonal_grid(ct.geometry, spacing_mm)
+
+
 def _write_ct(path: Path, ct: CTVolume, grid: Geometry | None) -> Geometry:
     """Whole HU, as scanners store; returns the grid that was written."""
     import numpy as np
 
-    from monai_ich.core.resample import resample_ct
     from monai_ich.io.nifti import write_nifti
     from monai_ich.io.output import output_file
 
     if grid is not None:
+        from monai_ich.core.resample import resample_ct
+
         ct = resample_ct(ct, grid)
         np.rint(ct.hu, out=ct.hu)
     with output_file(path):

@@ -16,7 +16,6 @@ from monai_ich.io.dicom_discovery import Found, find_instances
 from monai_ich.io.dicom_ranking import Candidate, choose_series, rank_series
 from monai_ich.io.dicom_series import SourceSeries, read_series
 from monai_ich.io.nifti import read_nifti_ct, read_nifti_labels
-from monai_ich.io.seg_nrrd import read_seg_nrrd
 
 _NIFTI = (".nii", ".nii.gz")
 _EXTENT_MM = (80.0, 1000.0)
@@ -113,5 +112,7 @@ def read_labels(path: str | Path, labels: LabelSet) -> LabelMap:
     if is_nifti(path):
         return read_nifti_labels(path, labels)
     if path.name.endswith((".seg.nrrd", ".nrrd")):
+        from monai_ich.io.seg_nrrd import read_seg_nrrd  # SciPy is slow to load
+
         return read_seg_nrrd(path, labels)
     raise InputError("NOT_LABELS", "Labels are read from .nii, .nii.gz and .seg.nrrd files.")

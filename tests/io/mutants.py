@@ -59,8 +59,9 @@ def main(folder: Path, out: Path) -> None:
             said.write(traceback.format_exc())
         signal.alarm(0)
         row = {"case": case.name, "status": status, "said": said.getvalue(), "seconds": time.monotonic() - start}
-        print(json.dumps(row), flush=True)
-    print(json.dumps({"peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}))
+        sys.stdout.write(json.dumps(row) + "\n")
+    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    sys.stdout.write(json.dumps({"peak_gb": peak_gb}) + "\n")
 
 
 if __name__ == "__main__":

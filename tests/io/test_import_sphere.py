@@ -37,7 +37,7 @@ def _write(folder: Path, thicknesses_mm: list[float], tilt_deg: float) -> None:
     up = 1 / normal[2]  # the table moves straight: slices t apart across their planes are t / cos apart along it
 
     def expose(d: pydicom.Dataset, n: int) -> None:
-        points = in_plane + [0, 0, heights[n] * up]
+        points = in_plane + np.array([0, 0, heights[n] * up])
         count = max(2, round(widths[n]))
         across = ((np.arange(count) + 0.5) / count - 0.5) * widths[n]
         hu = np.mean([density(points + along * normal, balls=(SPHERE,)) for along in across], axis=0)
