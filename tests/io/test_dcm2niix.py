@@ -41,8 +41,8 @@ def test_voxel_for_voxel_as_dcm2niix(tmp_path: Path, case: Case) -> None:
     for name in ("dicom", "out"):
         (tmp_path / name).mkdir()
     case.write(tmp_path / "dicom")
-    command = [str(DCM2NIIX), "-z", "n", "-b", "n", "-f", "theirs", "-o", str(tmp_path / "out"), str(tmp_path / "dicom")]
-    subprocess.run(command, check=True, capture_output=True)
+    options = ["-z", "n", "-b", "n", "-f", "theirs", "-o", str(tmp_path / "out")]
+    subprocess.run([str(DCM2NIIX), *options, str(tmp_path / "dicom")], check=True, capture_output=True)
     write_nifti(tmp_path / "ours.nii", read_ct(tmp_path / "dicom").volume)
     theirs = nib.as_closest_canonical(nib.load(tmp_path / "out" / "theirs.nii"))
     ours = nib.as_closest_canonical(nib.load(tmp_path / "ours.nii"))
