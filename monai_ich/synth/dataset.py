@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 from monai_ich.core.labels import Subtype
 from monai_ich.synth.case import HeadCase, draw_case, with_hemorrhages
+from monai_ich.synth.parallel import map_jobs
 
 VALIDATION_SHARE = 0.1
 
@@ -78,20 +76,9 @@ def write_dataset(
     cases = list(cases)
     missing = [c for c in cases if not (folder / case_folder(c.seed) / "truth.json").exists()]
     jobs = [(c, folder / case_folder(c.seed), dicom, device) for c in missing]
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
-    if workers > 1:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_single_thread) as pool:
-            yield from pool.map(_write_job, jobs)
-    else:
-        yield from map(_write_job, jobs)
+    yield from map_jobs(_write_job, jobs, workers)
     if not dicom:
         _write_list(folder / "dataset.json", [case_folder(c.seed) for c in cases])
-
-
-def _single_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def _write_job(job: tuple[HeadCase, Path, bool, str]) -> str:
