@@ -8,14 +8,20 @@ from pathlib import Path
 
 from monai_ich.core.errors import ManifestError
 
+SHIFTED_MM = 3.0
 
-def read_data_list(dataset_dir: str | Path, section: str, keys: Mapping[str, str]) -> list[dict[str, str]]:
+
+def read_data_list(
+    dataset_dir: str | Path, section: str, keys: Mapping[str, str], *, repeat_shifted: int = 1
+) -> list[dict[str, str]]:
     """Rows of ``dataset.json`` with absolute paths.
 
     Args:
         dataset_dir: folder that holds ``dataset.json`` (a list in the style of the Medical Segmentation Decathlon).
         section: ``"training"`` or ``"validation"``.
         keys: name in the result to name in the file, for example ``{"image": "image", "label": "anatomy"}``.
+        repeat_shifted: how often a head is listed whose ``midline_shift_mm`` is 3 mm or more to either side. Few heads
+            are shifted, and a network that seldom sees one leaves the midline in the middle. Rows without it count 0.
 
     Raises:
         ManifestError: ``NO_DATA_LIST`` where the file or the section is missing, ``MISSING_FILE`` where a scan is.
@@ -32,4 +38,9 @@ def read_data_list(dataset_dir: str | Path, section: str, keys: Mapping[str, str
         missing = [key for key, path in row.items() if not Path(path).is_file()]
         if missing:
             raise ManifestError("MISSING_FILE", f"Scan {number} of {section!r} has no file for {missing[0]!r}.")
-    return found
+    shifted = [abs(row.get("midline_shift_mm", 0.0)) >= SHIFTED_MM for row in rows]
+    return [
+        dict(row)
+        for row, is_shifted in zip(found, shifted, strict=True)
+        for _ in range(repeat_shifted if is_shifted else 1)
+    ]

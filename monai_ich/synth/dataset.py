@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def write_dataset(
     jobs = [(c, folder / case_folder(c.seed), dicom, device) for c in missing]
     yield from map_jobs(_write_job, jobs, workers)
     if not dicom:
-        _write_list(folder / "dataset.json", [case_folder(c.seed) for c in cases])
+        _write_list(folder, [case_folder(c.seed) for c in cases])
 
 
 def _write_job(job: tuple[HeadCase, Path, bool, str]) -> str:
@@ -86,17 +86,20 @@ def _write_job(job: tuple[HeadCase, Path, bool, str]) -> str:
     return write_case(case, folder, dicom=dicom, device=device).name
 
 
-def _write_list(path: Path, names: list[str]) -> None:
-    row: Callable[[str], dict[str, str]] = lambda name: {  # noqa: E731
-        "image": f"{name}/ct.nii.gz",
-        "label": f"{name}/ich.nii.gz",
-        "anatomy": f"{name}/anatomy.nii.gz",
-    }
+def _write_list(folder: Path, names: list[str]) -> None:
     held_out = round(VALIDATION_SHARE * len(names)) or min(1, len(names) - 1)
+    rows = [_row(folder, name) for name in names]
     listing = {
         "name": "monai-ich synthetic heads",
         "description": "Synthetic head CT with exact truth; no patient data.",
-        "training": [row(n) for n in names[: len(names) - held_out]],
-        "validation": [row(n) for n in names[len(names) - held_out :]],
+        "training": rows[: len(rows) - held_out],
+        "validation": rows[len(rows) - held_out :],
     }
-    path.write_text(json.dumps(listing, indent=1) + "\n")
+    (folder / "dataset.json").write_text(json.dumps(listing, indent=1) + "\n")
+
+
+def _row(folder: Path, name: str) -> dict[str, str | float]:
+    files = {"image": "ct", "label": "ich", "anatomy": "anatomy"}
+    truth = json.loads((folder / name / "truth.json").read_text())["truth"]
+    paths = {key: f"{name}/{stem}.nii.gz" for key, stem in files.items()}
+    return {**paths, "midline_shift_mm": truth["midline_shift_mm"]}
