@@ -131,9 +131,8 @@ def mask_row(move: Callable[[NDArray[np.uint8], Geometry, Geometry], NDArray[np.
 def main() -> None:
     """Print both tables."""
     argparse.ArgumentParser(description=__doc__).parse_args()
-    print(
-        "| 0.625 to 5 mm slices | noise left (0.35 is right) | wave left | overshoot, HU |\n| --- | ---: | ---: | ---: |"
-    )
+    print("| 0.625 to 5 mm slices | noise left (0.35 is right) | wave left | overshoot, HU |")
+    print("| --- | ---: | ---: | ---: |")
     for name, resample in SCANS.items():
         print(f"| {name} | {' | '.join(scan_row(resample))} |")
     print("\n| masks, 1 to 3 mm | volume error, 2 mm ball | 6 mm | 20 mm | vanished of 60 | Dice after the way back |")
