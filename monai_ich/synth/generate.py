@@ -18,7 +18,7 @@ from monai_ich.synth.head import Head
 from monai_ich.synth.scanner import blur, expose, fine_offsets_mm, plane_points, scan_geometry
 from monai_ich.synth.tissue import paint
 
-_MAX_BONE_HU = 40.0  # blood is not labeled where bone adds more than this to the voxel
+_MAX_BONE_HU = 80.0  # where bone adds more than this to a voxel, blood cannot be seen
 _COARSEST_PIXEL_MM = 1.0  # finer pixels than this are interpolated from a grid of this size
 
 
@@ -27,7 +27,8 @@ class Truth:
     """What is exactly known about a synthetic scan.
 
     Args:
-        volume_ml: by subtype, from partial-volume shares (not from the voxel labels).
+        volume_ml: by subtype, from partial-volume shares (not from the voxel labels), without the rim that bone
+            outshines, where nobody could see blood.
         midline_shift_mm: positive to the patient's right.
         cavity_ml: intracranial cavity inside the field of view.
         thickness_mm: of each subtype with a clot on the skull (EDH, SDH), the largest.
@@ -83,24 +84,24 @@ def _synthesize(case: HeadCase, device: torch.device) -> SyntheticScan:
         blood.append(painted.blood.mean(-1))
         anatomy.append(painted.anatomy.mean(-1))
         bone.append(painted.bone.mean(-1))
-    shares = torch.stack(blood, -1), torch.stack(anatomy, -1)
+    hard = torch.stack(bone, -1)
+    rim_hu = case.anatomy.bone_hu * blur(hard, case.scanner.blur_mm / coarse.spacing_mm[0])
+    seen, parts = torch.stack(blood, -1) * (rim_hu < _MAX_BONE_HU), torch.stack(anatomy, -1)
     truth = Truth(
-        {s.name: round(float(v), 4) for s, v in zip(Subtype, shares[0].sum((1, 2, 3)) * coarse.voxel_ml, strict=True)},
+        {s.name: round(float(v), 4) for s, v in zip(Subtype, seen.sum((1, 2, 3)) * coarse.voxel_ml, strict=True)},
         round(head.shift_mm, 3),
-        round(float(shares[1].sum() * coarse.voxel_ml), 2),
+        round(float(parts.sum() * coarse.voxel_ml), 2),
         {s.name: round(v, 2) for s in Subtype if (v := _thickness_mm(head, s))},
     )
     size = geometry.shape[:2]
-    hard = torch.stack(bone, -1)
-    rim = case.anatomy.bone_hu * blur(hard, case.scanner.blur_mm / coarse.spacing_mm[0])
     image = _resize(torch.stack(hu, -1)[None], size)[0]
     generator = torch.Generator().manual_seed(case.seed + 7)
     image = expose(image, case.scanner, geometry, generator)
     return SyntheticScan(
         case,
         CTVolume(np.rint(image.cpu().numpy()).astype(np.float32), geometry),
-        LabelMap(_winner(_resize(shares[0] * (rim < _MAX_BONE_HU), size)), geometry, Subtype),
-        LabelMap(_winner(_resize(shares[1], size)), geometry, Anatomy),
+        LabelMap(_winner(_resize(seen, size)), geometry, Subtype),
+        LabelMap(_winner(_resize(parts, size)), geometry, Anatomy),
         truth,
         _resize(hard[None], size)[0].cpu().numpy(),
     )
