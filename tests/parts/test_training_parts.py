@@ -14,6 +14,7 @@ from monai.inferers import SimpleInferer
 from monai_ich.parts.augmentation import RandDropChanneld, RandMirrorSidesd, RandSkullStripd, RandWindowd
 from monai_ich.parts.handlers import CosineBudget, MovingAverage, Resume
 from monai_ich.parts.inferers import AutocastInferer
+from monai_ich.parts.losses import MidlineLoss
 from monai_ich.parts.visible import VisibleBloodd
 
 
@@ -127,3 +128,20 @@ def test_a_window_clips_bone_and_air_to_its_ends() -> None:
     hu = torch.tensor([-1000.0, -10.0, 40.0, 90.0, 1200.0]).reshape(1, 5, 1, 1) + 1024
     window = always(RandWindowd("image", windows_hu=[(0.0, 80.0)], offset=1024.0))
     assert (window({"image": hu})["image"].flatten() - 1024).tolist() == [0, 0, 40, 80, 80]
+
+
+def _scores(labels: torch.Tensor) -> torch.Tensor:
+    return 8.0 * torch.nn.functional.one_hot(labels[:, 0].long(), 6).movedim(-1, 1).float()
+
+
+def test_a_midline_out_of_place_costs_more_than_as_many_voxels_elsewhere() -> None:
+    labels = torch.zeros(1, 1, 40, 40, 2, dtype=torch.uint8)
+    labels[:, :, 4:22, 4:36], labels[:, :, 22:36, 4:36] = 1, 2  # displaced by 2 voxels
+    middle, thin = labels.clone(), labels.clone()
+    middle[:, :, 20:22, 4:36], thin[:, :, 4:6, 4:36] = 2, 2
+    loss = MidlineLoss(reach=3)
+    right = loss(_scores(labels), labels)
+    assert loss(_scores(middle), labels) - right > 3 * (loss(_scores(thin), labels) - right) > 0
+    assert loss.whole(_scores(middle), labels) == pytest.approx(float(loss.whole(_scores(thin), labels)), rel=0.01)
+    background = torch.zeros_like(labels)
+    assert torch.isfinite(loss(_scores(labels), background)), "a window without an interface"
