@@ -95,5 +95,6 @@ def require_no_gap(instances: list[Instance], along: FloatArray, *, mode: Mode) 
     way_out = ", or pass --lenient to fill a single one." if mode == "strict" else "."
     raise SeriesError(
         "MISSING_SLICES",
-        f"{total} slices are missing inside the series ({len(along)} found): get the whole series{way_out}",
+        f"{total} {'slice is' if total == 1 else 'slices are'} missing inside the series ({len(along)} found): get the "
+        f"whole series{way_out}",
     )
