@@ -11,6 +11,8 @@ import pytest
 from monai_ich.io.read import read_ct
 from tests.phantom import BRAIN_HU, density, edit, grid, series
 
+pytestmark = pytest.mark.slow
+
 SPHERE_ML = 20.0
 _EDGE_MM = 2.0  # of the phantom's balls: one of radius a holds 4/3 pi (a^3 + pi^2 a edge^2)
 RADIUS_MM = float(np.roots([1, 0, (np.pi * _EDGE_MM) ** 2, -SPHERE_ML * 3000 / (4 * np.pi)])[-1].real)

@@ -65,6 +65,7 @@ def test_a_head_looks_like_one() -> None:
     assert scan.anatomy.geometry.to_world(across[0])[0] < scan.anatomy.geometry.to_world(across[1])[0]
 
 
+@pytest.mark.slow
 def test_truth_does_not_depend_on_the_scanner() -> None:
     case = with_hemorrhages(draw_case(5), {Subtype.IPH: 20.0})
     thin = synthesize(replace(case, scanner=replace(SMALL, slice_mm=2.0, thickness_mm=2.0))).truth
