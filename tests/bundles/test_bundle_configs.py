@@ -153,7 +153,6 @@ def test_what_lies_outside_of_the_scan_is_air(bundle: Path, tilt_deg: float, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_label_and_deploy_can_consume_the_bundle(bundle: Path) -> None:
     if not CONSUMER.is_file():
         pytest.skip("the consumers' simulation lies in ../shared/tools, which is not here")
