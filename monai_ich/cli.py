@@ -254,7 +254,7 @@ def _resample(args: argparse.Namespace) -> int:
 
 
 def _grid_of(args: argparse.Namespace) -> Geometry:
-    from monai_ich.io.grid import read_nifti_grid
+    from monai_ich.io.nifti import read_nifti_grid
     from monai_ich.io.read import is_nifti
 
     return read_nifti_grid(args.like) if is_nifti(args.like) else _read(args, args.like).volume.geometry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -68,6 +69,18 @@ def read_nifti_labels(path: Path, labels: LabelSet) -> LabelMap:
     return LabelMap(whole.astype(np.uint8), Geometry(data.shape, affine), labels)
 
 
+def read_nifti_grid(path: Path) -> Geometry:
+    """Where the voxels of a file are, whatever they hold: none is decoded.
+
+    Raises:
+        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``.
+    """
+    if not path.exists():
+        raise InputError("INPUT_NOT_FOUND", "The grid to follow does not exist: check the path given.")
+    zeros, affine = _read(path, lambda image: np.broadcast_to(np.int8(0), image.shape), thinnest=1)
+    return Geometry(zeros.shape, affine)
+
+
 def write_nifti(path: Path, image: CTVolume | LabelMap | Mask) -> None:
     """Write a volume, aside first, then renamed. A sheared affine goes into the sform only: no qform can hold it."""
     data = _whole_or_float(image.hu) if isinstance(image, CTVolume) else image.voxels.astype(np.uint8)
@@ -116,24 +129,35 @@ def _whole_or_float(hu: NDArray[np.float32]) -> NDArray[Any]:
     return whole
 
 
-def _read(path: Path) -> tuple[NDArray[Any], FloatArray]:
+def _voxels(image: Any) -> NDArray[Any]:
+    return np.asanyarray(image.dataobj)
+
+
+def _read(
+    path: Path, voxels: Callable[[Any], NDArray[Any]] = _voxels, *, thinnest: int = 2
+) -> tuple[NDArray[Any], FloatArray]:
     """Voxels as stored (rescaled by the header) and the affine.
 
     A file without sform and qform does not say which side is left; it is refused, since a guess could be wrong.
+
+    Args:
+        path: the file.
+        voxels: takes them from nibabel's image.
+        thinnest: the least number of voxels along an axis.
     """
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", "The input does not exist: check the path given.")
     try:
         with quiet("nibabel.global"):
             image: Any = nib.load(path)
-        data = np.asanyarray(image.dataobj)
+        data = voxels(image)
         affine = np.asarray(image.affine, np.float64)
         codes = int(image.header["sform_code"]), int(image.header["qform_code"])
     except Exception as error:  # a damaged header fails in many ways
         raise InputError("NOT_NIFTI", "The file is named like NIfTI but cannot be read as such.") from error
     while data.ndim > 3 and data.shape[-1] == 1:
         data = data[..., 0]
-    if data.ndim != 3 or min(data.shape) < 2 or data.dtype.kind not in "iuf":
+    if data.ndim != 3 or min(data.shape) < thinnest or data.dtype.kind not in "iuf":
         raise InputError("NOT_3D", f"A head CT or label map has three dimensions, found shape {data.shape}.")
     if codes == (0, 0):
         raise InputError("NO_ORIENTATION", "The file has neither sform nor qform, so left and right are unknown.")
