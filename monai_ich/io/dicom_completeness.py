@@ -87,11 +87,11 @@ def require_no_gap(instances: list[Instance], along: FloatArray, *, mode: Mode) 
     total = sum(missing)
     if not total:
         return []
-    before = missing.index(max(missing))
-    if mode == "lenient" and total == 1 and np.diff(along)[before] / 2 <= _FILL_MM:
-        place = before + 2
-        text = f"Slice {place} of {len(along) + 1} was missing and is interpolated from its neighbors."
-        return [Warn("SLICES_INTERPOLATED", text)]
+    if mode == "lenient" and total == 1:
+        before = missing.index(1)
+        if np.diff(along)[before] / 2 <= _FILL_MM:
+            text = f"Slice {before + 2} of {len(along) + 1} was missing and is interpolated from its neighbors."
+            return [Warn("SLICES_INTERPOLATED", text)]
     way_out = ", or pass --lenient to fill a single one." if mode == "strict" else "."
     raise SeriesError(
         "MISSING_SLICES",
