@@ -18,9 +18,9 @@ from monai_ich.io.identity import Identity
 SCHEMA = "monai-ich/measurements/1"
 
 
-def _ids(identity: Identity | None) -> dict[str, str]:
-    """Nothing unless the user asked for it."""
-    return {} if identity is None else identity.as_columns()
+def _keys(case_id: str, identity: Identity | None) -> dict[str, str]:
+    """What a row belongs to; the patient's ID and UIDs only where the user asked for them."""
+    return {"case_id": case_id} | ({} if identity is None else identity.as_columns())
 
 
 def _value(measurement: Measurement, key: str, digits: int) -> dict[str, Any]:
@@ -74,8 +74,7 @@ def write_measurements_json(
     """Write the exam as ``measurements.json``; what could not be measured says why, NaN never occurs."""
     record = {
         "schema": SCHEMA,
-        "case_id": case_id,
-        **_ids(identity),
+        **_keys(case_id, identity),
         "hemorrhage_present": exam.hemorrhage_present,
         "total_volume_ml": round(exam.total_volume_ml, 3),
         "subtypes": {
@@ -98,8 +97,11 @@ def write_measurements_csv(
 ) -> None:
     """Write one row: the scan. A number that could not be measured is an empty cell with its reason beside it."""
     shift = exam.midline_shift
-    row: dict[str, Any] = {"case_id": case_id, **_ids(identity), "hemorrhage_present": int(exam.hemorrhage_present)}
-    row |= {"total_volume_ml": round(exam.total_volume_ml, 3)}
+    row: dict[str, Any] = {
+        **_keys(case_id, identity),
+        "hemorrhage_present": int(exam.hemorrhage_present),
+        "total_volume_ml": round(exam.total_volume_ml, 3),
+    }
     for finding in exam.subtypes:
         row[f"{finding.subtype.name}_present"] = int(finding.present)
         row[f"{finding.subtype.name}_volume_ml"] = round(float(finding.volume.value or 0.0), 3)
@@ -118,25 +120,13 @@ def write_measurements_csv(
 
 def write_lesions_csv(path: Path, exam: ExamMeasurements, *, case_id: str, identity: Identity | None = None) -> None:
     """Write one row per lesion; only the header where there is none."""
+    keys = _keys(case_id, identity)
     rows = []
     for lesion in exam.lesions:
         row = _lesion(lesion)
         x, y, z = row.pop("centroid_ras_mm")
-        rows.append(
-            {"case_id": case_id, **_ids(identity), **row, "centroid_r_mm": x, "centroid_a_mm": y, "centroid_s_mm": z}
-        )
-    columns = [
-        "case_id",
-        *_ids(identity),
-        "id",
-        "subtype",
-        "volume_ml",
-        "abc2_ml",
-        "side",
-        "compartment",
-        "first_slice",
-        "last_slice",
-    ]
+        rows.append({**keys, **row, "centroid_r_mm": x, "centroid_a_mm": y, "centroid_s_mm": z})
+    columns = [*keys, "id", "subtype", "volume_ml", "abc2_ml", "side", "compartment", "first_slice", "last_slice"]
     columns += ["mean_hu", "sd_hu", "max_hu", "centroid_r_mm", "centroid_a_mm", "centroid_s_mm"]
     _write_csv(path, columns, rows)
 
@@ -144,14 +134,10 @@ def write_lesions_csv(path: Path, exam: ExamMeasurements, *, case_id: str, ident
 def write_slices_csv(path: Path, exam: ExamMeasurements, *, case_id: str, identity: Identity | None = None) -> None:
     """Write one row per slice of the label map."""
     profile = dict(exam.midline_shift.profile_mm)
+    keys = _keys(case_id, identity)
     rows = []
     for s in exam.slices:
-        row: dict[str, Any] = {
-            "case_id": case_id,
-            **_ids(identity),
-            "slice": s.index,
-            "center_s_mm": round(s.center_ras_mm[2], 2),
-        }
+        row: dict[str, Any] = {**keys, "slice": s.index, "center_s_mm": round(s.center_ras_mm[2], 2)}
         row |= {f"{k.name}_volume_ml": round(v, 4) for k, v in zip(Subtype, s.volume_ml, strict=True)}
         row["midline_offset_right_mm"] = round(profile[s.index], 2) if s.index in profile else None
         rows.append(row)
