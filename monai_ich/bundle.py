@@ -20,12 +20,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from monai_ich.core.errors import BundleError
-from monai_ich.core.geometry import Geometry
+from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.provenance import sha256_of
 from monai_ich.core.volume import CTVolume
 from monai_ich.io.quiet import quiet
-
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, eq=False)

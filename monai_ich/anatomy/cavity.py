@@ -8,8 +8,8 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from monai_ich.anatomy.pieces import largest_piece
-from monai_ich.bundle import Box, Bundle, load_bundle, predict
-from monai_ich.core.geometry import Geometry
+from monai_ich.bundle import Bundle, load_bundle, predict
+from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
 

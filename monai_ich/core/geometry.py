@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from monai_ich.core.errors import GeometryError
 
 FloatArray = NDArray[np.float64]
+Box = tuple[slice, slice, slice]  # of voxels
 _LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from monai_ich.core.geometry import Geometry
+from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.resample import resample_image
 from monai_ich.core.volume import LabelMap
 
-Box = tuple[slice, slice, slice]
 _TRACE = 1e-3
 _DEPTH = 0.01
 _ORDER = 1e-4
