@@ -13,6 +13,7 @@ from monai_ich.core.labels import LabelSet
 
 AIR_HU = -1024.0
 MAX_HU = 3071.0
+CONNECTED_26 = np.ones((3, 3, 3), bool)  # voxels that share a face, an edge or a corner are one piece
 
 
 def _require_shape(found: tuple[int, ...], geometry: Geometry, what: str) -> None:

@@ -7,9 +7,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label
 
 from monai_ich.core.errors import GeometryError
-from monai_ich.core.volume import Mask
-
-_CONNECTED_26 = np.ones((3, 3, 3), bool)
+from monai_ich.core.volume import CONNECTED_26, Mask
 
 
 def dice(prediction: Mask, reference: Mask) -> float:
@@ -60,7 +58,7 @@ def count_lesions_found(prediction: Mask, reference: Mask, *, over_ml: float = 0
     box = find_objects(reference.voxels.astype(np.uint8))
     if not box or box[0] is None:
         return 0, 0
-    pieces, count = label(reference.voxels[box[0]], structure=_CONNECTED_26)
+    pieces, count = label(reference.voxels[box[0]], structure=CONNECTED_26)
     large = _voxels(pieces, count) * reference.geometry.voxel_ml > over_ml
     touched = _voxels(pieces[prediction.voxels[box[0]]], count) > 0
     return int((large & touched).sum()), int(large.sum())

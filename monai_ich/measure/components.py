@@ -12,10 +12,9 @@ from monai_ich.core.errors import GeometryError
 from monai_ich.core.exam import Lesion
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.midline import Midline
-from monai_ich.core.volume import CTVolume, LabelMap
+from monai_ich.core.volume import CONNECTED_26, CTVolume, LabelMap
 from monai_ich.measure.abc2 import measure_abc2
 
-_CONNECTED_26 = np.ones((3, 3, 3), bool)
 _LEFT = (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE)
 _RIGHT = (Anatomy.RIGHT_HEMISPHERE, Anatomy.RIGHT_VENTRICLE)
 
@@ -43,7 +42,7 @@ def find_lesions(
         if not found or found[0] is None:
             continue
         outer = found[0]
-        pieces, _ = label(labels.voxels[outer] == int(subtype), structure=_CONNECTED_26)
+        pieces, _ = label(labels.voxels[outer] == int(subtype), structure=CONNECTED_26)
         for number, inner in enumerate(find_objects(pieces), start=1):
             box = tuple(slice(o.start + s.start, o.start + s.stop) for o, s in zip(outer, inner, strict=True))
             lesions.append(_describe(subtype, pieces[inner] == number, box, labels, ct, anatomy, midline))

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label
 
+from monai_ich.core.volume import CONNECTED_26 as _CONNECTED_26
 from monai_ich.core.volume import Mask
-
-_CONNECTED_26 = np.ones((3, 3, 3), bool)
 
 
 def drop_outside(labels: NDArray[np.uint8], cavity: Mask) -> NDArray[np.uint8]:
