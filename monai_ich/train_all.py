@@ -22,12 +22,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from monai_ich.evaluate_synth import TEST_SEEDS
+
 _LOG = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLES = ("head_ct_anatomy", "ich_segmentation")
 HEADS_SHARE, EVALUATION_SHARE = 0.2, 0.15  # of the budget; training gets what is left
 MAX_VALIDATION_HEADS = 24  # they cost time at each validation
-FIRST_TEST_SEED = 900_000  # monai_ich.evaluate_synth
 _EXPORT_S = 5.0
 _START_S = 40.0
 _OVERTIME_S = 60.0  # a training ends by its own clock; where the start took longer, it still ships what it has
@@ -104,8 +105,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def count_heads(folder: Path, seed: int) -> int:
     """Heads that are complete, counted from the first seed up to the first that is missing."""
+    from monai_ich.synth.dataset import case_folder
+
     count = 0
-    while (folder / f"case_{seed + count:06d}" / "truth.json").exists():
+    while (folder / case_folder(seed + count) / "truth.json").exists():
         count += 1
     return count
 
@@ -271,10 +274,9 @@ class Session:
         if checkpoint.is_file() and (not path.is_file() or path.stat().st_mtime < checkpoint.stat().st_mtime - 60.0):
             import torch
 
-            average = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
-            state = {k: v.half() if v.is_floating_point() else v for k, v in average.items()}
-            torch.save(state, path.with_suffix(".tmp"))
-            path.with_suffix(".tmp").replace(path)
+            from monai_ich.parts.handlers import save_weights
+
+            save_weights(torch.load(checkpoint, map_location="cpu", weights_only=True)["average"], path)
         return path if path.is_file() else None
 
     # -- time ----------------------------------------------------------------------------------------------------
@@ -360,8 +362,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run one call; 0 when no stage failed."""
     parser = _parser()
     args = parser.parse_args(argv)
-    if not 0 <= args.seed <= args.seed + args.heads <= FIRST_TEST_SEED:
-        parser.error(f"seeds must stay below {FIRST_TEST_SEED}: those are the test set's")
+    if not 0 <= args.seed <= args.seed + args.heads <= TEST_SEEDS[0]:
+        parser.error(f"seeds must stay below {TEST_SEEDS[0]}: those are the test set's")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what it started is ended too
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     return Session(args).run()

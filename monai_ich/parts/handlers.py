@@ -135,11 +135,15 @@ class ShipWeights:
         engine.add_event_handler(Events.COMPLETED | Events.TERMINATE, self._save)
 
     def _save(self, engine: Engine) -> None:
-        state = {
-            name: value.detach().cpu().half() if value.is_floating_point() else value.cpu()
-            for name, value in self.network.state_dict().items()
-        }
-        save_aside(state, self.path)
+        save_weights(self.network.state_dict(), self.path)
+
+
+def save_weights(state: Mapping[str, torch.Tensor], path: Path) -> None:
+    """What a bundle ships: half precision, from the CPU."""
+    halved = {
+        name: value.detach().cpu().half() if value.is_floating_point() else value.cpu() for name, value in state.items()
+    }
+    save_aside(halved, path)
 
 
 def save_aside(state: Mapping[str, Any], path: Path) -> None:
