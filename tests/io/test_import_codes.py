@@ -27,6 +27,7 @@ from tests.phantom import edit, files, grid, phantom, series
 NAME, ID = "DOE^JANE", "4711-0815"
 ABOUT = {"PatientName": NAME, "PatientID": ID, "AccessionNumber": "A0815", "StudyInstanceUID": "1.2.9.4711.1"}
 Write = Callable[[Path], object]
+Case = tuple[Write, tuple[str, ...]]  # and the options it is imported with
 
 SPEC_REFUSED = (
     "NO_DICOM NO_CT_SERIES AMBIGUOUS_SERIES LOCALIZER_ONLY TOO_FEW_SLICES INSUFFICIENT_COVERAGE MIXED_ORIENTATION "
@@ -124,7 +125,7 @@ def _infinite(image: nib.Nifti1Image) -> nib.Nifti1Image:
     return nib.Nifti1Image(hu, image.affine)
 
 
-REFUSED: dict[str, tuple[Write, tuple[str, ...]]] = {
+REFUSED: dict[str, Case] = {
     "INPUT_NOT_FOUND": (lambda folder: folder.rmdir(), ()),
     "NO_DICOM": (_text, ()),
     "NO_CT_SERIES": (_head(Modality="MR"), ()),
@@ -170,7 +171,7 @@ def _damaged_stranger(folder: Path) -> None:
 
 
 LENIENT = ("--lenient",)
-WARNED: dict[str, tuple[Write, tuple[str, ...]]] = {
+WARNED: dict[str, Case] = {
     "VARIABLE_SPACING": (write.mixed_spacing, ()),
     "GANTRY_TILT": (lambda folder: series(folder, grid(tilt_deg=18), **ABOUT), ()),
     "TILT_MISMATCH": (_part(0, GantryDetectorTilt="12"), ()),
@@ -187,9 +188,12 @@ WARNED: dict[str, tuple[Write, tuple[str, ...]]] = {
 }
 
 
-def _import(folder: Path, out: Path, *options: str) -> int:
-    single = [p for p in folder.glob("input.*")] if folder.is_dir() else []
-    source = single[0] if single else folder
+def _import(case: Case, root: Path) -> int:
+    """Make the case in ``in``, import it into ``out``."""
+    (make, options), folder, out = case, root / "in", root / "out"
+    folder.mkdir()
+    make(folder)
+    source = next(folder.glob("input.*"), folder)
     return main(["import", str(source), "-o", str(out / "ct.nii.gz"), "--report", str(out / "r.json"), *options])
 
 
@@ -199,42 +203,28 @@ def _is_one_clear_sentence(text: str) -> bool:
     return one and 20 < len(text) < 700 and not any(word in text for word in about)
 
 
-@pytest.fixture
-def places(tmp_path: Path) -> tuple[Path, Path]:
-    (tmp_path / "in").mkdir()
-    (tmp_path / "out").mkdir()
-    return tmp_path / "in", tmp_path / "out"
-
-
 @pytest.mark.parametrize("code", REFUSED)
 def test_a_refusal_has_a_code_one_sentence_and_status_3(
-    places: tuple[Path, Path], code: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, code: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make, options = REFUSED[code]
-    make(places[0])
-    status = _import(*places, *options)
+    status = _import(REFUSED[code], tmp_path)
     said = capsys.readouterr().err.strip()
     assert status == 3 and said.startswith(f"monai-ich: {code}: ")
     assert _is_one_clear_sentence(said.removeprefix(f"monai-ich: {code}: ")), said
-    assert not list(places[1].glob("*.nii*"))
+    assert not list(tmp_path.glob("out/*.nii*"))
 
 
 @pytest.mark.parametrize("code", WARNED)
-def test_a_warning_is_kept_in_the_report(
-    places: tuple[Path, Path], code: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make, options = WARNED[code]
-    make(places[0])
-    assert _import(*places, *options) == 0
-    report = json.loads((places[1] / "r.json").read_text())
+def test_a_warning_is_kept_in_the_report(tmp_path: Path, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _import(WARNED[code], tmp_path) == 0
+    report = json.loads((tmp_path / "out" / "r.json").read_text())
     messages = {w["code"]: w["message"] for w in report["warnings"]}
     assert set(messages) == {code} and _is_one_clear_sentence(messages[code]), messages
     assert f"{code}: {messages[code]}" in capsys.readouterr().out
 
 
-def test_no_rescale_is_read_where_told_that_it_is_hu(places: tuple[Path, Path]) -> None:
-    _without_rescale(places[0])
-    assert _import(*places, "--assume-hu") == 0
+def test_no_rescale_is_read_where_told_that_it_is_hu(tmp_path: Path) -> None:
+    assert _import((_without_rescale, ("--assume-hu",)), tmp_path) == 0
 
 
 def _codes_in_source() -> tuple[set[str], set[str]]:
