@@ -130,7 +130,6 @@ def _usage(message: str) -> InputError:
 
 def _analyze(args: argparse.Namespace) -> int:
     from monai_ich.analysis import analyze
-    from monai_ich.io.import_report import series_uid
     from monai_ich.io.output import refuse_earlier
     from monai_ich.report.wording import summary_lines
     from monai_ich.results import RESULTS
@@ -140,7 +139,7 @@ def _analyze(args: argparse.Namespace) -> int:
         "device": args.device,
         "tracking_uri": args.mlflow,
         "segment_ich#flips": args.flips,
-        "read#series_uid": series_uid(args.input, args.series),
+        "read#series_uid": args.series,
         "read#mode": "lenient" if args.lenient else "strict",
         "read#assume_hu": args.assume_hu,
         "pipeline#keep_ids": args.keep_ids,
@@ -153,14 +152,15 @@ def _analyze(args: argparse.Namespace) -> int:
 
 
 def _import(args: argparse.Namespace) -> int:
-    from monai_ich.io.import_report import import_report, survey
+    from monai_ich.io.import_report import import_report, list_lines
+    from monai_ich.io.survey import survey
 
+    told = {"series": args.series, "keep_ids": args.keep_ids}
     if args.list:
-        print("\n".join(survey(args.input).lines(series=args.series, keep_ids=args.keep_ids)))
+        print("\n".join(list_lines(survey(args.input), **told)))
         return 0
     _require_nifti_name(args)
     spacing_mm = _spacing(args.spacing) if args.spacing else None
-    told = {"series": args.series, "keep_ids": args.keep_ids}
     try:
         scan = _read(args, args.input)
         grid = _orthogonal(scan.volume, spacing_mm) if spacing_mm else None
@@ -209,11 +209,10 @@ def _write_json(path: Path, record: dict[str, Any]) -> None:
 
 
 def _read(args: argparse.Namespace, path: Path) -> Scan:
-    from monai_ich.io.import_report import series_uid
     from monai_ich.io.read import read_ct
 
     mode: Literal["lenient", "strict"] = "lenient" if args.lenient else "strict"
-    return read_ct(path, series_uid=series_uid(path, args.series), mode=mode, assume_hu=args.assume_hu)
+    return read_ct(path, series_uid=args.series, mode=mode, assume_hu=args.assume_hu)
 
 
 def _require_nifti_name(args: argparse.Namespace) -> None:

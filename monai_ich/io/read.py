@@ -11,11 +11,11 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import LabelSet
 from monai_ich.core.provenance import Warn
 from monai_ich.core.volume import CTVolume, LabelMap
-from monai_ich.io.dicom_archive import open_root
-from monai_ich.io.dicom_discovery import Found, find_instances
-from monai_ich.io.dicom_ranking import Candidate, choose_series, rank_series
+from monai_ich.io.dicom_discovery import Found
+from monai_ich.io.dicom_ranking import Candidate
 from monai_ich.io.dicom_series import SourceSeries, read_series
 from monai_ich.io.nifti import read_nifti_ct, read_nifti_labels
+from monai_ich.io.survey import Survey, is_number, survey
 
 _NIFTI = (".nii", ".nii.gz")
 _EXTENT_MM = (80.0, 1000.0)
@@ -29,19 +29,24 @@ class Scan:
         volume: the CT.
         source: the DICOM series; None for a NIfTI file.
         warnings: what the reader of a number must know.
-        series: every series that was looked at, best first.
+        survey: every series that was looked at; None for a NIfTI file.
     """
 
     volume: CTVolume
     source: SourceSeries | None = None
     warnings: tuple[Warn, ...] = ()
-    series: tuple[Candidate, ...] = ()
+    survey: Survey | None = None
+
+    @property
+    def series(self) -> tuple[Candidate, ...]:
+        """Every series that was looked at, best first."""
+        return self.survey.candidates if self.survey is not None else ()
 
 
 def read_ct(
     path: str | Path,
     *,
-    series_uid: str | None = None,
+    series_uid: str | int | None = None,
     mode: Literal["strict", "lenient"] = "strict",
     assume_hu: bool = False,
 ) -> Scan:
@@ -49,7 +54,7 @@ def read_ct(
 
     Args:
         path: what to read.
-        series_uid: the series to take, whatever its rank.
+        series_uid: the series to take, whatever its rank: its UID, or its number in the survey, 1 is the best.
         mode: ``"strict"`` refuses an incomplete series; ``"lenient"`` fills a single missing slice of at most 6 mm
             and turns other signs of loss into warnings.
         assume_hu: take stored values as HU where a CT has no rescale.
@@ -57,23 +62,20 @@ def read_ct(
     Raises:
         InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NOT_HU``, ``NON_FINITE``, ``NO_ORIENTATION``,
             ``INSUFFICIENT_COVERAGE``.
-        SeriesError: see `dicom_archive`, `dicom_ranking` and `dicom_series`.
+        SeriesError: see `dicom_archive`, `survey`, `dicom_ranking` and `dicom_series`.
         ValueError: for another mode.
     """
     if mode not in ("strict", "lenient"):
         raise ValueError(f"mode must be strict or lenient, not {mode!r}")
-    path = Path(path)
-    if is_nifti(path):
+    path, series = Path(path), None if series_uid is None else str(series_uid)
+    if is_nifti(path) and not is_number(series):  # a NIfTI file has no series: its survey refuses every number
         volume = read_nifti_ct(path)
         _require_head_size(volume.geometry)
         return Scan(volume)
-    root = open_root(path)
-    found = find_instances(root.path)
-    candidates = rank_series(found)
-    chosen = choose_series(candidates, found, series_uid=series_uid)
-    volume, source, warnings = read_series(chosen, mode=mode, assume_hu=assume_hu)
-    source = replace(source, keep=root.scratch)
-    return Scan(volume, source, (*warnings, *_unknown_damage(found)), tuple(candidates))
+    looked = survey(path)
+    volume, source, warnings = read_series(looked.choose(series), mode=mode, assume_hu=assume_hu)
+    source = replace(source, keep=looked.root.scratch)
+    return Scan(volume, source, (*warnings, *_unknown_damage(looked.found)), looked)
 
 
 def _require_head_size(geometry: Geometry) -> None:

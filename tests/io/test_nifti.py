@@ -129,6 +129,13 @@ def test_a_grid_that_no_head_has_is_refused(tmp_path: Path, scale: float) -> Non
         read_ct(tmp_path / "ct.nii")
 
 
+def test_a_nifti_file_has_no_series_to_number(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "ct.nii", phantom(grid()))
+    with pytest.raises(IchError, match="NO_CT_SERIES"):
+        read_ct(tmp_path / "ct.nii", series_uid="2")
+    assert read_ct(tmp_path / "ct.nii", series_uid="1.2.3").series == ()
+
+
 def test_only_the_sform_carries_a_shear(tmp_path: Path) -> None:
     for name, tilt_deg, code in (("plain", 0, 1), ("tilted", 18, 0)):
         geometry = grid(tilt_deg=tilt_deg)
