@@ -1,6 +1,7 @@
-"""3D Slicer's own code (PyPI slicer-core, in an environment of its own) reads what we write.
+"""3D Slicer's own code (PyPI slicer-core, in an environment of its own) reads what we write, and we what it saves.
 
-A load that succeeds proves nothing, so every segment's name, color, terminology, count and place is compared.
+A load that succeeds proves nothing, so every segment's name, color, terminology, count and place is compared. A mask
+that is saved again comes back on the CT's whole grid, so that it can be measured with the CT.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pytest
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy, Subtype, label_of
 from monai_ich.core.volume import LabelMap
-from monai_ich.io.seg_nrrd import write_seg_nrrd
+from monai_ich.io.seg_nrrd import read_seg_nrrd, write_seg_nrrd
 from tests.conftest import ROOT
 from tests.phantom import grid
 
@@ -26,20 +27,23 @@ pytestmark = [
     pytest.mark.skipif(not SLICER.exists(), reason=f"3D Slicer's code is not installed ({SLICER} is missing)"),
 ]
 
-READER = """
+LOADER = """
 import json, sys
 import numpy as np, slicer, vtk
 from vtk.util.numpy_support import vtk_to_numpy
 scene = slicer.vtkMRMLScene()
 logic = slicer.vtkSlicerSegmentationsModuleLogic()
 logic.SetMRMLScene(scene)
-terms = slicer.vtkSlicerTerminologiesModuleLogic()
-terms.SetMRMLScene(scene)
 node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "segmentation")
 storage = slicer.vtkMRMLSegmentationStorageNode()
 scene.AddNode(storage)
 storage.SetFileName(sys.argv[1])
 assert storage.ReadData(node)
+"""
+
+READER = """
+terms = slicer.vtkSlicerTerminologiesModuleLogic()
+terms.SetMRMLScene(scene)
 found = {}
 for name in node.GetSegmentation().GetSegmentIDs():
     segment = node.GetSegmentation().GetSegment(name)
@@ -63,10 +67,21 @@ for name in node.GetSegmentation().GetSegmentIDs():
 json.dump(found, open(sys.argv[2], "w"))
 """
 
+SAVER = """
+storage.SetFileName(sys.argv[2])
+assert storage.WriteData(node)
+"""
+
+
+def _in_slicer(script: str, source: Path, target: Path) -> None:
+    """Load a segmentation as ``node``, then go on with the script."""
+    command = [SLICER, "-c", LOADER + script, source, target]
+    subprocess.run(command, check=True, timeout=300, capture_output=True)
+
 
 def _as_slicer_sees_it(path: Path) -> dict[str, dict[str, Any]]:
     answer = path.with_suffix(".json")
-    subprocess.run([SLICER, "-c", READER, path, answer], check=True, timeout=300, capture_output=True)
+    _in_slicer(READER, path, answer)
     found: dict[str, dict[str, Any]] = json.loads(answer.read_text())
     return found
 
@@ -115,3 +130,14 @@ def test_slicer_sees_absent_labels_as_empty_segments(tmp_path: Path) -> None:
         "RIGHT_VENTRICLE": 27,
         "POSTERIOR_FOSSA": 0,
     }
+
+
+@pytest.mark.parametrize("geometry", [grid(), grid(tilt_deg=18)], ids=["axial", "tilted"])
+def test_saved_by_slicer_keeps_labels_and_the_whole_grid(tmp_path: Path, geometry: Geometry) -> None:
+    voxels = np.zeros(geometry.shape, np.uint8)
+    voxels[10:16, 20:30, 8:14], voxels[40:44, 30:50, 9:12] = Subtype.SDH, Subtype.IVH
+    write_seg_nrrd(tmp_path / "ours.seg.nrrd", LabelMap(voxels, geometry, Subtype))
+    _in_slicer(SAVER, tmp_path / "ours.seg.nrrd", tmp_path / "slicer.seg.nrrd")
+    ours, slicer = (read_seg_nrrd(tmp_path / f"{name}.seg.nrrd", Subtype) for name in ("ours", "slicer"))
+    assert slicer.geometry.same_grid(ours.geometry)
+    assert np.array_equal(slicer.voxels, ours.voxels)
