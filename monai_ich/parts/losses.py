@@ -10,15 +10,18 @@ from monai.losses import DiceCELoss
 
 
 class HemorrhageLoss(torch.nn.Module):
-    """Weighted cross-entropy, Dice of the subtypes that are there, and Dice of any blood.
+    """Where is blood, and which subtype is it: two questions, each with a loss of its own.
 
-    MONAI's `DiceCELoss` counts absent subtypes too: with smoothing it drives every foreground probability to zero
-    within some hundred steps and never recovers (measured here: Dice 0 after 1,600 steps); without, they only add a
-    constant. Here the Dice terms look at what is present, and a head without blood is learned by cross-entropy alone.
+    Where: cross-entropy and Dice of any blood, the sum of the subtypes' probabilities. Which: cross-entropy among the
+    five subtypes at the voxels that are blood, the mean of the subtypes that are there; and the Dice of these.
+
+    Blood is one voxel in a hundred, so that in a cross-entropy over all classes and voxels a wrong subtype costs next
+    to nothing: such a network found SDH and called nine voxels of ten EDH, whatever their shape, after 10,000 steps
+    (measured here). And MONAI's `DiceCELoss` counts absent subtypes: with smoothing it drives every foreground
+    probability to zero within some hundred steps; without, they only add a constant.
 
     Args:
-        background_weight: of background voxels in the cross-entropy where there is blood; a head without blood
-            counts in full, since the weighted mean is normalized.
+        background_weight: of background voxels in the cross-entropy of any blood.
     """
 
     def __init__(self, background_weight: float = 0.5) -> None:
@@ -26,22 +29,27 @@ class HemorrhageLoss(torch.nn.Module):
         self.background_weight = background_weight
 
     def forward(self, scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Scores ``(B, C, I, J, K)`` and label values ``(B, 1, I, J, K)`` to a scalar."""
+        """Scores ``(B, 6, I, J, K)`` and label values ``(B, 1, I, J, K)``, 0 for background, to a scalar."""
         scores, target = scores.float(), labels[:, 0].long()
-        weight = torch.ones(scores.shape[1], device=scores.device)
-        weight[0] = self.background_weight
-        loss = F.cross_entropy(scores, target, weight=weight)
-        share = torch.softmax(scores, dim=1)
-        truth = F.one_hot(target, scores.shape[1]).movedim(-1, 1).to(share.dtype)
-        present = truth[:, 1:].sum(dim=(0, 2, 3, 4)) > 0
-        if present.any():
-            axes = (0, 2, 3, 4)
-            both = (share[:, 1:] * truth[:, 1:]).sum(axes)
-            dice = 2.0 * both / (share[:, 1:].sum(axes) + truth[:, 1:].sum(axes)).clamp_min(1.0)
-            blood, true_blood = 1.0 - share[:, 0], 1.0 - truth[:, 0]
-            any_dice = 2.0 * (blood * true_blood).sum() / (blood.sum() + true_blood.sum())
-            loss = loss + 0.5 * (1.0 - dice[present].mean()) + 0.5 * (1.0 - any_dice)
-        return loss
+        blood = target > 0
+        odds = torch.logsumexp(scores[:, 1:], dim=1) - scores[:, 0]
+        weight = torch.where(blood, 1.0, self.background_weight)
+        loss = F.binary_cross_entropy_with_logits(odds, blood.float(), weight, reduction="sum") / weight.sum()
+        if not blood.any():
+            return loss
+        share = torch.softmax(scores, dim=1)[:, 1:]
+        truth = F.one_hot(target, scores.shape[1]).movedim(-1, 1)[:, 1:].to(share.dtype)
+        voxels = truth.sum((0, 2, 3, 4))
+        present = voxels > 0
+        dice = _dice(share, truth, (0, 2, 3, 4))[present].mean()
+        any_dice = _dice(torch.sigmoid(odds), blood.float(), (0, 1, 2, 3))
+        surprise = -(F.log_softmax(scores[:, 1:], dim=1) * truth).sum((0, 2, 3, 4))
+        which = (surprise[present] / voxels[present]).mean()
+        return loss + 0.5 * (1.0 - any_dice) + 0.5 * (1.0 - dice) + which
+
+
+def _dice(share: torch.Tensor, truth: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
+    return 2.0 * (share * truth).sum(axes) / (share.sum(axes) + truth.sum(axes)).clamp_min(1.0)
 
 
 class MidlineLoss(torch.nn.Module):

@@ -65,6 +65,24 @@ def test_two_iterations_then_resume_then_evaluate_then_infer(bundle: Path, tiny_
     assert int(np.asarray(image.dataobj).max()) <= 5
 
 
+def test_a_seed_decides_the_validation_curve(tiny_dataset: Path, tmp_path: Path) -> None:
+    bundle = Path(__file__).resolve().parents[2] / "bundles" / "ich_segmentation"
+
+    def train(name: str, seed: int) -> list[tuple[object, ...]]:
+        out = tmp_path / name
+        options = ["--dataset_dir", str(tiny_dataset), "--weights", str(out / "model.pt"), "--output_dir", str(out)]
+        options += ["--epoch_length", "2", "--max_epochs", "2", "--val_interval", "1", "--seed", str(seed)]
+        run_bundle(bundle, ["train.yaml"], tmp_path, *options)
+        with sqlite3.connect(out / "mlruns.db") as store:
+            rows = store.execute("select key, step, value from metrics where key not like '%time%' order by key, step")
+            return rows.fetchall()
+
+    first, again, other = train("first", 1), train("again", 1), train("other", 2)
+    assert sum(key == "val_mean_dice" for key, *_ in first) == 2
+    assert first == again, "one seed, one curve"
+    assert first != other
+
+
 def test_two_processes_train_and_evaluate_as_one(tiny_dataset: Path, tmp_path: Path) -> None:
     bundle = Path(__file__).resolve().parents[2] / "bundles" / "head_ct_anatomy"
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")

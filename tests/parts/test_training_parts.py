@@ -14,7 +14,7 @@ from monai.inferers import SimpleInferer
 from monai_ich.parts.augmentation import RandDropChanneld, RandMirrorSidesd, RandSkullStripd, RandWindowd
 from monai_ich.parts.handlers import CosineBudget, MovingAverage, Resume
 from monai_ich.parts.inferers import AutocastInferer
-from monai_ich.parts.losses import MidlineLoss
+from monai_ich.parts.losses import HemorrhageLoss, MidlineLoss
 from monai_ich.parts.visible import VisibleBloodd
 
 
@@ -145,3 +145,26 @@ def test_a_midline_out_of_place_costs_more_than_as_many_voxels_elsewhere() -> No
     assert loss.whole(_scores(middle), labels) == pytest.approx(float(loss.whole(_scores(thin), labels)), rel=0.01)
     background = torch.zeros_like(labels)
     assert torch.isfinite(loss(_scores(labels), background)), "a window without an interface"
+
+
+def test_a_wrong_subtype_costs_as_much_in_a_small_bleed_as_in_a_large_one() -> None:
+    labels = torch.zeros(1, 1, 40, 40, 4, dtype=torch.uint8)
+    labels[..., 4:8, 4:8, :], labels[..., 12:36, 12:36, :] = 5, 1  # 64 and 2304 voxels
+    small, large, missed = labels.clone(), labels.clone(), labels.clone()
+    small[labels == 5], large[labels == 1], missed[labels == 5] = 1, 5, 0
+    loss = HemorrhageLoss()
+    right = loss(_scores(labels), labels)
+    assert right < 0.02
+    of_small, of_large = loss(_scores(small), labels) - right, loss(_scores(large), labels) - right
+    assert of_small > 1.0 and of_large == pytest.approx(float(of_small), rel=0.2)
+    assert loss(_scores(missed), labels) - right > 0.2
+
+
+def test_a_window_without_blood_costs_what_is_found_in_it() -> None:
+    empty = torch.zeros(1, 1, 8, 8, 8, dtype=torch.uint8)
+    some = empty.clone()
+    some[..., :2] = 3
+    scores = _scores(some).requires_grad_()
+    loss = HemorrhageLoss()(scores, empty)
+    loss.backward()
+    assert loss > 1.0 > 0.1 > HemorrhageLoss()(_scores(empty), empty) and torch.isfinite(scores.grad).all()
