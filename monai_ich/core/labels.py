@@ -17,6 +17,9 @@ class Subtype(IntEnum):
     SDH = 5
 
 
+EXTRA_AXIAL = (Subtype.EDH, Subtype.SDH)  # between skull and brain
+
+
 class Anatomy(IntEnum):
     """The intracranial cavity in parts; their union is the cavity ("skull stripping"). 0 is outside.
 

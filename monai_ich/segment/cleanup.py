@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label
 
-from monai_ich.core.volume import CONNECTED_26 as _CONNECTED_26
-from monai_ich.core.volume import Mask
+from monai_ich.core.volume import CONNECTED_26, Mask
 
 
 def drop_outside(labels: NDArray[np.uint8], cavity: Mask) -> NDArray[np.uint8]:
@@ -27,7 +26,7 @@ def drop_small(labels: NDArray[np.uint8], voxel_ml: float, minimum_ml: float) ->
     if not found or found[0] is None:
         return labels
     inner = labels[found[0]]
-    pieces, _ = label(inner > 0, structure=_CONNECTED_26)
+    pieces, _ = label(inner > 0, structure=CONNECTED_26)
     small = np.bincount(pieces.ravel()) * voxel_ml < minimum_ml
     small[0] = False
     out = labels.copy()

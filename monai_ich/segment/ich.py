@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monai_ich.bundle import Box, Bundle, load_bundle, predict
+from monai_ich.bundle import Bundle, load_bundle, predict
+from monai_ich.core.geometry import Box
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
 from monai_ich.segment.cleanup import drop_outside, drop_small

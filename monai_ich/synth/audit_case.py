@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_ich.core.geometry import Geometry
-from monai_ich.core.labels import Anatomy, Subtype
+from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Subtype
 from monai_ich.synth.case import draw_case
 from monai_ich.synth.generate import SyntheticScan, synthesize
 
@@ -16,7 +16,6 @@ LOWEST_HU, HIGHEST_HU = -1024, 3071
 MOST_BONE_SHARE = 0.5  # a voxel with more bone than this is bone
 BONE_LIKE_HU = 150.0  # blood without bone in its voxel is never so dense
 RIM_MM = 3.0
-EXTRA_AXIAL = (Subtype.EDH, Subtype.SDH)
 CLASSES = (*(s.name for s in Subtype), "brain", "rim", "ventricles", "bone")
 _THICKNESS_GRID_MM = 1.0
 

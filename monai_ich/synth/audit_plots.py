@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_ich.core.labels import Subtype, label_of
-from monai_ich.synth.audit_case import CLASSES, EXTRA_AXIAL, HIGHEST_HU, LOWEST_HU, RIM_MM, CaseAudit
+from monai_ich.core.labels import EXTRA_AXIAL, Subtype, label_of
+from monai_ich.synth.audit_case import CLASSES, HIGHEST_HU, LOWEST_HU, RIM_MM, CaseAudit
 from monai_ich.synth.audit_summary import PRESENT_ML, RATIO_FROM_ML, present_together
 
 _NAMES = [s.name for s in Subtype]

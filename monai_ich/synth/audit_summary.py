@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_ich.core.labels import Subtype
-from monai_ich.synth.audit_case import CLASSES, EXTRA_AXIAL, LOWEST_HU, CaseAudit
+from monai_ich.core.labels import EXTRA_AXIAL, Subtype
+from monai_ich.synth.audit_case import CLASSES, LOWEST_HU, CaseAudit
 
 PERCENTS = (5, 25, 50, 75, 90, 95, 99)
 PRESENT_ML = 0.1  # true volume from which a subtype counts as present

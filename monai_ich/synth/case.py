@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from monai_ich.core.labels import Subtype
+from monai_ich.core.labels import EXTRA_AXIAL, Subtype
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class HemorrhageCase:
     @property
     def on_skull(self) -> bool:
         """A clot between the skull's inner table and the brain, which it presses inward."""
-        return self.subtype in (Subtype.EDH, Subtype.SDH) and self.place == "convexity"
+        return self.subtype in EXTRA_AXIAL and self.place == "convexity"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from monai_ich.core.labels import Subtype
+from monai_ich.core.labels import EXTRA_AXIAL, Subtype
 from monai_ich.synth.atlas import (
     SHAPE,
     SPACING_MM,
@@ -29,7 +29,6 @@ from monai_ich.synth.case import HeadCase, HemorrhageCase, Point
 CENTER_MM = (0.0, -18.0, 10.0)  # the middle of the head, MNI mm
 _NOISE_SPACING_MM = (60.0, 60.0, 60.0, 50.0, 9.0, 16.0, 6.0, 12.0)
 WARP, SKULL, FOLD, BLOB, FINE, FACE = slice(0, 3), 3, 4, 5, 6, 7
-_EXTRA_AXIAL = (Subtype.EDH, Subtype.SDH)
 _MAX_THICKNESS_MM = {Subtype.EDH: 38.0, Subtype.SDH: 28.0}
 
 
@@ -193,11 +192,11 @@ class Head:
                 score = self._inside_score(bleed, self.sites[i], f)
             scores.append(score)
         for i, bleed in enumerate(self.case.hemorrhages):  # a clot outside the brain leaves no room for others
-            if bleed.subtype in _EXTRA_AXIAL:
+            if bleed.subtype in EXTRA_AXIAL:
                 scores[i] = torch.where(taken, torch.inf, scores[i])
                 taken = taken | (scores[i] <= self.sizes[i])
         for i, bleed in enumerate(self.case.hemorrhages):
-            if bleed.subtype not in _EXTRA_AXIAL:
+            if bleed.subtype not in EXTRA_AXIAL:
                 scores[i] = torch.where(taken, torch.inf, scores[i])
                 if bleed.subtype is Subtype.IPH:
                     taken = taken | (scores[i] <= self.sizes[i])
@@ -280,7 +279,7 @@ class Head:
         return bx, by, bz
 
     def _push_center(self) -> float:
-        masses = [b for b in self.case.hemorrhages if b.subtype in (*_EXTRA_AXIAL, Subtype.IPH)]
+        masses = [b for b in self.case.hemorrhages if b.subtype in (*EXTRA_AXIAL, Subtype.IPH)]
         mean = sum(b.center_mm[1] * b.volume_ml for b in masses) / max(sum(b.volume_ml for b in masses), 1e-6)
         return max(-22.0, min(20.0, mean))
 
@@ -309,7 +308,7 @@ class Head:
         x, y, z = (v.to(self.device) for v in torch.meshgrid(*axes, indexing="ij"))
         cell_ml = step**3 * math.prod(self.case.anatomy.scale) / 1000.0
         bleeds = self.case.hemorrhages
-        first = [i for i, b in enumerate(bleeds) if b.subtype in _EXTRA_AXIAL]
+        first = [i for i, b in enumerate(bleeds) if b.subtype in EXTRA_AXIAL]
         second = [i for i, b in enumerate(bleeds) if b.subtype is Subtype.IPH]
         third = [i for i, b in enumerate(bleeds) if b.subtype in (Subtype.IVH, Subtype.SAH)]
         for group in (first, second, third):

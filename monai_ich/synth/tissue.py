@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from monai_ich.core.labels import Anatomy, Subtype
+from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Subtype
 from monai_ich.synth.atlas import falx_reaches, in_posterior_fossa, tentorium_mm
 from monai_ich.synth.case import HemorrhageCase
 from monai_ich.synth.head import BLOB, FACE, FINE, SKULL, Fields, Head, tangential_mm
@@ -172,7 +172,7 @@ def paint(head: Head, f: Fields) -> Painted:
     for bleed, size, score in zip(head.case.hemorrhages, head.sizes, head.scores(f), strict=True):
         if size == 0.0:
             continue
-        step = 0.6 if bleed.subtype in (Subtype.EDH, Subtype.SDH) else 0.9
+        step = 0.6 if bleed.subtype in EXTRA_AXIAL else 0.9
         share = ((size - score) / step + 0.5).clamp(0, 1) * cavity
         if bleed.subtype is Subtype.SAH:
             share = share * (1.3 * csf).clamp(0, 1)
