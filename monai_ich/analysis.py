@@ -15,6 +15,7 @@ from typing import Any
 
 from monai_ich.anatomy.cavity import cavity_box
 from monai_ich.bundle import Bundle, find_bundle
+from monai_ich.core.calibration import Evidence
 from monai_ich.core.errors import InputError
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.midline import Midline
@@ -35,7 +36,7 @@ class Pipeline:
         load_anatomy, load_ich: give the two bundles.
         segment_anatomy: CT and bundle to anatomy labels.
         fit_midline: anatomy labels to midline, or the reason why there is none.
-        segment_ich: CT, cavity, box and bundle to hemorrhage labels.
+        segment_ich: CT, cavity, box and bundle to hemorrhage labels and what the probabilities add up to.
         measure: labels, CT, anatomy, midline to measurements.
         write: analysis and folder to files.
         track: analysis and folder to an MLflow run; None for none.
@@ -48,7 +49,7 @@ class Pipeline:
     load_ich: Callable[[], Bundle]
     segment_anatomy: Callable[..., LabelMap]
     fit_midline: Callable[[LabelMap], Midline | str]
-    segment_ich: Callable[..., LabelMap]
+    segment_ich: Callable[..., tuple[LabelMap, Evidence]]
     measure: Callable[..., ExamMeasurements]
     write: Callable[[Analysis, Path], None]
     track: Callable[[Analysis, Path], None] | None = None
@@ -85,7 +86,7 @@ class Pipeline:
         if box is None:
             raise InputError("NO_HEAD", "No intracranial cavity was found: the input must be a head CT.")
         with clock("hemorrhage"):
-            labels = self.segment_ich(ct, cavity, within=box, bundle=ich_bundle)
+            labels, evidence = self.segment_ich(ct, cavity, within=box, bundle=ich_bundle)
         with clock("measure"):
             midline = self.fit_midline(anatomy)
             exam = self.measure(labels, ct=ct, anatomy=anatomy, midline=midline, uncertain=ich_bundle.uncertain)
@@ -98,7 +99,7 @@ class Pipeline:
         )
         warnings = (*scan.warnings, *exam.warnings)
         identity = identity_of(scan) if self.keep_ids else None
-        return Analysis(case_id, ct, anatomy, cavity, labels, midline, exam, warnings, provenance, identity)
+        return Analysis(case_id, ct, anatomy, cavity, labels, evidence, midline, exam, warnings, provenance, identity)
 
 
 class Clock:

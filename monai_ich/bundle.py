@@ -19,10 +19,11 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from monai_ich.core.calibration import Calibration
 from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.provenance import sha256_of
-from monai_ich.core.volume import CTVolume
+from monai_ich.core.volume import CTVolume, Mask
 from monai_ich.io.quiet import quiet
 
 
@@ -40,6 +41,7 @@ class Bundle:
         weights_sha256: of the weights file.
         status: what the weights were trained and tested on, in one sentence.
         uncertain: names of classes whose test figures are below target.
+        calibration: what its volumes are worth; None where it was never found out, or for other weights.
     """
 
     name: str
@@ -51,19 +53,22 @@ class Bundle:
     weights_sha256: str
     status: str
     uncertain: tuple[str, ...] = ()
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Class labels on the native grid.
+    """Class labels on the native grid, and what the network's probabilities add up to.
 
     Args:
         labels: uint8 ``(I, J, K)``, arg-max of the linearly interpolated class probabilities.
-        foreground: float16 ``(I, J, K)``, 1 minus the background's probability.
+        expected_ml: sum of probabilities times voxel volume: of each class from 1 up, then of all of them together.
+        doubt_ml: the same of ``p (1 - p)``.
     """
 
     labels: NDArray[np.uint8]
-    foreground: NDArray[np.float16]
+    expected_ml: tuple[float, ...]
+    doubt_ml: tuple[float, ...]
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
@@ -109,6 +114,7 @@ def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights:
     with quiet("monai.data.nvimgcodec_pydicom_plugin"):  # a decoder that is not needed here
         steps = parser.get_parsed_content("preprocessing").transforms[1:]  # without the reader
     metadata = json.loads((root / "configs" / "metadata.json").read_text())
+    weights_sha256 = sha256_of(path)
     return Bundle(
         root.name,
         root,
@@ -116,10 +122,18 @@ def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights:
         Compose(steps),
         parser.get_parsed_content("inferer"),
         target,
-        sha256_of(path),
+        weights_sha256,
         str(metadata.get("status", metadata.get("intended_use", ""))),
         tuple(metadata.get("uncertain_classes", ())),
+        _calibration(root / "configs" / "operating_points.json", weights_sha256),
     )
+
+
+def _calibration(path: Path, weights_sha256: str) -> Calibration | None:
+    if not path.is_file():
+        return None
+    found = Calibration.from_dict(json.loads(path.read_text()))
+    return found if found.weights_sha256 == weights_sha256 else None
 
 
 def predict(
@@ -127,6 +141,7 @@ def predict(
     ct: CTVolume,
     *,
     within: Box | None = None,
+    inside: Mask | None = None,
     mirrored: Sequence[int] | None = None,
     background_bias: float = 0.0,
 ) -> Prediction:
@@ -136,6 +151,7 @@ def predict(
         bundle: from `load_bundle`.
         ct: the scan; any grid, sheared too.
         within: voxel box to look at; outside of it everything is background.
+        inside: where probabilities are added up; None: everywhere.
         mirrored: average with the prediction of the mirrored head (twice the network's time); the channel that each
             channel becomes in a mirror, for example ``(0, 2, 1)`` where 1 is left and 2 is right; None: once.
         background_bias: added to the background's score (logit): above 0, foreground must be more certain.
@@ -148,11 +164,30 @@ def predict(
         if mirrored is not None:
             logits = (logits + _infer(bundle, torch.flip(image, dims=[1])).flip(1)[list(mirrored)]) / 2
         logits[0] += background_bias
-        native = _to_native(logits, np.asarray(image.affine, np.float64), inner)
-    labels = np.zeros(ct.geometry.shape, np.uint8)
-    foreground = np.zeros(ct.geometry.shape, np.float16)
-    labels[box], foreground[box] = native
-    return Prediction(labels, foreground)
+        probabilities = torch.softmax(logits, dim=0)
+        affine = np.asarray(image.affine, np.float64)
+        labels = np.zeros(ct.geometry.shape, np.uint8)
+        labels[box] = _to_native(probabilities, affine, inner)
+        return Prediction(labels, *_sums_ml(probabilities, affine, inside))
+
+
+def _sums_ml(
+    probabilities: torch.Tensor, affine: NDArray[np.float64], inside: Mask | None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """`Prediction.expected_ml` and `Prediction.doubt_ml`, from probabilities ``(C, I, J, K)`` on the network's grid."""
+    if inside is None:
+        counted = probabilities.flatten(1)
+    else:
+        matrix = np.linalg.inv(inside.geometry.affine) @ affine  # network voxel to native voxel
+        voxels = np.indices(probabilities.shape[1:]).reshape(3, -1)
+        at = np.rint(matrix[:3, :3] @ voxels + matrix[:3, 3:]).astype(np.int64)
+        shape = np.array(inside.geometry.shape)[:, None]
+        hit = ((at >= 0) & (at < shape)).all(axis=0)
+        hit[hit] = inside.voxels[tuple(at[:, hit])]
+        counted = probabilities.flatten(1)[:, torch.from_numpy(hit).to(probabilities.device)]
+    p = torch.cat([counted[1:], 1.0 - counted[:1]]).double()
+    voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000.0
+    return tuple((p.sum(1) * voxel_ml).tolist()), tuple(((p * (1.0 - p)).sum(1) * voxel_ml).tolist())
 
 
 def _as_tensor(hu: NDArray[np.float32], affine: NDArray[np.float64], device: torch.device) -> Any:
@@ -173,24 +208,20 @@ def _infer(bundle: Bundle, image: torch.Tensor) -> torch.Tensor:
     )
 
 
-def _to_native(
-    scores: torch.Tensor, affine: NDArray[np.float64], native: Geometry
-) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
-    """Probabilities interpolated linearly onto the native grid, one slice at a time."""
-    probabilities = torch.softmax(scores.as_subclass(torch.Tensor), dim=0)
+def _to_native(probabilities: torch.Tensor, affine: NDArray[np.float64], native: Geometry) -> NDArray[np.uint8]:
+    """The class of the highest probability, interpolated linearly onto the native grid, one slice at a time."""
     matrix = np.linalg.inv(affine) @ native.affine  # native voxel to network voxel
     turned = np.abs(matrix[[0, 1, 2, 2], [1, 0, 0, 1]]) * np.array(native.shape)[[1, 0, 0, 1]]
     sample = _sample_parallel if turned.max() < 1e-3 else _sample_slice
     labels = np.zeros(native.shape, np.uint8)
-    foreground = np.zeros(native.shape, np.float16)
     for k in range(native.shape[2]):
-        labels[:, :, k], foreground[:, :, k] = sample(probabilities, matrix, native.shape, k)
-    return labels, foreground
+        labels[:, :, k] = sample(probabilities, matrix, native.shape, k)
+    return labels
 
 
 def _sample_slice(
     probabilities: torch.Tensor, matrix: NDArray[np.float64], shape: tuple[int, int, int], k: int
-) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+) -> NDArray[np.uint8]:
     """Slice `k` of a native grid that lies anyhow in the network's grid."""
     device = probabilities.device
     scale = 2.0 / np.maximum(np.array(probabilities.shape[1:]) - 1, 1)
@@ -202,31 +233,29 @@ def _sample_slice(
         axes.append((m[0] * i + m[1] * j + (m[2] * k + m[3])) * scale[a] - 1.0)
     grid = torch.stack(axes, dim=-1)[None, None].float()
     plane = F.grid_sample(probabilities[None], grid, mode="bilinear", padding_mode="border", align_corners=True)
-    plane = plane[0, :, 0]
-    return plane.max(0).indices.to(torch.uint8).cpu().numpy(), (1.0 - plane[0]).cpu().numpy().astype(np.float16)
+    return plane[0, :, 0].max(0).indices.to(torch.uint8).cpu().numpy()  # argmax takes ten times as long
 
 
 def _sample_parallel(
     probabilities: torch.Tensor, matrix: NDArray[np.float64], shape: tuple[int, int, int], k: int
-) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+) -> NDArray[np.uint8]:
     """Slice `k` of a native grid whose planes are parallel to the network's: every head CT, tilted or not.
 
-    Three times as fast as `_sample_slice`: one axis is interpolated after the other, and classes only where one of
-    them outweighs background at a neighboring network voxel: between voxels where background leads, it leads.
+    Three times as fast as `_sample_slice`: one axis is interpolated after the other, and only where one class
+    outweighs background at a neighboring network voxel: between voxels where background leads, it leads.
     """
     rows, columns, depth = (
         _between(matrix[a, a], matrix[a, 2] * k * (a < 2) + matrix[a, 3], n, size, probabilities.device)
         for a, n, size in zip(range(3), (*shape[:2], k + 1), probabilities.shape[1:], strict=True)
     )
     plane = torch.lerp(probabilities[..., depth[0][k]], probabilities[..., depth[1][k]], depth[2][k])
-    foreground = _lerp_axes(1.0 - plane[:1], rows, columns)[0].cpu().numpy().astype(np.float16)
     labels = np.zeros(shape[:2], np.uint8)
     leads = plane[1:].amax(0) > plane[0]
     i, j = (_touched(leads.any(1 - axis), near) for axis, near in enumerate((rows, columns)))
     if i.stop > i.start and j.stop > j.start:
         inner = _lerp_axes(plane, tuple(r[i] for r in rows), tuple(c[j] for c in columns))
-        labels[i, j] = inner.max(0).indices.to(torch.uint8).cpu().numpy()  # argmax takes ten times as long
-    return labels, foreground
+        labels[i, j] = inner.max(0).indices.to(torch.uint8).cpu().numpy()
+    return labels
 
 
 def _between(

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from monai_ich.analysis import Pipeline, load_pipeline
 from monai_ich.anatomy.midline import fit_midline
+from monai_ich.core.calibration import Evidence
 from monai_ich.core.exam import MidlineShift
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.volume import LabelMap
@@ -55,7 +56,7 @@ def run_case(job: Job) -> Row | None:
         found = pipeline.run(Scan(truth.ct), case_id=str(job.seed))
         row |= {f"seconds_{stage}": seconds for stage, seconds in found.provenance.seconds.items() if stage != "load"}
         start = time.perf_counter()
-        row |= compare(truth, found.labels, found.anatomy, found.exam.midline_shift)
+        row |= compare(truth, found.labels, found.anatomy, found.exam.midline_shift) | _believed(found.evidence)
         row["seconds_comparison"] = time.perf_counter() - start
     except Exception as error:  # one bad head must not stop the others
         row["error"] = f"{type(error).__name__}: {error}"[:300]
@@ -85,6 +86,11 @@ def _described(truth: SyntheticScan) -> Row:
     }
     row |= {f"true_ml_{s.name}": true_ml[s.name] for s in Subtype}
     return row | {f"label_ml_{s.name}": truth.labels.volume_ml(s) for s in Subtype}
+
+
+def _believed(evidence: Evidence) -> Row:
+    expected = {f"expected_ml_{name}": ml for name, ml in evidence.expected_ml.items()}
+    return expected | {f"doubt_ml_{name}": ml for name, ml in evidence.doubt_ml.items()}
 
 
 def compare(truth: SyntheticScan, labels: LabelMap, anatomy: LabelMap, shift: MidlineShift) -> Row:

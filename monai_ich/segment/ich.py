@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from monai_ich.bundle import Bundle, load_bundle, predict
+from monai_ich.core.calibration import ANY, Evidence
 from monai_ich.core.geometry import Box
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
@@ -21,8 +22,8 @@ def segment_ich(
     flips: bool = False,
     caution: float = 1.0,
     minimum_ml: float = 0.1,
-) -> LabelMap:
-    """Label the five subtypes.
+) -> tuple[LabelMap, Evidence]:
+    """Label the five subtypes, and say what the network's probabilities add up to inside of the cavity.
 
     Args:
         ct: head CT on any grid.
@@ -38,7 +39,8 @@ def segment_ich(
     if not isinstance(bundle, Bundle):
         bundle = load_bundle(bundle, device=device)
     mirrored = range(len(Subtype) + 1) if flips else None
-    labels = predict(bundle, ct, within=within, mirrored=mirrored, background_bias=caution).labels
-    if cavity is not None:
-        labels = drop_outside(labels, cavity)
-    return LabelMap(drop_small(labels, ct.geometry.voxel_ml, minimum_ml), ct.geometry, Subtype)
+    found = predict(bundle, ct, within=within, inside=cavity, mirrored=mirrored, background_bias=caution)
+    labels = found.labels if cavity is None else drop_outside(found.labels, cavity)
+    names = [*(subtype.name for subtype in Subtype), ANY]
+    evidence = Evidence(dict(zip(names, found.expected_ml, strict=True)), dict(zip(names, found.doubt_ml, strict=True)))
+    return LabelMap(drop_small(labels, ct.geometry.voxel_ml, minimum_ml), ct.geometry, Subtype), evidence

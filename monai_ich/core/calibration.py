@@ -1,0 +1,115 @@
+"""From what a network believes to what its numbers are worth: probabilities, intervals, operating points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+ANY = "any"  # all subtypes together
+_LEAST_ML = 0.01  # below this, expected volumes are all the same
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the probabilities of a network's voxels add up to, by subtype name and for `ANY`.
+
+    Args:
+        expected_ml: sum of the probabilities, times the voxel's volume.
+        doubt_ml: sum of ``p (1 - p)``, times the voxel's volume: 0 where every voxel is certain.
+    """
+
+    expected_ml: Mapping[str, float]
+    doubt_ml: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """What was learned about one subtype (or `ANY`) on validation scans with known truth.
+
+    Args:
+        operating_point_ml: the volume from which it counts as present.
+        intercept, slope: log odds of its presence, linear in log10 of the expected volume.
+        where_found: lowest and highest error of the volume that hold 95 % of the scans in which some was found, as a
+            multiple of `scale_ml`; None where there were too few scans.
+        where_none: the same of scans in which none was found.
+        scans, present: how many, and in how many of them it was.
+    """
+
+    operating_point_ml: float
+    intercept: float
+    slope: float
+    where_found: tuple[float, float] | None
+    where_none: tuple[float, float] | None
+    scans: int
+    present: int
+
+    def probability(self, expected_ml: float) -> float:
+        """Of presence, 0 to 1.
+
+        >>> Calibrator(0.5, 1.0, 2.0, None, None, 100, 30).probability(0.99)
+        0.7311
+        """
+        return round(1.0 / (1.0 + math.exp(-self.intercept - self.slope * log_ml(expected_ml))), 4)
+
+    def interval_ml(self, found_ml: float, expected_ml: float, doubt_ml: float) -> tuple[float, float] | None:
+        """95 % interval of the true volume, the found volume in it; None where it was not calibrated.
+
+        >>> Calibrator(0.5, 1.0, 2.0, (-1.0, 2.0), None, 100, 30).interval_ml(10.0, 10.0, 0.4)
+        (9.0, 12.0)
+        """
+        errors = self.where_found if found_ml > 0 else self.where_none
+        if errors is None:
+            return None
+        scale = scale_ml(expected_ml, doubt_ml)
+        low, high = (found_ml + scale * error for error in errors)
+        return round(max(0.0, min(low, found_ml)), 4), round(max(high, found_ml), 4)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a bundle's ``operating_points.json`` holds.
+
+    Args:
+        weights_sha256: of the weights that it belongs to; others have other errors.
+        data: what it was learned on, in words.
+        of: `Calibrator` of each subtype name, and of `ANY`.
+    """
+
+    weights_sha256: str
+    data: str
+    of: Mapping[str, Calibrator]
+
+    @property
+    def operating_points_ml(self) -> dict[str, float]:
+        """By subtype name."""
+        return {name: calibrator.operating_point_ml for name, calibrator in self.of.items() if name != ANY}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Calibration:
+        """The opposite of `as_dict`."""
+        found = {name: Calibrator(**{k: _pair(v) for k, v in row.items()}) for name, row in record["of"].items()}
+        return cls(record["weights_sha256"], record["data"], found)
+
+
+def _pair(value: Any) -> Any:
+    return (float(value[0]), float(value[1])) if isinstance(value, (list, tuple)) else value
+
+
+def log_ml(expected_ml: float) -> float:
+    """What the log odds of presence are linear in."""
+    return math.log10(expected_ml + _LEAST_ML)
+
+
+def scale_ml(expected_ml: float, doubt_ml: float) -> float:
+    """What errors of a volume grow with: the doubt of its voxels, 5 % of it, and never less than 0.1 mL.
+
+    >>> scale_ml(10.0, 0.4)
+    1.0
+    """
+    return doubt_ml + 0.05 * expected_ml + 0.1
