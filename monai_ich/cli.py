@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from monai_ich import __version__
+from monai_ich.cli_manifest import add_manifest
 from monai_ich.core.errors import IchError, InputError, OutputError
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--pixels", type=int, help="rows and columns (default 160)")
     sub.add_argument("--device", default="cpu", help="where heads are made: cpu or cuda")
     sub.add_argument("--workers", type=int, help="heads made side by side (default: one a core)")
+
+    add_manifest(commands)
     return parser
 
 
