@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from monai_ich import __version__
 from monai_ich.cli_manifest import add_manifest
+from monai_ich.cli_study import add_study
 from monai_ich.core.errors import IchError, InputError, OutputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ _SUBTYPES = ("EDH", "IPH", "IVH", "SAH", "SDH")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 2 wrong usage, 3 input refused, 1 a fault of ours."""
+    """Run one command; returns the exit code: 0 done, 2 wrong usage, 3 input refused,
+    4 done for some cases, 1 a fault of ours."""
     parser = _parser()
     args = parser.parse_args(argv)
     try:
@@ -114,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--workers", type=int, help="heads made side by side (default: one a core)")
 
     add_manifest(commands)
+    add_study(commands)
     return parser
 
 
