@@ -28,7 +28,7 @@ def started_ray(address: str | None = None) -> Iterator[Any]:
     """Ray itself, connected: to a cluster, or to one that is started on this machine and ends with the block.
 
     The embedded one listens on 127.0.0.1 only and behind a token of its own, has no dashboard, reports no use, and
-    leaves no files. Ray takes such settings from the environment alone, before it is imported.
+    takes its files with it. Ray takes such settings from the environment alone, before it is imported.
 
     Args:
         address: of a cluster; None for this machine.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +82,18 @@ def as_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 def write_tables(folder: Path, rows: Sequence[Mapping[str, Any]], failures: Iterable[Outcome]) -> None:
     """Write ``study.csv``, ``study.parquet`` and ``failures.csv``, each aside, then renamed."""
     table = as_table(rows)
-    columns = ("case_id", "code", "message")
-    failed = pd.DataFrame([[getattr(f, c) for c in columns] for f in failures], columns=list(columns))
-    for name, write in (
-        ("study.csv", lambda path: table.to_csv(path, index=False, lineterminator="\n")),
-        ("study.parquet", lambda path: table.to_parquet(path, index=False)),
-        ("failures.csv", lambda path: failed.to_csv(path, index=False, lineterminator="\n")),
-    ):
-        aside = folder / f".partial-{name}"
-        write(aside)
-        aside.replace(folder / name)
+    columns = ["case_id", "code", "message"]
+    failed = pd.DataFrame([[getattr(f, c) for c in columns] for f in failures], columns=columns)
+    with _renamed(folder / "study.csv") as aside:
+        table.to_csv(aside, index=False, lineterminator="\n")
+    with _renamed(folder / "study.parquet") as aside:
+        table.to_parquet(aside, index=False)
+    with _renamed(folder / "failures.csv") as aside:
+        failed.to_csv(aside, index=False, lineterminator="\n")
+
+
+@contextmanager
+def _renamed(path: Path) -> Iterator[Path]:
+    aside = path.with_name(f".partial-{path.name}")
+    yield aside
+    aside.replace(path)
