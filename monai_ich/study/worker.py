@@ -55,7 +55,7 @@ class Worker:
         except IchError as error:
             return Outcome(case.id, error.code, error.message)
         except Exception as error:  # one bad scan never stops the rest
-            _LOG.exception("case %s", case.id)
+            _LOG.debug("case %s", case.id, exc_info=True)
             frame = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(frame.filename).name}, line {frame.lineno}"
             return Outcome(case.id, "INTERNAL_ERROR", f"A fault of ours: {type(error).__name__} in {where}.")

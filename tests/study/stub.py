@@ -25,7 +25,7 @@ from monai_ich.study.run import run_study
 from tests.phantom import grid, phantom
 
 SIX = ("case_1", "case_2", "case_3", "case_4", "case_5", "case_6")
-TEXT, STONE = "case_3", "case_5"  # the broken ones
+TEXT, AIR = "case_3", "case_5"  # the broken ones
 
 
 def build(pace_s: float = 0.0) -> Pipeline:
@@ -72,13 +72,12 @@ def write_head(path: Path) -> Path:
 
 
 def write_six(folder: Path) -> Path:
-    """Six scans, two of them broken: one is text, one shows no brain."""
+    """Six scans, two of them broken: one is text, one holds air alone."""
     for name in SIX:
         write_head(folder / f"{name}.nii.gz")
     (folder / f"{TEXT}.nii.gz").write_text("nothing")
-    head = phantom(grid(pixels=48, pixel_mm=4.3, slice_mm=8.0, count=20))
-    stone = np.where((head.hu > 0) & (head.hu < 100), 300, head.hu)
-    write_nifti(folder / f"{STONE}.nii.gz", CTVolume(stone, head.geometry))
+    geometry = grid(pixels=48, pixel_mm=4.3, slice_mm=8.0, count=20)
+    write_nifti(folder / f"{AIR}.nii.gz", CTVolume(np.full(geometry.shape, -1000.0), geometry))
     return folder
 
 
