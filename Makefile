@@ -14,7 +14,7 @@ GPU_PLATFORMS = _2_34_x86_64 _2_28_x86_64 _2_27_x86_64 _2_17_x86_64 2014_x86_64 
 DEMO ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-interop check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-import clean
+.PHONY: help install demo test test-quick test-interop check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-import bench-study clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -84,6 +84,9 @@ bench-import: $(READY)  ## DICOM import beside other tools: the case table, time
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt dcm2niix dicom2nifti
 	$(BIN)/python -m benchmarks.import_cases
 	$(BIN)/python -m benchmarks.import_speed
+
+bench-study: $(READY)  ## a study of 40 synthetic scans, two broken, killed twice and resumed: is each there once?
+	$(BIN)/python -m benchmarks.study
 
 clean:  ## remove what was built, keep runs/
 	rm -rf .venv .slicer-venv build *.egg-info demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from monai_ich import __version__
+from monai_ich.cli_manifest import add_manifest
+from monai_ich.cli_study import add_study
 from monai_ich.core.errors import IchError, InputError, OutputError
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ _SUBTYPES = ("EDH", "IPH", "IVH", "SAH", "SDH")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 2 wrong usage, 3 input refused, 1 a fault of ours."""
+    """Run one command; returns the exit code: 0 done, 2 wrong usage, 3 input refused,
+    4 done for some cases, 1 a fault of ours."""
     parser = _parser()
     args = parser.parse_args(argv)
     try:
@@ -111,6 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--pixels", type=int, help="rows and columns (default 160)")
     sub.add_argument("--device", default="cpu", help="where heads are made: cpu or cuda")
     sub.add_argument("--workers", type=int, help="heads made side by side (default: one a core)")
+
+    add_manifest(commands)
+    add_study(commands)
     return parser
 
 

@@ -7,37 +7,51 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from monai_ich.core.errors import ManifestError
+from monai_ich.parts.label_files import no_labels, subtype_labels
 
 SHIFTED_MM = 3.0
+MADE = ".monai-ich"  # folder in the data set for label files that are made from its own
 
 
 def read_data_list(
     dataset_dir: str | Path, section: str, keys: Mapping[str, str], *, repeat_shifted: int = 1
 ) -> list[dict[str, str]]:
-    """Rows of ``dataset.json`` with absolute paths.
+    """Rows of ``dataset.json`` with absolute paths; a manifest's label mapping is applied.
+
+    A row that lacks what only augmentation wants (anatomy, beside a label) gets an empty mask instead.
 
     Args:
-        dataset_dir: folder that holds ``dataset.json`` (a list in the style of the Medical Segmentation Decathlon).
+        dataset_dir: folder that holds ``dataset.json``: a manifest (`monai_ich.learning.manifest`), or any list in the
+            style of the Medical Segmentation Decathlon.
         section: ``"training"`` or ``"validation"``.
         keys: name in the result to name in the file, for example ``{"image": "image", "label": "anatomy"}``.
         repeat_shifted: how often a head is listed whose ``midline_shift_mm`` is 3 mm or more to either side. Few heads
             are shifted, and a network that seldom sees one leaves the midline in the middle. Rows without it count 0.
 
     Raises:
-        ManifestError: ``NO_DATA_LIST`` where the file or the section is missing, ``MISSING_FILE`` where a scan is.
+        ManifestError: ``NO_DATA_LIST`` where the file or the section is missing, ``MISSING_FILE`` where a scan is,
+            ``NO_SUBTYPE`` where masks do not say which hemorrhage they show.
     """
     folder = Path(dataset_dir).resolve()
     listing = folder / "dataset.json"
     if not listing.is_file():
         raise ManifestError("NO_DATA_LIST", f"The data set needs a dataset.json, none was found in {dataset_dir}.")
-    rows = json.loads(listing.read_text()).get(section)
+    listed = json.loads(listing.read_text())
+    rows = listed.get(section)
     if not rows:
         raise ManifestError("NO_DATA_LIST", f"{listing.name} in {dataset_dir} has no scans under {section!r}.")
-    found = [{key: str(folder / row[source]) for key, source in keys.items()} for row in rows]
-    for number, row in enumerate(found):
-        missing = [key for key, path in row.items() if not Path(path).is_file()]
+    mapping = listed.get("label_mapping", {})
+    found = []
+    for number, row in enumerate(rows):
+        paths = {key: folder / str(row.get(source, "")) for key, source in keys.items()}
+        lacks = {key for key, path in paths.items() if not path.is_file()}
+        missing = [key for key in lacks if key in ("image", "label") or keys[key] in row]
         if missing:
             raise ManifestError("MISSING_FILE", f"Scan {number} of {section!r} has no file for {missing[0]!r}.")
+        paths |= {key: no_labels(paths["image"], folder / MADE) for key in lacks}
+        if keys.get("label") == "label":
+            paths["label"] = subtype_labels(paths["label"], mapping, folder / MADE)
+        found.append({key: str(path) for key, path in paths.items()})
     shifted = [abs(row.get("midline_shift_mm", 0.0)) >= SHIFTED_MM for row in rows]
     return [
         dict(row)

@@ -54,15 +54,19 @@ def write_report(
         "<h2>How this was made</h2>",
         _provenance(provenance),
     ]
-    title = f"Head CT {case_id}"
-    page = (
+    path.write_text(as_page(f"Head CT {case_id}", parts), encoding="utf-8")
+
+
+def as_page(title: str, parts: Iterable[str]) -> str:
+    """A whole page: one heading, one style; `parts` are HTML."""
+    title = escape(title)
+    return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(title)}</title>\n'
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{escape(title)}</h1>\n"
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
         + "\n".join(parts)
         + "\n</main>\n</body>\n</html>\n"
     )
-    path.write_text(page, encoding="utf-8")
 
 
 def _figure(exam: ExamMeasurements, montage_png: Path) -> str:
@@ -79,7 +83,7 @@ def _figure(exam: ExamMeasurements, montage_png: Path) -> str:
     )
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Container[int] = ()) -> str:
+def as_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Container[int] = ()) -> str:
     """A table; cells are HTML already, the first of a row is its heading; `numbers` are right-aligned columns."""
     align = [" class=n" if n in numbers else "" for n in range(len(header))]
     head = "".join(f'<th scope="col"{a}>{cell}</th>' for a, cell in zip(align, header, strict=True))
@@ -120,7 +124,7 @@ def _measurements(exam: ExamMeasurements) -> str:
     rows.append(("Intracranial cavity", *_value(exam.cavity_ml), ""))
     rows.append(("Ventricles", *_value(exam.ventricles_ml), ""))
     cells = [(row[0], row[1], " ".join(row[2:]).strip()) for row in rows]
-    return _table(("What", "Value", "Finding"), cells, numbers=(1,))
+    return as_table(("What", "Value", "Finding"), cells, numbers=(1,))
 
 
 def _lesions(exam: ExamMeasurements) -> str:
@@ -140,12 +144,12 @@ def _lesions(exam: ExamMeasurements) -> str:
         )
         for x in exam.lesions
     ]
-    return _table(header, rows, numbers=(2, 3, 7))
+    return as_table(header, rows, numbers=(2, 3, 7))
 
 
 def _criteria(exam: ExamMeasurements) -> str:
     words = {True: "met", False: "not met", None: "not decidable"}
-    return _table(("Criterion", "State", "Because"), [(c.id, words[c.met], escape(c.because)) for c in exam.criteria])
+    return as_table(("Criterion", "State", "Because"), [(c.id, words[c.met], escape(c.because)) for c in exam.criteria])
 
 
 def _provenance(p: Provenance) -> str:

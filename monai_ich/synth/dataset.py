@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from monai_ich.core.labels import Subtype
 from monai_ich.synth.case import HeadCase, draw_case, with_hemorrhages
@@ -90,16 +91,20 @@ def _write_list(folder: Path, names: list[str]) -> None:
     held_out = round(VALIDATION_SHARE * len(names)) or min(1, len(names) - 1)
     rows = [_row(folder, name) for name in names]
     listing = {
+        "schema": "monai-ich/manifest/1",
         "name": "monai-ich synthetic heads",
         "description": "Synthetic head CT with exact truth; no patient data.",
+        "label_mapping": {str(int(s)): s.name for s in Subtype},
         "training": rows[: len(rows) - held_out],
         "validation": rows[len(rows) - held_out :],
     }
     (folder / "dataset.json").write_text(json.dumps(listing, indent=1) + "\n")
 
 
-def _row(folder: Path, name: str) -> dict[str, str | float]:
+def _row(folder: Path, name: str) -> dict[str, Any]:
     files = {"image": "ct", "label": "ich", "anatomy": "anatomy"}
     truth = json.loads((folder / name / "truth.json").read_text())["truth"]
     paths = {key: f"{name}/{stem}.nii.gz" for key, stem in files.items()}
-    return {**paths, "midline_shift_mm": truth["midline_shift_mm"]}
+    present = {s.name: int(truth["volume_ml"].get(s.name, 0.0) > 0.0) for s in Subtype}
+    exam = present | {"any": int(any(present.values()))}
+    return {"id": name, **paths, "exam_labels": exam, "midline_shift_mm": truth["midline_shift_mm"]}

@@ -8,7 +8,20 @@ import sys
 
 from tests.conftest import ROOT
 
-HEAVY = ("torch", "monai", "pydicom", "nibabel", "SimpleITK", "itk", "scipy", "mlflow", "matplotlib", "numpy")
+HEAVY = (
+    "torch",
+    "monai",
+    "pydicom",
+    "nibabel",
+    "SimpleITK",
+    "itk",
+    "scipy",
+    "mlflow",
+    "matplotlib",
+    "numpy",
+    "ray",
+    "pandas",
+)
 
 
 def test_import_layers_hold() -> None:
@@ -50,4 +63,4 @@ def test_nothing_prints_but_the_command_line() -> None:
     printing = [
         path.name for path in (ROOT / "monai_ich").rglob("*.py") if re.search(r"^\s*print\(", path.read_text(), re.M)
     ]
-    assert sorted(printing) == ["cli.py", "demo.py"]
+    assert sorted(printing) == ["cli.py", "cli_manifest.py", "cli_study.py", "demo.py"]

@@ -1,0 +1,96 @@
+"""The commands of ``monai-ich manifest``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from monai_ich.core.errors import InputError, OutputError
+
+DATA_SETS = ("bhsd", "instance2022", "ctich", "cq500", "rsna2019")
+
+
+def add_manifest(commands: Any) -> None:
+    """Add ``manifest check``, ``build`` and ``split`` to the command line."""
+    text = "lists of scans for training and studies: check, build, split"
+    parts = commands.add_parser("manifest", help=text, description=text).add_subparsers(metavar="WHAT", required=True)
+
+    text = "every fault of a manifest and of the files it names; exit code 3 where there is one"
+    sub = parts.add_parser("check", help=text, description=text)
+    sub.add_argument("manifest", type=Path)
+    sub.set_defaults(run=_check)
+
+    text = "a manifest of a public data set, from the folder that its download gives"
+    sub = parts.add_parser("build", help=text, description=text)
+    sub.add_argument("name", choices=DATA_SETS, help="which data set; its card is data_manifests/NAME.md")
+    sub.add_argument("folder", type=Path)
+    _output(sub)
+    sub.set_defaults(run=_build)
+
+    text = "folds for cross-validation: a patient's scans together, subtypes spread evenly"
+    sub = parts.add_parser("split", help=text, description=text)
+    sub.add_argument("manifest", type=Path)
+    _output(sub)
+    sub.add_argument("--folds", type=int, default=5)
+    sub.add_argument("--seed", type=int, default=0, help="the same seed gives the same folds")
+    sub.add_argument("--held-out", type=int, default=0, metavar="FOLD", help="the fold to validate on (default 0)")
+    sub.set_defaults(run=_split)
+
+
+def _output(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("-o", "--output", type=Path, required=True, help="manifest to write (dataset.json to train from)")
+    sub.add_argument("--overwrite", action="store_true", help="replace an earlier file")
+
+
+def _check(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from monai_ich.learning.manifest_check import check_manifest
+
+    count = 0
+    for fault in check_manifest(args.manifest, progress=lambda cases: tqdm(cases, unit="case", disable=None)):
+        count += 1
+        if args.json_errors:
+            print(json.dumps({"code": fault.code, "message": fault.message}), file=sys.stderr)
+        else:
+            tqdm.write(str(fault))
+    if not args.json_errors:
+        print(f"{count or 'no'} fault{'' if count == 1 else 's'} found")
+    return 3 if count else 0
+
+
+def _build(args: argparse.Namespace) -> int:
+    from monai_ich.learning.manifest_build import build_manifest
+
+    _refuse_earlier(args)
+    return _write(args.output, build_manifest(args.name, args.folder))
+
+
+def _split(args: argparse.Namespace) -> int:
+    from monai_ich.learning.manifest import read_manifest
+    from monai_ich.learning.manifest_split import split_manifest
+
+    if args.folds < 2 or not 0 <= args.held_out < args.folds:
+        raise InputError("USAGE", "split needs --folds of at least 2 and --held-out below it.", exit_code=2)
+    _refuse_earlier(args)
+    manifest = read_manifest(args.manifest)
+    return _write(args.output, split_manifest(manifest, folds=args.folds, seed=args.seed, held_out=args.held_out))
+
+
+def _refuse_earlier(args: argparse.Namespace) -> None:
+    if args.output.exists() and not args.overwrite:
+        raise OutputError("OUTPUT_EXISTS", f"{args.output} exists: choose another name, or pass --overwrite.")
+
+
+def _write(path: Path, manifest: Any) -> int:
+    from monai_ich.io.output import output_file
+    from monai_ich.learning.manifest import write_manifest
+
+    with output_file(path):
+        write_manifest(path, manifest)
+    patients = len({case.patient for case in manifest.cases})
+    print(f"wrote {path}: {len(manifest.cases)} scans of {patients} patients")
+    return 0

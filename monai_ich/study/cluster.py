@@ -1,0 +1,105 @@
+"""Spread cases over Ray workers; a worker that dies costs nothing but time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from monai_ich.analysis import Pipeline
+from monai_ich.study.inputs import StudyCase
+from monai_ich.study.worker import Outcome, Worker
+
+Task = tuple[StudyCase, Path, str]  # what `Worker.analyze` takes
+
+_TRIES = 2
+_STORE_BYTES = 80 << 20  # nothing goes through it but outcomes; Ray wants at least 75 MB
+
+
+@contextmanager
+def started_ray(address: str | None = None) -> Iterator[Any]:
+    """Ray itself, connected: to a cluster, or to one that is started on this machine and ends with the block.
+
+    The embedded one listens on 127.0.0.1 only and behind a token of its own, has no dashboard, reports no use, and
+    takes its files with it. Ray takes such settings from the environment alone, before it is imported.
+
+    Args:
+        address: of a cluster; None for this machine.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    settings: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.CRITICAL}
+    folder = None
+    if address is None:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # keeps Ray on loopback there, and on Linux too
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        short = "/tmp" if Path("/tmp").is_dir() else None  # the path of a socket must not be long
+        folder = tempfile.mkdtemp(prefix="monai-ich-ray-", dir=short)
+        settings |= {"address": "local", "num_cpus": os.cpu_count(), "include_dashboard": False, "_temp_dir": folder}
+        settings |= {"object_store_memory": _STORE_BYTES}
+    import ray
+
+    try:
+        ray.init(**settings)
+        ray._private.worker._worker_logs_enabled = False  # else each death is told on stdout
+        yield ray
+    finally:
+        ray.shutdown()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def analyze_all(
+    tasks: Sequence[Task],
+    build: Callable[[], Pipeline],
+    *,
+    workers: int | None = None,
+    address: str | None = None,
+) -> Iterator[Outcome]:
+    """Outcomes as they come, one for each task.
+
+    A worker that dies is replaced and its case tried again; a case that has killed two workers fails with
+    ``WORKER_DIED``.
+
+    Args:
+        tasks: what to do.
+        build: gives the pipeline, in each worker once.
+        workers: processes; by default one for two CPU cores, or one for each GPU.
+        address: of a Ray cluster; its machines need the toolkit, the input and the output under the same paths.
+    """
+    with started_ray(address) as ray:
+        size = ray.cluster_resources()
+        cores, gpus = int(size.get("CPU", 1)), size.get("GPU", 0)
+        count = min(workers or int(gpus) or max(1, cores // 2), len(tasks))
+        share = {"num_cpus": cores // count if cores >= count else cores / count, "num_gpus": min(1, gpus / count)}
+        actor = ray.remote(**share)(Worker)  # Ray gives each worker as many threads as it has cores
+        waiting, tries = deque(tasks), Counter[str]()
+        running: dict[Any, tuple[Any, Task]] = {}
+        idle = [actor.remote(build) for _ in range(count)]
+        while waiting or running:
+            while waiting and idle:
+                worker, task = idle.pop(), waiting.popleft()
+                running[worker.analyze.remote(*task)] = worker, task
+            (ready,), _ = ray.wait(list(running), num_returns=1)
+            worker, task = running.pop(ready)
+            try:
+                outcome = ray.get(ready)
+            except ray.exceptions.RayError:  # it was killed, or took more memory than there is
+                case = task[0]
+                ray.kill(worker)
+                worker = actor.remote(build)
+                tries[case.id] += 1
+                outcome = None
+                if tries[case.id] < _TRIES:
+                    waiting.append(task)
+                else:
+                    outcome = Outcome(case.id, "WORKER_DIED", f"The process that analyzed it died {_TRIES} times.")
+            idle.append(worker)
+            if outcome is not None:
+                yield outcome

@@ -1,0 +1,99 @@
+"""What is done, read from the cases' folders; the tables of a study are made of nothing else."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from monai_ich.bundle import find_bundle
+from monai_ich.core.errors import BundleError
+from monai_ich.core.provenance import installed_versions, sha256_of
+from monai_ich.study.inputs import StudyCase
+from monai_ich.study.worker import Outcome
+
+_BUNDLES = ("head_ct_anatomy", "ich_segmentation")
+_SHAPES_NUMBERS = ("configs/inference.yaml", "configs/metadata.json", "models/model.pt")
+
+
+def digest_settings(overrides: Mapping[str, Any]) -> str:
+    """Short hash of all that a number depends on: overrides, the bundles' settings and weights, our version.
+
+    Raises:
+        BundleError: ``BUNDLE_NOT_FOUND``, ``NO_WEIGHTS``.
+    """
+    found = [json.dumps(overrides, sort_keys=True, default=str), installed_versions().get("monai-ich", "")]
+    found.append(sha256_of(find_bundle("ich_segmentation") / "configs" / "pipeline.yaml"))
+    for root in map(find_bundle, _BUNDLES):
+        if not (root / "models" / "model.pt").is_file():
+            raise BundleError("NO_WEIGHTS", f"The bundle {root.name} has no weights: train it.")
+        found += [sha256_of(root / name) for name in _SHAPES_NUMBERS]
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
+
+
+def is_done(folder: Path, digest: str) -> bool:
+    """Whether a case's folder holds results with these settings of this input. Folders are renamed when complete."""
+    try:
+        found = json.loads((folder / "provenance.json").read_text())["settings"]["study_digest"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return bool(found == digest)
+
+
+def read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
+    """The row of a case that is done: its ``measurements.csv`` with patient, site, warnings and time."""
+    with (folder / "measurements.csv").open(newline="") as stream:
+        (measured,) = csv.DictReader(stream)
+    found = json.loads((folder / "measurements.json").read_text())
+    row: dict[str, Any] = {"case_id": case.id, "patient": case.patient, "site": case.site}
+    row |= {name: _value(name, text) for name, text in measured.items() if name != "case_id"}
+    row["warnings"] = " ".join(w["code"] for w in found["warnings"])
+    return row | {"seconds": round(sum(found["provenance"]["seconds"].values()), 1)}
+
+
+def _value(name: str, text: str) -> float | int | str | None:
+    """A cell as what its column holds: an amount, a whole number or a word; None where it is empty."""
+    if not text:
+        return None
+    if name.endswith(("_ml", "_mm")):
+        return float(text)
+    return int(text) if name.endswith(("_present", "_certain", "_count")) else text
+
+
+def as_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows as a table whose columns keep their types when cells are empty."""
+    table = pd.DataFrame(list(rows))
+    for name in table.columns:
+        if name.endswith(("_ml", "_mm")) or name == "seconds":
+            table[name] = table[name].astype("Float64")
+        elif name.endswith(("_present", "_certain", "_count")):
+            table[name] = table[name].astype("Int64")
+        else:
+            table[name] = table[name].astype("string")
+    return table
+
+
+def write_tables(folder: Path, rows: Sequence[Mapping[str, Any]], failures: Iterable[Outcome]) -> None:
+    """Write ``study.csv``, ``study.parquet`` and ``failures.csv``, each aside, then renamed."""
+    table = as_table(rows)
+    columns = ["case_id", "code", "message"]
+    failed = pd.DataFrame([[getattr(f, c) for c in columns] for f in failures], columns=columns)
+    with _renamed(folder / "study.csv") as aside:
+        table.to_csv(aside, index=False, lineterminator="\n")
+    with _renamed(folder / "study.parquet") as aside:
+        table.to_parquet(aside, index=False)
+    with _renamed(folder / "failures.csv") as aside:
+        failed.to_csv(aside, index=False, lineterminator="\n")
+
+
+@contextmanager
+def _renamed(path: Path) -> Iterator[Path]:
+    aside = path.with_name(f".partial-{path.name}")
+    yield aside
+    aside.replace(path)

@@ -1,0 +1,88 @@
+"""One page for a whole study: how many, how much, what failed; it opens from disk, offline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monai_ich.core.labels import Subtype, label_of
+from monai_ich.report.html import as_page, as_table
+from monai_ich.report.wording import RESEARCH_USE
+from monai_ich.study.worker import Outcome
+
+_WIDTH, _HEIGHT, _BINS = 420, 130, 20
+
+
+def write_summary(path: Path, rows: Sequence[Mapping[str, Any]], failures: Sequence[Outcome], *, total: int) -> None:
+    """Write the page.
+
+    Args:
+        path: beside the folder ``cases``, to which it links.
+        rows: of the cases that are done, as `read_row` gives them.
+        failures: of those that failed.
+        total: cases of the study.
+    """
+    left = total - len(rows) - len(failures)
+    counts = f"{len(rows)} of {total} scans done, {len(failures)} failed, {left} left to do."
+    parts = [f"<p class=status role=note>{RESEARCH_USE}</p>", f"<p class=headline>{counts}</p>"]
+    if failures:
+        cells = [(escape(f.case_id), f.code, escape(f.message)) for f in failures]
+        parts += ["<h2>Failures</h2>", as_table(("Case", "Code", "Why"), cells)]
+    if rows:
+        parts += ["<h2>Hemorrhage</h2>", _presence(rows)]
+        bleeding = [row["total_volume_ml"] for row in rows if row["hemorrhage_present"]]
+        shifts = [mm for row in rows if (mm := row["midline_shift_mm"]) is not None]
+        parts += [_histogram("Volume where there is hemorrhage", "mL", bleeding)]
+        parts += ["<h2>Midline shift</h2>", _histogram("Midline shift where it can be measured", "mm", shifts)]
+        parts += ["<h2>Scans</h2>", _scans(rows)]
+    path.write_text(as_page("Study", parts), encoding="utf-8")
+
+
+def _presence(rows: Sequence[Mapping[str, Any]]) -> str:
+    names = [("hemorrhage_present", "Any")] + [(f"{s.name}_present", label_of(s).name) for s in Subtype]
+    counts = [(text, sum(row[column] for row in rows)) for column, text in names]
+    cells = [(text, str(n), f"{100 * n / len(rows):.0f} %") for text, n in counts]
+    return as_table(("Finding", "Scans", "Share"), cells, numbers=(1, 2))
+
+
+def _histogram(title: str, unit: str, values: Sequence[float]) -> str:
+    """An inline SVG with median and quartiles beside it."""
+    if not values:
+        return f"<p>{title}: none.</p>"
+    counts, edges = np.histogram(values, bins=_BINS, range=(0.0, max(max(values), 1.0)))
+    step, high = _WIDTH / _BINS, counts.max()
+    bars = "".join(
+        f'<rect x="{k * step:.1f}" y="{_HEIGHT * (1 - n / high):.1f}" width="{step - 1:.1f}" '
+        f'height="{_HEIGHT * n / high:.1f}"><title>{a:.1f} to {b:.1f} {unit}: {n}</title></rect>'
+        for k, (n, a, b) in enumerate(zip(counts, edges[:-1], edges[1:], strict=True))
+    )
+    low, middle, top = np.percentile(values, [25, 50, 75])
+    words = f"{title}: median {middle:.1f} {unit} (quartiles {low:.1f} and {top:.1f}), {len(values)} scans."
+    ends = f'<text x="0" y="{_HEIGHT + 16}">0</text><text x="{_WIDTH}" y="{_HEIGHT + 16}" text-anchor="end">'
+    return (
+        f'<figure><svg viewBox="0 0 {_WIDTH} {_HEIGHT + 20}" width="{_WIDTH}" role="img" aria-label="{words}" '
+        f'fill="currentColor" font-size="12">{bars}{ends}{edges[-1]:.0f} {unit}</text></svg>'
+        f"<figcaption>{words}</figcaption></figure>"
+    )
+
+
+def _scans(rows: Sequence[Mapping[str, Any]]) -> str:
+    def shift(row: Mapping[str, Any]) -> str:
+        mm = row["midline_shift_mm"]
+        return "not measurable" if mm is None else f"{mm:.1f} mm"
+
+    cells = [
+        (
+            f'<a href="cases/{escape(row["case_id"])}/report.html">{escape(row["case_id"])}</a>',
+            f"{row['total_volume_ml']:.1f} mL",
+            " ".join(s.name for s in Subtype if row[f"{s.name}_present"]) or "none",
+            shift(row),
+            escape(row["warnings"]),
+        )
+        for row in rows
+    ]
+    return as_table(("Case", "Volume", "Subtypes", "Midline shift", "Warnings"), cells, numbers=(1, 3))

@@ -1,0 +1,93 @@
+"""One case after another in one process, the models loaded once."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from monai_ich.analysis import Pipeline
+from monai_ich.core.errors import IchError
+from monai_ich.study.inputs import StudyCase
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a case: done where `code` is empty."""
+
+    case_id: str
+    code: str = ""
+    message: str = ""
+
+
+class Worker:
+    """Analyzes cases.
+
+    Args:
+        build: gives the pipeline; called in the worker, once.
+    """
+
+    def __init__(self, build: Callable[[], Pipeline]) -> None:
+        self._build = build
+        self._pipeline: Pipeline | None = None
+
+    def analyze(self, case: StudyCase, folder: Path, digest: str) -> Outcome:
+        """Write the results of `case` into `folder`, whole or not at all; never raises.
+
+        Args:
+            case: the scan.
+            folder: replaced where it is there.
+            digest: of settings and input; kept among the settings in ``provenance.json``.
+        """
+        try:
+            if self._pipeline is None:
+                self._pipeline = _keep_loaded(self._build())
+            pipeline = replace(self._pipeline, settings=self._pipeline.settings | {"study_digest": digest})
+            with _aside(folder) as aside, _one_path(case.image) as path:
+                pipeline(path, aside, case_id=case.id)
+        except IchError as error:
+            return Outcome(case.id, error.code, error.message)
+        except Exception as error:  # one bad scan never stops the rest
+            _LOG.debug("case %s", case.id, exc_info=True)
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(frame.filename).name}, line {frame.lineno}"
+            return Outcome(case.id, "INTERNAL_ERROR", f"A fault of ours: {type(error).__name__} in {where}.")
+        return Outcome(case.id)
+
+
+def _keep_loaded(pipeline: Pipeline) -> Pipeline:
+    anatomy, ich = pipeline.load_anatomy(), pipeline.load_ich()
+    return replace(pipeline, load_anatomy=lambda: anatomy, load_ich=lambda: ich)
+
+
+@contextmanager
+def _aside(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder` that takes its place in the end, or vanishes."""
+    aside = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+    try:
+        yield aside
+        aside.chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)
+        aside.replace(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _one_path(image: tuple[Path, ...]) -> Iterator[Path]:
+    """One path for the reader: the files of a series that lies among others are copied together."""
+    if len(image) == 1:
+        yield image[0]
+        return
+    with tempfile.TemporaryDirectory(prefix="monai-ich-") as scratch:
+        for number, path in enumerate(image):
+            if path.is_file():  # a missing one is missed by import
+                shutil.copy(path, Path(scratch) / f"{number:05d}.dcm")
+        yield Path(scratch)

@@ -1,0 +1,182 @@
+"""Parts of a study that need no Ray."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from monai_ich.core.errors import IchError, InputError, OutputError
+from monai_ich.results import RESULTS
+from monai_ich.study.inputs import StudyCase, list_cases
+from monai_ich.study.results import digest_settings, is_done, read_row, write_tables
+from monai_ich.study.run import run_study
+from monai_ich.study.summary import write_summary
+from monai_ich.study.worker import Outcome, Worker
+from tests.manifest_files import write_json
+from tests.phantom import grid, series
+from tests.study.stub import build, write_head
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyCase, Path]:
+    """A case and its results."""
+    root = tmp_path_factory.mktemp("study")
+    case = StudyCase("c1", (write_head(root / "in" / "c1.nii.gz"),), "p1", "here")
+    (root / "cases").mkdir()
+    folder = root / "cases" / case.id
+    assert Worker(build).analyze(case, folder, "d1") == Outcome("c1")
+    return case, folder
+
+
+def test_a_case_is_done_when_all_its_files_are_there_with_the_same_digest(done: tuple[StudyCase, Path]) -> None:
+    _, folder = done
+    assert {p.name for p in folder.iterdir()} == set(RESULTS)
+    assert [p.name for p in folder.parent.iterdir()] == ["c1"], "nothing is left beside it"
+    assert is_done(folder, "d1") and not is_done(folder, "d2") and not is_done(folder.parent / "c2", "d1")
+
+
+def test_a_row_is_what_analyze_measured_with_its_patient_warnings_and_time(done: tuple[StudyCase, Path]) -> None:
+    case, folder = done
+    row = read_row(case, folder)
+    measured = json.loads((folder / "measurements.json").read_text())
+    assert (row["case_id"], row["patient"], row["site"]) == ("c1", "p1", "here")
+    assert row["total_volume_ml"] == measured["total_volume_ml"] > 10 and row["IPH_present"] == 1
+    assert row["midline_shift_mm"] is None and row["midline_shift_reason"] == "a stub has no midline"
+    assert row["warnings"] == " ".join(w["code"] for w in measured["warnings"]) and row["seconds"] > 0
+
+
+def test_tables_keep_types_where_cells_are_empty(done: tuple[StudyCase, Path], tmp_path: Path) -> None:
+    row = read_row(*done)
+    write_tables(
+        tmp_path, [row, row | {"case_id": "0012", "midline_shift_mm": 3.5}], [Outcome("c3", "NOT_NIFTI", "a, b")]
+    )
+    parquet = pd.read_parquet(tmp_path / "study.parquet")
+    assert list(parquet["case_id"]) == ["c1", "0012"] and list(parquet.columns) == list(row)
+    assert parquet["midline_shift_mm"].isna().tolist() == [True, False] and parquet["midline_shift_mm"][1] == 3.5
+    assert parquet["IPH_present"].dtype == "Int64" and parquet["total_volume_ml"].dtype == "Float64"
+    (first, _) = csv.DictReader((tmp_path / "study.csv").open())
+    (measured,) = csv.DictReader((done[1] / "measurements.csv").open())
+    assert {name: first[name] for name in measured} == measured, "no digit is lost or added"
+    (failure,) = csv.DictReader((tmp_path / "failures.csv").open())
+    assert failure == {"case_id": "c3", "code": "NOT_NIFTI", "message": "a, b"}
+
+
+def test_the_summary_counts_links_and_says_why(done: tuple[StudyCase, Path], tmp_path: Path) -> None:
+    row = read_row(*done)
+    rows = [row, row | {"case_id": "c2", "midline_shift_mm": 4.0}]
+    write_summary(tmp_path / "s.html", rows, [Outcome("<c3>", "NOT_NIFTI", "Not <it>.")], total=5)
+    page = (tmp_path / "s.html").read_text()
+    assert "2 of 5 scans done, 1 failed, 2 left to do." in page and 'href="cases/c2/report.html"' in page
+    assert "&lt;c3&gt;" in page and "Not &lt;it&gt;." in page and "NOT_NIFTI" in page
+    assert f"median {row['total_volume_ml']:.1f} mL" in page and "median 4.0 mm" in page and page.count("<svg") == 2
+    assert "http" not in page and "src=" not in page
+    write_summary(tmp_path / "none.html", [], [], total=0)
+    assert "0 of 0" in (tmp_path / "none.html").read_text()
+
+
+def test_what_fails_leaves_nothing_and_names_nobody(tmp_path: Path) -> None:
+    worker = Worker(build)
+    (tmp_path / "text.nii.gz").write_text("x")
+    refused = worker.analyze(StudyCase("a", (tmp_path / "text.nii.gz",)), tmp_path / "out" / "a", "d")
+    assert refused.code == "INTERNAL_ERROR", "its parent folder must be there"
+    (tmp_path / "out").mkdir()
+    refused = worker.analyze(StudyCase("a", (tmp_path / "text.nii.gz",)), tmp_path / "out" / "a", "d")
+    assert refused.code == "NOT_NIFTI"
+    fault = worker.analyze(StudyCase("b", (tmp_path / "faulty",)), tmp_path / "out" / "b", "d")
+    assert fault.code == "INTERNAL_ERROR" and "ZeroDivisionError in stub.py, line" in fault.message
+    assert "DOE" not in fault.message and not any((tmp_path / "out").iterdir())
+
+
+def test_new_results_take_the_place_of_old_ones_and_a_failure_leaves_those(tmp_path: Path) -> None:
+    case, worker = StudyCase("a", (write_head(tmp_path / "a.nii.gz"),)), Worker(build)
+    folder = tmp_path / "out" / "a"
+    folder.mkdir(parents=True)
+    (folder / "old").touch()
+    gone = replace(case, image=(tmp_path / "nowhere.nii.gz",))
+    assert worker.analyze(gone, folder, "d").code == "INPUT_NOT_FOUND" and (folder / "old").exists()
+    assert worker.analyze(case, folder, "d").code == "" and not (folder / "old").exists()
+
+
+def test_a_series_that_lies_among_others_is_read_by_its_list(tmp_path: Path) -> None:
+    folder = series(tmp_path / "all", grid(pixels=48, pixel_mm=4.3, slice_mm=8.0, count=20))
+    paths = tuple(sorted(folder.iterdir()))
+    series(tmp_path / "other", grid(pixels=32, pixel_mm=6.4, count=8), seed=2)
+    for path in (tmp_path / "other").iterdir():
+        shutil.move(path, folder / f"other-{path.name}")
+    (tmp_path / "out").mkdir()
+    assert Worker(build).analyze(StudyCase("a", paths), tmp_path / "out" / "a", "d").code == ""
+    short = Worker(build).analyze(StudyCase("b", (*paths[:8], *paths[9:])), tmp_path / "out" / "b", "d")
+    assert short.code == "MISSING_SLICES"
+
+
+@pytest.mark.parametrize(
+    ("names", "ids"),
+    [
+        (["case_000003.nii.gz", "case_12.zip", "scan7"], ["case_000003", "case_12", "scan7"]),
+        (["DOE_JANE.nii", "case_1.nii"], ["scan-0001", "scan-0002"]),
+        (["case_12345678.nii"], ["scan-0001"]),
+        (["19700131.nii"], ["scan-0001"]),
+        (["7.nii", "7.zip"], ["scan-0001", "scan-0002"]),
+    ],
+)
+def test_names_of_files_become_ids_only_where_they_are_harmless(
+    tmp_path: Path, names: list[str], ids: list[str]
+) -> None:
+    for name in names:
+        (tmp_path / name).touch() if "." in name else (tmp_path / name).mkdir()
+    for noise in ("notes.txt", ".hidden.nii", "dataset.json"):
+        (tmp_path / noise).touch()
+    found = list_cases(tmp_path)
+    assert [c.id for c in found] == ids and [c.image[0].name for c in found] == sorted(names)
+
+
+def test_names_are_kept_where_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "DOE_JANE.nii.gz").touch()
+    assert [c.id for c in list_cases(tmp_path, keep_names=True)] == ["DOE_JANE"]
+
+
+def test_a_manifest_gives_its_ids_patients_and_sites(tmp_path: Path) -> None:
+    rows = [{"id": "a", "image": "a.nii", "patient": "p", "site": "s"}, {"id": "b", "image": ["1.dcm", "2.dcm"]}]
+    record = {"schema": "monai-ich/manifest/1", "name": "x", "label_mapping": {}, "test": rows}
+    first, second = list_cases(write_json(tmp_path / "m.json", record))
+    assert first == StudyCase("a", (tmp_path / "a.nii",), "p", "s") and len(second.image) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "code"), [("nowhere", "INPUT_NOT_FOUND"), ("empty", "NO_CASES"), ("a.nii", "NO_CASES")]
+)
+def test_what_holds_no_scans_is_refused(tmp_path: Path, path: str, code: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.nii").touch()
+    with pytest.raises(InputError, match=code):
+        list_cases(tmp_path / path)
+
+
+def test_the_digest_follows_settings_and_input(tmp_path: Path) -> None:
+    path = write_head(tmp_path / "in" / "a.nii.gz")
+    case = StudyCase("a", (tmp_path / "in",))
+    first = case.digest("s")
+    assert first == case.digest("s") == replace(case, id="b").digest("s") != case.digest("t")
+    os.utime(path, (1, 1))
+    assert case.digest("s") != first
+    assert digest_settings({"x": 1}) == digest_settings({"x": 1}) != digest_settings({"x": 2})
+    assert StudyCase("a", (tmp_path / "nowhere",)).digest("s") != first
+
+
+def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:
+    import fcntl
+
+    with (tmp_path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(OutputError, match="STUDY_RUNNING"):
+            run_study([], tmp_path, build=build, settings="s")
+    assert run_study([], tmp_path, build=build, settings="s").rows == ()
+    with pytest.raises(IchError, match="OUTPUT_NOT_WRITABLE"):
+        run_study([], tmp_path / ".lock", build=build, settings="s")
