@@ -12,7 +12,7 @@ from monai_ich.core.errors import IchError, ManifestError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.volume import LabelMap
-from monai_ich.io.grid import read_nifti_grid
+from monai_ich.io.nifti import read_nifti_grid
 from monai_ich.io.read import is_nifti, read_ct
 from monai_ich.learning.manifest import Case, find_conflicts, find_violations, read_cases, read_mapping, read_record
 from monai_ich.learning.manifest_labels import read_any_labels, values_in
