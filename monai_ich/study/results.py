@@ -19,7 +19,12 @@ from monai_ich.study.inputs import StudyCase
 from monai_ich.study.worker import Outcome
 
 _BUNDLES = ("head_ct_anatomy", "ich_segmentation")
-_SHAPES_NUMBERS = ("configs/inference.yaml", "configs/metadata.json", "models/model.pt")
+_SHAPES_NUMBERS = (
+    "configs/inference.yaml",
+    "configs/metadata.json",
+    "configs/operating_points.json",
+    "models/model.pt",
+)
 
 
 def digest_settings(overrides: Mapping[str, Any]) -> str:
@@ -33,7 +38,7 @@ def digest_settings(overrides: Mapping[str, Any]) -> str:
     for root in map(find_bundle, _BUNDLES):
         if not (root / "models" / "model.pt").is_file():
             raise BundleError("NO_WEIGHTS", f"The bundle {root.name} has no weights: train it.")
-        found += [sha256_of(root / name) for name in _SHAPES_NUMBERS]
+        found += [sha256_of(path) for name in _SHAPES_NUMBERS if (path := root / name).is_file()]
     return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
 
 
