@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from monai_ich.core.exam import ExamMeasurements, MidlineShift, SubtypeFinding
+from monai_ich.core.exam import ExamMeasurements, Lesion, MidlineShift, SubtypeFinding
 from monai_ich.core.labels import label_of
+from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Provenance, Warn
 
 RESEARCH_USE = "For research use; not a medical device."
@@ -17,6 +18,22 @@ def shift_words(shift: MidlineShift) -> str:
     if mm is None:
         return f"not measurable: {shift.measurement.reason}"
     return f"{mm:.1f} mm" + (f" toward the {shift.toward}" if shift.toward else "")
+
+
+def interval_words(measured: Measurement) -> list[str]:
+    """For example ``["95 % interval 5.6 to 7.0 mm"]``; empty where there is none."""
+    if measured.interval is None:
+        return []
+    low, high = measured.interval
+    return [f"95 % interval {low:.1f} to {high:.1f} {measured.unit}"]
+
+
+def thickness_words(lesion: Lesion) -> str:
+    """For example ``"11.2 mm"``, or why it is not measurable; empty for a lesion that is not on the skull."""
+    if lesion.thickness is None:
+        return ""
+    mm = lesion.thickness.value
+    return f"not measurable: {lesion.thickness.reason}" if mm is None else f"{mm:.1f} mm"
 
 
 def finding_words(finding: SubtypeFinding) -> str:
