@@ -23,7 +23,7 @@ METHOD = "largest distance of the clot's inner border from the inner table, on n
 _RIM_MM = 3.0  # partial volume of bone hides what lies nearer to it; a reader measures from the bone
 _MARGIN_MM = 12.0
 _SUBSLICE_MM = 1.0
-_AROUND_MM = 3.0  # not one point decides, but the median of its neighbors
+_AROUND_MM = 2.0  # not one point decides, but its neighbors
 _LEAF = 0.5  # a clot that is this much narrower than long lies along falx or tentorium, not on the skull
 _BONE_HU, _BONE_WITHIN_MM = 200.0, 12.0
 _TOP = 400
@@ -87,7 +87,7 @@ def measure_thickness(
     edge, depth = edge[on_skull], depth[on_skull]
     top = np.argsort(depth)[-_TOP:]
     around = cKDTree(edge).query_ball_point(edge[top], _AROUND_MM)
-    smooth = np.array([np.median(depth[points]) for points in around])
+    smooth = np.array([np.percentile(depth[points], 75) for points in around])
     best = int(smooth.argmax())
     x, y, z = edge[top[best]].tolist()
     return Thickness(Measurement("thickness", float(smooth[best]), "mm", of, METHOD), (x, y, z))
@@ -158,7 +158,7 @@ def _below_bone(
     edge: FloatArray, foot: FloatArray, depth: FloatArray, hu: NDArray[np.float32], geometry: Geometry
 ) -> NDArray[np.bool_]:
     """Whether bone lies behind the skull's border, on the way on from each point."""
-    outward = (foot - edge) / depth[:, None]
+    outward = (foot - edge) / np.maximum(depth, 1e-6)[:, None]
     behind = foot[:, None] + np.arange(0.0, _BONE_WITHIN_MM)[None, :, None] * outward[:, None]
     found = map_coordinates(hu, np.moveaxis(geometry.to_voxel(behind), -1, 0), order=1, mode="nearest")
     bone_hu = min(_BONE_HU, float(hu.max()) - 1.0)  # the export of a window ends below bone
