@@ -2,9 +2,9 @@
 
     python -m benchmarks.measurements [--heads 100] [--predicted] [--out benchmarks/measurements.json]
 
-Slices of 0.6 to 5 mm, tilt 0 to 25 degrees, heads turned by up to 20 degrees about each axis. True masks are voxels that
-hold more than half of a class, so a layer thinner than a voxel is not in them, whatever is measured from them. Heads
-that were done before are taken from ``runs/measurements``; delete that folder after a change of what is measured.
+Slices of 0.6 to 5 mm, tilt 0 to 25 degrees, heads turned by up to 20 degrees about each axis. True masks are voxels
+that hold more than half of a class, so a layer thinner than a voxel is not in them, whatever is measured from them.
+Heads that were done before are taken from ``runs/measurements``; delete that folder after a change of a measurement.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,9 +112,5 @@ def slices_last(image: Image) -> Image:
     shape = image.geometry.shape
     geometry = Geometry((shape[i], shape[j], shape[axis]), image.geometry.affine[:, [i, j, axis, 3]])
 
-    def turn(values: NDArray[Any]) -> NDArray[Any]:
-        return values.transpose(i, j, axis)
-
-    if isinstance(image, CTVolume):
-        return replace(image, hu=turn(image.hu), geometry=geometry)
-    return replace(image, voxels=turn(image.voxels), geometry=geometry)
+    name = "hu" if isinstance(image, CTVolume) else "voxels"
+    return replace(image, geometry=geometry, **{name: getattr(image, name).transpose(i, j, axis)})

@@ -41,7 +41,10 @@ def find_lesions(
     """
     for other in (ct, anatomy):
         if other is not None and not other.geometry.same_grid(labels.geometry):
-            raise GeometryError("GRID_MISMATCH", "CT, anatomy and hemorrhage labels must lie on one grid.")
+            raise GeometryError(
+                "GRID_MISMATCH",
+                "CT, anatomy and hemorrhage labels must lie on one grid: bring the mask there with monai-ich resample.",
+            )
     cavity = anatomy.voxels > 0 if anatomy is not None else None
     skull = _inner_skull(cavity, labels)
     lesions = []

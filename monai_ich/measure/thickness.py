@@ -25,6 +25,8 @@ _MARGIN_MM = 12.0
 _SUBSLICE_MM = 1.0
 _AROUND_MM = 2.0  # not one point decides, but its neighbors
 _LEAF = 0.5  # a clot that is this much narrower than long lies along falx or tentorium, not on the skull
+_LEAST_SHARE = 0.03  # of a border: near half of it is the inner side of a layer, near nothing of a leaf
+_FACING = 0.5  # cosine
 _BONE_HU, _BONE_WITHIN_MM = 200.0, 12.0
 _TOP = 400
 _ALONG = np.linspace(0.0, 1.0, 17)
@@ -78,10 +80,11 @@ def measure_thickness(
     depth, nearest = cKDTree(skull).query(edge)
     foot = skull[nearest]
     on_skull = _lies_on_skull(edge, foot, depth, clot, near)
-    if not on_skull.any():
+    if on_skull.mean() < _LEAST_SHARE:
         return none("the clot does not lie on the skull (falx, tentorium)")
     if hu is not None:
-        on_skull &= _below_bone(edge, foot, depth, hu[box], near)
+        bone_hu = min(_BONE_HU, float(hu.max()) - 1.0)  # the export of a window ends below bone
+        on_skull &= _below_bone(edge, foot, depth, hu[box], near, bone_hu)
         if not on_skull.any():
             return none("no bone covers the clot")
     edge, depth = edge[on_skull], depth[on_skull]
@@ -143,23 +146,43 @@ def _contour(distance: FloatArray, geometry: Geometry, step_mm: float | None = N
 def _lies_on_skull(
     edge: FloatArray, foot: FloatArray, depth: FloatArray, clot: FloatArray, geometry: Geometry
 ) -> NDArray[np.bool_]:
-    """Whether the way from each point to the skull stays in the clot up to the rim, and is not a way along a leaf."""
+    """Which points of the border are inner border of a clot on the skull.
+
+    The way to the skull stays in the clot up to the rim; the border there faces away from the skull (it does not run
+    along a flank); and the clot is not much narrower than the way is long, as a leaf along falx or tentorium is.
+    """
     way = edge[:, None] + _ALONG[None, :, None] * (foot - edge)[:, None]
-    at = np.moveaxis(geometry.to_voxel(way), -1, 0)
-    distance = map_coordinates(clot, at, order=1, mode="nearest")
+    distance = map_coordinates(clot, np.moveaxis(geometry.to_voxel(way), -1, 0), order=1, mode="nearest")
     pixel = max(geometry.spacing_mm[:2])
     hidden = depth[:, None] * (1.0 - _ALONG) < _RIM_MM
     filled = ((distance < 0.5 * pixel) | hidden).all(axis=1)
-    width = 2.0 * np.maximum(0.0, -distance.min(axis=1))
-    return np.asarray(filled & (depth > 0.5 * pixel) & (width + pixel > _LEAF * (depth - _RIM_MM)))
+    outward = _gradient(clot, geometry, edge)
+    inward = edge - foot
+    faces = (outward * inward).sum(axis=1) > _FACING * np.linalg.norm(outward, axis=1) * np.linalg.norm(inward, axis=1)
+    wide = 2.0 * np.maximum(0.0, -distance.min(axis=1)) + pixel > _LEAF * (depth - _RIM_MM)
+    return np.asarray(filled & faces & wide & (depth > 0.5 * pixel))
+
+
+def _gradient(distance: FloatArray, geometry: Geometry, points_mm: FloatArray) -> FloatArray:
+    """World gradient ``(N, 3)`` of the signed distance, out of the clot."""
+    at = geometry.to_voxel(points_mm).T
+    steps = [
+        map_coordinates(np.gradient(distance, axis=n), at, order=1) if distance.shape[n] > 1 else np.zeros(len(at[0]))
+        for n in range(3)
+    ]
+    return np.asarray(np.stack(steps, axis=1) @ np.linalg.inv(geometry.affine[:3, :3]))
 
 
 def _below_bone(
-    edge: FloatArray, foot: FloatArray, depth: FloatArray, hu: NDArray[np.float32], geometry: Geometry
+    edge: FloatArray,
+    foot: FloatArray,
+    depth: FloatArray,
+    hu: NDArray[np.float32],
+    geometry: Geometry,
+    bone_hu: float,
 ) -> NDArray[np.bool_]:
     """Whether bone lies behind the skull's border, on the way on from each point."""
     outward = (foot - edge) / np.maximum(depth, 1e-6)[:, None]
     behind = foot[:, None] + np.arange(0.0, _BONE_WITHIN_MM)[None, :, None] * outward[:, None]
     found = map_coordinates(hu, np.moveaxis(geometry.to_voxel(behind), -1, 0), order=1, mode="nearest")
-    bone_hu = min(_BONE_HU, float(hu.max()) - 1.0)  # the export of a window ends below bone
     return np.asarray(found.max(axis=1) >= bone_hu)

@@ -34,12 +34,13 @@ def render_side_by_side(
     from matplotlib.figure import Figure
 
     grid = orthogonal_grid(baseline[0].geometry, (_PLANE_MM, _PLANE_MM, _STEP_MM))
-    pairs = [(_read(*baseline, grid, np.eye(4))), (_read(*followup, grid, affine))]
+    pairs = [_read(*baseline, grid, np.eye(4)), _read(*followup, grid, affine)]
     blood = sum((labels > 0).sum(axis=(0, 1)) for _, labels in pairs)
-    chosen = _pick(np.asarray(blood), (pairs[0][0] > -300).any(axis=(0, 1)))
+    head = pairs[0][0] > -300
+    chosen = _pick(np.asarray(blood), np.asarray(head.any(axis=(0, 1))))
     margin = round(_MARGIN_MM / _PLANE_MM)
-    head = [np.flatnonzero((pairs[0][0] > -300).any(axis=axes)) for axes in ((1, 2), (0, 2))]
-    (left, right), (back, front) = ((ends[0] - margin, ends[-1] + margin) for ends in head)
+    extent = [np.flatnonzero(head.any(axis=axes)) for axes in ((1, 2), (0, 2))]
+    (left, right), (back, front) = ((ends[0] - margin, ends[-1] + margin) for ends in extent)
     figure = Figure(figsize=(2.4 * _COLUMNS, 6.0), facecolor="black")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, _COLUMNS, gridspec_kw={"wspace": 0.02, "hspace": 0.02})
