@@ -100,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--case-id", help="name in the tables (default: name of the output folder)")
     _identity(sub, "patient ID and UIDs in the tables, where --ct is DICOM")
 
+    sub = command("followup", _followup, "what changed between two analyzed scans of one patient")
+    sub.add_argument("baseline", type=Path, help="output folder of the earlier scan")
+    sub.add_argument("followup", type=Path, help="output folder of the later scan")
+    output(sub, "folder for followup.json and followup.png")
+    sub.add_argument("--overwrite", action="store_true", help="replace earlier results")
+
     sub = command("synth", _synth, "synthetic head CT with exact truth")
     output(sub, "folder for the cases")
     sub.add_argument("-n", type=int, default=1, help="how many heads")
@@ -299,6 +305,15 @@ def _measured_ct(args: argparse.Namespace) -> tuple[CTVolume | None, Identity | 
         return None, Identity() if args.keep_ids else None
     scan = Scan(read_nifti_ct(args.ct)) if is_nifti(args.ct) else read_ct(args.ct)
     return scan.volume, identity_of(scan) if args.keep_ids else None
+
+
+def _followup(args: argparse.Namespace) -> int:
+    from monai_ich.followup import follow_up
+    from monai_ich.report.wording import followup_lines
+
+    done = follow_up(args.baseline, args.followup, args.output, overwrite=args.overwrite)
+    print("\n".join(followup_lines(done.volumes, done.shift, done.warnings)))
+    return 0
 
 
 def _synth(args: argparse.Namespace) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from hypothesis import strategies as st
 
 from monai_ich.core.geometry import Geometry
+from monai_ich.core.volume import LabelMap
 
 _small = st.floats(-3, 3).map(lambda v: round(v, 3))
 
@@ -36,3 +39,13 @@ def slice_positions(draw: st.DrawFn) -> np.ndarray:
         gap for _ in range(draw(st.integers(1, 3))) for gap in [draw(st.integers(2, 14)) / 2] * draw(st.integers(2, 8))
     ]
     return draw(st.integers(-100, 100)) + np.concatenate([[0.0], np.cumsum(gaps)])
+
+
+def reoriented(image: LabelMap, order: Sequence[int], flips: Sequence[bool]) -> LabelMap:
+    """The same labels at the same places, axes in another order and direction."""
+    voxels, affine = image.voxels.transpose(order), image.geometry.affine[:, [*order, 3]].copy()
+    for axis in np.flatnonzero(flips):
+        voxels = np.flip(voxels, axis)
+        affine[:3, 3] += affine[:3, axis] * (voxels.shape[axis] - 1)
+        affine[:3, axis] *= -1
+    return LabelMap(np.ascontiguousarray(voxels), Geometry(voxels.shape, affine), image.labels)

@@ -19,8 +19,8 @@ from scipy.spatial import cKDTree
 from monai_ich.anatomy.pieces import largest_piece
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import Anatomy
-from monai_ich.core.midline import Midline
-from monai_ich.core.volume import LabelMap
+from monai_ich.core.midline import Midline, front_and_top
+from monai_ich.core.volume import LabelMap, slices_last
 
 _RIM_MM = 12.0  # how deep the falx insertions reach, for the plane
 _RIM_DECAY_MM = 6.0  # the nearer to the skull, the more a point says about the plane
@@ -31,6 +31,7 @@ _MIN_SPREAD_MM = 10.0
 _MIN_VENTRICLE_ML = 1.0
 _MAX_CUT = 0.25  # of cropped synthetic heads below it 121 of 124 were within 1 mm; beyond, up to 7 mm were lost
 _WORKING_MM = 0.9
+_CLUSTER_MM = 8.0
 
 _LEFT = (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE)
 _RIGHT = (Anatomy.RIGHT_HEMISPHERE, Anatomy.RIGHT_VENTRICLE)
@@ -60,6 +61,7 @@ def fit_midline(anatomy: LabelMap) -> Midline | str:
     Returns:
         The midline, or the reason in words why it cannot be measured.
     """
+    anatomy = slices_last(anatomy)
     voxels, geometry, first_slice, slice_step = _working_copy(anatomy)
     left, right = largest_piece(np.isin(voxels, _LEFT)), largest_piece(np.isin(voxels, _RIGHT))
     if not left.any() or not right.any():
@@ -81,7 +83,9 @@ def fit_midline(anatomy: LabelMap) -> Midline | str:
         return "the image's edge cuts through the level of the septum pellucidum"
     level = ~rim & _near(found.points_mm, geometry.to_world(np.argwhere(landmark).mean(axis=0)), plane[1])
     slices = np.rint(first_slice + slice_step * found.slices[level])
-    return Midline(*plane, found.points_mm[level], np.minimum(slices, anatomy.geometry.shape[2] - 1))
+    point, normal, covariance = plane
+    slices = np.minimum(slices, anatomy.geometry.shape[2] - 1)
+    return Midline(point, normal, found.points_mm[level], slices, covariance)
 
 
 def _working_copy(anatomy: LabelMap) -> tuple[NDArray[np.uint8], Geometry, int, int]:
@@ -125,8 +129,10 @@ def _interface(
     return _Interface(points, np.asarray(depths), ijk[:, 2])
 
 
-def _fit_plane(points: FloatArray, depths: FloatArray, normal: FloatArray) -> tuple[FloatArray, FloatArray] | str:
-    """Point and normal of the plane that the interface reaches at depth 0, by Tukey's biweight.
+def _fit_plane(
+    points: FloatArray, depths: FloatArray, normal: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray] | str:
+    """Point, normal and covariance of the plane that the interface reaches at depth 0, by Tukey's biweight.
 
     The distance from the plane is explained by height, length and depth together; only the first two turn the plane.
     A craniectomy or a label gone astray is an outlier; both ends of the falx are needed for a plane.
@@ -134,9 +140,8 @@ def _fit_plane(points: FloatArray, depths: FloatArray, normal: FloatArray) -> tu
     prior = np.exp(-depths / _RIM_DECAY_MM)
     weight, point = prior, np.average(points, axis=0, weights=prior)
     for _ in range(30):
-        u = np.cross(normal, np.eye(3)[np.abs(normal).argmin()])
-        u /= np.linalg.norm(u)
-        along = (points - point) @ np.stack([u, np.cross(normal, u)], axis=1)
+        axes = front_and_top(normal)
+        along = (points - point) @ axes.T
         spread = np.linalg.eigvalsh(np.cov(along.T, aweights=weight + 1e-12))
         if spread[0] < _MIN_SPREAD_MM**2:
             return "the midsagittal plane is ill-defined: too little of the falx is in view"
@@ -148,16 +153,28 @@ def _fit_plane(points: FloatArray, depths: FloatArray, normal: FloatArray) -> tu
         scale = max(0.3, 1.4826 * float(np.median(np.abs(residual))))
         weight = prior * np.clip(1.0 - (residual / (4.685 * scale)) ** 2, 0.0, None) ** 2
         point = point + fit[0] * normal
-        normal = normal - fit[1] * u - fit[2] * np.cross(normal, u)
+        normal = normal - fit[1:3] @ axes
         normal /= np.linalg.norm(normal)
     if normal[0] < 0.3:
         return "the left and right labels do not lie to the patient's left and right"
-    return point, normal
+    return point, normal, _covariance(design, weight, residual, along)
+
+
+def _covariance(design: FloatArray, weight: FloatArray, residual: FloatArray, along: FloatArray) -> FloatArray:
+    """Of offset and slopes ``(3, 3)``: neighbors err together, so 8 mm cells count as one observation each.
+
+    References:
+        Liang and Zeger 1986, doi:10.1093/biomet/73.1.13 (the robust covariance of clusters)
+    """
+    _, cells = np.unique(np.floor(along / _CLUSTER_MM), axis=0, return_inverse=True)
+    scores = np.zeros((cells.max() + 1, design.shape[1]))
+    np.add.at(scores, cells.reshape(-1), design * (weight * residual)[:, None])
+    bread = np.linalg.inv(design.T @ (weight[:, None] * design))
+    return np.asarray((bread @ (scores.T @ scores) @ bread)[:3, :3])
 
 
 def _near(points: FloatArray, center: FloatArray, normal: FloatArray) -> NDArray[np.bool_]:
     """Which points lie at the level of septum pellucidum and third ventricle."""
-    ahead = np.array([0.0, 1.0, 0.0]) - normal[1] * normal
-    offset = points - (center + _LEVEL_AHEAD_MM * ahead / np.linalg.norm(ahead))
+    offset = points - (center + _LEVEL_AHEAD_MM * front_and_top(normal)[0])
     along = offset - (offset @ normal)[:, None] * normal
     return np.asarray(np.linalg.norm(along, axis=1) < _LEVEL_RADIUS_MM)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Warn
+
+Point: TypeAlias = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -39,19 +42,27 @@ class Lesion:
         compartment: ``"supratentorial"``, ``"infratentorial"`` or ``"unknown"``.
         slices: first and last slice (K index).
         mean_hu, sd_hu, max_hu: density; None without a CT.
+        sphericity: surface of the ball of the same volume over its own surface, 0 to 1.
+        skull_mm: shortest distance from the inner skull surface; None without a cavity.
+        thickness: of an EDH or SDH, perpendicular to the skull, or why there is none; None for other subtypes.
+        thickest_at_ras_mm: point of its inner border where it is thickest.
     """
 
     id: int
     subtype: Subtype
     volume_ml: float
     abc2_ml: float
-    centroid_ras_mm: tuple[float, float, float]
+    centroid_ras_mm: Point
     side: str
     compartment: str
     slices: tuple[int, int]
     mean_hu: float | None
     sd_hu: float | None
     max_hu: float | None
+    sphericity: float | None = None
+    skull_mm: float | None = None
+    thickness: Measurement | None = None
+    thickest_at_ras_mm: Point | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,7 @@ class MidlineShift:
 
     measurement: Measurement
     toward: str | None = None
-    at_ras_mm: tuple[float, float, float] | None = None
+    at_ras_mm: Point | None = None
     slice_index: int | None = None
     profile_mm: tuple[tuple[int, float], ...] = ()
 
@@ -81,11 +92,13 @@ class Criterion:
         id: for example ``"BTF-2006-EDH"``.
         met: None where it cannot be decided.
         because: the numbers behind it.
+        source: the publication.
     """
 
     id: str
     met: bool | None
     because: str
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,8 +106,25 @@ class SliceRow:
     """One slice of the label map: index, height of its center (RAS mm) and mL of each subtype."""
 
     index: int
-    center_ras_mm: tuple[float, float, float]
+    center_ras_mm: Point
     volume_ml: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Ventricles:
+    """The lateral and third ventricles.
+
+    Args:
+        volume: mL.
+        left_right_ratio: volume of the left over that of the right.
+        evans_index: largest width of the frontal horns over the largest width inside the skull on the same slice.
+        evans_slice: that slice (K index); None where not measured.
+    """
+
+    volume: Measurement
+    left_right_ratio: Measurement
+    evans_index: Measurement
+    evans_slice: int | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +135,7 @@ class ExamMeasurements:
     lesions: tuple[Lesion, ...]
     midline_shift: MidlineShift
     cavity_ml: Measurement
-    ventricles_ml: Measurement
+    ventricles: Ventricles
     criteria: tuple[Criterion, ...]
     slices: tuple[SliceRow, ...]
     warnings: tuple[Warn, ...]
@@ -120,11 +150,22 @@ class ExamMeasurements:
         """All subtypes, below their operating points too."""
         return sum(float(finding.volume.value or 0.0) for finding in self.subtypes)
 
+    @property
+    def max_thickness_mm(self) -> dict[Subtype, float]:
+        """Of each subtype with a clot whose thickness could be measured, the largest."""
+        found: dict[Subtype, float] = {}
+        for lesion in self.lesions:
+            if lesion.thickness is not None and lesion.thickness.value is not None:
+                found[lesion.subtype] = max(found.get(lesion.subtype, 0.0), lesion.thickness.value)
+        return found
+
     def as_metrics(self) -> dict[str, float]:
         """The exam's numbers by name, without those that could not be measured."""
         found = {f"volume_ml_{f.subtype.name}": f.volume.value for f in self.subtypes}
         found["volume_ml_total"] = self.total_volume_ml
         found["midline_shift_mm"] = self.midline_shift.measurement.value
         found["cavity_ml"] = self.cavity_ml.value
-        found["ventricles_ml"] = self.ventricles_ml.value
+        found["ventricles_ml"] = self.ventricles.volume.value
+        found["evans_index"] = self.ventricles.evans_index.value
+        found |= {f"max_thickness_mm_{subtype.name}": mm for subtype, mm in self.max_thickness_mm.items()}
         return {name: value for name, value in found.items() if value is not None}

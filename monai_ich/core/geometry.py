@@ -88,6 +88,22 @@ class Geometry:
         return math.degrees(math.acos(min(1.0, cosine)))
 
     @property
+    def slice_axis(self) -> int:
+        """The axis from slice to slice: 2 as read from DICOM, another where a file keeps its axes in another order.
+
+        Pixels of a slice are square, so where two axes have one spacing (within 2 %) and the third another, it is the
+        third. Else (cubes, pixels that are not square) it is the axis nearest to head and feet.
+
+        >>> Geometry((5, 9, 9), np.diag([5.0, 0.5, 0.5, 1.0])).slice_axis
+        0
+        """
+        steps = self.spacing_mm
+        alike = [abs(steps[a - 2] - steps[a - 1]) <= 0.02 * max(steps[a - 2], steps[a - 1]) for a in range(3)]
+        if sum(alike) == 1:
+            return alike.index(True)
+        return int(np.abs(self.affine[2, :3] / np.array(steps)).argmax())
+
+    @property
     def is_orthogonal(self) -> bool:
         """Whether the three axes are perpendicular within about 0.06 degrees (what ITK and NRRD can hold)."""
         axes = self.affine[:3, :3] / np.linalg.norm(self.affine[:3, :3], axis=0)

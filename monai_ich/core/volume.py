@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,3 +99,19 @@ class LabelMap:
     def volume_ml(self, value: int) -> float:
         """Volume of one label; 0.0 where it is absent."""
         return int((self.voxels == int(value)).sum()) * self.geometry.voxel_ml
+
+
+Image = TypeVar("Image", CTVolume, Mask, LabelMap)
+
+
+def slices_last(image: Image) -> Image:
+    """The same image with its slices along K (see `Geometry.slice_axis`); itself where they are. Voxels are shared."""
+    axis = image.geometry.slice_axis
+    if axis == 2:
+        return image
+    i, j = (n for n in range(3) if n != axis)
+    shape = image.geometry.shape
+    geometry = Geometry((shape[i], shape[j], shape[axis]), image.geometry.affine[:, [i, j, axis, 3]])
+
+    name = "hu" if isinstance(image, CTVolume) else "voxels"
+    return replace(image, geometry=geometry, **{name: getattr(image, name).transpose(i, j, axis)})

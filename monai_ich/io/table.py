@@ -9,13 +9,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from monai_ich.core.exam import ExamMeasurements, Lesion
+from monai_ich.core.exam import ExamMeasurements, Lesion, Ventricles
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Provenance, Warn
 from monai_ich.io.identity import Identity
 
 SCHEMA = "monai-ich/measurements/1"
+_LESION_COLUMNS = (
+    *("id", "subtype", "volume_ml", "abc2_ml", "side", "compartment", "first_slice", "last_slice"),
+    *("mean_hu", "sd_hu", "max_hu", "centroid_r_mm", "centroid_a_mm", "centroid_s_mm"),
+    *("sphericity", "skull_distance_mm", "max_thickness_mm", "max_thickness_mm_not_measurable"),
+    *("thickest_r_mm", "thickest_a_mm", "thickest_s_mm"),
+)
 
 
 def _keys(case_id: str, identity: Identity | None) -> dict[str, str]:
@@ -29,6 +35,17 @@ def _value(measurement: Measurement, key: str, digits: int) -> dict[str, Any]:
     return {key: round(measurement.value, digits)}
 
 
+def _member(measurement: Measurement, key: str, digits: int) -> dict[str, Any]:
+    """A value among others; where there is none, its reason stands beside it."""
+    if measurement.value is None:
+        return {key: None, f"{key}_not_measurable": measurement.reason}
+    return {key: round(measurement.value, digits)}
+
+
+def _cell(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
 def _point(point: tuple[float, float, float] | None) -> list[float] | None:
     return None if point is None else [round(v, 2) for v in point]
 
@@ -39,14 +56,22 @@ def _shift(exam: ExamMeasurements) -> dict[str, Any]:
     if "not_measurable" in found:
         return found
     found |= {"toward": shift.toward, "at_ras_mm": _point(shift.at_ras_mm), "slice": shift.slice_index}
+    if shift.measurement.interval is not None:
+        found["interval_mm"] = [round(end, 2) for end in shift.measurement.interval]
+    found["profile_mm"] = [{"slice": k, "offset_right_mm": round(mm, 2)} for k, mm in shift.profile_mm]
     return found | {"method": shift.measurement.method}
 
 
-def _lesion(lesion: Lesion) -> dict[str, Any]:
-    def rounded(value: float | None) -> float | None:
-        return None if value is None else round(value, 1)
+def _ventricles(found: Ventricles) -> dict[str, Any]:
+    record = _value(found.volume, "volume_ml", 2)
+    if "not_measurable" in record:
+        return record
+    record |= _member(found.left_right_ratio, "left_right_ratio", 3) | _member(found.evans_index, "evans_index", 3)
+    return record | {"evans_slice": found.evans_slice}
 
-    return {
+
+def _lesion(lesion: Lesion) -> dict[str, Any]:
+    record = {
         "id": lesion.id,
         "subtype": lesion.subtype.name,
         "volume_ml": round(lesion.volume_ml, 3),
@@ -56,10 +81,16 @@ def _lesion(lesion: Lesion) -> dict[str, Any]:
         "centroid_ras_mm": _point(lesion.centroid_ras_mm),
         "first_slice": lesion.slices[0],
         "last_slice": lesion.slices[1],
-        "mean_hu": rounded(lesion.mean_hu),
-        "sd_hu": rounded(lesion.sd_hu),
-        "max_hu": rounded(lesion.max_hu),
+        "mean_hu": _cell(lesion.mean_hu, 1),
+        "sd_hu": _cell(lesion.sd_hu, 1),
+        "max_hu": _cell(lesion.max_hu, 1),
+        "sphericity": _cell(lesion.sphericity, 3),
+        "skull_distance_mm": _cell(lesion.skull_mm, 1),
     }
+    if lesion.thickness is None:
+        return record
+    record |= _member(lesion.thickness, "max_thickness_mm", 1)
+    return record | {"thickest_at_ras_mm": _point(lesion.thickest_at_ras_mm)}
 
 
 def write_measurements_json(
@@ -84,7 +115,7 @@ def write_measurements_json(
         "midline_shift": _shift(exam),
         "lesions": [_lesion(lesion) for lesion in exam.lesions],
         "cavity": _value(exam.cavity_ml, "volume_ml", 1),
-        "ventricles": _value(exam.ventricles_ml, "volume_ml", 2),
+        "ventricles": _ventricles(exam.ventricles),
         "criteria": [asdict(c) for c in exam.criteria],
         "warnings": [asdict(w) for w in warnings],
         "provenance": asdict(provenance),
@@ -106,28 +137,36 @@ def write_measurements_csv(
         row[f"{finding.subtype.name}_present"] = int(finding.present)
         row[f"{finding.subtype.name}_volume_ml"] = round(float(finding.volume.value or 0.0), 3)
         row[f"{finding.subtype.name}_certain"] = int(finding.certain)
-    mm = shift.measurement.value
+    thickest = exam.max_thickness_mm
+    row |= {f"{s.name}_max_thickness_mm": _cell(thickest.get(s), 1) for s in (Subtype.EDH, Subtype.SDH)}
+    low, high = shift.measurement.interval or (None, None)
     row |= {
-        "midline_shift_mm": None if mm is None else round(mm, 2),
+        "midline_shift_mm": _cell(shift.measurement.value, 2),
+        "midline_shift_low_mm": _cell(low, 2),
+        "midline_shift_high_mm": _cell(high, 2),
         "midline_shift_toward": shift.toward,
         "midline_shift_reason": shift.measurement.reason,
         "lesion_count": len(exam.lesions),
-        "cavity_ml": None if exam.cavity_ml.value is None else round(exam.cavity_ml.value, 1),
-        "ventricles_ml": None if exam.ventricles_ml.value is None else round(exam.ventricles_ml.value, 2),
+        "cavity_ml": _cell(exam.cavity_ml.value, 1),
+        "ventricles_ml": _cell(exam.ventricles.volume.value, 2),
+        "ventricles_left_right_ratio": _cell(exam.ventricles.left_right_ratio.value, 3),
+        "evans_index": _cell(exam.ventricles.evans_index.value, 3),
+        "evans_index_reason": exam.ventricles.evans_index.reason,
     }
+    row |= {criterion.id: None if criterion.met is None else int(criterion.met) for criterion in exam.criteria}
     _write_csv(path, list(row), [row])
 
 
 def write_lesions_csv(path: Path, exam: ExamMeasurements, *, case_id: str, identity: Identity | None = None) -> None:
     """Write one row per lesion; only the header where there is none."""
     keys = _keys(case_id, identity)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for lesion in exam.lesions:
-        row = _lesion(lesion)
-        x, y, z = row.pop("centroid_ras_mm")
-        rows.append({**keys, **row, "centroid_r_mm": x, "centroid_a_mm": y, "centroid_s_mm": z})
-    columns = [*keys, "id", "subtype", "volume_ml", "abc2_ml", "side", "compartment", "first_slice", "last_slice"]
-    columns += ["mean_hu", "sd_hu", "max_hu", "centroid_r_mm", "centroid_a_mm", "centroid_s_mm"]
+        row = {**keys, **_lesion(lesion)}
+        for name, ends in (("centroid", row.pop("centroid_ras_mm")), ("thickest", row.pop("thickest_at_ras_mm", None))):
+            row |= {f"{name}_{axis}_mm": mm for axis, mm in zip("ras", ends or (), strict=False)}
+        rows.append(row)
+    columns = [*keys, *_LESION_COLUMNS]
     _write_csv(path, columns, rows)
 
 

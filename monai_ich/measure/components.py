@@ -6,14 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects, label
+from scipy.ndimage import binary_dilation, find_objects, label
+from scipy.spatial import cKDTree
 
 from monai_ich.core.errors import GeometryError
 from monai_ich.core.exam import Lesion
-from monai_ich.core.labels import Anatomy, Subtype
+from monai_ich.core.geometry import FloatArray
+from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Subtype
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CONNECTED_26, CTVolume, LabelMap
 from monai_ich.measure.abc2 import measure_abc2
+from monai_ich.measure.shape import sphericity
+from monai_ich.measure.thickness import measure_thickness
 
 _LEFT = (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE)
 _RIGHT = (Anatomy.RIGHT_HEMISPHERE, Anatomy.RIGHT_VENTRICLE)
@@ -25,9 +29,9 @@ def find_lesions(
     """26-connected pieces of each subtype, largest first; empty where there is no blood.
 
     Args:
-        labels: map of `Subtype`.
-        ct: for densities.
-        anatomy: map of `Anatomy`, for side and compartment.
+        labels: map of `Subtype`, slices along K (see `slices_last`).
+        ct: for densities, and to see where bone is missing over an extra-axial clot.
+        anatomy: map of `Anatomy`, for side, compartment, distance to the skull and thickness.
         midline: for the side of lesions in the posterior fossa, which has no sides of its own.
 
     Raises:
@@ -35,7 +39,12 @@ def find_lesions(
     """
     for other in (ct, anatomy):
         if other is not None and not other.geometry.same_grid(labels.geometry):
-            raise GeometryError("GRID_MISMATCH", "CT, anatomy and hemorrhage labels must lie on one grid.")
+            raise GeometryError(
+                "GRID_MISMATCH",
+                "CT, anatomy and hemorrhage labels must lie on one grid: bring the mask there with monai-ich resample.",
+            )
+    cavity = anatomy.voxels > 0 if anatomy is not None else None
+    skull = _inner_skull(cavity, labels)
     lesions = []
     for subtype in Subtype:
         found = find_objects((labels.voxels == int(subtype)).astype(np.uint8))
@@ -45,9 +54,41 @@ def find_lesions(
         pieces, _ = label(labels.voxels[outer] == int(subtype), structure=CONNECTED_26)
         for number, inner in enumerate(find_objects(pieces), start=1):
             box = tuple(slice(o.start + s.start, o.start + s.stop) for o, s in zip(outer, inner, strict=True))
-            lesions.append(_describe(subtype, pieces[inner] == number, box, labels, ct, anatomy, midline))
+            mask = pieces[inner] == number
+            lesion = _describe(subtype, mask, box, labels, ct, anatomy, midline, skull)
+            if subtype in EXTRA_AXIAL:
+                whole = np.zeros(labels.voxels.shape, bool)
+                whole[box] = mask
+                hu = ct.hu if ct is not None else None
+                thick = measure_thickness(whole, labels.geometry, cavity, hu, of=subtype.name)
+                lesion = replace(lesion, thickness=thick.measurement, thickest_at_ras_mm=thick.at_ras_mm)
+            lesions.append(lesion)
     lesions.sort(key=lambda lesion: -lesion.volume_ml)
     return tuple(replace(lesion, id=n) for n, lesion in enumerate(lesions, start=1))
+
+
+def _inner_skull(cavity: NDArray[np.bool_] | None, labels: LabelMap) -> cKDTree | None:
+    """Where the cavity ends inside the image: the midpoints between its voxels and those outside, RAS mm."""
+    if cavity is None or cavity.all() or not cavity.any():
+        return None
+    ijk = np.argwhere(cavity & binary_dilation(~cavity))
+    found = []
+    for axis in range(3):
+        for step in (-1, 1):
+            there = ijk.copy()
+            there[:, axis] += step
+            inside = (there[:, axis] >= 0) & (there[:, axis] < cavity.shape[axis])
+            ends = ijk[inside][~cavity[tuple(there[inside].T)]].astype(np.float64)
+            ends[:, axis] += 0.5 * step
+            found.append(ends)
+    return cKDTree(labels.geometry.to_world(np.concatenate(found)))
+
+
+def _skull_mm(points_mm: FloatArray, skull: cKDTree | None, pixel_mm: float) -> float | None:
+    """From the lesion's border (half a pixel outside of its outermost centers) to the skull; 0 where they touch."""
+    if skull is None:
+        return None
+    return max(0.0, float(skull.query(points_mm)[0].min()) - 0.5 * pixel_mm)
 
 
 def _describe(
@@ -58,9 +99,11 @@ def _describe(
     ct: CTVolume | None,
     anatomy: LabelMap | None,
     midline: Midline | None,
+    skull: cKDTree | None,
 ) -> Lesion:
     geometry = labels.geometry.crop((box[0], box[1], box[2]))
-    centroid = geometry.to_world(np.argwhere(mask).mean(axis=0))
+    points = geometry.to_world(np.argwhere(mask))
+    centroid = points.mean(axis=0)
     parts = np.bincount(anatomy.voxels[box][mask], minlength=6) if anatomy is not None else np.zeros(6, np.int64)
     density = ct.hu[box][mask] if ct is not None else None
     return Lesion(
@@ -75,6 +118,8 @@ def _describe(
         mean_hu=float(density.mean()) if density is not None else None,
         sd_hu=float(density.std()) if density is not None else None,
         max_hu=float(density.max()) if density is not None else None,
+        sphericity=sphericity(mask, geometry),
+        skull_mm=_skull_mm(points, skull, geometry.spacing_mm[0]),
     )
 
 

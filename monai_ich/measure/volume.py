@@ -10,6 +10,8 @@ from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Warn
 from monai_ich.core.volume import LabelMap
 
+METHOD = "voxel count times |det(affine)|"
+_CUT = 1 / 3
 DEFAULT_OPERATING_POINTS_ML: Mapping[str, float] = {subtype.name: 0.1 for subtype in Subtype}
 
 
@@ -35,7 +37,7 @@ def measure_subtypes(
     findings = []
     for subtype in Subtype:
         ml = labels.volume_ml(subtype)
-        measurement = Measurement("volume", ml, "mL", subtype.name, "voxel count times |det(affine)|")
+        measurement = Measurement("volume", ml, "mL", subtype.name, METHOD)
         threshold = operating_points_ml.get(subtype.name, DEFAULT_OPERATING_POINTS_ML[subtype.name])
         findings.append(SubtypeFinding(subtype, ml >= threshold and ml > 0, measurement, subtype.name not in uncertain))
     return tuple(findings)
@@ -50,3 +52,19 @@ def edge_warnings(labels: LabelMap) -> tuple[Warn, ...]:
             name = label_of(subtype).name
             found.append(Warn("MASK_AT_EDGE", f"{name} touches the edge of the image and may go on outside of it."))
     return tuple(found)
+
+
+def cut_warnings(anatomy: LabelMap | None) -> tuple[Warn, ...]:
+    """A warning where the field of view cuts through the cavity: its volume is that of what is in view.
+
+    The foramen magnum at the lowest slice does not count: a cut is a cross-section of a third of the largest one.
+    """
+    if anatomy is None or not anatomy.voxels.any():
+        return ()
+    inside = anatomy.voxels > 0
+    areas = [inside.sum(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
+    if all(max(area[0], area[-1]) < _CUT * area.max() for area in areas):
+        return ()
+    return (
+        Warn("CAVITY_CUT", "The image's edge cuts through the intracranial cavity: its volume is of what is in view."),
+    )

@@ -11,7 +11,7 @@ from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.labels import label_of
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Provenance, Warn
-from monai_ich.report.wording import RESEARCH_USE, finding_words, headline
+from monai_ich.report.wording import RESEARCH_USE, finding_words, headline, interval_words, thickness_words
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -103,11 +103,12 @@ def _warnings(warnings: tuple[Warn, ...]) -> str:
     return f"<h2>Warnings</h2>\n<ul>{items}</ul>"
 
 
-def _value(measured: Measurement) -> tuple[str, str]:
+def _value(measured: Measurement, *, digits: int = 1) -> tuple[str, str]:
     """Value with unit and, where there is none, the reason."""
     if measured.value is None:
         return "", f"not measurable: {escape(str(measured.reason))}"
-    return f"{measured.value:.1f} {measured.unit}", ""
+    unit = "" if measured.unit == "1" else f" {measured.unit}"
+    return f"{measured.value:.{digits}f}{unit}", ""
 
 
 def _measurements(exam: ExamMeasurements) -> str:
@@ -120,9 +121,15 @@ def _measurements(exam: ExamMeasurements) -> str:
         )
     rows.append(("<b>All hemorrhage</b>", f"<b>{exam.total_volume_ml:.2f} mL</b>", ""))
     shift = exam.midline_shift
-    rows.append(("Midline shift", *_value(shift.measurement), f"toward the {shift.toward}" if shift.toward else ""))
+    toward = [f"toward the {shift.toward}"] if shift.toward else []
+    rows.append(("Midline shift", *_value(shift.measurement), ", ".join(toward + interval_words(shift.measurement))))
+    for subtype, mm in exam.max_thickness_mm.items():
+        rows.append((f"Thickness of {subtype.name}", f"{mm:.1f} mm", ""))
     rows.append(("Intracranial cavity", *_value(exam.cavity_ml), ""))
-    rows.append(("Ventricles", *_value(exam.ventricles_ml), ""))
+    ratio = exam.ventricles.left_right_ratio.value
+    sides = "" if ratio is None else f"left to right {ratio:.2f}"
+    rows.append(("Ventricles", *_value(exam.ventricles.volume), sides))
+    rows.append(("Evans' index", *_value(exam.ventricles.evans_index, digits=2), ""))
     cells = [(row[0], row[1], " ".join(row[2:]).strip()) for row in rows]
     return as_table(("What", "Value", "Finding"), cells, numbers=(1,))
 
@@ -130,7 +137,7 @@ def _measurements(exam: ExamMeasurements) -> str:
 def _lesions(exam: ExamMeasurements) -> str:
     if not exam.lesions:
         return "<p>None.</p>"
-    header = ("No.", "Subtype", "Volume", "ABC/2", "Side", "Compartment", "Slices", "Mean density")
+    header = ("No.", "Subtype", "Volume", "ABC/2", "Side", "Compartment", "Slices", "Thickness", "Mean density")
     rows = [
         (
             str(x.id),
@@ -140,16 +147,18 @@ def _lesions(exam: ExamMeasurements) -> str:
             x.side,
             x.compartment,
             f"{x.slices[0]} to {x.slices[1]}",
+            thickness_words(x),
             "" if x.mean_hu is None else f"{x.mean_hu:.0f} HU",
         )
         for x in exam.lesions
     ]
-    return as_table(header, rows, numbers=(2, 3, 7))
+    return as_table(header, rows, numbers=(2, 3, 8))
 
 
 def _criteria(exam: ExamMeasurements) -> str:
     words = {True: "met", False: "not met", None: "not decidable"}
-    return as_table(("Criterion", "State", "Because"), [(c.id, words[c.met], escape(c.because)) for c in exam.criteria])
+    rows = [(c.id, words[c.met], escape(c.because), escape(c.source)) for c in exam.criteria]
+    return as_table(("Criterion", "State", "Because", "Source"), rows)
 
 
 def _provenance(p: Provenance) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from monai_ich.core.exam import ExamMeasurements, MidlineShift, SubtypeFinding
+from monai_ich.core.exam import ExamMeasurements, Lesion, MidlineShift, SubtypeFinding
+from monai_ich.core.followup import VolumeChange
 from monai_ich.core.labels import label_of
+from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Provenance, Warn
 
 RESEARCH_USE = "For research use; not a medical device."
@@ -17,6 +19,22 @@ def shift_words(shift: MidlineShift) -> str:
     if mm is None:
         return f"not measurable: {shift.measurement.reason}"
     return f"{mm:.1f} mm" + (f" toward the {shift.toward}" if shift.toward else "")
+
+
+def interval_words(measured: Measurement) -> list[str]:
+    """For example ``["95 % interval 5.6 to 7.0 mm"]``; empty where there is none."""
+    if measured.interval is None:
+        return []
+    low, high = measured.interval
+    return [f"95 % interval {low:.1f} to {high:.1f} {measured.unit}"]
+
+
+def thickness_words(lesion: Lesion) -> str:
+    """For example ``"11.2 mm"``, or why it is not measurable; empty for a lesion that is not on the skull."""
+    if lesion.thickness is None:
+        return ""
+    mm = lesion.thickness.value
+    return f"not measurable: {lesion.thickness.reason}" if mm is None else f"{mm:.1f} mm"
 
 
 def finding_words(finding: SubtypeFinding) -> str:
@@ -34,6 +52,23 @@ def headline(exam: ExamMeasurements) -> str:
     words = {f: f"{label_of(f.subtype).name.lower()} {f.volume.value:.1f} mL" for f in exam.subtypes if f.present}
     names = [text if f.certain else f"of uncertain subtype (perhaps {text})" for f, text in words.items()]
     return f"Hemorrhage found, {exam.total_volume_ml:.1f} mL in all: {', '.join(names)}."
+
+
+def change_words(change: VolumeChange) -> str:
+    """For example ``"IPH: 10.0 to 14.0 mL (+4.0 mL, +40 %)"``."""
+    percent = "new" if change.change_percent is None else f"{change.change_percent:+.0f} %"
+    name = "all blood" if change.of == "all" else change.of
+    return f"{name}: {change.baseline_ml:.1f} to {change.followup_ml:.1f} mL ({change.change_ml:+.1f} mL, {percent})"
+
+
+def followup_lines(volumes: tuple[VolumeChange, ...], shift: Measurement, warnings: Iterable[Warn]) -> list[str]:
+    """What the command line prints about two scans."""
+    whole = volumes[0]
+    by = [text for text, met in (("> 6 mL", whole.over_6_ml), ("> 33 %", whole.over_33_percent)) if met]
+    lines = [RESEARCH_USE, f"Expansion: {'yes, ' + ' and '.join(by) if by else 'no'}."]
+    lines += [change_words(v) for v in volumes if v.baseline_ml or v.followup_ml]
+    change = f"not measurable: {shift.reason}" if shift.value is None else f"{shift.value:+.1f} mm to the right"
+    return [*lines, f"Midline shift, change: {change}.", *(f"warning {w.code}: {w.message}" for w in warnings)]
 
 
 def summary_lines(exam: ExamMeasurements, warnings: Iterable[Warn], provenance: Provenance) -> list[str]:

@@ -16,6 +16,7 @@ from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.synth.case import HeadCase
 from monai_ich.synth.head import Head
 from monai_ich.synth.scanner import blur, expose, fine_offsets_mm, plane_points, scan_geometry
+from monai_ich.synth.thickness import true_thickness_mm
 from monai_ich.synth.tissue import paint
 
 _MAX_BONE_HU = 80.0  # where bone adds more than this to a voxel, blood cannot be seen
@@ -31,7 +32,8 @@ class Truth:
             outshines, where nobody could see blood.
         midline_shift_mm: positive to the patient's right.
         cavity_ml: intracranial cavity inside the field of view.
-        thickness_mm: of each subtype with a clot on the skull (EDH, SDH), the largest.
+        thickness_mm: of each subtype with a clot on the skull (EDH, SDH), the largest in view, in mm of the world
+            along the skull's normal, with the rim that bone outshines (see `true_thickness_mm`).
     """
 
     volume_ml: dict[str, float]
@@ -91,7 +93,7 @@ def _synthesize(case: HeadCase, device: torch.device) -> SyntheticScan:
         {s.name: round(float(v), 4) for s, v in zip(Subtype, seen.sum((1, 2, 3)) * coarse.voxel_ml, strict=True)},
         round(head.shift_mm, 3),
         round(float(parts.sum() * coarse.voxel_ml), 2),
-        {s.name: round(v, 2) for s in Subtype if (v := _thickness_mm(head, s))},
+        {name: round(mm, 2) for name, mm in true_thickness_mm(head, geometry).items()},
     )
     size = geometry.shape[:2]
     image = _resize(torch.stack(hu, -1)[None], size)[0]
@@ -105,11 +107,6 @@ def _synthesize(case: HeadCase, device: torch.device) -> SyntheticScan:
         truth,
         _resize(hard[None], size)[0].cpu().numpy(),
     )
-
-
-def _thickness_mm(head: Head, subtype: Subtype) -> float:
-    bleeds = zip(head.case.hemorrhages, head.sizes, strict=True)
-    return max((size for bleed, size in bleeds if bleed.subtype is subtype and bleed.on_skull), default=0.0)
 
 
 def _coarser(geometry: Geometry) -> Geometry:

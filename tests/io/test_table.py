@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monai_ich.core.exam import Criterion, ExamMeasurements, Lesion, MidlineShift, SliceRow, SubtypeFinding
+from monai_ich.core.exam import Criterion, ExamMeasurements, Lesion, MidlineShift, SliceRow, SubtypeFinding, Ventricles
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
@@ -23,22 +23,54 @@ def _ml(name: str, value: float | None, reason: str | None = None) -> Measuremen
 
 
 LESION = Lesion(
-    1, Subtype.SDH, 40.1004, 38.0, (-51.239, 2.0, 33.333), "left", "supratentorial", (3, 9), 63.04, 5.0, 90.0
+    1,
+    Subtype.SDH,
+    40.1004,
+    38.0,
+    (-51.239, 2.0, 33.333),
+    "left",
+    "supratentorial",
+    (3, 9),
+    63.04,
+    5.0,
+    90.0,
+    sphericity=0.4126,
+    skull_mm=0.04,
+    thickness=Measurement("thickness", 11.24, "mm", "SDH", "by hand"),
+    thickest_at_ras_mm=(-60.0, 1.0, 30.0),
 )
 SHIFT = MidlineShift(
-    Measurement("midline_shift", 6.3049, "mm", "midline", "by hand"),
+    Measurement("midline_shift", 6.3049, "mm", "midline", "by hand", (5.6049, 7.0049)),
     "right",
     (6.3, -2.0, 9.126),
     4,
     ((4, 6.3049), (5, -2)),
+)
+_FACTS = tuple(
+    Criterion(name, None, "by hand")
+    for name in (
+        "BTF-2006-EDH-VOLUME",
+        "BTF-2006-SDH-THICKNESS",
+        "ICH-SCORE-VOLUME",
+        "ICH-SCORE-IVH",
+        "ICH-SCORE-INFRATENTORIAL",
+    )
 )
 EXAM = ExamMeasurements(
     subtypes=tuple(SubtypeFinding(s, s is Subtype.SDH, _ml("volume", 40.1004 * (s is Subtype.SDH))) for s in Subtype),
     lesions=(LESION,),
     midline_shift=SHIFT,
     cavity_ml=_ml("cavity_volume", 1502.37),
-    ventricles_ml=_ml("ventricle_volume", None, "no anatomy labels were given"),
-    criteria=(Criterion("BTF-2006-SDH-SHIFT", True, "SDH with midline shift 6.3 mm, limit 5 mm"),),
+    ventricles=Ventricles(
+        _ml("ventricle_volume", 21.456),
+        Measurement("left_right_ratio", 1.2504, "1", "ventricles", "by hand"),
+        Measurement("evans_index", None, "1", "ventricles", "by hand", reason="the slices are not axial"),
+    ),
+    criteria=(
+        *_FACTS[:2],
+        Criterion("BTF-2006-SDH-SHIFT", True, "SDH with midline shift 6.3 mm, limit 5 mm"),
+        *_FACTS[2:],
+    ),
     slices=(SliceRow(4, (0, 0, 10), (0, 0, 0, 0, 20.05)), SliceRow(6, (0, 0, 20), (0, 0, 0, 0, 20.0504))),
     warnings=(),
 )
@@ -62,14 +94,24 @@ def test_json_holds_the_contract(tmp_path: Path) -> None:
     (lesion,) = record["lesions"]
     assert lesion.items() >= {"id": 1, "subtype": "SDH", "volume_ml": 40.1, "abc2_ml": 38.0, "side": "left"}.items()
     assert lesion["centroid_ras_mm"] == [-51.24, 2.0, 33.33] and lesion["mean_hu"] == 63.0
-    assert record["ventricles"] == {"not_measurable": "no anatomy labels were given"}
-    assert record["criteria"][0]["met"] is True and record["warnings"] == [{"code": "GANTRY_TILT", "message": "tilted"}]
+    assert shift["interval_mm"] == [5.6, 7.0]
+    assert shift["profile_mm"] == [{"slice": 4, "offset_right_mm": 6.3}, {"slice": 5, "offset_right_mm": -2}]
+    thick = {"max_thickness_mm": 11.2, "thickest_at_ras_mm": [-60.0, 1.0, 30.0]}
+    assert lesion.items() >= (thick | {"sphericity": 0.413, "skull_distance_mm": 0.0}).items()
+    assert record["ventricles"] == {
+        "volume_ml": 21.46,
+        "left_right_ratio": 1.25,
+        "evans_index": None,
+        "evans_index_not_measurable": "the slices are not axial",
+        "evans_slice": None,
+    }
+    assert record["criteria"][2]["met"] is True and record["warnings"] == [{"code": "GANTRY_TILT", "message": "tilted"}]
     assert record["provenance"]["status"] == "made by hand"
 
 
 def test_json_has_no_key_of_what_is_not_measured_yet(tmp_path: Path) -> None:
     text = json.dumps(_record(tmp_path / "m.json", EXAM))
-    assert not [key for key in ("interval_ml", "probability", "max_thickness_mm", "evans_index") if key in text]
+    assert not [key for key in ("interval_ml", "probability") if key in text]
 
 
 def test_one_scan_is_one_row(tmp_path: Path) -> None:
@@ -81,7 +123,10 @@ def test_one_scan_is_one_row(tmp_path: Path) -> None:
         "40.1",
         "0.0",
     )
-    assert (row["midline_shift_mm"], row["midline_shift_toward"], row["ventricles_ml"]) == ("6.3", "right", "")
+    assert (row["midline_shift_mm"], row["midline_shift_toward"], row["ventricles_ml"]) == ("6.3", "right", "21.46")
+    assert (row["midline_shift_low_mm"], row["midline_shift_high_mm"]) == ("5.6", "7.0")
+    assert (row["SDH_max_thickness_mm"], row["EDH_max_thickness_mm"], row["BTF-2006-SDH-SHIFT"]) == ("11.2", "", "1")
+    assert (row["evans_index"], row["evans_index_reason"]) == ("", "the slices are not axial")
 
 
 def test_lesions_and_slices_are_rows(tmp_path: Path) -> None:
@@ -104,4 +149,5 @@ def test_an_empty_exam_has_zeros_and_reasons_but_the_same_columns(tmp_path: Path
     assert head[0][0] == head[1][0] and len(head[1]) == 1
     record = _record(tmp_path / "m.json", empty)
     assert record["hemorrhage_present"] is False and record["total_volume_ml"] == 0.0 and record["lesions"] == []
-    assert record["midline_shift"] == {"not_measurable": "no anatomy labels were given"}
+    for part in ("midline_shift", "cavity", "ventricles"):
+        assert record[part] == {"not_measurable": "no anatomy labels were given"}

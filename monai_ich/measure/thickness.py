@@ -1,0 +1,188 @@
+"""Thickness of a clot on the skull (EDH, SDH), perpendicular to the inner table.
+
+A point of the clot's inner border is as deep as its distance to the inner table, and the way there is the gradient of
+that distance. Both borders are contours of signed distances within the native slices (so pixels are never resampled and
+a gantry tilt does no harm); between slices that are far apart the table is interpolated by the same distances, so that
+an oblique skull is met at a right angle and slice thickness does not enter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
+from scipy.spatial import cKDTree
+
+from monai_ich.core.exam import Point
+from monai_ich.core.geometry import FloatArray, Geometry
+from monai_ich.core.measurement import Measurement
+
+METHOD = "largest distance of the clot's inner border from the inner table, on native slices"
+_RIM_MM = 3.0  # partial volume of bone hides what lies nearer to it; a reader measures from the bone
+_MARGIN_MM = 12.0
+_SUBSLICE_MM = 1.0
+_AROUND_MM = 2.0  # not one point decides, but its neighbors
+_LEAF = 0.5  # a clot that is this much narrower than long lies along falx or tentorium, not on the skull
+_LEAST_SHARE = 0.03  # of a border: near half of it is the inner side of a layer, near nothing of a leaf
+_FACING = 0.5  # cosine
+_BONE_HU, _BONE_WITHIN_MM = 200.0, 12.0
+_TOP = 400
+_ALONG = np.linspace(0.0, 1.0, 17)
+
+
+@dataclass(frozen=True)
+class Thickness:
+    """How thick a clot is, and the point of its inner border where; None where it was not measured."""
+
+    measurement: Measurement
+    at_ras_mm: Point | None = None
+
+
+def measure_thickness(
+    mask: NDArray[np.bool_],
+    geometry: Geometry,
+    cavity: NDArray[np.bool_] | None,
+    hu: NDArray[np.float32] | None = None,
+    *,
+    of: str = "clot",
+) -> Thickness:
+    """Thickness of one extra-axial clot in mm, with the rim between label and bone.
+
+    Args:
+        mask: ``(I, J, K)`` one clot, slices along K.
+        geometry: of all three.
+        cavity: ``(I, J, K)`` the intracranial cavity, whose border is the inner table; None where there is none.
+        hu: ``(I, J, K)`` the CT; with it, a clot below a craniectomy is not measured from where bone is missing.
+        of: name of what is measured.
+
+    Returns:
+        No value but a reason without a cavity, for a clot away from the skull (falx, tentorium) and below a
+        craniectomy.
+
+    References:
+        Bullock 2006, doi:10.1227/01.NEU.0000210364.29290.C9 (thickness as a criterion for SDH)
+    """
+
+    def none(reason: str) -> Thickness:
+        return Thickness(Measurement("thickness", None, "mm", of, METHOD, reason=reason))
+
+    if cavity is None or not cavity.any():
+        return none("no intracranial cavity was given")
+    box = _around(mask, geometry)
+    near = geometry.crop(box)
+    clot = signed_distance_mm(mask[box], near)
+    skull = _contour(signed_distance_mm(cavity[box] | mask[box], near), near, _SUBSLICE_MM)
+    edge = _contour(clot, near)
+    if not len(skull) or not len(edge):
+        return none("the skull around the clot is not in view")
+    depth, nearest = cKDTree(skull).query(edge)
+    foot = skull[nearest]
+    on_skull = _lies_on_skull(edge, foot, depth, clot, near)
+    if on_skull.mean() < _LEAST_SHARE:
+        return none("the clot does not lie on the skull (falx, tentorium)")
+    if hu is not None:
+        bone_hu = min(_BONE_HU, float(hu.max()) - 1.0)  # the export of a window ends below bone
+        on_skull &= _below_bone(edge, foot, depth, hu[box], near, bone_hu)
+        if not on_skull.any():
+            return none("no bone covers the clot")
+    edge, depth = edge[on_skull], depth[on_skull]
+    top = np.argsort(depth)[-_TOP:]
+    around = cKDTree(edge).query_ball_point(edge[top], _AROUND_MM)
+    smooth = np.array([np.percentile(depth[points], 75) for points in around])
+    best = int(smooth.argmax())
+    x, y, z = edge[top[best]].tolist()
+    return Thickness(Measurement("thickness", float(smooth[best]), "mm", of, METHOD), (x, y, z))
+
+
+def _around(mask: NDArray[np.bool_], geometry: Geometry) -> tuple[slice, slice, slice]:
+    ends = []
+    for axis in range(3):
+        hit = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
+        margin = int(np.ceil(_MARGIN_MM / geometry.spacing_mm[axis]))
+        ends.append(slice(max(0, int(hit[0]) - margin), min(mask.shape[axis], int(hit[-1]) + margin + 1)))
+    return ends[0], ends[1], ends[2]
+
+
+def signed_distance_mm(mask: NDArray[np.bool_], geometry: Geometry) -> FloatArray:
+    """In-plane distance to the mask's border on each slice, negative inside, smoothed by half a pixel.
+
+    A slice without border takes the distance between slices: the border lies between it and its neighbors.
+    """
+    i_mm, j_mm, _ = geometry.spacing_mm
+    gap = geometry.voxel_ml * 1000.0 / (i_mm * j_mm)
+    out = np.empty(mask.shape)
+    for k in range(mask.shape[2]):
+        plane = mask[:, :, k]
+        if plane.all() or not plane.any():
+            out[:, :, k] = -gap if plane.any() else gap
+        else:
+            outside = distance_transform_edt(~plane, sampling=(i_mm, j_mm))
+            inside = distance_transform_edt(plane, sampling=(i_mm, j_mm))
+            half = 0.25 * (i_mm + j_mm)
+            out[:, :, k] = gaussian_filter(np.where(plane, half - inside, outside - half), 0.5)
+    return out
+
+
+def _contour(distance: FloatArray, geometry: Geometry, step_mm: float | None = None) -> FloatArray:
+    """World points ``(N, 3)`` where the distance changes sign between neighbors in a slice, and on slices between."""
+    parts = 1 if step_mm is None else max(1, int(np.ceil(geometry.spacing_mm[2] / step_mm)))
+    found = []
+    for k in range(distance.shape[2]):
+        for share in np.arange(parts) / parts if k + 1 < distance.shape[2] else [0.0]:
+            plane = distance[:, :, k]
+            if share:
+                plane = (1 - share) * plane + share * distance[:, :, k + 1]
+            for axis in (0, 1):
+                a, b = (plane[:-1], plane[1:]) if axis == 0 else (plane[:, :-1], plane[:, 1:])
+                ij = np.argwhere((a < 0) != (b < 0)).astype(np.float64)
+                low, high = (side[tuple(ij.astype(int).T)] for side in (a, b))
+                ij[:, axis] += low / (low - high)
+                found.append(np.column_stack([ij, np.full(len(ij), k + share)]))
+    return geometry.to_world(np.concatenate(found))
+
+
+def _lies_on_skull(
+    edge: FloatArray, foot: FloatArray, depth: FloatArray, clot: FloatArray, geometry: Geometry
+) -> NDArray[np.bool_]:
+    """Which points of the border are inner border of a clot on the skull.
+
+    The way to the skull stays in the clot up to the rim; the border there faces away from the skull (it does not run
+    along a flank); and the clot is not much narrower than the way is long, as a leaf along falx or tentorium is.
+    """
+    way = edge[:, None] + _ALONG[None, :, None] * (foot - edge)[:, None]
+    distance = map_coordinates(clot, np.moveaxis(geometry.to_voxel(way), -1, 0), order=1, mode="nearest")
+    pixel = max(geometry.spacing_mm[:2])
+    hidden = depth[:, None] * (1.0 - _ALONG) < _RIM_MM
+    filled = ((distance < 0.5 * pixel) | hidden).all(axis=1)
+    outward = _gradient(clot, geometry, edge)
+    inward = edge - foot
+    faces = (outward * inward).sum(axis=1) > _FACING * np.linalg.norm(outward, axis=1) * np.linalg.norm(inward, axis=1)
+    wide = 2.0 * np.maximum(0.0, -distance.min(axis=1)) + pixel > _LEAF * (depth - _RIM_MM)
+    return np.asarray(filled & faces & wide & (depth > 0.5 * pixel))
+
+
+def _gradient(distance: FloatArray, geometry: Geometry, points_mm: FloatArray) -> FloatArray:
+    """World gradient ``(N, 3)`` of the signed distance, out of the clot."""
+    at = geometry.to_voxel(points_mm).T
+    steps = [
+        map_coordinates(np.gradient(distance, axis=n), at, order=1) if distance.shape[n] > 1 else np.zeros(len(at[0]))
+        for n in range(3)
+    ]
+    return np.asarray(np.stack(steps, axis=1) @ np.linalg.inv(geometry.affine[:3, :3]))
+
+
+def _below_bone(
+    edge: FloatArray,
+    foot: FloatArray,
+    depth: FloatArray,
+    hu: NDArray[np.float32],
+    geometry: Geometry,
+    bone_hu: float,
+) -> NDArray[np.bool_]:
+    """Whether bone lies behind the skull's border, on the way on from each point."""
+    outward = (foot - edge) / np.maximum(depth, 1e-6)[:, None]
+    behind = foot[:, None] + np.arange(0.0, _BONE_WITHIN_MM)[None, :, None] * outward[:, None]
+    found = map_coordinates(hu, np.moveaxis(geometry.to_voxel(behind), -1, 0), order=1, mode="nearest")
+    return np.asarray(found.max(axis=1) >= bone_hu)
