@@ -19,12 +19,17 @@ from monai_ich.core.calibration import Evidence
 from monai_ich.core.errors import InputError
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.midline import Midline
-from monai_ich.core.provenance import Provenance, installed_versions
+from monai_ich.core.provenance import Provenance, Warn, installed_versions
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.identity import identity_of
 from monai_ich.io.output import output_folder
 from monai_ich.io.read import Scan
 from monai_ich.results import RESULTS, Analysis
+
+_NOT_CALIBRATED = Warn(
+    "NOT_CALIBRATED",
+    "These weights were not calibrated: volumes have no interval, subtypes no probability (monai-ich calibrate).",
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,15 @@ class Pipeline:
             labels, evidence = self.segment_ich(ct, cavity, within=box, bundle=ich_bundle)
         with clock("measure"):
             midline = self.fit_midline(anatomy)
-            exam = self.measure(labels, ct=ct, anatomy=anatomy, midline=midline, uncertain=ich_bundle.uncertain)
+            exam = self.measure(
+                labels,
+                ct=ct,
+                anatomy=anatomy,
+                midline=midline,
+                uncertain=ich_bundle.uncertain,
+                evidence=evidence,
+                calibration=ich_bundle.calibration,
+            )
         provenance = Provenance(
             versions=installed_versions(),
             weights={b.name: b.weights_sha256 for b in (anatomy_bundle, ich_bundle)},
@@ -97,9 +110,9 @@ class Pipeline:
             settings=self.settings,
             seconds=clock.seconds,
         )
-        warnings = (*scan.warnings, *exam.warnings)
+        warnings = (*scan.warnings, *exam.warnings, *([_NOT_CALIBRATED] if ich_bundle.calibration is None else []))
         identity = identity_of(scan) if self.keep_ids else None
-        return Analysis(case_id, ct, anatomy, cavity, labels, evidence, midline, exam, warnings, provenance, identity)
+        return Analysis(case_id, ct, anatomy, cavity, labels, midline, exam, warnings, provenance, identity)
 
 
 class Clock:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from monai_ich.core.calibration import Evidence
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.labels import Cavity
 from monai_ich.core.midline import Midline
@@ -38,7 +37,6 @@ class Analysis:
     anatomy: LabelMap
     cavity: Mask
     labels: LabelMap
-    evidence: Evidence
     midline: Midline | str
     exam: ExamMeasurements
     warnings: tuple[Warn, ...]

@@ -81,6 +81,14 @@ class Calibration:
     data: str
     of: Mapping[str, Calibrator]
 
+    def probability(self, name: str, evidence: Evidence) -> float:
+        """Of presence of a subtype (or `ANY`)."""
+        return self.of[name].probability(evidence.expected_ml[name])
+
+    def interval_ml(self, name: str, found_ml: float, evidence: Evidence) -> tuple[float, float] | None:
+        """95 % interval of the true volume of a subtype (or `ANY`)."""
+        return self.of[name].interval_ml(found_ml, evidence.expected_ml[name], evidence.doubt_ml[name])
+
     @property
     def operating_points_ml(self) -> dict[str, float]:
         """By subtype name."""

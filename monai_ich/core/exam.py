@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from monai_ich.core.calibration import Evidence
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Warn
@@ -21,12 +22,14 @@ class SubtypeFinding:
         present: whether the volume reaches the subtype's operating point.
         volume: mL; 0.0 is a result: none was found.
         certain: false where the weights confuse this subtype with others: it is blood, of which kind stays open.
+        probability: of presence, calibrated on scans with known truth; None where it was not.
     """
 
     subtype: Subtype
     present: bool
     volume: Measurement
     certain: bool = True
+    probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,11 @@ class Ventricles:
 
 @dataclass(frozen=True)
 class ExamMeasurements:
-    """What was measured in one exam; see the modules of `measure` for definitions."""
+    """What was measured in one exam; see the modules of `measure` for definitions.
+
+    `total_interval_ml` and `probability` are those of any hemorrhage, None where they were not calibrated; `evidence`
+    is the network's, None for labels that come from elsewhere.
+    """
 
     subtypes: tuple[SubtypeFinding, ...]
     lesions: tuple[Lesion, ...]
@@ -139,6 +146,9 @@ class ExamMeasurements:
     criteria: tuple[Criterion, ...]
     slices: tuple[SliceRow, ...]
     warnings: tuple[Warn, ...]
+    total_interval_ml: tuple[float, float] | None = None
+    probability: float | None = None
+    evidence: Evidence | None = None
 
     @property
     def hemorrhage_present(self) -> bool:

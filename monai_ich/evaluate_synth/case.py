@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from monai_ich.analysis import Pipeline, load_pipeline
 from monai_ich.anatomy.midline import fit_midline
-from monai_ich.core.calibration import Evidence
-from monai_ich.core.exam import MidlineShift
+from monai_ich.core.calibration import ANY
+from monai_ich.core.exam import ExamMeasurements, MidlineShift
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.read import Scan
@@ -56,7 +56,8 @@ def run_case(job: Job) -> Row | None:
         found = pipeline.run(Scan(truth.ct), case_id=str(job.seed))
         row |= {f"seconds_{stage}": seconds for stage, seconds in found.provenance.seconds.items() if stage != "load"}
         start = time.perf_counter()
-        row |= compare(truth, found.labels, found.anatomy, found.exam.midline_shift) | _believed(found.evidence)
+        row |= compare(truth, found.labels, found.anatomy, found.exam.midline_shift)
+        row |= _compare_intervals(truth, found.exam)
         row["seconds_comparison"] = time.perf_counter() - start
     except Exception as error:  # one bad head must not stop the others
         row["error"] = f"{type(error).__name__}: {error}"[:300]
@@ -88,9 +89,15 @@ def _described(truth: SyntheticScan) -> Row:
     return row | {f"label_ml_{s.name}": truth.labels.volume_ml(s) for s in Subtype}
 
 
-def _believed(evidence: Evidence) -> Row:
-    expected = {f"expected_ml_{name}": ml for name, ml in evidence.expected_ml.items()}
-    return expected | {f"doubt_ml_{name}": ml for name, ml in evidence.doubt_ml.items()}
+def _compare_intervals(truth: SyntheticScan, exam: ExamMeasurements) -> Row:
+    """Whether intervals hold the truth, where there is or was found anything that they are about."""
+    true_ml = truth.truth.volume_ml
+    rows = [(f.subtype.name, true_ml[f.subtype.name], f.volume.value, f.volume.interval) for f in exam.subtypes]
+    rows.append((ANY, truth.truth.total_ml, exam.total_volume_ml, exam.total_interval_ml))
+    return {
+        f"covered_{name}": None if interval is None or not (ml or found) else int(interval[0] <= ml <= interval[1])
+        for name, ml, found, interval in rows
+    }
 
 
 def compare(truth: SyntheticScan, labels: LabelMap, anatomy: LabelMap, shift: MidlineShift) -> Row:

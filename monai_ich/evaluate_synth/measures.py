@@ -85,6 +85,9 @@ MEASURES: tuple[Measure, ...] = (
     Measure("shift_measured", "  (shift measured where true masks allow it)", ("shift_measured",)),
     Measure("shift_on_truth_mm", "  (its error on true masks, mm)", ("shift_error_on_truth_mm",)),
     Measure("volume_percent", "total volume, median error, %", ("volume_error_percent",), median, 10.0, False),
+    Measure("covered_least", "95 % intervals of the total volume that hold the truth", ("covered_any",), target=0.90),
+    Measure("covered_most", "  (not too wide: at most)", ("covered_any",), target=0.98, at_least=False),
+    *(Measure(f"covered_{s.name}", f"  ({s.name}: intervals that hold it)", (f"covered_{s.name}",)) for s in Subtype),
     Measure("label_volume_percent", "  (against label volume, %)", ("label_volume_error_percent",), median),
 )  # fmt: skip
 _OF_LESIONS = ("lesions",)  # their n counts the second column, not heads

@@ -21,7 +21,7 @@ COLUMNS = (
     *("volume_error_percent", "label_volume_error_percent"),
     *("found_inside_ml", "label_inside_ml", "label_inside_true_ml"),
     *(f"{kind}_{s.name}" for kind in _BY_SUBTYPE for s in Subtype),
-    *(f"{kind}_{name}" for kind in ("expected_ml", "doubt_ml") for name in (*Subtype.__members__, ANY)),
+    *(f"covered_{name}" for name in (*Subtype.__members__, ANY)),
     *("dice_cavity", "dice_hemispheres", "dice_ventricles", "dice_ventricles_by_side", "dice_posterior_fossa"),
     *("true_shift_mm", "shift_mm", "shift_toward", "shift_reason", "shift_measured"),
     *("shift_error_mm", "shift_error_on_truth_mm"),

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from monai_ich.core.exam import ExamMeasurements, Lesion, Ventricles
+from monai_ich.core.calibration import Evidence
+from monai_ich.core.exam import ExamMeasurements, Lesion, SubtypeFinding, Ventricles
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Provenance, Warn
@@ -48,6 +49,26 @@ def _cell(value: float | None, digits: int) -> float | None:
 
 def _point(point: tuple[float, float, float] | None) -> list[float] | None:
     return None if point is None else [round(v, 2) for v in point]
+
+
+def _ends(interval: tuple[float, float] | None) -> list[float] | None:
+    return None if interval is None else [round(end, 3) for end in interval]
+
+
+def _known(record: dict[str, Any]) -> dict[str, Any]:
+    """Without what was not found out."""
+    return {key: value for key, value in record.items() if value is not None}
+
+
+def _evidence(evidence: Evidence | None) -> dict[str, dict[str, float]] | None:
+    if evidence is None:
+        return None
+    return {key: {k: round(ml, 5) for k, ml in sums.items()} for key, sums in asdict(evidence).items()}
+
+
+def _subtype(finding: SubtypeFinding) -> dict[str, Any]:
+    record = {"present": finding.present, "certain": finding.certain, **_value(finding.volume, "volume_ml", 3)}
+    return record | _known({"interval_ml": _ends(finding.volume.interval), "probability": finding.probability})
 
 
 def _shift(exam: ExamMeasurements) -> dict[str, Any]:
@@ -108,12 +129,11 @@ def write_measurements_json(
         **_keys(case_id, identity),
         "hemorrhage_present": exam.hemorrhage_present,
         "total_volume_ml": round(exam.total_volume_ml, 3),
-        "subtypes": {
-            f.subtype.name: {"present": f.present, "certain": f.certain, **_value(f.volume, "volume_ml", 3)}
-            for f in exam.subtypes
-        },
+        **_known({"total_interval_ml": _ends(exam.total_interval_ml), "probability": exam.probability}),
+        "subtypes": {f.subtype.name: _subtype(f) for f in exam.subtypes},
         "midline_shift": _shift(exam),
         "lesions": [_lesion(lesion) for lesion in exam.lesions],
+        **_known({"evidence": _evidence(exam.evidence)}),
         "cavity": _value(exam.cavity_ml, "volume_ml", 1),
         "ventricles": _ventricles(exam.ventricles),
         "criteria": [asdict(c) for c in exam.criteria],
@@ -131,19 +151,21 @@ def write_measurements_csv(
     row: dict[str, Any] = {
         **_keys(case_id, identity),
         "hemorrhage_present": int(exam.hemorrhage_present),
+        "hemorrhage_probability": exam.probability,
         "total_volume_ml": round(exam.total_volume_ml, 3),
+        **_interval_cells("total_volume", exam.total_interval_ml, 3),
     }
     for finding in exam.subtypes:
         row[f"{finding.subtype.name}_present"] = int(finding.present)
         row[f"{finding.subtype.name}_volume_ml"] = round(float(finding.volume.value or 0.0), 3)
+        row |= _interval_cells(f"{finding.subtype.name}_volume", finding.volume.interval, 3)
+        row[f"{finding.subtype.name}_probability"] = finding.probability
         row[f"{finding.subtype.name}_certain"] = int(finding.certain)
     thickest = exam.max_thickness_mm
     row |= {f"{s.name}_max_thickness_mm": _cell(thickest.get(s), 1) for s in (Subtype.EDH, Subtype.SDH)}
-    low, high = shift.measurement.interval or (None, None)
     row |= {
         "midline_shift_mm": _cell(shift.measurement.value, 2),
-        "midline_shift_low_mm": _cell(low, 2),
-        "midline_shift_high_mm": _cell(high, 2),
+        **_interval_cells("midline_shift", shift.measurement.interval, 2, unit="mm"),
         "midline_shift_toward": shift.toward,
         "midline_shift_reason": shift.measurement.reason,
         "lesion_count": len(exam.lesions),
@@ -155,6 +177,13 @@ def write_measurements_csv(
     }
     row |= {criterion.id: None if criterion.met is None else int(criterion.met) for criterion in exam.criteria}
     _write_csv(path, list(row), [row])
+
+
+def _interval_cells(
+    name: str, interval: tuple[float, float] | None, digits: int, *, unit: str = "ml"
+) -> dict[str, float | None]:
+    low, high = interval or (None, None)
+    return {f"{name}_low_{unit}": _cell(low, digits), f"{name}_high_{unit}": _cell(high, digits)}
 
 
 def write_lesions_csv(path: Path, exam: ExamMeasurements, *, case_id: str, identity: Identity | None = None) -> None:

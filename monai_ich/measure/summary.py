@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from monai_ich.core.calibration import ANY, Calibration, Evidence
 from monai_ich.core.exam import ExamMeasurements, SliceRow
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
@@ -14,7 +15,14 @@ from monai_ich.measure.components import find_lesions
 from monai_ich.measure.criteria import check_criteria
 from monai_ich.measure.midline_shift import measure_midline_shift
 from monai_ich.measure.ventricles import measure_ventricles
-from monai_ich.measure.volume import DEFAULT_OPERATING_POINTS_ML, METHOD, cut_warnings, edge_warnings, measure_subtypes
+from monai_ich.measure.volume import (
+    DEFAULT_OPERATING_POINTS_ML,
+    METHOD,
+    cut_warnings,
+    edge_warnings,
+    measure_confidence,
+    measure_subtypes,
+)
 
 
 def measure_exam(
@@ -23,8 +31,10 @@ def measure_exam(
     ct: CTVolume | None = None,
     anatomy: LabelMap | None = None,
     midline: Midline | str | None = None,
-    operating_points: Mapping[str, float] = DEFAULT_OPERATING_POINTS_ML,
+    operating_points: Mapping[str, float] | None = None,
     uncertain: Collection[str] = (),
+    evidence: Evidence | None = None,
+    calibration: Calibration | None = None,
 ) -> ExamMeasurements:
     """Measure everything that the given images allow.
 
@@ -33,9 +43,11 @@ def measure_exam(
         ct: the scan, for densities.
         anatomy: map of `Anatomy`, for sides, cavity and ventricles.
         midline: from `fit_midline`; a string is the reason why there is none.
-        operating_points: subtype name to the mL from which it counts as present.
+        operating_points: subtype name to the mL from which it counts as present; None takes those of the calibration,
+            else 0.1 mL.
         uncertain: names of subtypes that whoever made the labels confuses with others; a criterion about one of them
             stays undecided where such blood is present.
+        evidence, calibration: of the network that made the labels, for intervals and probabilities.
 
     Raises:
         GeometryError: ``GRID_MISMATCH`` where the images lie on different grids.
@@ -46,7 +58,11 @@ def measure_exam(
     plane = midline if isinstance(midline, Midline) else None
     lesions = find_lesions(labels, ct=ct, anatomy=anatomy, midline=plane)
     shift = measure_midline_shift(midline)
-    subtypes = measure_subtypes(labels, operating_points, uncertain)
+    if operating_points is None:
+        operating_points = calibration.operating_points_ml if calibration is not None else DEFAULT_OPERATING_POINTS_ML
+    subtypes = measure_subtypes(labels, operating_points, uncertain, evidence, calibration)
+    total_ml = sum(float(finding.volume.value or 0.0) for finding in subtypes)
+    total_interval_ml, probability = measure_confidence(ANY, total_ml, evidence, calibration)
     return ExamMeasurements(
         subtypes=subtypes,
         lesions=lesions,
@@ -56,6 +72,9 @@ def measure_exam(
         criteria=check_criteria(subtypes, lesions, shift, anatomy, operating_points),
         slices=_slices(labels),
         warnings=(*edge_warnings(labels), *cut_warnings(anatomy)),
+        total_interval_ml=total_interval_ml,
+        probability=probability,
+        evidence=evidence,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from monai_ich.core.calibration import Calibration, Evidence
 from monai_ich.core.exam import SubtypeFinding
 from monai_ich.core.labels import Subtype, label_of
 from monai_ich.core.measurement import Measurement
@@ -19,6 +20,8 @@ def measure_subtypes(
     labels: LabelMap,
     operating_points_ml: Mapping[str, float] = DEFAULT_OPERATING_POINTS_ML,
     uncertain: Collection[str] = (),
+    evidence: Evidence | None = None,
+    calibration: Calibration | None = None,
 ) -> tuple[SubtypeFinding, ...]:
     """Volume of each subtype: voxels times ``|det(affine)| / 1000``, right on sheared grids, whole at the image's edge.
 
@@ -26,6 +29,7 @@ def measure_subtypes(
         labels: map of `Subtype`.
         operating_points_ml: subtype name to the volume from which it counts as present.
         uncertain: names of subtypes that whoever made the labels confuses with others.
+        evidence, calibration: of the network that made them, for intervals and probabilities.
 
     >>> import numpy as np
     >>> from monai_ich.core.geometry import Geometry
@@ -37,10 +41,21 @@ def measure_subtypes(
     findings = []
     for subtype in Subtype:
         ml = labels.volume_ml(subtype)
-        measurement = Measurement("volume", ml, "mL", subtype.name, METHOD)
+        interval, probability = measure_confidence(subtype.name, ml, evidence, calibration)
+        measurement = Measurement("volume", ml, "mL", subtype.name, METHOD, interval)
         threshold = operating_points_ml.get(subtype.name, DEFAULT_OPERATING_POINTS_ML[subtype.name])
-        findings.append(SubtypeFinding(subtype, ml >= threshold and ml > 0, measurement, subtype.name not in uncertain))
+        present, certain = ml >= threshold and ml > 0, subtype.name not in uncertain
+        findings.append(SubtypeFinding(subtype, present, measurement, certain, probability))
     return tuple(findings)
+
+
+def measure_confidence(
+    name: str, found_ml: float, evidence: Evidence | None, calibration: Calibration | None
+) -> tuple[tuple[float, float] | None, float | None]:
+    """95 % interval of a volume (mL) and probability of presence; None where nothing is known about either."""
+    if evidence is None or calibration is None:
+        return None, None
+    return calibration.interval_ml(name, found_ml, evidence), calibration.probability(name, evidence)
 
 
 def edge_warnings(labels: LabelMap) -> tuple[Warn, ...]:

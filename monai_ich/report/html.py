@@ -11,7 +11,14 @@ from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.labels import label_of
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Provenance, Warn
-from monai_ich.report.wording import RESEARCH_USE, finding_words, headline, interval_words, thickness_words
+from monai_ich.report.wording import (
+    RESEARCH_USE,
+    finding_words,
+    headline,
+    interval_words,
+    probability_words,
+    thickness_words,
+)
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -116,13 +123,16 @@ def _measurements(exam: ExamMeasurements) -> str:
     for finding in exam.subtypes:
         label = label_of(finding.subtype)
         swatch = f'<span class=swatch style="background:rgb{label.color}"></span>'
-        rows.append(
-            (f"{swatch}{label.name} ({finding.subtype.name})", f"{finding.volume.value:.2f} mL", finding_words(finding))
-        )
-    rows.append(("<b>All hemorrhage</b>", f"<b>{exam.total_volume_ml:.2f} mL</b>", ""))
+        words = [finding_words(finding), *probability_words(finding.probability)]
+        words += interval_words(finding.volume.interval, "mL")
+        name = f"{swatch}{label.name} ({finding.subtype.name})"
+        rows.append((name, f"{finding.volume.value:.2f} mL", ", ".join(words)))
+    words = probability_words(exam.probability) + interval_words(exam.total_interval_ml, "mL")
+    rows.append(("<b>All hemorrhage</b>", f"<b>{exam.total_volume_ml:.2f} mL</b>", ", ".join(words)))
     shift = exam.midline_shift
-    toward = [f"toward the {shift.toward}"] if shift.toward else []
-    rows.append(("Midline shift", *_value(shift.measurement), ", ".join(toward + interval_words(shift.measurement))))
+    words = [f"toward the {shift.toward}"] if shift.toward else []
+    words += interval_words(shift.measurement.interval, "mm")
+    rows.append(("Midline shift", *_value(shift.measurement), ", ".join(words)))
     for subtype, mm in exam.max_thickness_mm.items():
         rows.append((f"Thickness of {subtype.name}", f"{mm:.1f} mm", ""))
     rows.append(("Intracranial cavity", *_value(exam.cavity_ml), ""))

@@ -21,12 +21,17 @@ def shift_words(shift: MidlineShift) -> str:
     return f"{mm:.1f} mm" + (f" toward the {shift.toward}" if shift.toward else "")
 
 
-def interval_words(measured: Measurement) -> list[str]:
+def interval_words(interval: tuple[float, float] | None, unit: str) -> list[str]:
     """For example ``["95 % interval 5.6 to 7.0 mm"]``; empty where there is none."""
-    if measured.interval is None:
+    if interval is None:
         return []
-    low, high = measured.interval
-    return [f"95 % interval {low:.1f} to {high:.1f} {measured.unit}"]
+    low, high = interval
+    return [f"95 % interval {low:.1f} to {high:.1f} {unit}"]
+
+
+def probability_words(probability: float | None) -> list[str]:
+    """For example ``["probability 97 %"]``; empty where there is none."""
+    return [] if probability is None else [f"probability {100 * probability:.0f} %"]
 
 
 def thickness_words(lesion: Lesion) -> str:

@@ -62,26 +62,25 @@ def read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
     return row | {"seconds": round(sum(found["provenance"]["seconds"].values()), 1)}
 
 
+def _kind(name: str) -> type:
+    """What a column holds, whether its cells are empty or not: an amount, a whole number or a word."""
+    if name.endswith(("_ml", "_mm", "_probability", "_ratio", "_index")) or name == "seconds":
+        return float
+    return (
+        int if name.endswith(("_present", "_certain", "_count")) or name.isupper() else str
+    )  # criteria are upper case
+
+
 def _value(name: str, text: str) -> float | int | str | None:
-    """A cell as what its column holds: an amount, a whole number or a word; None where it is empty."""
-    if not text:
-        return None
-    if name.endswith(("_ml", "_mm")):
-        return float(text)
-    return int(text) if name.endswith(("_present", "_certain", "_count")) else text
+    value: float | int | str = _kind(name)(text) if text else ""
+    return None if value == "" else value
 
 
 def as_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Rows as a table whose columns keep their types when cells are empty."""
     table = pd.DataFrame(list(rows))
-    for name in table.columns:
-        if name.endswith(("_ml", "_mm")) or name == "seconds":
-            table[name] = table[name].astype("Float64")
-        elif name.endswith(("_present", "_certain", "_count")):
-            table[name] = table[name].astype("Int64")
-        else:
-            table[name] = table[name].astype("string")
-    return table
+    kinds = {float: "Float64", int: "Int64", str: "string"}
+    return table.astype({name: kinds[_kind(name)] for name in table.columns})
 
 
 def write_tables(folder: Path, rows: Sequence[Mapping[str, Any]], failures: Iterable[Outcome]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from monai_ich.analysis import Pipeline
+from monai_ich.core.calibration import ANY, Evidence
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.io.nifti import write_nifti
@@ -40,7 +41,7 @@ def build(pace_s: float = 0.0) -> Pipeline:
         return read_ct(path)
 
     def bundle() -> Any:
-        return SimpleNamespace(name="stub", weights_sha256="0" * 64, status="A stub.", uncertain=())
+        return SimpleNamespace(name="stub", weights_sha256="0" * 64, status="A stub.", uncertain=(), calibration=None)
 
     return Pipeline(
         read=read,
@@ -60,8 +61,10 @@ def _anatomy(ct: CTVolume, *, bundle: Any) -> LabelMap:
     return LabelMap(np.where((ct.hu > 0) & (ct.hu < 100), sides, 0).astype(np.uint8), ct.geometry, Anatomy)
 
 
-def _blood(ct: CTVolume, cavity: Any, *, within: Any, bundle: Any) -> LabelMap:
-    return LabelMap(((ct.hu > 60) & cavity.voxels).astype(np.uint8) * np.uint8(Subtype.IPH), ct.geometry, Subtype)
+def _blood(ct: CTVolume, cavity: Any, *, within: Any, bundle: Any) -> tuple[LabelMap, Evidence]:
+    found = ((ct.hu > 60) & cavity.voxels).astype(np.uint8) * np.uint8(Subtype.IPH)
+    nothing = dict.fromkeys([*Subtype.__members__, ANY], 0.0)
+    return LabelMap(found, ct.geometry, Subtype), Evidence(nothing, nothing)
 
 
 def write_head(path: Path) -> Path:
