@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from monai_ich import __version__
+from monai_ich.cli_calibrate import add_calibrate
 from monai_ich.cli_manifest import add_manifest
 from monai_ich.cli_study import add_study
 from monai_ich.core.errors import IchError, InputError, OutputError
@@ -123,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_manifest(commands)
     add_study(commands)
+    add_calibrate(commands)
     return parser
 
 

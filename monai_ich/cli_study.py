@@ -56,7 +56,7 @@ def _study(args: argparse.Namespace) -> int:
         settings=digest_settings(overrides),
         workers=args.workers,
         address=args.address,
-        progress=_progress,
+        progress=show_progress,
     )
     for failure in done.failures:
         print(f"{failure.case_id}: {failure.code}: {failure.message}", file=sys.stderr)
@@ -66,7 +66,7 @@ def _study(args: argparse.Namespace) -> int:
     return 4 if done.failures else 0
 
 
-def _progress(outcomes: Iterable[Outcome], *, total: int) -> Iterator[Outcome]:
+def show_progress(outcomes: Iterable[Outcome], *, total: int) -> Iterator[Outcome]:
     """A bar with the time left on a terminal, a line a case elsewhere."""
     if sys.stderr.isatty():
         from tqdm import tqdm

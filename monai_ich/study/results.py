@@ -19,16 +19,16 @@ from monai_ich.study.inputs import StudyCase
 from monai_ich.study.worker import Outcome
 
 _BUNDLES = ("head_ct_anatomy", "ich_segmentation")
-_SHAPES_NUMBERS = (
-    "configs/inference.yaml",
-    "configs/metadata.json",
-    "configs/operating_points.json",
-    "models/model.pt",
-)
+_SHAPES_NUMBERS = ("configs/inference.yaml", "configs/metadata.json", "models/model.pt")
+_CALIBRATION = "configs/operating_points.json"
 
 
-def digest_settings(overrides: Mapping[str, Any]) -> str:
+def digest_settings(overrides: Mapping[str, Any], *, calibrated: bool = True) -> str:
     """Short hash of all that a number depends on: overrides, the bundles' settings and weights, our version.
+
+    Args:
+        overrides: of the pipeline.
+        calibrated: false where the calibration does not matter, since a new one is sought.
 
     Raises:
         BundleError: ``BUNDLE_NOT_FOUND``, ``NO_WEIGHTS``.
@@ -38,7 +38,8 @@ def digest_settings(overrides: Mapping[str, Any]) -> str:
     for root in map(find_bundle, _BUNDLES):
         if not (root / "models" / "model.pt").is_file():
             raise BundleError("NO_WEIGHTS", f"The bundle {root.name} has no weights: train it.")
-        found += [sha256_of(path) for name in _SHAPES_NUMBERS if (path := root / name).is_file()]
+        names = (*_SHAPES_NUMBERS, _CALIBRATION) if calibrated else _SHAPES_NUMBERS
+        found += [sha256_of(path) for name in names if (path := root / name).is_file()]
     return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
 
 
@@ -59,7 +60,7 @@ def read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
     row: dict[str, Any] = {"case_id": case.id, "patient": case.patient, "site": case.site}
     row |= {name: _value(name, text) for name, text in measured.items() if name != "case_id"}
     row["warnings"] = " ".join(w["code"] for w in found["warnings"])
-    return row | {"seconds": round(sum(found["provenance"]["seconds"].values()), 1)}
+    return row | {"seconds": round(sum(found["provenance"]["seconds"].values()), 2)}
 
 
 def _kind(name: str) -> type:
