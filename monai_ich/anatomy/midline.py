@@ -85,6 +85,7 @@ def fit_midline(anatomy: LabelMap) -> Midline | str:
     slices = np.rint(first_slice + slice_step * found.slices[level])
     point, normal, covariance = plane
     slices = np.minimum(slices, anatomy.geometry.shape[2] - 1)
+    covariance[0, 0] += min(geometry.spacing_mm) ** 2 / 12.0  # labels end between voxels, often all on the same side
     return Midline(point, normal, found.points_mm[level], slices, covariance)
 
 

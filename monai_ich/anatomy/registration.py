@@ -13,6 +13,7 @@ from monai_ich.core.volume import CTVolume
 
 _SPACING_MM = 3.0
 _HU = (-100.0, 400.0)  # fat to bone: scalp, brain and skull all speak
+_ARM_MM = 50.0  # a turn by a radian moves the head about as much as so many millimeters
 _LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -47,8 +48,8 @@ def register_rigid(fixed: CTVolume, moving: CTVolume) -> Registration:
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsCorrelation()
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(2.0, 0.01, 100)
-    method.SetOptimizerScalesFromPhysicalShift()
+    method.SetOptimizerAsRegularStepGradientDescent(1.0, 0.003, 200, 0.7)
+    method.SetOptimizerScales([_ARM_MM**2] * 3 + [1.0] * 3)
     method.SetShrinkFactorsPerLevel([4, 2, 1])
     method.SetSmoothingSigmasPerLevel([2, 1, 0])
     method.SetInitialTransform(start, inPlace=False)

@@ -16,7 +16,7 @@ _MIN_CELLS = 12  # around a cell
 _MAX_LOPSIDED = 0.6  # of a bandwidth; a fit at the end of what is seen would extrapolate
 _NO_SIDE_MM = 0.5
 _Z95 = 1.96
-_FLOOR_MM = 0.25  # what the residuals do not show: the labels' voxels and the definition of the level
+_FLOOR_MM = 0.2  # what the residuals do not show: where the level begins and ends, and a bent falx
 METHOD = "largest perpendicular distance of the hemispheres' interface from the plane through the falx insertions"
 
 

@@ -81,7 +81,10 @@ def measure_exam(
 def _cavity_ml(anatomy: LabelMap | None) -> Measurement:
     if anatomy is None:
         return Measurement("cavity_volume", None, "mL", "anatomy", METHOD, reason="no anatomy labels were given")
-    return Measurement("cavity_volume", anatomy.mask().volume_ml, "mL", "anatomy", METHOD)
+    ml = anatomy.mask().volume_ml
+    if not ml:
+        return Measurement("cavity_volume", None, "mL", "anatomy", METHOD, reason="the anatomy labels are empty")
+    return Measurement("cavity_volume", ml, "mL", "anatomy", METHOD)
 
 
 def _slices(labels: LabelMap) -> tuple[SliceRow, ...]:

@@ -50,9 +50,9 @@ def true_thickness_mm(head: Head, geometry: Geometry) -> dict[str, float]:
     seen = _in_view(head, scale, geometry, points)
     found = {}
     for name, inside in _blood(head, look(points)).items():
-        begins = inside.float().argmax(1) * _STEP_MM <= _ON_SKULL_MM
-        ends = (along * inside).amax(1) + 0.5 * _STEP_MM
-        whole = (seen | (along > ends[:, None])).all(1) & inside.any(1) & begins
+        run = (inside | (along <= _ON_SKULL_MM)).int().cumprod(1) > 0  # not what lies beyond a gap
+        ends = (along * (run & inside)).amax(1) + 0.5 * _STEP_MM
+        whole = (seen | (along > ends[:, None])).all(1) & (run & inside).any(1)
         if whole.any():
             found[name] = float(ends[whole].max())
     return found
