@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ich.analysis import Pipeline
+from monai_ich.core.errors import InputError
 from monai_ich.study.inputs import StudyCase
 from monai_ich.study.worker import Outcome, Worker
 
@@ -32,6 +33,9 @@ def started_ray(address: str | None = None) -> Iterator[Any]:
 
     Args:
         address: of a cluster; None for this machine.
+
+    Raises:
+        InputError: ``NO_CLUSTER``.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     settings: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.CRITICAL}
@@ -46,7 +50,12 @@ def started_ray(address: str | None = None) -> Iterator[Any]:
     import ray
 
     try:
-        ray.init(**settings)
+        try:
+            ray.init(**settings)
+        except ConnectionError as error:
+            raise InputError(
+                "NO_CLUSTER", "No Ray cluster answers at --address: check it, RAY_AUTH_MODE and RAY_AUTH_TOKEN."
+            ) from error
         ray._private.worker._worker_logs_enabled = False  # else each death is told on stdout
         yield ray
     finally:
