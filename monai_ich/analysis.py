@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,11 @@ class Pipeline:
         if self.track is not None:
             self.track(analysis, folder)
         return analysis
+
+    def loaded(self) -> Pipeline:
+        """The same, its bundles loaded now and kept: for many scans."""
+        anatomy, ich = self.load_anatomy(), self.load_ich()
+        return replace(self, load_anatomy=lambda: anatomy, load_ich=lambda: ich)
 
     def run(self, scan: Scan, *, case_id: str, clock: Clock | None = None) -> Analysis:
         """From a scan in memory to an analysis in memory."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
 
@@ -68,9 +68,7 @@ def run_case(job: Job) -> Row | None:
 def _loaded(device: str | None, anatomy_weights: str | None, ich_weights: str | None) -> Pipeline:
     """The pipeline of `monai-ich analyze`, its bundles loaded once a process."""
     weights = {"load_anatomy#weights": anatomy_weights, "load_ich#weights": ich_weights}
-    pipeline = load_pipeline(device=device, **weights)
-    anatomy, ich = pipeline.load_anatomy(), pipeline.load_ich()
-    return replace(pipeline, load_anatomy=lambda: anatomy, load_ich=lambda: ich)
+    return load_pipeline(device=device, **weights).loaded()
 
 
 def _described(truth: SyntheticScan) -> Row:

@@ -48,7 +48,7 @@ class Worker:
         """
         try:
             if self._pipeline is None:
-                self._pipeline = _keep_loaded(self._build())
+                self._pipeline = self._build().loaded()
             pipeline = replace(self._pipeline, settings=self._pipeline.settings | {"study_digest": digest})
             with _aside(folder) as aside, _one_path(case.image) as path:
                 pipeline(path, aside, case_id=case.id)
@@ -60,11 +60,6 @@ class Worker:
             where = f"{Path(frame.filename).name}, line {frame.lineno}"
             return Outcome(case.id, "INTERNAL_ERROR", f"A fault of ours: {type(error).__name__} in {where}.")
         return Outcome(case.id)
-
-
-def _keep_loaded(pipeline: Pipeline) -> Pipeline:
-    anatomy, ich = pipeline.load_anatomy(), pipeline.load_ich()
-    return replace(pipeline, load_anatomy=lambda: anatomy, load_ich=lambda: ich)
 
 
 @contextmanager
