@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from monai_ich import __version__
+from monai_ich.cli_evaluate import add_evaluate
 from monai_ich.cli_manifest import add_manifest
 from monai_ich.cli_study import add_study
 from monai_ich.core.errors import IchError, InputError, OutputError
@@ -115,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", default="cpu", help="where heads are made: cpu or cuda")
     sub.add_argument("--workers", type=int, help="heads made side by side (default: one a core)")
 
+    add_evaluate(commands)
     add_manifest(commands)
     add_study(commands)
     return parser

@@ -69,7 +69,7 @@ def match_lesions(mask: Mask, other: Mask) -> MatchedLesions:
     if not box or box[0] is None:
         return MatchedLesions(np.empty(0), np.empty(0, bool))
     pieces, count = label(mask.voxels[box[0]], structure=_CONNECTED_26)
-    volume_ml = _voxels(pieces, count) * mask.geometry.voxel_ml
+    volume_ml = np.asarray(_voxels(pieces, count) * mask.geometry.voxel_ml, np.float64)
     return MatchedLesions(volume_ml, _voxels(pieces[other.voxels[box[0]]], count) > 0)
 
 
