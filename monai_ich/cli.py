@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from monai_ich import __version__
 from monai_ich.cli_evaluate import add_evaluate
 from monai_ich.cli_manifest import add_manifest
+from monai_ich.cli_register import add_register
 from monai_ich.cli_study import add_study
 from monai_ich.core.errors import IchError, InputError, OutputError
 
@@ -118,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_evaluate(commands)
     add_manifest(commands)
+    add_register(commands)
     add_study(commands)
     return parser
 

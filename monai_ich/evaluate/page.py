@@ -68,11 +68,8 @@ def _cell(figure: dict[str, Any], digits: int = 2) -> str:
     """Value and interval; a dash where there is none."""
     if figure["value"] is None:
         return "-"
-    text = f"{figure['value']:.{digits}f}"
-    if figure["interval"] is None:
-        return text
-    low, high = figure["interval"]
-    return f"{text} ({low:.{digits}f} to {high:.{digits}f})"
+    value, *ends = (f"{round(v, digits) + 0.0:.{digits}f}" for v in (figure["value"], *(figure["interval"] or ())))
+    return f"{value} ({' to '.join(ends)})" if ends else value
 
 
 def _mask_table(masks: dict[str, Any]) -> Table:
@@ -156,7 +153,14 @@ def _lesion_table(summary: dict[str, Any]) -> Table:
 
 def _html(table: Table) -> str:
     header, rows = table
-    return as_table(header, rows, numbers=range(1, len(header)))
+    cells = [(name, *map(_two_lines, others)) for name, *others in rows]
+    return as_table(header, cells, numbers=range(1, len(header)))
+
+
+def _two_lines(cell: str) -> str:
+    """The interval below the value."""
+    value, _, interval = cell.partition(" (")
+    return f"{value}<br><small>{interval[:-1]}</small>" if interval else value
 
 
 def _figure(plot: Plot) -> str:

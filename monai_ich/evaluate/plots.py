@@ -42,7 +42,7 @@ def draw_plots(rows: Sequence[Row], summary: dict[str, Any], densities: Densitie
     if masks:
         add(
             "bland_altman",
-            "Volume",
+            "Volume, case by case",
             "Left: difference against mean of predicted and reference volume of all blood, with bias (line) and limits "
             "of agreement (dashed). Right: each subtype; on the line both volumes are equal.",
             lambda figure: _bland_altman(figure, rows, masks),
@@ -57,7 +57,7 @@ def draw_plots(rows: Sequence[Row], summary: dict[str, Any], densities: Densitie
         add(
             "roc",
             "Detection",
-            "The diagonal is chance; the mark on each curve is the operating point used.",
+            "The diagonal is chance; the dots are sensitivity and specificity of what was called present.",
             lambda figure: _roc(figure, rows, curves),
         )
     if probable:
@@ -128,9 +128,10 @@ def _dice_by_volume(figure: Any, rows: Sequence[Row], names: Sequence[str]) -> N
             there = volume > 0
             axis.scatter(volume[there], dice[there], s=16, color=_COLOR[name], marker=_MARK[name], lw=0.8, label=name)
         axis.set(xscale="log", ylim=(-0.03, 1.03), xlabel="reference volume, mL")
-        if chosen:
-            axis.legend(fontsize=8)
-    left.set(ylabel="Dice")
+    left.set(ylabel="Dice", title="all blood")
+    right.set(title="subtypes")
+    if len(names) > 1:
+        right.legend(fontsize=8)
 
 
 def _roc(figure: Any, rows: Sequence[Row], exams: dict[str, Any]) -> None:

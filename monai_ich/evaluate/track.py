@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from monai_ich.evaluate.run import Evaluation, write_rows
-from monai_ich.learning.tracking import new_run_name
+from monai_ich.learning.tracking import new_run_name, open_experiment
 
 
 def log_evaluation(
@@ -25,11 +25,8 @@ def log_evaluation(
         tracking_uri: MLflow store.
         experiment: name of the MLflow experiment.
     """
-    import mlflow
-
     summary = evaluation.summary
-    mlflow.set_tracking_uri(tracking_uri)
-    mlflow.set_experiment(experiment)
+    mlflow = open_experiment(tracking_uri, experiment)
     with mlflow.start_run(run_name=new_run_name()):
         mlflow.log_params({f"data_{key}": value for key, value in summary["data"].items()})
         mlflow.log_params({f"version_{name}": number for name, number in summary["versions"].items()})

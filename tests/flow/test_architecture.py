@@ -21,6 +21,7 @@ HEAVY = (
     "numpy",
     "ray",
     "pandas",
+    "sklearn",
 )
 
 
@@ -63,4 +64,6 @@ def test_nothing_prints_but_the_command_line() -> None:
     printing = [
         path.name for path in (ROOT / "monai_ich").rglob("*.py") if re.search(r"^\s*print\(", path.read_text(), re.M)
     ]
-    assert sorted(printing) == ["cli.py", "cli_manifest.py", "cli_study.py", "demo.py"]
+    assert sorted(printing) == [
+        *("cli.py", "cli_evaluate.py", "cli_manifest.py", "cli_register.py", "cli_study.py", "demo.py")
+    ]
