@@ -11,6 +11,21 @@ from monai_ich.evaluate.plots import Plot
 from monai_ich.report.html import as_page, as_table
 from monai_ich.report.wording import RESEARCH_USE
 
+_OVERLAP = {
+    "Dice, all": "dice",
+    "Dice, present": "dice_where_present",
+    "surface Dice, present": "surface_dice_where_present",
+    "HD95, present, mm": "hd95_mm_where_present",
+    "lesions found": "lesion_sensitivity",
+    "false lesions": "false_lesions",
+}
+_VOLUME = {
+    "bias, mL": "volume_bias_ml",
+    "lower limit, mL": "volume_lower_limit_ml",
+    "upper limit, mL": "volume_upper_limit_ml",
+    "concordance": "volume_concordance",
+    "relative difference, present": "relative_volume_difference_where_present",
+}
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]  # header and rows; the first cell of a row is its heading
 
 
@@ -56,7 +71,8 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
 def _tables(figures: dict[str, Any]) -> list[tuple[str, Table]]:
     found = []
     if figures["masks"]:
-        found += [("Masks", _mask_table(figures["masks"])), ("Volume", _volume_table(figures["masks"]))]
+        found += [("Masks", _finding_table(figures["masks"], _OVERLAP))]
+        found += [("Volume", _finding_table(figures["masks"], _VOLUME))]
     if figures["exams"]:
         found += [("Exams", _exam_table(figures["exams"]))]
     if figures["midline_shift"]:
@@ -72,42 +88,12 @@ def _cell(figure: dict[str, Any], digits: int = 2) -> str:
     return f"{value} ({' to '.join(ends)})" if ends else value
 
 
-def _mask_table(masks: dict[str, Any]) -> Table:
-    columns = {
-        "Dice": "dice",
-        "where present": "dice_where_present",
-        "surface Dice": "surface_dice_where_present",
-        "HD95, mm": "hd95_mm_where_present",
-        "lesions found": "lesion_sensitivity",
-        "false lesions": "false_lesions",
-    }
-    rows = [
-        (
-            name,
-            str(m["dice"]["n"]),
-            str(m["dice_where_present"]["n"]),
-            *(_cell(m[key], 1 if "mm" in key else 2) for key in columns.values()),
-        )
-        for name, m in masks.items()
-    ]
+def _finding_table(masks: dict[str, Any], columns: dict[str, str]) -> Table:
+    rows: list[tuple[str, ...]] = []
+    for name, found in masks.items():
+        counts = (str(found[key]["n"]) for key in ("dice", "dice_where_present"))
+        rows.append((name, *counts, *(_cell(found[key]) for key in columns.values())))
     return ("Finding", "cases", "present", *columns), rows
-
-
-def _volume_table(masks: dict[str, Any]) -> Table:
-    header = (
-        "Finding",
-        "cases",
-        "bias, mL",
-        "lower limit, mL",
-        "upper limit, mL",
-        "concordance",
-        "relative difference",
-    )
-    keys = ("volume_bias_ml", "volume_lower_limit_ml", "volume_upper_limit_ml", "volume_concordance")
-    last = "relative_volume_difference_where_present"
-    return header, [
-        (name, str(m[keys[0]]["n"]), *(_cell(m[key]) for key in (*keys, last))) for name, m in masks.items()
-    ]
 
 
 def _exam_table(exams: dict[str, Any]) -> Table:
@@ -115,9 +101,9 @@ def _exam_table(exams: dict[str, Any]) -> Table:
     rows = []
     for name, e in exams.items():
         counts = list(e["confusion"].values())
-        score = {"probability": "probability", "volume_ml": "volume"}[e["auc"]["score"]]
-        cells = (_cell(e["auc"]), score, *(_cell(e[key]) for key in ("sensitivity", "specificity", "f1")))
-        rows.append((name, str(sum(counts)), *cells, *map(str, counts)))
+        shares = [_cell(e[key]) for key in ("sensitivity", "specificity", "f1")]
+        score = e["auc"]["score"].removesuffix("_ml")
+        rows.append((name, str(sum(counts)), _cell(e["auc"]), score, *shares, *map(str, counts)))
     return header, rows
 
 
@@ -130,7 +116,7 @@ def _shift_table(shift: dict[str, Any]) -> Table:
 def _stratum_table(strata: dict[str, Any]) -> Table:
     """Any blood, stratum by stratum."""
     columns = ("dice_where_present", "surface_dice_where_present", "lesion_sensitivity", "false_lesions")
-    header = ("Any blood", "cases", "Dice", "surface Dice", "lesions found", "false lesions", "AUC", "shift error, mm")
+    header = ("Any blood", "cases", "Dice, present", "surface Dice, present", "lesions found", "false lesions")
     none: dict[str, Any] = {"value": None}
     rows = []
     for name, part in strata.items():
@@ -138,7 +124,7 @@ def _stratum_table(strata: dict[str, Any]) -> Table:
         cells = [_cell(masks.get(key, none)) for key in columns]
         shift = (part["midline_shift"] or {}).get("mean_absolute_error_mm", none)
         rows.append((escape(name), str(part["cases"]), *cells, _cell(exam.get("auc", none)), _cell(shift)))
-    return header, rows
+    return (*header, "AUC", "shift error, mm"), rows
 
 
 def _lesion_table(summary: dict[str, Any]) -> Table:
@@ -160,7 +146,7 @@ def _html(table: Table) -> str:
 def _two_lines(cell: str) -> str:
     """The interval below the value."""
     value, _, interval = cell.partition(" (")
-    return f"{value}<br><small>{interval[:-1]}</small>" if interval else value
+    return f"{value}<br><small style='white-space:nowrap'>{interval[:-1]}</small>" if interval else value
 
 
 def _figure(plot: Plot) -> str:
