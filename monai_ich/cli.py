@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from monai_ich import __version__
 from monai_ich.cli_calibrate import add_calibrate
+from monai_ich.cli_evaluate import add_evaluate
 from monai_ich.cli_manifest import add_manifest
+from monai_ich.cli_register import add_register
 from monai_ich.cli_study import add_study
 from monai_ich.core.errors import IchError, InputError, OutputError
 
@@ -122,7 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", default="cpu", help="where heads are made: cpu or cuda")
     sub.add_argument("--workers", type=int, help="heads made side by side (default: one a core)")
 
+    add_evaluate(commands)
     add_manifest(commands)
+    add_register(commands)
     add_study(commands)
     add_calibrate(commands)
     return parser

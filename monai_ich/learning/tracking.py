@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,6 +23,24 @@ def store_uri(output_dir: str | Path) -> str:
 def artifact_uri(output_dir: str | Path) -> str:
     """Where figures and weights of the runs go: beside the store."""
     return (Path(output_dir).resolve() / "artifacts").as_uri()
+
+
+def open_experiment(tracking_uri: str, name: str) -> Any:
+    """MLflow itself, with `name` of the store `tracking_uri` as the experiment of the next run.
+
+    A new experiment in a sqlite file keeps its artifacts beside that file; MLflow would put them into the working
+    directory. Nothing is told to MLflow's makers: it takes that from the environment alone, before it is imported.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking_uri)
+    kind, _, path = tracking_uri.partition(":///")
+    if kind == "sqlite" and mlflow.get_experiment_by_name(name) is None:
+        mlflow.create_experiment(name, artifact_uri(Path(path).parent))
+    mlflow.set_experiment(name)
+    return mlflow
 
 
 def new_run_name() -> str:
@@ -77,10 +96,7 @@ def log_analysis(analysis: Any, folder: Path, *, tracking_uri: str, experiment: 
         tracking_uri: MLflow store.
         experiment: name of the MLflow experiment.
     """
-    import mlflow
-
-    mlflow.set_tracking_uri(tracking_uri)
-    mlflow.set_experiment(experiment)
+    mlflow = open_experiment(tracking_uri, experiment)
     with mlflow.start_run(run_name=new_run_name()):
         provenance = analysis.provenance
         mlflow.log_params({f"weights_{name}": digest[:16] for name, digest in provenance.weights.items()})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label
 
 from monai_ich.core.errors import GeometryError
+from monai_ich.core.measurement import Measurement
 from monai_ich.core.volume import CONNECTED_26, Mask
 
 
@@ -22,7 +25,7 @@ def dice(prediction: Mask, reference: Mask) -> float:
     Raises:
         GeometryError: ``GRID_MISMATCH`` where the masks lie on different grids.
     """
-    _require_one_grid(prediction, reference)
+    require_one_grid(prediction, reference)
     total = int(prediction.voxels.sum()) + int(reference.voxels.sum())
     return 1.0 if total == 0 else 2.0 * int((prediction.voxels & reference.voxels).sum()) / total
 
@@ -33,15 +36,43 @@ def shared_ml(one: Mask, other: Mask) -> float:
     Raises:
         GeometryError: ``GRID_MISMATCH``.
     """
-    _require_one_grid(one, other)
+    require_one_grid(one, other)
     return int((one.voxels & other.voxels).sum()) * one.geometry.voxel_ml
 
 
-def count_lesions_found(prediction: Mask, reference: Mask, *, over_ml: float = 0.0) -> tuple[int, int]:
-    """Lesions of the reference that the prediction touches, and how many there are.
+@dataclass(frozen=True, eq=False)
+class MatchedLesions:
+    """26-connected pieces of a mask, in the order of their first voxel.
 
-    A lesion is a 26-connected piece; it is found when at least one of its voxels is predicted. Exchanged, the two
-    masks give the pieces of a prediction that touch something true: all others are false.
+    Args:
+        volume_ml: of each piece ``(N,)``.
+        touched: whether the other mask holds at least one of its voxels ``(N,)``.
+    """
+
+    volume_ml: NDArray[np.float64]
+    touched: NDArray[np.bool_]
+
+
+def match_lesions(mask: Mask, other: Mask) -> MatchedLesions:
+    """The pieces of `mask`, and which of them `other` touches.
+
+    With a reference as `mask` and a prediction as `other`: lesions, and which are found. Exchanged: what is predicted,
+    and what of it touches something true; all else is false.
+
+    Raises:
+        GeometryError: ``GRID_MISMATCH``.
+    """
+    require_one_grid(mask, other)
+    box = find_objects(mask.voxels.astype(np.uint8))
+    if not box or box[0] is None:
+        return MatchedLesions(np.empty(0), np.empty(0, bool))
+    pieces, count = label(mask.voxels[box[0]], structure=CONNECTED_26)
+    volume_ml = np.asarray(_voxels(pieces, count) * mask.geometry.voxel_ml, np.float64)
+    return MatchedLesions(volume_ml, _voxels(pieces[other.voxels[box[0]]], count) > 0)
+
+
+def count_lesions_found(prediction: Mask, reference: Mask, *, over_ml: float = 0.0) -> tuple[int, int]:
+    """Lesions of the reference that the prediction touches, and how many there are; see `match_lesions`.
 
     Args:
         prediction: of any size.
@@ -54,19 +85,28 @@ def count_lesions_found(prediction: Mask, reference: Mask, *, over_ml: float = 0
     Raises:
         GeometryError: ``GRID_MISMATCH``.
     """
-    _require_one_grid(prediction, reference)
-    box = find_objects(reference.voxels.astype(np.uint8))
-    if not box or box[0] is None:
-        return 0, 0
-    pieces, count = label(reference.voxels[box[0]], structure=CONNECTED_26)
-    large = _voxels(pieces, count) * reference.geometry.voxel_ml > over_ml
-    touched = _voxels(pieces[prediction.voxels[box[0]]], count) > 0
-    return int((large & touched).sum()), int(large.sum())
+    lesions = match_lesions(reference, prediction)
+    large = lesions.volume_ml > over_ml
+    return int((large & lesions.touched).sum()), int(large.sum())
 
 
 def _voxels(pieces: NDArray[np.int32], count: int) -> NDArray[np.int64]:
     """Voxels of each piece ``(count,)``, without the background."""
     return np.asarray(np.bincount(pieces.ravel(), minlength=count + 1)[1:])
+
+
+def relative_volume_difference(predicted_ml: float, reference_ml: float, of: str = "mask") -> Measurement:
+    """(prediction - reference) / reference: 0.1 is 10 % too much. Two empty masks agree: 0.
+
+    >>> relative_volume_difference(9.0, 10.0).value, relative_volume_difference(1.0, 0.0).reason
+    (-0.1, 'the reference is empty')
+    """
+    name, method = "relative_volume_difference", "(prediction - reference) / reference"
+    if reference_ml > 0:
+        return Measurement(name, (predicted_ml - reference_ml) / reference_ml, "1", of, method)
+    if predicted_ml > 0:
+        return Measurement(name, None, "1", of, method, reason="the reference is empty")
+    return Measurement(name, 0.0, "1", of, method)
 
 
 def shift_error_mm(measured_mm: float, toward: str | None, true_mm: float) -> float:
@@ -87,6 +127,7 @@ def shift_error_mm(measured_mm: float, toward: str | None, true_mm: float) -> fl
     return abs((measured_mm if toward == "right" else -measured_mm) - true_mm)
 
 
-def _require_one_grid(one: Mask, other: Mask) -> None:
+def require_one_grid(one: Mask, other: Mask) -> None:
+    """Raise ``GRID_MISMATCH`` where two masks lie on different grids."""
     if not one.geometry.same_grid(other.geometry):
         raise GeometryError("GRID_MISMATCH", "Prediction and reference must lie on one grid.")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+_VALUES_AT_ONCE = 1 << 22  # 32 MB
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
@@ -61,8 +62,9 @@ def bootstrap_interval(
     cases = len(table)
     if cases < 2:
         return None
-    drawn = np.random.default_rng(seed).integers(0, cases, (resamples, cases))
-    values = statistic(table[drawn])
+    rng, at_once = np.random.default_rng(seed), max(1, _VALUES_AT_ONCE // table.size)
+    blocks = [min(at_once, resamples - done) for done in range(0, resamples, at_once)]
+    values = np.concatenate([statistic(table[rng.integers(0, cases, (n, cases))]) for n in blocks])
     values = values[np.isfinite(values)]
     if not len(values):
         return None

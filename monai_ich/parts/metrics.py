@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from monai.data import MetaTensor
 from monai.handlers import IgniteMetricHandler, from_engine
 from monai.metrics import CumulativeIterationMetric
 from torch import Tensor
@@ -45,6 +46,31 @@ class FalseBlood(IgniteMetricHandler):
 
     def __init__(self, voxel_ml: float, output_transform: Any) -> None:
         super().__init__(metric_fn=FalseBloodMetric(voxel_ml), output_transform=output_transform, save_details=False)
+
+
+class InMillimeters(CumulativeIterationMetric):
+    """A surface metric of MONAI (surface Dice, Hausdorff distance) that gets each scan's own spacing.
+
+    Where a distance does not exist, since a mask is empty, the class does not count. A spacing cannot tell the shear of
+    a tilted gantry: there ``monai-ich evaluate`` is exact.
+
+    Args:
+        metric: for example ``SurfaceDiceMetric``.
+    """
+
+    def __init__(self, metric: Any) -> None:
+        super().__init__()
+        self.metric = metric
+
+    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:  # type: ignore[override]
+        """One-hot ``(1, C, I, J, K)`` with the scan's affine: value of each class ``(1, C - 1)``, NaN where none is."""
+        assert isinstance(y, MetaTensor)
+        found: Tensor = self.metric._compute_tensor(y_pred, y, spacing=y.pixdim.tolist())
+        return torch.where(found.isfinite(), found, torch.nan)
+
+    def aggregate(self) -> Tensor:  # type: ignore[override]
+        """Mean over scans and classes that count."""
+        return torch.nanmean(self.get_buffer())
 
 
 def one_class(index: int) -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:

@@ -53,6 +53,8 @@ def test_two_iterations_then_resume_then_evaluate_then_infer(bundle: Path, tiny_
     rows = (tmp_path / "figures" / "val_mean_dice_raw.csv").read_text().splitlines()
     assert len(rows) == 3, "a header and a row for each of two scans"
     assert str(tiny_dataset) not in "".join(rows)
+    figures = dict(line.split(",") for line in (tmp_path / "figures" / "metrics.csv").read_text().split())
+    assert {"val_surface_dice", "val_hd95_mm", "val_sensitivity", "val_precision"} <= set(figures)
 
     scans = tmp_path / "scans"
     scans.mkdir()

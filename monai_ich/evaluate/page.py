@@ -1,0 +1,157 @@
+"""An evaluation in words: one page that opens from disk, and a table for the terminal."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+from monai_ich.evaluate.plots import Plot
+from monai_ich.report.html import as_page, as_table
+from monai_ich.report.wording import RESEARCH_USE
+
+_OVERLAP = {
+    "Dice, all": "dice",
+    "Dice, present": "dice_where_present",
+    "surface Dice, present": "surface_dice_where_present",
+    "HD95, present, mm": "hd95_mm_where_present",
+    "lesions found": "lesion_sensitivity",
+    "false lesions": "false_lesions",
+}
+_VOLUME = {
+    "bias, mL": "volume_bias_ml",
+    "lower limit, mL": "volume_lower_limit_ml",
+    "upper limit, mL": "volume_upper_limit_ml",
+    "concordance": "volume_concordance",
+    "relative difference, present": "relative_volume_difference_where_present",
+}
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]  # header and rows; the first cell of a row is its heading
+
+
+def as_evaluation_page(summary: dict[str, Any], plots: Iterable[Plot]) -> str:
+    """The page as HTML, pictures inline."""
+    data, figures = summary["data"], summary["figures"]
+    parts = [f"<p class=status role=note>{RESEARCH_USE}</p>", f"<p class=headline>{escape(headline(summary))}</p>"]
+    if summary["failures"]:
+        cells = [tuple(escape(f[key]) for key in ("case_id", "code", "message")) for f in summary["failures"]]
+        parts += ["<h2>Not evaluated</h2>", as_table(("Case", "Code", "Why"), cells)]
+    parts += [f"<h2>{title}</h2>\n{_html(table)}" for title, table in _tables(figures)]
+    parts += [_figure(plot) for plot in plots]
+    for kind, strata in summary["strata"].items():
+        parts += [f"<h2>By {kind.replace('_', ' ')}</h2>", _html(_stratum_table(strata))]
+    if summary["lesion_sensitivity_by_size"]:
+        parts += ["<h2>Lesions found, by their own size</h2>", _html(_lesion_table(summary))]
+    made = ", ".join(f"{name} {number}" for name, number in summary["versions"].items())
+    parts += ["<h2>How this was made</h2>"]
+    parts += [f"<p>{escape(text)}</p>" for text in summary["conventions"].values()]
+    parts += [f"<p>Manifest {data['hash']}, commit {summary['git_commit']}. {escape(made)}</p>"]
+    return as_page(f"Evaluation on {data['name']}, {data['split']}", parts)
+
+
+def headline(summary: dict[str, Any]) -> str:
+    """How many cases were evaluated, and why the others were not."""
+    cases = summary["cases"]
+    text = f"{cases['evaluated']} of {cases['listed']} cases evaluated"
+    if cases["failed"]:
+        text += f", {cases['failed']} not: " + ", ".join(f"{code} ({n})" for code, n in cases["codes"].items())
+    return text + "."
+
+
+def summary_lines(summary: dict[str, Any]) -> list[str]:
+    """What the command line prints."""
+    lines = [RESEARCH_USE, headline(summary)]
+    for title, (header, rows) in _tables(summary["figures"]):
+        widths = [max(len(row[n]) for row in [header, *rows]) for n in range(len(header))]
+        lines += ["", title]
+        lines += ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in [header, *rows]]
+    return lines
+
+
+def _tables(figures: dict[str, Any]) -> list[tuple[str, Table]]:
+    found = []
+    if figures["masks"]:
+        found += [("Masks", _finding_table(figures["masks"], _OVERLAP))]
+        found += [("Volume", _finding_table(figures["masks"], _VOLUME))]
+    if figures["exams"]:
+        found += [("Exams", _exam_table(figures["exams"]))]
+    if figures["midline_shift"]:
+        found += [("Midline shift", _shift_table(figures["midline_shift"]))]
+    return found
+
+
+def _cell(figure: dict[str, Any], digits: int = 2) -> str:
+    """Value and interval; a dash where there is none."""
+    if figure["value"] is None:
+        return "-"
+    value, *ends = (f"{round(v, digits) + 0.0:.{digits}f}" for v in (figure["value"], *(figure["interval"] or ())))
+    return f"{value} ({' to '.join(ends)})" if ends else value
+
+
+def _finding_table(masks: dict[str, Any], columns: dict[str, str]) -> Table:
+    rows: list[tuple[str, ...]] = []
+    for name, found in masks.items():
+        counts = (str(found[key]["n"]) for key in ("dice", "dice_where_present"))
+        rows.append((name, *counts, *(_cell(found[key]) for key in columns.values())))
+    return ("Finding", "cases", "present", *columns), rows
+
+
+def _exam_table(exams: dict[str, Any]) -> Table:
+    header = ("Finding", "exams", "AUC", "from", "sensitivity", "specificity", "F1", "TP", "FP", "FN", "TN")
+    rows = []
+    for name, e in exams.items():
+        counts = list(e["confusion"].values())
+        shares = [_cell(e[key]) for key in ("sensitivity", "specificity", "f1")]
+        score = e["auc"]["score"].removesuffix("_ml")
+        rows.append((name, str(sum(counts)), _cell(e["auc"]), score, *shares, *map(str, counts)))
+    return header, rows
+
+
+def _shift_table(shift: dict[str, Any]) -> Table:
+    mae, within = shift["mean_absolute_error_mm"], shift["within_1_mm"]
+    header = ("Cases", "not measured", "mean absolute error, mm", "within 1 mm, share")
+    return header, [(str(mae["n"]), str(shift["not_measured"]), _cell(mae), _cell(within))]
+
+
+def _stratum_table(strata: dict[str, Any]) -> Table:
+    """Any blood, stratum by stratum."""
+    columns = ("dice_where_present", "surface_dice_where_present", "lesion_sensitivity", "false_lesions")
+    header = ("Any blood", "cases", "Dice, present", "surface Dice, present", "lesions found", "false lesions")
+    none: dict[str, Any] = {"value": None}
+    rows = []
+    for name, part in strata.items():
+        masks, exam = part["masks"].get("any", {}), part["exams"].get("any", {})
+        cells = [_cell(masks.get(key, none)) for key in columns]
+        shift = (part["midline_shift"] or {}).get("mean_absolute_error_mm", none)
+        rows.append((escape(name), str(part["cases"]), *cells, _cell(exam.get("auc", none)), _cell(shift)))
+    return (*header, "AUC", "shift error, mm"), rows
+
+
+def _lesion_table(summary: dict[str, Any]) -> Table:
+    by_size = summary["lesion_sensitivity_by_size"]
+    rows: list[tuple[str, ...]] = [
+        (f"{name}, {escape(size)}", str(figure["n"]), _cell(figure))
+        for name, sizes in by_size.items()
+        for size, figure in sizes.items()
+    ]
+    return ("Lesions", "number", "found"), rows
+
+
+def _html(table: Table) -> str:
+    header, rows = table
+    cells = [(name, *map(_two_lines, others)) for name, *others in rows]
+    return as_table(header, cells, numbers=range(1, len(header)))
+
+
+def _two_lines(cell: str) -> str:
+    """The interval below the value."""
+    value, _, interval = cell.partition(" (")
+    return f"{value}<br><small style='white-space:nowrap'>{interval[:-1]}</small>" if interval else value
+
+
+def _figure(plot: Plot) -> str:
+    picture = base64.b64encode(plot.png).decode()
+    return (
+        f'<h2>{escape(plot.title)}</h2>\n<figure><img alt="{escape(plot.title)}" style="background:#fff" '
+        f'src="data:image/png;base64,{picture}">\n<figcaption>{escape(plot.caption)}</figcaption></figure>'
+    )

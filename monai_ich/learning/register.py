@@ -1,0 +1,70 @@
+"""Put the whole pipeline into an MLflow model registry."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from importlib.metadata import requires, version
+from pathlib import Path
+
+from monai_ich.bundle import find_bundle, load_bundle
+from monai_ich.io.quiet import quiet
+from monai_ich.learning.tracking import git_commit, new_run_name, open_experiment
+
+_BUNDLES = ("head_ct_anatomy", "ich_segmentation")
+_SCRIPT = """from mlflow.models import set_model
+
+from monai_ich.model import ScanModel
+
+set_model(ScanModel())
+"""
+
+
+def register_model(tracking_uri: str, *, name: str = "monai-ich", bundles: str | Path | None = None) -> int:
+    """Log the pipeline and register it; nothing is asked of the network.
+
+    The model carries the toolkit's source and both bundles, so the machine that loads it needs only the packages of its
+    ``requirements.txt``. It is code, not a pickle. Hashes and status of the weights are tags of the version.
+
+    Args:
+        tracking_uri: MLflow store, for example ``sqlite:///models.db``; its registry is used.
+        name: of the registered model.
+        bundles: folder that holds both bundles; by default those that came with the toolkit.
+
+    Returns:
+        The version: ``models:/NAME/VERSION`` loads it.
+
+    Raises:
+        BundleError: ``BUNDLE_NOT_FOUND``, ``NO_WEIGHTS``, ``BUNDLE_BROKEN``.
+    """
+    loaded = [load_bundle(find_bundle(Path(bundles, b) if bundles else b), device="cpu") for b in _BUNDLES]
+    tags = {"git_commit": git_commit()}
+    tags |= {f"weights_{b.name}": b.weights_sha256 for b in loaded} | {f"status_{b.name}": b.status for b in loaded}
+    mlflow = open_experiment(tracking_uri, "monai-ich models")
+    with (
+        quiet("mlflow.models.signature"),
+        mlflow.start_run(run_name=new_run_name()),
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+        mlflow.set_tags(tags)
+        script = Path(scratch) / "scan_model.py"
+        script.write_text(_SCRIPT)
+        logged = mlflow.pyfunc.log_model(
+            name="pipeline",
+            python_model=str(script),
+            artifacts={b.name: str(shutil.copytree(b.root, Path(scratch, b.name))) for b in loaded},  # no path of ours
+            code_paths=[str(Path(__file__).resolve().parents[1])],
+            pip_requirements=pinned_requirements(),
+            registered_model_name=name,
+        )
+    number = int(logged.registered_model_version)
+    for key, value in tags.items():
+        mlflow.MlflowClient().set_model_version_tag(name, str(number), key, value)
+    return number
+
+
+def pinned_requirements() -> list[str]:
+    """What the toolkit requires, at the versions installed here."""
+    names = [re.split(r"[^\w.-]", line)[0] for line in requires("monai-ich") or () if "extra ==" not in line]
+    return [f"{name}=={version(name)}" for name in names]

@@ -1,0 +1,59 @@
+"""The whole pipeline as an MLflow model: paths of scans in, one row of numbers a scan out.
+
+`learning.register` logs it; whoever loads it runs the toolkit and the bundles that were logged, not those installed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.pyfunc import PythonModel
+
+from monai_ich.analysis import Pipeline
+from monai_ich.core.errors import IchError
+from monai_ich.io.table import write_measurements_csv
+from monai_ich.study.results import as_table
+
+
+class ScanModel(PythonModel):
+    """Analyzes head CT on the machine where it is loaded."""
+
+    def load_context(self, context: Any) -> None:
+        """Build the pipeline from the logged bundles; their weights are loaded at the first scan, once."""
+        from monai.bundle.config_parser import ConfigParser
+
+        root = context.artifacts["ich_segmentation"]
+        parser = ConfigParser()
+        parser.read_config(str(Path(root) / "configs" / "pipeline.yaml"))
+        parser.update({"bundle_root": root, "load_anatomy#name_or_path": context.artifacts["head_ct_anatomy"]})
+        built: Pipeline = parser.get_parsed_content("pipeline")
+        self.pipeline = replace(built, load_anatomy=cache(built.load_anatomy), load_ich=cache(built.load_ich))
+
+    def predict(self, context: Any, model_input: list[str], params: Any = None) -> Any:
+        """One row a scan, in order: the columns of ``measurements.csv``, and ``error`` where it was refused.
+
+        Args:
+            context: of MLflow; not used.
+            model_input: paths (DICOM folder, zip, NIfTI). MLflow makes them of a table's only column, too.
+            params: none.
+
+        Returns:
+            A `pandas.DataFrame` whose columns keep their types where cells are empty.
+        """
+        rows = [self._row(path, f"scan-{n:04d}") for n, path in enumerate(model_input, start=1)]
+        return as_table([{"case_id": "", "error": None} | row for row in rows])
+
+    def _row(self, path: str, case_id: str) -> dict[str, Any]:
+        try:
+            exam = self.pipeline.run(self.pipeline.read(path), case_id=case_id).exam
+        except IchError as error:
+            return {"case_id": case_id, "error": str(error)}
+        with tempfile.TemporaryDirectory() as scratch:
+            table = Path(scratch) / "measurements.csv"
+            write_measurements_csv(table, exam, case_id=case_id)
+            return dict(pd.read_csv(table).iloc[0])
