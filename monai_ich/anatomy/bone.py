@@ -1,0 +1,36 @@
+"""The skull is no part of the cavity, however a network drew the border between them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, find_objects, label
+
+from monai_ich.core.volume import CONNECTED_26
+
+BONE_HU = 500.0  # about what half a voxel of bone adds, so that voxels that are mostly bone go; blood is below 120
+
+
+def drop_skull(cavity: NDArray[np.bool_], hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The cavity without bone that is one piece with bone outside of it; calcifications in the brain stay.
+
+    Near the vertex the skull is cut obliquely, and a network that sees slices of 4 mm draws the border some
+    millimeters too far out.
+
+    Args:
+        cavity: ``(I, J, K)``.
+        hu: ``(I, J, K)`` the CT.
+    """
+    found = find_objects(cavity.astype(np.uint8))
+    if not found or found[0] is None:
+        return cavity
+    box = tuple(slice(max(0, s.start - 1), s.stop + 1) for s in found[0])
+    inside, bone = cavity[box], hu[box] > BONE_HU
+    pieces, count = label(inside & bone, structure=CONNECTED_26)
+    beside = binary_dilation(bone & ~inside, structure=CONNECTED_26)
+    skull = np.zeros(count + 1, bool)
+    skull[pieces[beside]] = True
+    skull[0] = False
+    out = cavity.copy()
+    out[box] = inside & ~skull[pieces]
+    return out
