@@ -34,7 +34,7 @@ class ScanModel(PythonModel):
         built: Pipeline = parser.get_parsed_content("pipeline")
         self.pipeline = replace(built, load_anatomy=cache(built.load_anatomy), load_ich=cache(built.load_ich))
 
-    def predict(self, context: Any, model_input: list[str], params: Any = None) -> Any:
+    def predict(self, context: Any, model_input: list[str], params: Any = None):  # type: ignore[no-untyped-def]
         """One row a scan, in order: the columns of ``measurements.csv``, and ``error`` where it was refused.
 
         Args:
@@ -43,7 +43,8 @@ class ScanModel(PythonModel):
             params: none.
 
         Returns:
-            A `pandas.DataFrame` whose columns keep their types where cells are empty.
+            A `pandas.DataFrame` whose columns keep their types where cells are empty. It is not annotated: MLflow would
+            take that for a schema, which knows no tables.
         """
         rows = [self._row(path, f"scan-{n:04d}") for n, path in enumerate(model_input, start=1)]
         return as_table([{"case_id": "", "error": None} | row for row in rows])

@@ -9,7 +9,6 @@ from importlib.metadata import requires, version
 from pathlib import Path
 
 from monai_ich.bundle import find_bundle, load_bundle
-from monai_ich.io.quiet import quiet
 from monai_ich.learning.tracking import git_commit, new_run_name, open_experiment
 
 _BUNDLES = ("head_ct_anatomy", "ich_segmentation")
@@ -42,11 +41,7 @@ def register_model(tracking_uri: str, *, name: str = "monai-ich", bundles: str |
     tags = {"git_commit": git_commit()}
     tags |= {f"weights_{b.name}": b.weights_sha256 for b in loaded} | {f"status_{b.name}": b.status for b in loaded}
     mlflow = open_experiment(tracking_uri, "monai-ich models")
-    with (
-        quiet("mlflow.models.signature"),
-        mlflow.start_run(run_name=new_run_name()),
-        tempfile.TemporaryDirectory() as scratch,
-    ):
+    with mlflow.start_run(run_name=new_run_name()), tempfile.TemporaryDirectory() as scratch:
         mlflow.set_tags(tags)
         script = Path(scratch) / "scan_model.py"
         script.write_text(_SCRIPT)
