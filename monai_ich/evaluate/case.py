@@ -187,7 +187,7 @@ def _compare_exam(prediction: Prediction, known: Mapping[str, int]) -> Row:
 
 
 def _said(prediction: Prediction) -> dict[str, tuple[bool, float | None]]:
-    """Finding to presence and probability. Any blood is as probable as its most probable subtype, at least."""
+    """Finding to presence and probability."""
     if prediction.record is None:
         said: dict[str, tuple[bool, float | None]] = {
             f.subtype.name: (f.present, None) for f in measure_subtypes(prediction.labels)
@@ -195,8 +195,7 @@ def _said(prediction: Prediction) -> dict[str, tuple[bool, float | None]]:
         return said | {ANY: (any(present for present, _ in said.values()), None)}
     subtypes = {s.name: prediction.record["subtypes"][s.name] for s in Subtype}
     said = {name: (bool(found["present"]), found.get("probability")) for name, found in subtypes.items()}
-    given = [p for _, p in said.values() if p is not None]
-    return said | {ANY: (any(present for present, _ in said.values()), max(given) if len(given) == 5 else None)}
+    return said | {ANY: (bool(prediction.record["hemorrhage_present"]), prediction.record.get("probability"))}
 
 
 def _compare_shift(record: Mapping[str, Any] | None, reference_mm: float | None) -> Row:

@@ -32,8 +32,7 @@ CONVENTIONS = {
     "surface_dice": f"Share of both boundaries within {NSD_TOLERANCE_MM:g} mm of the other, in world millimeters.",
     "lesions": "26-connected pieces; found where at least one voxel is predicted, false where none is true.",
     "exams": "Reference: exam labels, else slice labels, else mask. Prediction: measurements.json, else 0.1 mL and "
-    "more. The score of the AUC is the probability where all exams have one, else the volume; any blood is as probable "
-    "as its most probable subtype.",
+    "more. The score of the AUC is the probability where all exams have one, else the volume.",
     "midline_shift": "The error counts the side: 3 mm to the wrong side are 6 mm wrong.",
     "intervals": "95 %: Wilson's for sensitivity and specificity, else bootstrap over cases (2000 resamples, seed 0).",
     "strata": "Slice thickness is the distance of the slice planes; lesion size that of the largest reference lesion.",

@@ -45,7 +45,7 @@ def _write_study_case(folder: Path, labels: LabelMap, **subtypes: float) -> None
     write_tables(measure_exam(labels), folder, case_id="x", warnings=(), provenance=Provenance({}))
     record = json.loads((folder / "measurements.json").read_text())
     for name, probability in subtypes.items():
-        record["subtypes"][name]["probability"] = probability
+        (record if name == "any" else record["subtypes"][name])["probability"] = probability
     record["midline_shift"] = {"value_mm": 4.0, "toward": "right"}
     (folder / "measurements.json").write_text(json.dumps(record))
 
@@ -208,7 +208,8 @@ def test_exam_labels_go_before_slices_and_slices_before_the_mask(tmp_path: Path)
 def test_probabilities_are_the_score_where_every_exam_has_them(tmp_path: Path) -> None:
     rows = []
     for n, (p, true) in enumerate([(0.9, 1), (0.2, 0), (0.6, 0), (0.4, 1)]):
-        _write_study_case(tmp_path / f"c{n}", _labels((5, (0, 0, 0))), **{s.name: p / 2 for s in Subtype} | {"SDH": p})
+        said = dict.fromkeys(Subtype.__members__, p / 2) | {"SDH": p, "any": p}
+        _write_study_case(tmp_path / f"c{n}", _labels((5, (0, 0, 0))), **said)
         rows.append(evaluate_case(Case(f"c{n}", "test", (), exam_labels={"SDH": true, "any": true}), tmp_path, {})[0])
     for finding in ("SDH", "any"):
         exam = see_exams(rows, finding)
