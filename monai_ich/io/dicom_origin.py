@@ -14,15 +14,15 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pydicom
+from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
-from pydicom.sr.coding import Code as PydicomCode
 
 from monai_ich.core.errors import SeriesError
 from monai_ich.core.labels import Code
@@ -40,6 +40,10 @@ _IDENTITY = (
     *("PatientAge", "PatientIdentityRemoved", *_METHODS),
     *("StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"),
     *("StudyDescription", "IssuerOfAccessionNumberSequence", "TimezoneOffsetFromUTC"),
+)
+_UNWANTED = (  # the clock's, and the scanner's
+    *("InstanceCreationDate", "InstanceCreationTime", "DateOfSecondaryCapture", "TimeOfSecondaryCapture"),
+    "ContributingEquipmentSequence",
 )
 _REQUIRED = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
@@ -112,7 +116,9 @@ class Origin:
         made.ContentDate = date if re.fullmatch(r"\d{8}", date) else _NO_DATE
         made.ContentTime = time if re.fullmatch(r"\d{6}(\.\d{1,6})?", time) else _NO_TIME
         made.SeriesDate, made.SeriesTime = made.ContentDate, made.ContentTime
-        for name in ("InstanceCreationDate", "InstanceCreationTime", "ContributingEquipmentSequence"):
+        for item in (*made.get("DimensionOrganizationSequence", ()), *made.get("DimensionIndexSequence", ())):
+            item.DimensionOrganizationUID = self.uid("dimensions", made.SOPInstanceUID)  # highdicom's is random
+        for name in _UNWANTED:
             if name in made:
                 delattr(made, name)
         with quiet("pydicom"), usable_source():
@@ -174,11 +180,6 @@ def usable_source() -> Iterator[None]:
         ) from error
 
 
-def coded(code: Code) -> PydicomCode:
-    """Our code as pydicom and highdicom hold it."""
-    return PydicomCode(code.value, code.scheme, code.meaning)
-
-
-def coded_all(codes: Sequence[Code | None]) -> list[PydicomCode] | None:
-    """The codes that there are; None for none."""
-    return [coded(code) for code in codes if code is not None] or None
+def coded(code: Code) -> CodedConcept:
+    """Our code as highdicom holds it."""
+    return CodedConcept(code.value, code.scheme, code.meaning)

@@ -22,7 +22,7 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import label_of
 from monai_ich.core.volume import LabelMap
 from monai_ich.io import dicom_codes as codes
-from monai_ich.io.dicom_origin import MAKER, Origin, coded, coded_all, usable_source
+from monai_ich.io.dicom_origin import MAKER, Origin, coded, usable_source
 from monai_ich.io.dicom_series import SourceSeries
 
 
@@ -115,7 +115,7 @@ def _descriptions(maps: Sequence[LabelMap], origin: Origin) -> list[hd.seg.Segme
             algorithm_identification=algorithm,
             tracking_uid=origin.uid("segment", value.name),
             tracking_id=value.name,
-            anatomic_regions=coded_all([label.region]),
+            anatomic_regions=[coded(label.region)] if label.region else None,
             display_color=hd.color.CIELabColor.from_rgb(*label.color),
         )
         for number, value in enumerate(values, start=1)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import highdicom as hd
 import numpy as np
@@ -23,9 +23,10 @@ from monai_ich.core.exam import ExamMeasurements, Lesion, MidlineShift, Point, S
 from monai_ich.core.labels import Code, Subtype, label_of
 from monai_ich.core.measurement import Measurement
 from monai_ich.io import dicom_codes as codes
-from monai_ich.io.dicom_origin import MAKER, Origin, coded, coded_all
+from monai_ich.io.dicom_origin import MAKER, Origin, coded
 
-Evaluations = Sequence[tuple[Code, Code | None]]  # a question and its answer; None leaves both out
+_Group: TypeAlias = sr.MeasurementsAndQualitativeEvaluations | sr.VolumetricROIMeasurementsAndQualitativeEvaluations
+_Evaluations: TypeAlias = Sequence[tuple[Code, Code | None]]  # a question and its answer; None leaves both out
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,14 @@ class _Groups:
         weights = [f"weights {name} {sha256}" for name, sha256 in sorted(origin.provenance.weights.items())]
         self.algorithm = sr.AlgorithmIdentification(MAKER, origin.version, parameters=weights or None)
 
-    def exam(self, exam: ExamMeasurements) -> sr.MeasurementsAndQualitativeEvaluations:
+    def exam(self, exam: ExamMeasurements) -> _Group:
         numbers = [
             _Number(codes.VOLUME, codes.MILLILITER, exam.total_volume_ml, 3, exam.total_interval_ml),
             *_probability(exam.probability),
         ]
         return self._group("hemorrhage", codes.HEMORRHAGE, numbers, [_presence(exam.hemorrhage_present)])
 
-    def subtype(self, finding: SubtypeFinding) -> sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
+    def subtype(self, finding: SubtypeFinding) -> _Group:
         segment = sr.ReferencedSegment(
             sop_class_uid=self.segmentation.SOPClassUID,
             sop_instance_uid=self.segmentation.SOPInstanceUID,
@@ -122,7 +123,7 @@ class _Groups:
             segment=segment,
         )
 
-    def lesion(self, lesion: Lesion) -> sr.MeasurementsAndQualitativeEvaluations:
+    def lesion(self, lesion: Lesion) -> _Group:
         numbers = [
             _Number(codes.VOLUME, codes.MILLILITER, lesion.volume_ml, 3),
             _Number(codes.VOLUME, codes.MILLILITER, lesion.abc2_ml, 3, method=codes.ABC2),
@@ -150,13 +151,13 @@ class _Groups:
             _site(lesion.subtype, lesion.side),
         )
 
-    def shift(self, shift: MidlineShift) -> sr.MeasurementsAndQualitativeEvaluations:
+    def shift(self, shift: MidlineShift) -> _Group:
         found = shift.measurement
         number = _Number(codes.DISTANCE, codes.MILLIMETER, found.value, 2, found.interval, at_ras_mm=shift.at_ras_mm)
         toward = (codes.TOWARD, codes.SIDES.get(shift.toward or ""))
         return self._group("midline shift", codes.MIDLINE_SHIFT, [number], [toward])
 
-    def ventricles(self, found: Ventricles) -> sr.MeasurementsAndQualitativeEvaluations:
+    def ventricles(self, found: Ventricles) -> _Group:
         numbers = [
             _Number(codes.VOLUME, codes.MILLILITER, found.volume.value, 2, found.volume.interval),
             _Number(codes.LEFT_RIGHT_RATIO, codes.RATIO, found.left_right_ratio.value, 3),
@@ -164,7 +165,7 @@ class _Groups:
         ]
         return self._group("ventricles", codes.VENTRICLES, numbers, [])
 
-    def cavity(self, found: Measurement) -> sr.MeasurementsAndQualitativeEvaluations:
+    def cavity(self, found: Measurement) -> _Group:
         number = _Number(codes.VOLUME, codes.MILLILITER, found.value, 1, found.interval)
         return self._group("intracranial cavity", codes.CAVITY, [number], [])
 
@@ -173,14 +174,14 @@ class _Groups:
         name: str,
         finding: Code,
         numbers: Iterable[_Number],
-        evaluations: Evaluations,
+        evaluations: _Evaluations,
         site: sr.FindingSite | None = None,
         *,
         segment: sr.ReferencedSegment | None = None,
-    ) -> Any:
+    ) -> _Group:
         failed = [(n.name, codes.NOT_MEASURED) for n in numbers if n.value is None]
         said = [(question, answer) for question, answer in (*evaluations, *failed) if answer is not None]
-        described = {
+        described: dict[str, Any] = {
             "tracking_identifier": sr.TrackingIdentifier(self.origin.uid("group", name), name),
             "finding_type": coded(finding),
             "algorithm_id": self.algorithm,
@@ -226,6 +227,7 @@ def _probability(probability: float | None) -> list[_Number]:
 
 
 def _site(subtype: Subtype, side: str = "") -> sr.FindingSite | None:
-    region = coded_all([label_of(subtype).region])
-    laterality = coded_all([codes.SIDES.get(side)])
-    return sr.FindingSite(region[0], laterality=laterality[0] if laterality else None) if region else None
+    region, laterality = label_of(subtype).region, codes.SIDES.get(side)
+    if region is None:
+        return None
+    return sr.FindingSite(coded(region), laterality=coded(laterality) if laterality else None)
