@@ -13,6 +13,7 @@ from monai_ich import __version__
 from monai_ich.cli_calibrate import add_calibrate
 from monai_ich.cli_export import add_export
 from monai_ich.cli_manifest import add_manifest
+from monai_ich.cli_send import add_send
 from monai_ich.cli_study import add_study
 from monai_ich.core.errors import IchError, InputError, OutputError
 
@@ -125,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--workers", type=int, help="heads made side by side (default: one a core)")
 
     add_export(commands, _reading)
+    add_send(commands)
     add_manifest(commands)
     add_study(commands)
     add_calibrate(commands)
