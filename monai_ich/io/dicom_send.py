@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -79,7 +80,7 @@ def send_dicomweb(
         try:
             answer = client.store_instances([_read(path)])
         except requests.HTTPError as error:
-            status = error.response.status_code
+            status = error.response.status_code if error.response is not None else 500
             if status in (401, 403):
                 raise SendError("NOT_AUTHORIZED", f"The server refuses these credentials (HTTP {status}).") from None
             if status in (408, 429) or status >= 500:
@@ -91,7 +92,7 @@ def send_dicomweb(
         return Sent(path.name, f"failure reason {failed[0].get('FailureReason', 0):04X}" if failed else "")
 
     with quiet("dicomweb_client"), quiet("urllib3"):
-        return tuple(_tried(lambda path=path: store(path), tries) for path in paths)
+        return tuple(_tried(partial(store, path), tries) for path in paths)
 
 
 def send_dimse(
