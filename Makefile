@@ -12,6 +12,7 @@ OUT ?= runs/trained
 GPU_PYTHON ?= 3.12
 GPU_PLATFORMS = _2_34_x86_64 _2_28_x86_64 _2_27_x86_64 _2_17_x86_64 2014_x86_64 1_x86_64
 DEMO ?= demo
+INTEROP_DEBIAN = dcmtk dicom3tools pixelmed-apps orthanc orthanc-dicomweb
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-quick test-interop check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-import bench-study clean
@@ -36,12 +37,17 @@ test: $(READY)  ## all tests but those that need other programs
 test-quick: $(READY)  ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow and not interop and not gpu"
 
-test-interop: $(READY)  ## tests with real external programs: 3D Slicer's code (own environment, 1.2 GB)
+test-interop: $(READY)  ## tests with real external programs: 3D Slicer's code (own environment, 1.2 GB), DICOM validators, Orthanc
 	test -x .slicer-venv/bin/python || $(PYTHON) -m venv .slicer-venv
 	.slicer-venv/bin/python -c 'import slicer' 2>/dev/null || \
 		.slicer-venv/bin/pip install --quiet --disable-pip-version-check slicer-core vtk==9.6.2 || \
 		echo 'slicer-core could not be installed: its tests will be skipped'
-	$(BIN)/python -m pytest -m interop
+	test -x $(BIN)/segimage2itkimage || $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt dcmqi || \
+		echo 'dcmqi could not be installed: its tests will be skipped'
+	dpkg -s $(INTEROP_DEBIAN) >/dev/null 2>&1 || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(INTEROP_DEBIAN) >/dev/null; } || \
+		echo 'not installed (needs Debian and root), tests that need them will be skipped: $(INTEROP_DEBIAN)'
+	$(BIN)/python -m pytest -m interop -rs
 
 check: $(READY)  ## style, types, import layers
 	$(BIN)/ruff check monai_ich tests benchmarks

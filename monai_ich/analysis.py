@@ -21,6 +21,7 @@ from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Provenance, Warn, installed_versions
 from monai_ich.core.volume import LabelMap
+from monai_ich.dicom_results import DICOM_RESULTS, require_source
 from monai_ich.io.identity import identity_of
 from monai_ich.io.output import output_folder
 from monai_ich.io.read import Scan
@@ -47,6 +48,7 @@ class Pipeline:
         track: analysis and folder to an MLflow run; None for none.
         margin_mm: around the cavity, what the hemorrhage network looks at.
         keep_ids: write patient ID and UIDs of a DICOM study into the tables.
+        dicom: write DICOM results too; they carry the patient and refuse NIfTI input.
     """
 
     read: Callable[..., Scan]
@@ -60,6 +62,7 @@ class Pipeline:
     track: Callable[[Analysis, Path], None] | None = None
     margin_mm: float = 12.0
     keep_ids: bool = False
+    dicom: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __call__(
@@ -67,7 +70,7 @@ class Pipeline:
     ) -> Analysis:
         """Analyze one scan and write its results; nothing appears under `output_dir` unless all of it does."""
         folder = Path(output_dir)
-        with output_folder(folder, results=RESULTS, overwrite=overwrite) as scratch:
+        with output_folder(folder, results=(*RESULTS, *DICOM_RESULTS), overwrite=overwrite) as scratch:
             clock = Clock()
             with clock("read"):
                 scan = self.read(input)
@@ -86,7 +89,7 @@ class Pipeline:
     def run(self, scan: Scan, *, case_id: str, clock: Clock | None = None) -> Analysis:
         """From a scan in memory to an analysis in memory."""
         clock = clock or Clock()
-        ct = scan.volume
+        ct, source = scan.volume, require_source(scan.source) if self.dicom else None
         with clock("load"):
             anatomy_bundle, ich_bundle = self.load_anatomy(), self.load_ich()
         with clock("anatomy"):
@@ -117,7 +120,7 @@ class Pipeline:
         )
         warnings = (*scan.warnings, *exam.warnings, *([_NOT_CALIBRATED] if ich_bundle.calibration is None else []))
         identity = identity_of(scan) if self.keep_ids else None
-        return Analysis(case_id, ct, anatomy, cavity, labels, midline, exam, warnings, provenance, identity)
+        return Analysis(case_id, ct, anatomy, cavity, labels, midline, exam, warnings, provenance, identity, source)
 
 
 class Clock:

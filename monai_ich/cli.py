@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from monai_ich import __version__
 from monai_ich.cli_calibrate import add_calibrate
 from monai_ich.cli_evaluate import add_evaluate
+from monai_ich.cli_export import add_export
 from monai_ich.cli_manifest import add_manifest
 from monai_ich.cli_register import add_register
+from monai_ich.cli_send import add_send
 from monai_ich.cli_study import add_study
 from monai_ich.core.errors import IchError, InputError, OutputError
 
@@ -68,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
     sub.add_argument("--flips", action="store_true", help="average with the mirrored head: twice the time")
     sub.add_argument("--mlflow", metavar="URI", help="log the analysis to this MLflow store")
+    sub.add_argument("--dicom", action="store_true", help="also SEG, SR and picture for a PACS; they carry the patient")
     _identity(sub, "patient ID and UIDs in the tables of a DICOM study")
     _reading(sub)
 
@@ -125,6 +128,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--workers", type=int, help="heads made side by side (default: one a core)")
 
     add_evaluate(commands)
+    add_export(commands, _reading)
+    add_send(commands)
     add_manifest(commands)
     add_register(commands)
     add_study(commands)
@@ -148,11 +153,12 @@ def _usage(message: str) -> InputError:
 
 def _analyze(args: argparse.Namespace) -> int:
     from monai_ich.analysis import analyze
+    from monai_ich.dicom_results import DICOM_RESULTS
     from monai_ich.io.output import refuse_earlier
     from monai_ich.report.wording import summary_lines
     from monai_ich.results import RESULTS
 
-    refuse_earlier(args.output, RESULTS, overwrite=args.overwrite)
+    refuse_earlier(args.output, (*RESULTS, *DICOM_RESULTS), overwrite=args.overwrite)
     overrides = {
         "device": args.device,
         "tracking_uri": args.mlflow,
@@ -161,11 +167,13 @@ def _analyze(args: argparse.Namespace) -> int:
         "read#mode": "lenient" if args.lenient else "strict",
         "read#assume_hu": args.assume_hu,
         "pipeline#keep_ids": args.keep_ids,
+        "pipeline#dicom": args.dicom,
     }
     done = analyze(args.input, args.output, case_id=args.case_id, overwrite=args.overwrite, **overrides)
     for line in summary_lines(done.exam, done.warnings, done.provenance):
         print(line)
-    print(f"wrote {args.output}/report.html, measurements.json, ich.seg.nrrd and {len(RESULTS) - 3} more")
+    more = len(RESULTS) - 3 + (len(DICOM_RESULTS) if args.dicom else 0)
+    print(f"wrote {args.output}/report.html, measurements.json, ich.seg.nrrd and {more} more")
     return 0
 
 

@@ -13,6 +13,8 @@ from monai_ich.core.labels import Cavity
 from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Provenance, Warn
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
+from monai_ich.dicom_results import write_dicom_results
+from monai_ich.io.dicom_series import SourceSeries
 from monai_ich.io.identity import Identity
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.seg_nrrd import write_seg_nrrd
@@ -30,7 +32,10 @@ RESULTS = (
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Everything known about one scan; images share one grid. `identity` only where the user asked to keep it."""
+    """Everything known about one scan; images share one grid.
+
+    `identity` and `source` only where the user asked to keep the one, and for DICOM results that refer to the other.
+    """
 
     case_id: str
     ct: CTVolume
@@ -42,10 +47,11 @@ class Analysis:
     warnings: tuple[Warn, ...]
     provenance: Provenance
     identity: Identity | None = None
+    source: SourceSeries | None = None
 
 
 def write_results(analysis: Analysis, folder: Path) -> None:
-    """Write every file of `RESULTS` into `folder`."""
+    """Write every file of `RESULTS` into `folder`; with a `source` those of `DICOM_RESULTS` too."""
     a = analysis
     write_nifti(folder / "ct.nii.gz", a.ct)
     write_nifti(folder / "cavity.nii.gz", LabelMap(a.cavity.voxels.astype(np.uint8), a.cavity.geometry, Cavity))
@@ -63,6 +69,17 @@ def write_results(analysis: Analysis, folder: Path) -> None:
     render_montage(folder / "montage.png", a.ct, a.labels, anatomy=a.anatomy, midline=a.midline)
     write_report(folder / "report.html", a.exam, a.warnings, a.provenance, folder / "montage.png", a.case_id)
     (folder / "provenance.json").write_text(json.dumps(asdict(a.provenance), indent=2) + "\n")
+    if a.source is not None:
+        write_dicom_results(
+            folder,
+            a.source,
+            a.labels,
+            a.exam,
+            provenance=a.provenance,
+            warnings=a.warnings,
+            montage=folder / "montage.png",
+            anatomy=a.anatomy,
+        )
 
 
 def write_tables(

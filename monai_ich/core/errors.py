@@ -7,7 +7,8 @@ IchError
 ├── LabelError       a label value without a meaning
 ├── ManifestError    a manifest that breaks its schema
 ├── BundleError      a bundle that is missing or broken
-└── OutputError      the output folder cannot be written or holds earlier results
+├── OutputError      the output folder cannot be written or holds earlier results
+└── SendError        an archive that does not answer or does not accept
 """
 
 from __future__ import annotations
@@ -58,3 +59,7 @@ class BundleError(IchError):
 
 class OutputError(IchError):
     """The output folder cannot be written, or holds earlier results."""
+
+
+class SendError(IchError):
+    """An archive that does not answer, or does not accept."""

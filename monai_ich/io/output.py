@@ -39,13 +39,13 @@ def output_folder(folder: Path, *, results: tuple[str, ...], overwrite: bool) ->
     Args:
         folder: where results go; made if missing.
         results: names that count as earlier results.
-        overwrite: replace them.
+        overwrite: replace them; those that are not written anew are removed.
 
     Raises:
         OutputError: ``OUTPUT_EXISTS`` where earlier results are there, ``OUTPUT_NOT_WRITABLE``, ``DISK_FULL``.
     """
     refuse_earlier(folder, results, overwrite=overwrite)
-    made = _missing_parents(folder)
+    parents = _missing_parents(folder)
     scratch: Path | None = None
     try:
         with _coded(folder, errno.ENOENT):
@@ -53,12 +53,15 @@ def output_folder(folder: Path, *, results: tuple[str, ...], overwrite: bool) ->
             scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
         with _coded(folder):
             yield scratch
-            for path in sorted(scratch.iterdir()):
+            made = sorted(scratch.iterdir())
+            for path in made:
                 path.replace(folder / path.name)
+            for name in set(results) - {path.name for path in made}:  # an earlier run's would pass for this one's
+                (folder / name).unlink(missing_ok=True)
     finally:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
-        for parent in made:  # an empty folder that only we made goes too
+        for parent in parents:  # an empty folder that only we made goes too
             if parent.is_dir() and not any(parent.iterdir()):
                 parent.rmdir()
 

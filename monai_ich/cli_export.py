@@ -1,0 +1,97 @@
+"""The command ``monai-ich export``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from monai_ich.core.errors import GeometryError, InputError
+
+if TYPE_CHECKING:
+    from monai_ich.core.geometry import Geometry
+    from monai_ich.core.volume import LabelMap
+
+_TO = ("seg.nrrd", "dicom-seg", "dicom-sr", "dicom-sc")
+
+
+def add_export(commands: Any, reading: Callable[[argparse.ArgumentParser], None]) -> None:
+    """Add ``export`` to the command line; `reading` adds the options of how a CT is read."""
+    text = "a mask as .seg.nrrd for 3D Slicer, or as DICOM SEG, SR and picture for a PACS"
+    sub = commands.add_parser("export", help=text, description=text)
+    sub.add_argument("labels", type=Path, help="hemorrhage labels, .nii(.gz) or .seg.nrrd")
+    sub.add_argument("--ct", type=Path, required=True, help="the CT; DICOM where DICOM is to be written")
+    sub.add_argument("--anatomy", type=Path, help="anatomy labels, for sides and midline shift")
+    sub.add_argument("-o", "--output", type=Path, required=True, help="folder for the files")
+    sub.add_argument(
+        "--to",
+        metavar="FORMATS",
+        help=f"of {','.join(_TO)} (default: all for a DICOM CT, seg.nrrd for NIfTI); DICOM files carry the patient",
+    )
+    sub.add_argument("--labelmap", action="store_true", help="SEG as LABELMAP: smaller, few archives know it")
+    sub.add_argument("--overwrite", action="store_true", help="replace earlier files")
+    reading(sub)
+    sub.set_defaults(run=_export)
+
+
+def _export(args: argparse.Namespace) -> int:
+    from monai_ich.anatomy.midline import fit_midline
+    from monai_ich.core.labels import Anatomy, Subtype
+    from monai_ich.core.provenance import Provenance, installed_versions
+    from monai_ich.dicom_results import DICOM_RESULTS, require_source, write_dicom_results
+    from monai_ich.io.output import output_folder
+    from monai_ich.io.read import read_ct, read_labels
+    from monai_ich.io.seg_nrrd import write_seg_nrrd
+    from monai_ich.measure.summary import measure_exam
+    from monai_ich.report.montage import render_montage
+
+    wanted = _formats(args.to)
+    with output_folder(args.output, results=("ich.seg.nrrd", *DICOM_RESULTS), overwrite=args.overwrite) as scratch:
+        mode = "lenient" if args.lenient else "strict"
+        scan = read_ct(args.ct, series_uid=args.series, mode=mode, assume_hu=args.assume_hu)
+        ct, wanted = scan.volume, wanted or (_TO if scan.source is not None else _TO[:1])
+        labels = _on_grid(read_labels(args.labels, Subtype), ct.geometry)
+        anatomy = _on_grid(read_labels(args.anatomy, Anatomy), ct.geometry) if args.anatomy else None
+        if "seg.nrrd" in wanted:
+            write_seg_nrrd(scratch / "ich.seg.nrrd", labels)
+        if set(wanted) != {"seg.nrrd"}:
+            source = require_source(scan.source)
+            midline = fit_midline(anatomy) if anatomy else None
+            exam = measure_exam(labels, ct=ct, anatomy=anatomy, midline=midline)
+            montage = scratch / "montage.png"
+            render_montage(montage, ct, labels, anatomy=anatomy, midline=midline)
+            write_dicom_results(
+                scratch,
+                source,
+                labels,
+                exam,
+                provenance=Provenance(installed_versions(), status="A mask that was given, no network was run."),
+                warnings=(*scan.warnings, *exam.warnings),
+                montage=montage,
+                anatomy=anatomy,
+                formats=wanted,
+                encoding="LABELMAP" if args.labelmap else "BINARY",
+            )
+            montage.unlink()
+        names = sorted(path.name for path in scratch.iterdir())
+    print(f"wrote {args.output}: {', '.join(names)}")
+    return 0
+
+
+def _formats(words: str | None) -> tuple[str, ...]:
+    found = tuple(word.strip() for word in words.split(",")) if words else ()
+    unknown = [word for word in found if word not in _TO]
+    if unknown:
+        raise InputError("USAGE", f"--to knows {', '.join(_TO)}, found {unknown[0]!r}.", exit_code=2)
+    return found
+
+
+def _on_grid(labels: LabelMap, grid: Geometry) -> LabelMap:
+    """The labels on the CT's grid; refused where they lie outside of it."""
+    from monai_ich.core.relabel import resample_labels
+
+    there = resample_labels(labels, grid)
+    if there.mask().volume_ml < 0.5 * labels.mask().volume_ml:
+        raise GeometryError("GRID_MISMATCH", "The labels lie outside of the CT: are they of this scan?")
+    return there

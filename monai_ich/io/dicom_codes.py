@@ -1,0 +1,78 @@
+"""Every code that a DICOM object of ours holds, in one table, so that a terminologist can change it.
+
+What has no public code that we trust is in our private scheme ``99ICHSEG``. Segments have their codes in `core.labels`.
+
+References:
+    DICOM PS3.16 (TID 1500, 1411, 1501, 320; CID 42, 218, 244, 7181).
+"""
+
+from __future__ import annotations
+
+from monai_ich.core.labels import Code, Subtype
+
+PRIVATE_SCHEME = "99ICHSEG"
+PRIVATE_SCHEME_NAME = "MONAI-ICH private codes"
+
+
+def _private(value: str, meaning: str) -> Code:
+    return Code(value, PRIVATE_SCHEME, meaning)
+
+
+# the document
+PROCEDURE = Code("25045-6", "LN", "CT unspecified body region")
+OBSERVER = Code("121007", "DCM", "Device")
+ALGORITHM_FAMILY = Code("123110", "DCM", "Artificial Intelligence")
+
+# findings
+HEMORRHAGE = Code("1386000", "SCT", "Intracranial hemorrhage")
+SUBTYPES = {
+    Subtype.EDH: _private("EDH", "Intracranial epidural hematoma"),
+    Subtype.IPH: Code("274100004", "SCT", "Intraparenchymal hemorrhage of brain"),
+    Subtype.IVH: _private("IVH", "Intraventricular hemorrhage"),
+    Subtype.SAH: Code("21454007", "SCT", "Subarachnoid hemorrhage"),
+    Subtype.SDH: Code("35486000", "SCT", "Subdural hemorrhage"),
+}
+MIDLINE_SHIFT = _private("MLS", "Midline shift")
+VENTRICLES = Code("35764002", "SCT", "Brain ventricle")
+CAVITY = Code("1101003", "SCT", "Cranial cavity")
+
+# what is said of them
+PRESENCE = Code("121052", "DCM", "Presence of property")
+PRESENT = Code("52101004", "SCT", "Present")
+ABSENT = Code("272519000", "SCT", "Absent")
+NOT_MEASURED = Code("114006", "DCM", "Measurement failure")
+KIND = _private("KIND", "Kind of hemorrhage")
+KIND_UNCERTAIN = _private("KIND-UNCERTAIN", "Uncertain, often confused with other kinds")
+COMPARTMENT = _private("COMPARTMENT", "Compartment")
+COMPARTMENTS = {
+    "supratentorial": _private("SUPRATENTORIAL", "Supratentorial"),
+    "infratentorial": _private("INFRATENTORIAL", "Infratentorial"),
+}
+TOWARD = _private("MLS-TOWARD", "Midline shifted toward")
+SIDES = {
+    "left": Code("7771000", "SCT", "Left"),
+    "right": Code("24028007", "SCT", "Right"),
+    "both": Code("51440002", "SCT", "Bilateral"),
+}
+
+# what is measured
+VOLUME = Code("118565006", "SCT", "Volume")
+ABC2 = _private("ABC2", "ABC/2 bedside estimate")
+DISTANCE = Code("121206", "DCM", "Distance")
+THICKNESS = _private("THICKNESS", "Largest thickness perpendicular to the skull")
+SKULL_DISTANCE = _private("SKULL-DISTANCE", "Shortest distance from the inner skull surface")
+ATTENUATION = Code("112031", "DCM", "Attenuation Coefficient")
+SPHERICITY = Code("QCFX", "IBSI", "Sphericity")
+PROBABILITY = Code("122157", "DCM", "Probability")
+EVANS_INDEX = _private("EVANS", "Evans' index")
+LEFT_RIGHT_RATIO = _private("LEFT-RIGHT", "Ratio of left to right volume")
+MEAN = Code("373098007", "SCT", "Mean")
+STANDARD_DEVIATION = Code("386136009", "SCT", "Standard Deviation")
+MAXIMUM = Code("56851009", "SCT", "Maximum")
+
+# units
+MILLILITER = Code("ml", "UCUM", "milliliter")
+MILLIMETER = Code("mm", "UCUM", "millimeter")
+HOUNSFIELD = Code("[hnsf'U]", "UCUM", "Hounsfield unit")
+ONE = Code("1", "UCUM", "no units")
+RATIO = Code("{ratio}", "UCUM", "ratio")

@@ -1,0 +1,169 @@
+"""Push DICOM files into an archive, by DICOMweb (STOW-RS) or by C-STORE; one answer for each file.
+
+A network that fails is tried again, after 1, 2, 4 ... seconds; what the archive refuses is not. Nothing that is said
+holds credentials or what is in the files.
+
+References:
+    DICOM PS3.18 10.5 (Store), PS3.4 B (Storage), PS3.15 B (TLS).
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import pydicom
+from pydicom.dataset import Dataset
+
+from monai_ich.core.errors import SendError
+from monai_ich.io.quiet import quiet
+
+_TIMEOUT_S = 60.0
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """How to log in to a DICOMweb server: user and password, or a bearer token; never shown."""
+
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of one file: `reason` is empty where the archive took it."""
+
+    name: str
+    reason: str = ""
+
+
+class _TryAgain(Exception):
+    """A fault of the network or a server that is busy; the message is safe to show."""
+
+
+def send_dicomweb(
+    paths: Sequence[Path], url: str, *, credentials: Credentials, ca: Path | None = None, tries: int = 4
+) -> tuple[Sent, ...]:
+    """Store files with STOW-RS.
+
+    Args:
+        paths: DICOM files.
+        url: of the service, for example ``https://pacs.example/dicom-web``.
+        credentials: from the environment of the command.
+        ca: certificates to trust, PEM; None for the system's.
+        tries: how often each file is tried.
+
+    Raises:
+        SendError: ``NO_CONNECTION``, ``NOT_AUTHORIZED``, ``SERVER_ERROR``.
+    """
+    import requests
+    from dicomweb_client.api import DICOMwebClient
+
+    session = requests.Session()
+    session.trust_env = False  # no .netrc, no proxy that nobody asked for
+    session.verify = str(ca) if ca is not None else True
+    if credentials.token:
+        session.headers["Authorization"] = f"Bearer {credentials.token}"
+    elif credentials.user:
+        session.auth = (credentials.user, credentials.password)
+    client = DICOMwebClient(url, session=session)
+    client.set_http_retry_params(retry=False)
+
+    def store(path: Path) -> Sent:
+        try:
+            answer = client.store_instances([_read(path)])
+        except requests.HTTPError as error:
+            status = error.response.status_code if error.response is not None else 500
+            if status in (401, 403):
+                raise SendError("NOT_AUTHORIZED", f"The server refuses these credentials (HTTP {status}).") from None
+            if status in (408, 429) or status >= 500:
+                raise _TryAgain(f"the server answers HTTP {status}") from None
+            return Sent(path.name, f"HTTP {status}")
+        except requests.RequestException as error:
+            raise _TryAgain(type(error).__name__) from None
+        failed = answer.get("FailedSOPSequence") or ()
+        return Sent(path.name, f"failure reason {failed[0].get('FailureReason', 0):04X}" if failed else "")
+
+    with quiet("dicomweb_client"), quiet("urllib3"):
+        return tuple(_tried(partial(store, path), tries) for path in paths)
+
+
+def send_dimse(
+    paths: Sequence[Path],
+    host: str,
+    port: int,
+    *,
+    called: str = "ANY-SCP",
+    calling: str = "MONAI-ICH",
+    tls: ssl.SSLContext | None = None,
+    tries: int = 4,
+) -> tuple[Sent, ...]:
+    """Store files with C-STORE, all in one association.
+
+    Args:
+        paths: DICOM files.
+        host, port: of the archive.
+        called, calling: application entity titles, its and ours.
+        tls: for an encrypted connection; None for a plain one.
+        tries: how often the connection is tried.
+
+    Raises:
+        SendError: ``NO_CONNECTION``.
+    """
+    from pynetdicom import AE
+
+    with quiet("pynetdicom"):
+        files = [(path.name, _read(path)) for path in paths]
+        entity = AE(ae_title=calling)
+        entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = _TIMEOUT_S
+        for _, d in files:
+            entity.add_requested_context(d.SOPClassUID, d.file_meta.TransferSyntaxUID)
+
+        def connect() -> tuple[Sent, ...]:
+            secured = (tls, host) if tls is not None else None
+            link = entity.associate(host, port, ae_title=called, tls_args=secured)
+            if not link.is_established:
+                raise _TryAgain("the archive rejects the association" if link.is_rejected else "no answer")
+            try:
+                return tuple(Sent(name, _c_store(link.send_c_store, d)) for name, d in files)
+            finally:
+                link.release()
+
+        return _tried(connect, tries)
+
+
+def _c_store(send: Callable[[Dataset], Dataset], d: Dataset) -> str:
+    """Why the archive does not take it; empty where it does."""
+    try:
+        status = send(d)
+    except (ValueError, RuntimeError):
+        return "the archive does not take this kind of object"
+    if "Status" not in status:
+        return "no answer"
+    return "" if status.Status == 0 or 0xB000 <= status.Status <= 0xBFFF else f"status {status.Status:04X}"
+
+
+def _read(path: Path) -> Dataset:
+    with quiet("pydicom"):
+        return pydicom.dcmread(path)
+
+
+def _tried(do: Callable[[], _Answer], tries: int) -> _Answer:
+    for left in range(tries - 1, -1, -1):
+        try:
+            return do()
+        except _TryAgain as fault:
+            if not left:
+                code = "SERVER_ERROR" if "HTTP" in str(fault) else "NO_CONNECTION"
+                raise SendError(
+                    code, f"Nothing was accepted in {tries} tries: {fault}; is the address right?"
+                ) from None
+            time.sleep(2.0 ** (tries - 1 - left))
+    raise ValueError("tries must be at least 1")
