@@ -19,6 +19,7 @@ from monai_ich.io.seg_nrrd import write_seg_nrrd
 from monai_ich.io.table import write_lesions_csv, write_measurements_csv, write_measurements_json, write_slices_csv
 from monai_ich.report.html import write_report
 from monai_ich.report.montage import render_montage
+from monai_ich.report.view import turn
 
 TABLES = ("measurements.json", "measurements.csv", "lesions.csv", "slices.csv")
 RESULTS = (
@@ -61,7 +62,16 @@ def write_results(analysis: Analysis, folder: Path) -> None:
         identity=a.identity,
     )
     render_montage(folder / "montage.png", a.ct, a.labels, anatomy=a.anatomy, midline=a.midline)
-    write_report(folder / "report.html", a.exam, a.warnings, a.provenance, folder / "montage.png", a.case_id)
+    write_report(
+        folder / "report.html",
+        a.exam,
+        turn(a.ct, a.labels, a.anatomy),
+        case_id=a.case_id,
+        midline=a.midline,
+        warnings=a.warnings,
+        provenance=a.provenance,
+        montage_png=folder / "montage.png",
+    )
     (folder / "provenance.json").write_text(json.dumps(asdict(a.provenance), indent=2) + "\n")
 
 

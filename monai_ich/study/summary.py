@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from monai_ich.core.labels import Subtype, label_of
-from monai_ich.report.html import as_page, as_table
+from monai_ich.report.page import as_page, as_table
 from monai_ich.report.wording import RESEARCH_USE
 from monai_ich.study.worker import Outcome
 
