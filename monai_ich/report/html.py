@@ -35,15 +35,16 @@ def write_report(
     montage_png: Path,
 ) -> None:
     """Write ``report.html``; works offline, holds no patient data but the scan itself and what `case_id` says."""
+    head = view.cropped()
     parts = [
         f"<p class=status role=note>{escape(provenance.status)} {RESEARCH_USE}</p>",
         f"<p class=headline>{escape(headline(exam))}</p>",
         warning_list(tuple(warnings)),
         "<h2>Slices that matter</h2>",
         f"<p>{RULE}</p>",
-        key_slice_figures(view, exam, midline),
+        key_slice_figures(head, exam, midline),
         f"<p><small>{_LEGEND}</small></p>",
-        viewer_section(view, exam),
+        viewer_section(head, exam),
         "<h2>Measurements</h2>",
         measurement_table(exam),
         "<h2>Lesions</h2>",

@@ -75,13 +75,9 @@ def _picture(view: View, k: int, title: str, lines: str) -> str:
     """An SVG in millimeters, so that pixels that are not square are shown right."""
     from PIL import Image
 
-    columns, rows = view.head_box()
     stream = io.BytesIO()
-    Image.fromarray(_colored(view, k)[rows, columns]).save(stream, "PNG")
-    width, height = (
-        round((side.stop - side.start) * mm, 2)
-        for side, mm in zip((columns, rows), view.geometry.spacing_mm, strict=False)
-    )
+    Image.fromarray(_colored(view, k)).save(stream, "PNG")
+    width, height = (round(n * mm, 2) for n, mm in zip(view.geometry.shape[:2], view.geometry.spacing_mm, strict=False))
     letter = 'font-size="9" fill="#ccc" font-family="sans-serif"'
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
@@ -107,12 +103,10 @@ def _colored(view: View, k: int) -> NDArray[np.uint8]:
 
 def _midlines(view: View, midline: Midline, k: int) -> str:
     """The ideal midline (dashed) and the displaced points that lie on the slice."""
-    columns, rows = view.head_box()
     spacing = np.array(view.geometry.spacing_mm[:2])
-    corner = np.array([columns.start, rows.start]) - 0.5
 
     def place(points: NDArray[np.float64]) -> list[list[float]]:
-        return [[round(float(v), 2) for v in point] for point in (points[:, :2] - corner) * spacing]
+        return [[round(float(v), 2) for v in point] for point in (points[:, :2] + 0.5) * spacing]
 
     (x1, y1), (x2, y2) = place(ideal_line(view, midline, k))
     displaced = view.geometry.to_voxel(midline.displaced_mm)

@@ -74,16 +74,16 @@ def _captions(view: View, exam: ExamMeasurements) -> list[str]:
     shifted = view.slice_of(exam.midline_shift)
     captions = []
     for k, number in enumerate(view.numbers.tolist()):
-        words = [f"{s.name} {area[k]:.1f} cm²" for s, area in areas.items() if area[k]]
+        words = [f"{s.name} {area[k]:.1f} cm²" for s, area in areas.items() if area[k] >= 0.05]
         words += [f"largest midline shift, {shift_words(exam.midline_shift)}"] if k == shifted else []
-        captions.append(f"Slice {number}: {', '.join(words) or 'no hemorrhage'}")
+        captions.append(f"Slice {number}: {', '.join(words) or 'no mask'}")
     return captions
 
 
 def _about(view: View) -> str:
     low, high = _EXACT_HU
     words = "The slider or the arrow keys change the slice; so does the wheel after a click into the picture. "
-    words += f"For looking: HU are exact from {low} to {high}, in steps of {_COARSE_HU} beyond."
+    words += f"For looking, cropped to the head: HU are exact from {low} to {high}, in steps of {_COARSE_HU} beyond."
     if not view.geometry.is_orthogonal:
         words += " The tilted scan is shown straightened: its own slices, each moved by whole pixels."
     return words + " Shown with NiiVue."

@@ -65,7 +65,7 @@ def lesion_table(exam: ExamMeasurements) -> str:
     if not exam.lesions:
         return "<p>None.</p>"
     header = ("No.", "Subtype", "Volume", "ABC/2", "Side", "Compartment", "Slices", "Thickness", "Mean density")
-    table = as_table(header, map(_lesion_row, exam.lesions[:_MOST_LESIONS]), numbers=(2, 3, 8))
+    table = as_table(header, map(_lesion_row, exam.lesions[:_MOST_LESIONS]), numbers=(2, 3, 6, 8))
     rest = exam.lesions[_MOST_LESIONS:]
     if not rest:
         return table

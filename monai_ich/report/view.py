@@ -44,7 +44,7 @@ class View:
     def head_box(self) -> tuple[slice, slice]:
         """Columns and rows that hold the skull around the cavity; where there is no cavity, all that is not air."""
         head = (self.hu > -300).mean(axis=2) > 0.05 if self.anatomy is None else self.anatomy.any(axis=2)
-        shown: NDArray[np.bool_] = np.asarray(head)
+        shown: NDArray[np.bool_] = np.asarray(head | self.blood.any(axis=2))
         margin_mm = 4.0 if self.anatomy is None else _AROUND_CAVITY_MM
         ends = []
         for axis in (0, 1):
@@ -52,6 +52,12 @@ class View:
             margin = round(margin_mm / self.geometry.spacing_mm[axis])
             ends.append(slice(max(0, hit[0] - margin), min(size, hit[-1] + margin + 1)) if hit.size else slice(0, size))
         return ends[0], ends[1]
+
+    def cropped(self) -> View:
+        """What lies in `head_box`."""
+        box = (*self.head_box(), slice(None))
+        anatomy = None if self.anatomy is None else self.anatomy[box]
+        return View(self.hu[box], self.blood[box], anatomy, self.geometry.crop(box), self.numbers)
 
 
 def turn(ct: CTVolume, labels: LabelMap, anatomy: LabelMap | None) -> View:

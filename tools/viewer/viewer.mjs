@@ -22,20 +22,23 @@ window.openViewer = async (root, images, about) => {
     logLevel: "silent",
     multiplanarShowRender: SHOW_RENDER.NEVER,
     scrollRequiresFocus: true,
+    sliceType: SLICE_TYPE.AXIAL,
     viewModeHotKey: "",
     clipPlaneHotKey: "",
     cycleClipPlaneHotKey: "",
   });
   await view.attachToCanvas(canvas);
-  const add = async (name, colors) => {
-    const image = await NVImage.loadFromUrl({ url: `${name}.nii`, name: `${name}.nii`, buffer: images[name] });
-    if (colors) image.setColormapLabel(colors);
-    view.addVolume(image);
-    return image;
+  const load = (name) => NVImage.loadFromUrl({ url: `${name}.nii`, name: `${name}.nii`, buffer: images[name] });
+  const ct = await load("ct");
+  const blood = await load("blood");
+  blood.setColormapLabel(about.blood);
+  let anatomy = null;
+  const show = () => {
+    [ct.cal_min, ct.cal_max] = WINDOWS[control("window").value];
+    blood.opacity = control("masks").value / 100;
+    view.volumes = control("anatomy")?.checked ? [ct, blood, anatomy] : [ct, blood];
+    view.setVolume(ct, 0);
   };
-  const ct = await add("ct");
-  const blood = await add("blood", about.blood);
-  const anatomy = images.anatomy && (await add("anatomy", about.anatomy));
 
   const count = about.captions.length;
   const tell = () => {
@@ -49,14 +52,11 @@ window.openViewer = async (root, images, about) => {
     view.drawScene();
     tell();
   };
-  const setWindow = () => {
-    [ct.cal_min, ct.cal_max] = WINDOWS[control("window").value];
-    view.updateGLVolume();
-  };
-  const setMasks = () => {
-    blood.opacity = control("masks").value / 100;
-    if (anatomy) anatomy.opacity = control("anatomy").checked ? 0.35 : 0;
-    view.updateGLVolume();
+  const setAnatomy = async () => {
+    anatomy ??= await load("anatomy");
+    anatomy.setColormapLabel(about.anatomy);
+    anatomy.opacity = 0.35;
+    show();
   };
   const setPlanes = () => {
     const all = control("planes").value === "all";
@@ -69,9 +69,9 @@ window.openViewer = async (root, images, about) => {
   };
   slice.max = count - 1;
   slice.addEventListener("input", () => go(slice.value));
-  control("window").addEventListener("change", setWindow);
-  control("masks").addEventListener("input", setMasks);
-  control("anatomy")?.addEventListener("change", setMasks);
+  control("window").addEventListener("change", show);
+  control("masks").addEventListener("change", show);
+  control("anatomy")?.addEventListener("change", setAnatomy);
   control("planes").addEventListener("change", setPlanes);
   canvas.addEventListener("keydown", (event) => {
     const steps = { ArrowUp: 1, ArrowRight: 1, PageUp: 5, ArrowDown: -1, ArrowLeft: -1, PageDown: -5 };
@@ -87,8 +87,6 @@ window.openViewer = async (root, images, about) => {
       slice.focus();
     });
   });
-  setWindow();
-  setMasks();
-  setPlanes();
+  show();
   go(about.first);
 };
