@@ -14,7 +14,7 @@ p { max-width: 46rem; margin: .5rem 0; }
 .status { border-left: .3rem solid var(--note); padding: .4rem .8rem; background: #b26a0018; }
 .headline { font-size: 1.2rem; font-weight: 600; margin: 1rem 0; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; }
+table { border-collapse: collapse; width: 100%; min-width: 40rem; }
 th, td { padding: .3rem 1rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tbody th { font-weight: normal; } td small { opacity: .8; }
@@ -30,7 +30,7 @@ details { margin: .5rem 0; } pre { white-space: pre-wrap; font-size: .75rem; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
   .screen, button { display: none !important; }
-  .scroll { overflow: visible; } h2 { break-after: avoid; } figure, tr { break-inside: avoid; }
+  .scroll { overflow: visible; } table { min-width: 0; } h2 { break-after: avoid; } figure, tr { break-inside: avoid; }
   .pictures { grid-template-columns: repeat(3, 1fr); }
 }
 """
