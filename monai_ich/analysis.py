@@ -24,7 +24,7 @@ from monai_ich.core.volume import LabelMap
 from monai_ich.io.identity import identity_of
 from monai_ich.io.output import output_folder
 from monai_ich.io.read import Scan
-from monai_ich.results import RESULTS, Analysis
+from monai_ich.results import RESULTS, SCENE, Analysis
 
 _NOT_CALIBRATED = Warn(
     "NOT_CALIBRATED",
@@ -67,7 +67,7 @@ class Pipeline:
     ) -> Analysis:
         """Analyze one scan and write its results; nothing appears under `output_dir` unless all of it does."""
         folder = Path(output_dir)
-        with output_folder(folder, results=RESULTS, overwrite=overwrite) as scratch:
+        with output_folder(folder, results=(*RESULTS, SCENE), overwrite=overwrite) as scratch:
             clock = Clock()
             with clock("read"):
                 scan = self.read(input)

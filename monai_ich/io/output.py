@@ -53,8 +53,11 @@ def output_folder(folder: Path, *, results: tuple[str, ...], overwrite: bool) ->
             scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
         with _coded(folder):
             yield scratch
+            written = {path.name for path in scratch.iterdir()}
             for path in sorted(scratch.iterdir()):
                 path.replace(folder / path.name)
+            for name in set(results) - written:  # an earlier result that was not made anew is of another run
+                (folder / name).unlink(missing_ok=True)
     finally:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)

@@ -16,7 +16,10 @@ from monai_ich.core.exam import MidlineShift
 from monai_ich.core.geometry import FloatArray
 from monai_ich.core.midline import Midline
 
-_SCHEMA = "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
+_SCHEMA = (
+    "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
+    "markups-schema-v1.0.3.json#"
+)
 _IDEAL, _SHIFTED = (1.0, 0.84, 0.29), (1.0, 0.32, 0.32)
 
 
@@ -43,9 +46,7 @@ def midline_markups(midline: Midline, shift: MidlineShift) -> list[dict[str, Any
 
 def write_markups(path: Path, markups: list[dict[str, Any]]) -> None:
     """Write a ``.mrk.json``; with no markups it is a file that says so: a list of none."""
-    path.write_text(
-        json.dumps({"@schema": f"{_SCHEMA}markups-schema-v1.0.3.json#", "markups": markups}, indent=1) + "\n"
-    )
+    path.write_text(json.dumps({"@schema": _SCHEMA, "markups": markups}, indent=1) + "\n")
 
 
 def _markup(kind: str, name: str, points: FloatArray, color: tuple[float, float, float]) -> dict[str, Any]:
