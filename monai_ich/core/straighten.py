@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.relabel import resample_labels
@@ -12,7 +14,10 @@ from monai_ich.core.resample import resample_ct
 from monai_ich.core.volume import AIR_HU, CTVolume, LabelMap
 
 
-def straighten(image: CTVolume | LabelMap) -> CTVolume | LabelMap:
+Image = TypeVar("Image", CTVolume, LabelMap)
+
+
+def straighten(image: Image) -> Image:
     """The image on the orthogonal copy of its grid (`Geometry.orthogonal`); itself where its grid is orthogonal.
 
     Each slice moves by whole pixels: no value is interpolated, no voxel of a label lost, and slices keep their number.
@@ -25,14 +30,18 @@ def straighten(image: CTVolume | LabelMap) -> CTVolume | LabelMap:
         return image
     if not _shear_is_from_slice_to_slice(source):
         return resample_ct(image, grid) if isinstance(image, CTVolume) else resample_labels(image, grid)
-    values = image.hu if isinstance(image, CTVolume) else image.voxels
-    empty = AIR_HU if isinstance(image, CTVolume) else 0
-    out = np.full(grid.shape, empty, values.dtype, order="F")
+    if isinstance(image, CTVolume):
+        return replace(image, hu=_moved(image.hu, source, grid, AIR_HU), geometry=grid)
+    return replace(image, voxels=_moved(image.voxels, source, grid, 0), geometry=grid)
+
+
+def _moved(values: NDArray[Any], source: Geometry, grid: Geometry, outside: float) -> NDArray[Any]:
+    out = np.full(grid.shape, outside, values.dtype, order="F")
     rows, columns, count = source.shape
     starts = grid.to_voxel(source.to_world([(0, 0, k) for k in range(count)]))
     for k, (i, j) in enumerate(np.rint(starts[:, :2]).astype(int).tolist()):
         out[i : i + rows, j : j + columns, k] = values[:, :, k]
-    return replace(image, geometry=grid, **{"hu" if isinstance(image, CTVolume) else "voxels": out})
+    return out
 
 
 def _shear_is_from_slice_to_slice(geometry: Geometry) -> bool:

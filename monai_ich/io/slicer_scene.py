@@ -76,7 +76,7 @@ def _add(root: ElementTree.Element, tag: str, kind: str, number: int | str, **at
     """One node; returns its ID."""
     node_id = f"vtkMRML{kind}Node{number}"
     told = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in attributes.items()}
-    ElementTree.SubElement(root, tag, id=node_id, **told)
+    ElementTree.SubElement(root, tag, {"id": node_id, **told})
     return node_id
 
 

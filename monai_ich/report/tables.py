@@ -9,7 +9,7 @@ from monai_ich.core.exam import ExamMeasurements, Lesion
 from monai_ich.core.labels import EXTRA_AXIAL, label_of
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Provenance, Warn
-from monai_ich.report.page import as_table
+from monai_ich.report.page import as_table, swatch
 from monai_ich.report.wording import finding_words, interval_words, probability_words, thickness_words
 
 _MOST_LESIONS = 12
@@ -28,9 +28,10 @@ def measurement_table(exam: ExamMeasurements) -> str:
     rows = []
     for finding in exam.subtypes:
         label = label_of(finding.subtype)
-        swatch = f'<span class=swatch style="background:rgb{label.color}"></span>'
         words = [finding_words(finding), *probability_words(finding.probability)]
-        rows.append(_row(f"{swatch}{label.name} ({finding.subtype.name})", finding.volume, words, digits=2))
+        rows.append(
+            _row(f"{swatch(finding.subtype)}{label.name} ({finding.subtype.name})", finding.volume, words, digits=2)
+        )
     whole = interval_words(exam.total_interval_ml, "mL") + probability_words(exam.probability)
     total = f"<b>{exam.total_volume_ml:.2f} mL</b>"
     rows.append(("<b>All hemorrhage</b>", total, ", ".join(whole), "<small>sum of the subtypes</small>"))

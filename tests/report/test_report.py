@@ -17,6 +17,7 @@ from monai_ich.measure.summary import measure_exam
 from monai_ich.report.html import write_report
 from monai_ich.report.key_slices import pick_key_slices
 from monai_ich.report.montage import render_montage
+from monai_ich.report.tables import measurement_table
 from monai_ich.report.view import turn
 from monai_ich.results import write_tables
 from tests.heads import anatomy
@@ -84,7 +85,13 @@ def test_report_is_one_file_with_status_first(tmp_path: Path) -> None:
     assert "case &amp; one" in page and "a &lt;b&gt;" in page
     assert not re.search(r"""(src|href)=["']?https?:""", page) and len(page) < 5_000_000
     assert "voxel count times |det(affine)|" in page and "largest area of IPH, " in page
-    assert "not measurable: " in page  # Evans' index of a head without frontal horns
+
+
+def test_the_table_says_why_something_is_not_measurable() -> None:
+    _, labels, _ = _exam()
+    table = measurement_table(measure_exam(labels))
+    row = next(line for line in table.splitlines() if "Midline shift" in line)
+    assert "not measurable: no anatomy labels were given" in row and "falx insertions" in row
 
 
 def test_the_report_holds_the_scan_straightened_for_the_viewer(tmp_path: Path) -> None:
