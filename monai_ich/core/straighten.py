@@ -13,7 +13,6 @@ from monai_ich.core.relabel import resample_labels
 from monai_ich.core.resample import resample_ct
 from monai_ich.core.volume import AIR_HU, CTVolume, LabelMap
 
-
 Image = TypeVar("Image", CTVolume, LabelMap)
 
 
@@ -24,18 +23,18 @@ def straighten(image: Image) -> Image:
     So what is seen lies at most half a pixel off; `resample_ct` and `resample_labels` are exact in place instead, take
     ten times as long, and step in where the shear is within the slices.
     """
-    source = image.geometry
-    grid = source.orthogonal()
-    if source.is_orthogonal:
+    if image.geometry.is_orthogonal:
         return image
+    grid = image.geometry.orthogonal()
+    name = "hu" if isinstance(image, CTVolume) else "voxels"
+    return replace(image, geometry=grid, **{name: _onto(image, grid)})
+
+
+def _onto(image: CTVolume | LabelMap, grid: Geometry) -> NDArray[Any]:
+    source = image.geometry
     if not _shear_is_from_slice_to_slice(source):
-        return resample_ct(image, grid) if isinstance(image, CTVolume) else resample_labels(image, grid)
-    if isinstance(image, CTVolume):
-        return replace(image, hu=_moved(image.hu, source, grid, AIR_HU), geometry=grid)
-    return replace(image, voxels=_moved(image.voxels, source, grid, 0), geometry=grid)
-
-
-def _moved(values: NDArray[Any], source: Geometry, grid: Geometry, outside: float) -> NDArray[Any]:
+        return resample_ct(image, grid).hu if isinstance(image, CTVolume) else resample_labels(image, grid).voxels
+    values, outside = (image.hu, AIR_HU) if isinstance(image, CTVolume) else (image.voxels, 0)
     out = np.full(grid.shape, outside, values.dtype, order="F")
     rows, columns, count = source.shape
     starts = grid.to_voxel(source.to_world([(0, 0, k) for k in range(count)]))

@@ -34,7 +34,8 @@ details { margin: .5rem 0; } pre { white-space: pre-wrap; font-size: .75rem; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
   .screen, button { display: none !important; }
-  .scroll { overflow: visible; } table.wide { min-width: 0; } h2 { break-after: avoid; } figure, tr { break-inside: avoid; }
+  .scroll { overflow: visible; } table.wide { min-width: 0; }
+  h2 { break-after: avoid; } figure, tr { break-inside: avoid; }
   .pictures { grid-template-columns: repeat(3, 1fr); }
 }
 """

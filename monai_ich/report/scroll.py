@@ -32,13 +32,12 @@ _ANATOMY = "<label><input type=checkbox name=anatomy> Hemispheres, ventricles, p
 def viewer_section(view: View, exam: ExamMeasurements) -> str:
     """HTML of the viewer with all that it needs."""
     folder = files("monai_ich.report") / "viewer"
-    images: dict[str, CTVolume | LabelMap] = {
-        "ct": CTVolume(for_display(view.hu), view.geometry),
-        "blood": LabelMap(view.blood, view.geometry, Subtype),
+    packed = {
+        "ct": pack_nifti(straighten(CTVolume(for_display(view.hu), view.geometry))),
+        "blood": pack_nifti(straighten(LabelMap(view.blood, view.geometry, Subtype))),
     }
     if view.anatomy is not None:
-        images["anatomy"] = LabelMap(view.anatomy, view.geometry, Anatomy)
-    packed = {name: pack_nifti(straighten(image)) for name, image in images.items()}
+        packed["anatomy"] = pack_nifti(straighten(LabelMap(view.anatomy, view.geometry, Anatomy)))
     packed["code"] = igzip.compress((folder / "viewer.min.js").read_bytes())
     keys = pick_key_slices(view, exam)
     about = {
