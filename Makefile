@@ -15,7 +15,7 @@ DEMO ?= demo
 INTEROP_DEBIAN = dcmtk dicom3tools pixelmed-apps orthanc orthanc-dicomweb
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-interop check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-import bench-study clean
+.PHONY: help install demo test test-quick test-interop check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-import bench-study viewer clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -37,13 +37,15 @@ test: $(READY)  ## all tests but those that need other programs
 test-quick: $(READY)  ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow and not interop and not gpu"
 
-test-interop: $(READY)  ## tests with real external programs: 3D Slicer's code (own environment, 1.2 GB), DICOM validators, Orthanc
+test-interop: $(READY)  ## tests with real external programs: Chromium, 3D Slicer's code (own environment, 1.2 GB), DICOM validators, Orthanc
 	test -x .slicer-venv/bin/python || $(PYTHON) -m venv .slicer-venv
 	.slicer-venv/bin/python -c 'import slicer' 2>/dev/null || \
 		.slicer-venv/bin/pip install --quiet --disable-pip-version-check slicer-core vtk==9.6.2 || \
 		echo 'slicer-core could not be installed: its tests will be skipped'
 	test -x $(BIN)/segimage2itkimage || $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt dcmqi || \
 		echo 'dcmqi could not be installed: its tests will be skipped'
+	$(BIN)/pip install --quiet --disable-pip-version-check playwright || \
+		echo 'playwright could not be installed: tests of the report in Chromium will be skipped'
 	dpkg -s $(INTEROP_DEBIAN) >/dev/null 2>&1 || { apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(INTEROP_DEBIAN) >/dev/null; } || \
 		echo 'not installed (needs Debian and root), tests that need them will be skipped: $(INTEROP_DEBIAN)'
@@ -93,6 +95,9 @@ bench-import: $(READY)  ## DICOM import beside other tools: the case table, time
 
 bench-study: $(READY)  ## a study of 40 synthetic scans, two broken, killed twice and resumed: is each there once?
 	$(BIN)/python -m benchmarks.study
+
+viewer:  ## bundle the report's viewer anew (needs node and npm; what it writes is committed)
+	cd tools/viewer && npm ci --no-audit --no-fund && npm run build
 
 clean:  ## remove what was built, keep runs/
 	rm -rf .venv .slicer-venv build *.egg-info demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -25,7 +25,7 @@ from monai_ich.dicom_results import DICOM_RESULTS, require_source
 from monai_ich.io.identity import identity_of
 from monai_ich.io.output import output_folder
 from monai_ich.io.read import Scan
-from monai_ich.results import RESULTS, Analysis
+from monai_ich.results import RESULTS, SCENE, Analysis
 
 _NOT_CALIBRATED = Warn(
     "NOT_CALIBRATED",
@@ -70,7 +70,7 @@ class Pipeline:
     ) -> Analysis:
         """Analyze one scan and write its results; nothing appears under `output_dir` unless all of it does."""
         folder = Path(output_dir)
-        with output_folder(folder, results=(*RESULTS, *DICOM_RESULTS), overwrite=overwrite) as scratch:
+        with output_folder(folder, results=(*RESULTS, SCENE, *DICOM_RESULTS), overwrite=overwrite) as scratch:
             clock = Clock()
             with clock("read"):
                 scan = self.read(input)

@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--case-id", help="name in the tables (default: name of the output folder)")
     sub.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
     sub.add_argument("--flips", action="store_true", help="average with the mirrored head: twice the time")
+    sub.add_argument("--scene", action="store_true", help="write scene.mrb for 3D Slicer too (holds the CT once more)")
     sub.add_argument("--mlflow", metavar="URI", help="log the analysis to this MLflow store")
     sub.add_argument("--dicom", action="store_true", help="also SEG, SR and picture for a PACS; they carry the patient")
     _identity(sub, "patient ID and UIDs in the tables of a DICOM study")
@@ -166,6 +167,7 @@ def _analyze(args: argparse.Namespace) -> int:
         "read#series_uid": args.series,
         "read#mode": "lenient" if args.lenient else "strict",
         "read#assume_hu": args.assume_hu,
+        "write#scene": args.scene,
         "pipeline#keep_ids": args.keep_ids,
         "pipeline#dicom": args.dicom,
     }

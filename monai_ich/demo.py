@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     write_case(case, study, dicom=True)
     print("analyzing it: monai-ich analyze", study / "dicom", "-o", results)
-    done = analyze(study / "dicom", results, case_id="demo", overwrite=True)
+    done = analyze(study / "dicom", results, case_id="demo", overwrite=True, **{"write#scene": True})
     truth = json.loads((study / "truth.json").read_text())["truth"]
     found = {f.subtype.name: float(f.volume.value or 0.0) for f in done.exam.subtypes}
     shift = done.exam.midline_shift
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{name:32}{expected:10.1f}{'-' if measured is None else format(measured, '.1f'):>10}")
     print(f"\n{done.provenance.status}\n")
     print(f"look:         {results}/montage.png, {results}/report.html (any browser)")
-    print(f"in 3D Slicer: drag {results}/ct.nii.gz and {results}/ich.seg.nrrd into its window")
+    print(f"in 3D Slicer: drag {results}/scene.mrb into its window")
     print(f"numbers:      {results}/measurements.json, measurements.csv, lesions.csv, slices.csv")
     return 0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from monai_ich.core.exam import ExamMeasurements
-from monai_ich.core.labels import Cavity
+from monai_ich.core.labels import Cavity, Subtype
 from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Provenance, Warn
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
@@ -18,16 +18,21 @@ from monai_ich.io.dicom_series import SourceSeries
 from monai_ich.io.identity import Identity
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.seg_nrrd import write_seg_nrrd
+from monai_ich.io.slicer_markups import midline_markups, write_markups
+from monai_ich.io.slicer_scene import write_color_table, write_scene
 from monai_ich.io.table import write_lesions_csv, write_measurements_csv, write_measurements_json, write_slices_csv
 from monai_ich.report.html import write_report
 from monai_ich.report.montage import render_montage
+from monai_ich.report.view import turn
 
 TABLES = ("measurements.json", "measurements.csv", "lesions.csv", "slices.csv")
 RESULTS = (
-    *("ct.nii.gz", "cavity.nii.gz", "anatomy.nii.gz", "ich.nii.gz", "ich.seg.nrrd"),
+    *("ct.nii.gz", "cavity.nii.gz", "anatomy.nii.gz", "ich.nii.gz"),
+    *("ich.seg.nrrd", "ich.ctbl", "midline.mrk.json"),
     *TABLES,
     *("montage.png", "report.html", "provenance.json"),
 )
+SCENE = "scene.mrb"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +55,24 @@ class Analysis:
     source: SourceSeries | None = None
 
 
-def write_results(analysis: Analysis, folder: Path) -> None:
-    """Write every file of `RESULTS` into `folder`; with a `source` those of `DICOM_RESULTS` too."""
+def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> None:
+    """Write every file of `RESULTS` into `folder`; with a `source` those of `DICOM_RESULTS` too.
+
+    With `scene` also `SCENE`, which holds the CT once more.
+    """
     a = analysis
+    cavity = LabelMap(a.cavity.voxels.astype(np.uint8), a.cavity.geometry, Cavity)
+    markups = [] if isinstance(a.midline, str) else midline_markups(a.midline, a.exam.midline_shift)
     write_nifti(folder / "ct.nii.gz", a.ct)
-    write_nifti(folder / "cavity.nii.gz", LabelMap(a.cavity.voxels.astype(np.uint8), a.cavity.geometry, Cavity))
+    write_nifti(folder / "cavity.nii.gz", cavity)
     write_nifti(folder / "anatomy.nii.gz", a.anatomy)
     write_nifti(folder / "ich.nii.gz", a.labels)
     write_seg_nrrd(folder / "ich.seg.nrrd", a.labels)
+    write_color_table(folder / "ich.ctbl", Subtype)
+    write_markups(folder / "midline.mrk.json", markups)
+    if scene:
+        segmentations = {"Hemorrhage": a.labels, "Anatomy": a.anatomy, "Cavity": cavity}
+        write_scene(folder / SCENE, a.ct, segmentations, markups)
     write_tables(
         a.exam,
         folder,
@@ -67,7 +82,16 @@ def write_results(analysis: Analysis, folder: Path) -> None:
         identity=a.identity,
     )
     render_montage(folder / "montage.png", a.ct, a.labels, anatomy=a.anatomy, midline=a.midline)
-    write_report(folder / "report.html", a.exam, a.warnings, a.provenance, folder / "montage.png", a.case_id)
+    write_report(
+        folder / "report.html",
+        a.exam,
+        turn(a.ct, a.labels, a.anatomy),
+        case_id=a.case_id,
+        midline=a.midline,
+        warnings=a.warnings,
+        provenance=a.provenance,
+        montage_png=folder / "montage.png",
+    )
     (folder / "provenance.json").write_text(json.dumps(asdict(a.provenance), indent=2) + "\n")
     if a.source is not None:
         write_dicom_results(

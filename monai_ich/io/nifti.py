@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -83,15 +84,7 @@ def read_nifti_grid(path: Path) -> Geometry:
 
 def write_nifti(path: Path, image: CTVolume | LabelMap | Mask) -> None:
     """Write a volume, aside first, then renamed. A sheared affine goes into the sform only: no qform can hold it."""
-    data = _whole_or_float(image.hu) if isinstance(image, CTVolume) else image.voxels.astype(np.uint8)
-    nifti: Any = nib.Nifti1Image(data, None)  # type: ignore[no-untyped-call]
-    nifti.header.set_xyzt_units("mm")
-    nifti.set_sform(image.geometry.affine, code="scanner")
-    if image.geometry.is_orthogonal:
-        nifti.set_qform(image.geometry.affine, code="scanner")
-    else:
-        nifti.header.set_zooms(image.geometry.spacing_mm)
-        nifti.set_qform(None, code="unknown")
+    nifti = _as_nifti(image)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, aside = tempfile.mkstemp(prefix=".partial-", suffix=path.name, dir=path.parent)
     try:
@@ -106,6 +99,27 @@ def write_nifti(path: Path, image: CTVolume | LabelMap | Mask) -> None:
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
+
+
+def pack_nifti(image: CTVolume | LabelMap | Mask) -> bytes:
+    """The bytes of a ``.nii.gz``."""
+    stream = BytesIO()
+    with _packed(stream) as packed:
+        _as_nifti(image).to_stream(packed)
+    return stream.getvalue()
+
+
+def _as_nifti(image: CTVolume | LabelMap | Mask) -> Any:
+    data = _whole_or_float(image.hu) if isinstance(image, CTVolume) else image.voxels.astype(np.uint8)
+    nifti: Any = nib.Nifti1Image(data, None)  # type: ignore[no-untyped-call]
+    nifti.header.set_xyzt_units("mm")
+    nifti.set_sform(image.geometry.affine, code="scanner")
+    if image.geometry.is_orthogonal:
+        nifti.set_qform(image.geometry.affine, code="scanner")
+    else:
+        nifti.header.set_zooms(image.geometry.spacing_mm)
+        nifti.set_qform(None, code="unknown")
+    return nifti
 
 
 def _packed(stream: BinaryIO) -> AbstractContextManager[Any]:

@@ -11,6 +11,13 @@ from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Provenance, Warn
 
 RESEARCH_USE = "For research use; not a medical device."
+LIMITS = (
+    "Masks are those of a network or of whoever drew them, and every number here follows from them: look at the slices "
+    "before you use a number. Small and thin bleeds can be missed, dense structures along bone, falx and tentorium can "
+    "be taken for blood, and subtypes can be confused. An interval is given where the weights were calibrated on scans "
+    "with known truth, and holds for scans like those. Anything but blood (fracture, infarct, tumor, calcification) is "
+    "not looked for."
+)
 
 
 def shift_words(shift: MidlineShift) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from monai_ich.core.labels import Subtype, label_of
-from monai_ich.report.html import as_page, as_table
+from monai_ich.report.page import as_page, as_table, swatch
 from monai_ich.report.wording import RESEARCH_USE
 from monai_ich.study.worker import Outcome
 
@@ -43,7 +43,8 @@ def write_summary(path: Path, rows: Sequence[Mapping[str, Any]], failures: Seque
 
 
 def _presence(rows: Sequence[Mapping[str, Any]]) -> str:
-    names = [("hemorrhage_present", "Any")] + [(f"{s.name}_present", label_of(s).name) for s in Subtype]
+    names = [("hemorrhage_present", "Any")]
+    names += [(f"{s.name}_present", swatch(s) + label_of(s).name) for s in Subtype]
     counts = [(text, sum(row[column] for row in rows)) for column, text in names]
     cells = [(text, str(n), f"{100 * n / len(rows):.0f} %") for text, n in counts]
     return as_table(("Finding", "Scans", "Share"), cells, numbers=(1, 2))
@@ -64,8 +65,9 @@ def _histogram(title: str, unit: str, values: Sequence[float]) -> str:
     words = f"{title}: median {middle:.1f} {unit} (quartiles {low:.1f} and {top:.1f}), {len(values)} scans."
     ends = f'<text x="0" y="{_HEIGHT + 16}">0</text><text x="{_WIDTH}" y="{_HEIGHT + 16}" text-anchor="end">'
     return (
-        f'<figure><svg viewBox="0 0 {_WIDTH} {_HEIGHT + 20}" width="{_WIDTH}" role="img" aria-label="{words}" '
-        f'fill="currentColor" font-size="12">{bars}{ends}{edges[-1]:.0f} {unit}</text></svg>'
+        f'<figure><svg viewBox="0 0 {_WIDTH + 30} {_HEIGHT + 20}" width="{_WIDTH + 30}" role="img" '
+        f'aria-label="{words}" class=bars>{bars}<text x="{_WIDTH + 4}" y="12">{high}</text>'
+        f"{ends}{edges[-1]:.0f} {unit}</text></svg>"
         f"<figcaption>{words}</figcaption></figure>"
     )
 

@@ -73,15 +73,15 @@ assert storage.WriteData(node)
 """
 
 
-def _in_slicer(script: str, source: Path, target: Path) -> None:
+def in_slicer(script: str, source: Path, target: Path) -> None:
     """Load a segmentation as ``node``, then go on with the script."""
     command = [SLICER, "-c", LOADER + script, source, target]
-    subprocess.run(command, check=True, timeout=300, capture_output=True)
+    subprocess.run(command, check=True, timeout=500, capture_output=True)
 
 
 def _as_slicer_sees_it(path: Path) -> dict[str, dict[str, Any]]:
     answer = path.with_suffix(".json")
-    _in_slicer(READER, path, answer)
+    in_slicer(READER, path, answer)
     found: dict[str, dict[str, Any]] = json.loads(answer.read_text())
     return found
 
@@ -137,7 +137,7 @@ def test_saved_by_slicer_keeps_labels_and_the_whole_grid(tmp_path: Path, geometr
     voxels = np.zeros(geometry.shape, np.uint8)
     voxels[10:16, 20:30, 8:14], voxels[40:44, 30:50, 9:12] = Subtype.SDH, Subtype.IVH
     write_seg_nrrd(tmp_path / "ours.seg.nrrd", LabelMap(voxels, geometry, Subtype))
-    _in_slicer(SAVER, tmp_path / "ours.seg.nrrd", tmp_path / "slicer.seg.nrrd")
+    in_slicer(SAVER, tmp_path / "ours.seg.nrrd", tmp_path / "slicer.seg.nrrd")
     ours, slicer = (read_seg_nrrd(tmp_path / f"{name}.seg.nrrd", Subtype) for name in ("ours", "slicer"))
     assert slicer.geometry.same_grid(ours.geometry)
     assert np.array_equal(slicer.voxels, ours.voxels)

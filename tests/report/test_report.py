@@ -1,18 +1,24 @@
+import base64
 import csv
 import json
 import re
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
 from monai_ich.anatomy.midline import fit_midline
+from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.provenance import Provenance, Warn
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.measure.summary import measure_exam
 from monai_ich.report.html import write_report
+from monai_ich.report.key_slices import pick_key_slices
 from monai_ich.report.montage import render_montage
+from monai_ich.report.tables import measurement_table
+from monai_ich.report.view import turn
 from monai_ich.results import write_tables
 from tests.heads import anatomy
 from tests.phantom import density, grid
@@ -56,17 +62,65 @@ def test_what_is_not_measurable_says_why(tmp_path: Path) -> None:
     assert row["midline_shift_mm"] == "" and row["midline_shift_reason"] == "no anatomy labels were given"
 
 
-def test_report_is_one_file_with_status_first(tmp_path: Path) -> None:
-    ct, labels, parts = _exam()
+def _report(path: Path, ct: CTVolume, labels: LabelMap, parts: LabelMap) -> str:
     midline = fit_midline(parts)
     exam = measure_exam(labels, ct=ct, anatomy=parts, midline=midline)
-    render_montage(tmp_path / "m.png", ct, labels, anatomy=parts, midline=midline)
-    provenance = Provenance(versions={"python": "3"}, status="Trained on nothing.")
-    write_report(tmp_path / "r.html", exam, (Warn("X", "a <b>"),), provenance, tmp_path / "m.png", "case & one")
-    page = (tmp_path / "r.html").read_text()
+    render_montage(path.with_suffix(".png"), ct, labels, anatomy=parts, midline=midline)
+    write_report(
+        path,
+        exam,
+        turn(ct, labels, parts),
+        case_id="case & one",
+        midline=midline,
+        warnings=(Warn("X", "a <b>"),),
+        provenance=Provenance(versions={"python": "3"}, status="Trained on nothing."),
+        montage_png=path.with_suffix(".png"),
+    )
+    return path.read_text()
+
+
+def test_report_is_one_file_with_status_first(tmp_path: Path) -> None:
+    page = _report(tmp_path / "r.html", *_exam())
     assert page.index("Trained on nothing.") < page.index("Warnings") < page.index("Measurements")
     assert "case &amp; one" in page and "a &lt;b&gt;" in page
     assert not re.search(r"""(src|href)=["']?https?:""", page) and len(page) < 5_000_000
+    assert "voxel count times |det(affine)|" in page and "largest area of IPH, " in page
+
+
+def test_the_table_says_why_something_is_not_measurable() -> None:
+    _, labels, _ = _exam()
+    table = measurement_table(measure_exam(labels))
+    row = next(line for line in table.splitlines() if "Midline shift" in line)
+    assert "not measurable: no anatomy labels were given" in row and "falx insertions" in row
+
+
+def test_the_report_holds_the_scan_straightened_for_the_viewer(tmp_path: Path) -> None:
+    ct, labels, parts = _exam()
+    page = _report(tmp_path / "r.html", ct, labels, parts)
+    found = {}
+    for name in ("ct", "blood", "anatomy"):
+        (held,) = re.findall(f'<script type="text/plain" id="viewer-{name}">([^<]*)</script>', page)
+        (tmp_path / f"{name}.nii.gz").write_bytes(base64.b64decode(held))
+        found[name] = nib.load(tmp_path / f"{name}.nii.gz")
+    geometry = Geometry(found["blood"].shape, found["blood"].affine)
+    voxels = np.asarray(found["blood"].dataobj)
+    assert geometry.is_orthogonal and np.array_equal(found["ct"].affine, found["anatomy"].affine)
+    assert (voxels > 0).sum() == (labels.voxels > 0).sum()
+    middle = geometry.to_world(np.argwhere(voxels).mean(axis=0))
+    assert np.allclose(middle, [-35, 10, 5], atol=1.1)
+    assert np.asarray(found["ct"].dataobj).dtype == np.int16
+
+
+def test_key_slices_are_those_of_largest_area_and_shift(tmp_path: Path) -> None:
+    geometry = Geometry((40, 40, 10), np.diag([-1.0, -1.0, 5.0, 1.0]))
+    voxels = np.zeros(geometry.shape, np.uint8)
+    voxels[5:15, 5:15, 2], voxels[5:25, 5:15, 3], voxels[5:15, 20:30, 6] = Subtype.IPH, Subtype.IPH, Subtype.SDH
+    labels, ct = LabelMap(voxels, geometry, Subtype), CTVolume(np.full(geometry.shape, 30, np.float32), geometry)
+    keys = pick_key_slices(turn(ct, labels, None), measure_exam(labels))
+    assert [(key.index, key.reasons) for key in keys] == [
+        (3, ("largest area of IPH, 2.0 cm²",)),
+        (6, ("largest area of SDH, 1.0 cm²",)),
+    ]
 
 
 def test_montage_shows_the_patients_left_on_the_right(tmp_path: Path) -> None:

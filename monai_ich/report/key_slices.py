@@ -1,0 +1,118 @@
+"""The slices that matter: for each subtype the one where it is largest, and the one of largest midline shift."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from monai_ich.core.exam import ExamMeasurements
+from monai_ich.core.labels import Subtype, label_of
+from monai_ich.core.midline import Midline
+from monai_ich.report.view import WINDOW_HU, View, ideal_line
+from monai_ich.report.wording import shift_words
+
+RULE = "For each subtype that is present the slice with its largest area, and the slice of largest midline shift."
+_FILL = 0.35
+
+
+@dataclass(frozen=True)
+class KeySlice:
+    """A slice and why it is shown.
+
+    Args:
+        index: in the turned view.
+        reasons: in words.
+        shifted: whether the midline shift is largest here.
+    """
+
+    index: int
+    reasons: tuple[str, ...]
+    shifted: bool = False
+
+
+def pick_key_slices(view: View, exam: ExamMeasurements) -> list[KeySlice]:
+    """By `RULE`, from the lowest; a slice that is chosen twice is shown once, of equal areas the lowest counts."""
+    reasons: dict[int, list[str]] = {}
+    for finding in exam.subtypes:
+        if finding.present:
+            areas = slice_areas_cm2(view, finding.subtype)
+            k = int(areas.argmax())
+            reasons.setdefault(k, []).append(f"largest area of {finding.subtype.name}, {areas[k]:.1f} cm²")
+    shifted = view.slice_of(exam.midline_shift)
+    if shifted is not None:
+        reasons.setdefault(shifted, []).append(f"midline shift {shift_words(exam.midline_shift)}")
+    return [KeySlice(k, tuple(why), k == shifted) for k, why in sorted(reasons.items())]
+
+
+def slice_areas_cm2(view: View, subtype: Subtype) -> NDArray[np.float64]:
+    """Area on each slice."""
+    i, j, _ = view.geometry.affine[:3, :3].T
+    return np.asarray((view.blood == int(subtype)).sum(axis=(0, 1)) * np.linalg.norm(np.cross(i, j)) / 100)
+
+
+def key_slice_figures(view: View, exam: ExamMeasurements, midline: Midline | str) -> str:
+    """One figure a slice: window 0 to 80 HU, blood in its color, the midlines where the shift is largest."""
+    figures = []
+    for key in pick_key_slices(view, exam):
+        lines = _midlines(view, midline, key.index) if key.shifted and isinstance(midline, Midline) else ""
+        why = "; ".join(key.reasons)
+        title = f"Slice {view.numbers[key.index]}: {why}"
+        figures.append(
+            f"<figure>{_picture(view, key.index, title, lines)}<figcaption>{escape(title)} "
+            f'<button type=button data-slice="{key.index}" hidden aria-label="Show slice '
+            f'{view.numbers[key.index]} in the viewer">show</button></figcaption></figure>'
+        )
+    return f"<div class=pictures>{''.join(figures)}</div>" if figures else "<p>None stands out by this rule.</p>"
+
+
+def _picture(view: View, k: int, title: str, lines: str) -> str:
+    """An SVG in millimeters, so that pixels that are not square are shown right."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(_colored(view, k)).save(stream, "PNG")
+    width, height = (round(n * mm, 2) for n, mm in zip(view.geometry.shape[:2], view.geometry.spacing_mm, strict=False))
+    letter = 'font-size="9" fill="#ccc" font-family="sans-serif"'
+    return (
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
+        f'<image width="{width}" height="{height}" preserveAspectRatio="none" '
+        f'href="data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"/>{lines}'
+        f'<text x="2" y="{height / 2}" {letter}>R</text>'
+        f'<text x="{width - 2}" y="{height / 2}" text-anchor="end" {letter}>L</text></svg>'
+    )
+
+
+def _colored(view: View, k: int) -> NDArray[np.uint8]:
+    """``(rows, columns, 3)``: CT in window, each subtype tinted and outlined."""
+    low, high = WINDOW_HU
+    gray = np.clip((view.hu[:, :, k].T - low) / (high - low) * 255, 0, 255)
+    out = np.repeat(gray[..., None], 3, axis=2)
+    for subtype in Subtype:
+        here = np.equal(view.blood[:, :, k].T, subtype)
+        color = np.array(label_of(subtype).color, np.float64)
+        out[here] += _FILL * (color - out[here])
+        out[here & ~ndimage.binary_erosion(here)] = color
+    return out.astype(np.uint8)
+
+
+def _midlines(view: View, midline: Midline, k: int) -> str:
+    """The ideal midline (dashed) and the displaced points that lie on the slice."""
+    spacing = np.array(view.geometry.spacing_mm[:2])
+
+    def place(points: NDArray[np.float64]) -> list[list[float]]:
+        return [[round(float(v), 2) for v in point] for point in (points[:, :2] + 0.5) * spacing]
+
+    (x1, y1), (x2, y2) = place(ideal_line(view, midline, k))
+    displaced = view.geometry.to_voxel(midline.displaced_mm)
+    dots = "".join(
+        f'<circle cx="{x}" cy="{y}" r="0.6" fill="#ff5252"/>'
+        for x, y in place(displaced[np.abs(displaced[:, 2] - k) <= 0.5])
+    )
+    line = f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="#ffd54a" stroke-dasharray="3 2" stroke-width="0.7"/>'
+    return line + dots
