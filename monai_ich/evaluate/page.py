@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from monai_ich.evaluate.plots import Plot
-from monai_ich.report.html import as_page, as_table
+from monai_ich.report.page import as_page, as_table
 from monai_ich.report.wording import RESEARCH_USE
 
 _OVERLAP = {
