@@ -26,8 +26,8 @@ def straighten(image: Image) -> Image:
     if image.geometry.is_orthogonal:
         return image
     grid = image.geometry.orthogonal()
-    values: dict[str, Any] = {"hu" if isinstance(image, CTVolume) else "voxels": _onto(image, grid)}
-    return replace(image, geometry=grid, **values)
+    moved: dict[str, Any] = {"hu" if isinstance(image, CTVolume) else "voxels": _onto(image, grid)}
+    return replace(image, geometry=grid, **moved)
 
 
 def _onto(image: CTVolume | LabelMap, grid: Geometry) -> NDArray[Any]:

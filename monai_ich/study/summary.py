@@ -66,8 +66,8 @@ def _histogram(title: str, unit: str, values: Sequence[float]) -> str:
     ends = f'<text x="0" y="{_HEIGHT + 16}">0</text><text x="{_WIDTH}" y="{_HEIGHT + 16}" text-anchor="end">'
     return (
         f'<figure><svg viewBox="0 0 {_WIDTH + 30} {_HEIGHT + 20}" width="{_WIDTH + 30}" role="img" '
-        f'aria-label="{words}" class=bars>{bars}<text x="{_WIDTH + 4}" y="12">{high}</text>'
-        f"{ends}{edges[-1]:.0f} {unit}</text></svg>"
+        f'aria-label="{words}" class=bars>{bars}<text x="{_WIDTH + 4}" y="12">{high}</text>{ends}'
+        f"{edges[-1]:.0f} {unit}</text></svg>"
         f"<figcaption>{words}</figcaption></figure>"
     )
 
