@@ -230,7 +230,8 @@ def test_no_rescale_is_read_where_told_that_it_is_hu(tmp_path: Path) -> None:
 def _codes_in_source() -> tuple[set[str], set[str]]:
     """Codes of errors and of warnings that the import's source names."""
     refused, warned = set(), set()
-    for path in [*(ROOT / "monai_ich/io").glob("dicom_*.py"), *(ROOT / "monai_ich/io" / f for f in _MODULES)]:
+    readers = [p for p in (ROOT / "monai_ich/io").glob("dicom_*.py") if p.stem not in _WRITERS]
+    for path in [*readers, *(ROOT / "monai_ich/io" / f for f in _MODULES)]:
         tree = ast.parse(path.read_text())
         firsts = {
             id(call.args[0]): call.func.id
@@ -248,6 +249,7 @@ def _codes_in_source() -> tuple[set[str], set[str]]:
 
 
 _MODULES = ("read.py", "hounsfield.py", "nifti.py")
+_WRITERS = ("dicom_seg", "dicom_sr", "dicom_sc", "dicom_codes", "dicom_origin", "dicom_send", "dicom_write")
 _NO_CODES = {"DOSE_INFO", "HU_MOD", "Z_EFF"}  # values of DICOM attributes
 # label files: test_nifti and test_table; a fault of ours; a warning that the source compares with
 _ELSEWHERE = {"NOT_LABELS", "UNKNOWN_LABEL", "BAD_SOURCE", "SLICES_INTERPOLATED"}
