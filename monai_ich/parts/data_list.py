@@ -14,7 +14,12 @@ MADE = ".monai-ich"  # folder in the data set for label files that are made from
 
 
 def read_data_list(
-    dataset_dir: str | Path, section: str, keys: Mapping[str, str], *, repeat_shifted: int = 1
+    dataset_dir: str | Path,
+    section: str,
+    keys: Mapping[str, str],
+    *,
+    repeat_shifted: int = 1,
+    bloodless_every: int = 1,
 ) -> list[dict[str, str]]:
     """Rows of ``dataset.json`` with absolute paths; a manifest's label mapping is applied.
 
@@ -27,6 +32,8 @@ def read_data_list(
         keys: name in the result to name in the file, for example ``{"image": "image", "label": "anatomy"}``.
         repeat_shifted: how often a head is listed whose ``midline_shift_mm`` is 3 mm or more to either side. Few heads
             are shifted, and a network that seldom sees one leaves the midline in the middle. Rows without it count 0.
+        bloodless_every: every how many-th of the heads is listed whose ``exam_labels`` say that there is no hemorrhage:
+            they teach little more once the network finds nothing in them. Rows without labels are all listed.
 
     Raises:
         ManifestError: ``NO_DATA_LIST`` where the file or the section is missing, ``MISSING_FILE`` where a scan is,
@@ -52,9 +59,12 @@ def read_data_list(
         if keys.get("label") == "label":
             paths["label"] = subtype_labels(paths["label"], mapping, folder / MADE)
         found.append({key: str(path) for key, path in paths.items()})
+    bloodless = [row.get("exam_labels", {}).get("any") == 0 for row in rows]
+    skipped = {n for k, n in enumerate(n for n, none in enumerate(bloodless) if none) if k % bloodless_every}
     shifted = [abs(row.get("midline_shift_mm", 0.0)) >= SHIFTED_MM for row in rows]
     return [
         dict(row)
-        for row, is_shifted in zip(found, shifted, strict=True)
+        for number, (row, is_shifted) in enumerate(zip(found, shifted, strict=True))
+        if number not in skipped
         for _ in range(repeat_shifted if is_shifted else 1)
     ]
