@@ -26,6 +26,8 @@ from monai_ich.core.provenance import sha256_of
 from monai_ich.core.volume import CTVolume, Mask
 from monai_ich.io.quiet import quiet
 
+BUNDLES = ("head_ct_anatomy", "ich_segmentation")  # what the pipeline runs
+
 
 @dataclass(frozen=True, eq=False)
 class Bundle:

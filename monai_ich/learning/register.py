@@ -8,10 +8,9 @@ import tempfile
 from importlib.metadata import requires, version
 from pathlib import Path
 
-from monai_ich.bundle import find_bundle, load_bundle
+from monai_ich.bundle import BUNDLES, find_bundle, load_bundle
 from monai_ich.learning.tracking import git_commit, new_run_name, open_experiment
 
-_BUNDLES = ("head_ct_anatomy", "ich_segmentation")
 _SCRIPT = """from mlflow.models import set_model
 
 from monai_ich.model import ScanModel
@@ -37,7 +36,7 @@ def register_model(tracking_uri: str, *, name: str = "monai-ich", bundles: str |
     Raises:
         BundleError: ``BUNDLE_NOT_FOUND``, ``NO_WEIGHTS``, ``BUNDLE_BROKEN``.
     """
-    loaded = [load_bundle(find_bundle(Path(bundles, b) if bundles else b), device="cpu") for b in _BUNDLES]
+    loaded = [load_bundle(find_bundle(Path(bundles, b) if bundles else b), device="cpu") for b in BUNDLES]
     tags = {"git_commit": git_commit()}
     tags |= {f"weights_{b.name}": b.weights_sha256 for b in loaded} | {f"status_{b.name}": b.status for b in loaded}
     mlflow = open_experiment(tracking_uri, "monai-ich models")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,23 @@ def subtype_labels(path: Path, mapping: Mapping[str, str], folder: Path) -> Path
     Raises:
         ManifestError: ``NO_SUBTYPE`` where the mapping says that there is hemorrhage, but not which.
     """
-    if "any" in mapping.values():
-        raise ManifestError("NO_SUBTYPE", "The masks of this data set name no subtype: nothing can be learned of them.")
+    require_subtypes(mapping.values())
     numbers = {int(value): _SAME.get(name, 0) for value, name in mapping.items()}
     if all(value == number for value, number in numbers.items()):
         return path
     table = np.zeros(256, np.uint8)
     table[list(numbers)] = list(numbers.values())
     return _made(path, table, folder)
+
+
+def require_subtypes(meanings: Iterable[str]) -> None:
+    """Refuse masks that say that there is hemorrhage, but not which.
+
+    Raises:
+        ManifestError: ``NO_SUBTYPE``.
+    """
+    if "any" in meanings:
+        raise ManifestError("NO_SUBTYPE", "The masks of this data set name no subtype: nothing can be learned of them.")
 
 
 def no_labels(path: Path, folder: Path) -> Path:

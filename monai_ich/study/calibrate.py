@@ -15,6 +15,7 @@ from monai_ich.core.provenance import sha256_of
 from monai_ich.learning.calibrate import Outcome, calibrate
 from monai_ich.learning.manifest import Case, read_manifest
 from monai_ich.learning.manifest_labels import read_any_labels
+from monai_ich.parts.label_files import require_subtypes
 from monai_ich.study.inputs import StudyCase
 from monai_ich.study.run import Progress, run_study
 
@@ -46,8 +47,7 @@ def calibrate_on(
     """
     manifest = read_manifest(manifest_path)
     names = {value: name for value, name in manifest.label_mapping.items() if name in Subtype.__members__}
-    if "any" in manifest.label_mapping.values():
-        raise ManifestError("NO_SUBTYPE", "The masks of this data set name no subtype: nothing can be learned of them.")
+    require_subtypes(manifest.label_mapping.values())
     cases = [case for case in manifest.cases if case.split == split and case.label is not None]
     if not cases:
         raise ManifestError("NO_MASKS", f"The manifest has no scan with a mask in its {split} split.")

@@ -12,13 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from monai_ich.bundle import find_bundle
+from monai_ich.bundle import BUNDLES, find_bundle
 from monai_ich.core.errors import BundleError
 from monai_ich.core.provenance import installed_versions, sha256_of
 from monai_ich.study.inputs import StudyCase
 from monai_ich.study.worker import Outcome
 
-_BUNDLES = ("head_ct_anatomy", "ich_segmentation")
 _SHAPES_NUMBERS = ("configs/inference.yaml", "configs/metadata.json", "models/model.pt")
 _CALIBRATION = "configs/operating_points.json"
 
@@ -35,7 +34,7 @@ def digest_settings(overrides: Mapping[str, Any], *, calibrated: bool = True) ->
     """
     found = [json.dumps(overrides, sort_keys=True, default=str), installed_versions().get("monai-ich", "")]
     found.append(sha256_of(find_bundle("ich_segmentation") / "configs" / "pipeline.yaml"))
-    for root in map(find_bundle, _BUNDLES):
+    for root in map(find_bundle, BUNDLES):
         if not (root / "models" / "model.pt").is_file():
             raise BundleError("NO_WEIGHTS", f"The bundle {root.name} has no weights: train it.")
         names = (*_SHAPES_NUMBERS, _CALIBRATION) if calibrated else _SHAPES_NUMBERS
