@@ -7,23 +7,23 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from monai_ich import __version__
 from monai_ich.cli_calibrate import add_calibrate
 from monai_ich.cli_evaluate import add_evaluate
 from monai_ich.cli_export import add_export
 from monai_ich.cli_manifest import add_manifest
+from monai_ich.cli_parts import add_reading, read_scan, refuse_existing, usage_error
 from monai_ich.cli_register import add_register
 from monai_ich.cli_send import add_send
 from monai_ich.cli_study import add_study
-from monai_ich.core.errors import IchError, InputError, OutputError
+from monai_ich.core.errors import IchError
 
 if TYPE_CHECKING:
     from monai_ich.core.geometry import Geometry
     from monai_ich.core.volume import CTVolume
     from monai_ich.io.identity import Identity
-    from monai_ich.io.read import Scan
 
 _SUBTYPES = ("EDH", "IPH", "IVH", "SAH", "SDH")
 
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--mlflow", metavar="URI", help="log the analysis to this MLflow store")
     sub.add_argument("--dicom", action="store_true", help="also SEG, SR and picture for a PACS; they carry the patient")
     _identity(sub, "patient ID and UIDs in the tables of a DICOM study")
-    _reading(sub)
+    add_reading(sub)
 
     sub = command("import", _import, "DICOM to NIfTI in Hounsfield units")
     sub.add_argument("input", type=Path, help="DICOM folder, .zip, DICOMDIR")
@@ -89,14 +89,14 @@ def _parser() -> argparse.ArgumentParser:
         "(1 1 1, or 1 1 native)",
     )
     _identity(sub, "patient ID and UIDs in --list and --report")
-    _reading(sub)
+    add_reading(sub)
 
     sub = command("resample", _resample, "bring a mask to the grid of a CT, for example back to the original slices")
     sub.add_argument("mask", type=Path, help="labels, .nii, .nii.gz or .seg.nrrd")
     sub.add_argument("--like", type=Path, required=True, help="whose grid: .nii, .nii.gz or a DICOM study")
     sub.add_argument("-o", "--output", type=Path, required=True, help="NIfTI file to write")
     sub.add_argument("--overwrite", action="store_true", help="replace an earlier file")
-    _reading(sub)
+    add_reading(sub)
 
     sub = command("measure", _measure, "numbers from an existing mask, no network")
     sub.add_argument("labels", type=Path, help="hemorrhage labels, .nii(.gz) or .seg.nrrd")
@@ -129,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--workers", type=int, help="heads made side by side (default: one a core)")
 
     add_evaluate(commands)
-    add_export(commands, _reading)
+    add_export(commands)
     add_send(commands)
     add_manifest(commands)
     add_register(commands)
@@ -138,18 +138,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _reading(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--series", metavar="N", help="the series to take: its number in import --list, or its UID")
-    sub.add_argument("--lenient", action="store_true", help="fill one missing slice of at most 6 mm, with a warning")
-    sub.add_argument("--assume-hu", action="store_true", help="take values without a rescale as Hounsfield units")
-
-
 def _identity(sub: argparse.ArgumentParser, what: str) -> None:
     sub.add_argument("--keep-ids", action="store_true", help=f"write {what} (left out by default)")
-
-
-def _usage(message: str) -> InputError:
-    return InputError("USAGE", message, exit_code=2)
 
 
 def _analyze(args: argparse.Namespace) -> int:
@@ -190,7 +180,7 @@ def _import(args: argparse.Namespace) -> int:
     _require_nifti_name(args)
     spacing_mm = _spacing(args.spacing) if args.spacing else None
     try:
-        scan = _read(args, args.input)
+        scan = read_scan(args, args.input)
         grid = _orthogonal(scan.volume, spacing_mm) if spacing_mm else None
     except IchError as error:
         if args.report:
@@ -236,18 +226,10 @@ def _write_json(path: Path, record: dict[str, Any]) -> None:
         path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
-def _read(args: argparse.Namespace, path: Path) -> Scan:
-    from monai_ich.io.read import read_ct
-
-    mode: Literal["lenient", "strict"] = "lenient" if args.lenient else "strict"
-    return read_ct(path, series_uid=args.series, mode=mode, assume_hu=args.assume_hu)
-
-
 def _require_nifti_name(args: argparse.Namespace) -> None:
     if args.output is None or not args.output.name.endswith((".nii", ".nii.gz")):
-        raise _usage("-o is needed, with a name that ends in .nii or .nii.gz.")
-    if args.output.exists() and not args.overwrite:
-        raise OutputError("OUTPUT_EXISTS", f"{args.output} exists: choose another name, or pass --overwrite.")
+        raise usage_error("-o is needed, with a name that ends in .nii or .nii.gz.")
+    refuse_existing(args)
 
 
 def _spacing(words: Sequence[str]) -> tuple[float | None, float | None, float | None]:
@@ -257,7 +239,7 @@ def _spacing(words: Sequence[str]) -> tuple[float | None, float | None, float | 
     except ValueError:
         found = [-1.0]
     if len(found) != 3 or not all(step is None or 0.1 <= step <= 50 for step in found):
-        raise _usage(f"--spacing needs three distances of 0.1 to 50 mm, or native, found {' '.join(words)}.")
+        raise usage_error(f"--spacing needs three distances of 0.1 to 50 mm, or native, found {' '.join(words)}.")
     return found[0], found[1], found[2]
 
 
@@ -284,7 +266,7 @@ def _grid_of(args: argparse.Namespace) -> Geometry:
     from monai_ich.io.nifti import read_nifti_grid
     from monai_ich.io.read import is_nifti
 
-    return read_nifti_grid(args.like) if is_nifti(args.like) else _read(args, args.like).volume.geometry
+    return read_nifti_grid(args.like) if is_nifti(args.like) else read_scan(args, args.like).volume.geometry
 
 
 def _measure(args: argparse.Namespace) -> int:
@@ -340,9 +322,9 @@ def _synth(args: argparse.Namespace) -> int:
     from monai_ich.synth.dataset import design_case, write_dataset
 
     if len(args.subtype) != len(args.volume_ml):
-        raise _usage("synth needs one --volume-ml for each --subtype.")
+        raise usage_error("synth needs one --volume-ml for each --subtype.")
     if args.n < 1:
-        raise _usage("synth needs -n of at least 1.")
+        raise usage_error("synth needs -n of at least 1.")
     wanted = {Subtype[name]: ml for name, ml in zip(args.subtype, args.volume_ml, strict=True)}
     refuse_unwritable(args.output)
     cases = [

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from monai_ich.core.errors import OutputError
+from monai_ich.cli_parts import refuse_existing
 
 
 def add_calibrate(commands: Any) -> None:
@@ -30,11 +30,11 @@ def _calibrate(args: argparse.Namespace) -> int:
 
     from monai_ich.analysis import load_pipeline
     from monai_ich.cli_study import show_progress
+    from monai_ich.io.output import output_file, renamed
     from monai_ich.study.calibrate import calibrate_on
     from monai_ich.study.results import digest_settings
 
-    if args.output.exists() and not args.overwrite:
-        raise OutputError("OUTPUT_EXISTS", "The output file exists: name another one, or pass --overwrite.")
+    refuse_existing(args)
     found, failed = calibrate_on(
         args.manifest,
         args.study,
@@ -44,10 +44,8 @@ def _calibrate(args: argparse.Namespace) -> int:
         workers=args.workers,
         progress=show_progress,
     )
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    aside = args.output.with_name(f".partial-{args.output.name}")
-    aside.write_text(json.dumps(found.as_dict(), indent=1) + "\n")
-    aside.replace(args.output)
+    with output_file(args.output), renamed(args.output) as aside:
+        aside.write_text(json.dumps(found.as_dict(), indent=1) + "\n")
     print(f"{'':5}{'present':>8}{'from, mL':>10}")
     for name, row in found.of.items():
         print(f"{name:5}{row.present:>4} of {row.scans:<4}{row.operating_point_ml:>7.2f}")

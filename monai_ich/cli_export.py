@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monai_ich.core.errors import GeometryError, InputError
+from monai_ich.cli_parts import add_reading, read_scan, usage_error
+from monai_ich.core.errors import GeometryError
 
 if TYPE_CHECKING:
     from monai_ich.core.geometry import Geometry
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _TO = ("seg.nrrd", "dicom-seg", "dicom-sr", "dicom-sc")
 
 
-def add_export(commands: Any, reading: Callable[[argparse.ArgumentParser], None]) -> None:
-    """Add ``export`` to the command line; `reading` adds the options of how a CT is read."""
+def add_export(commands: Any) -> None:
+    """Add ``export`` to the command line."""
     text = "a mask as .seg.nrrd for 3D Slicer, or as DICOM SEG, SR and picture for a PACS"
     sub = commands.add_parser("export", help=text, description=text)
     sub.add_argument("labels", type=Path, help="hemorrhage labels, .nii(.gz) or .seg.nrrd")
@@ -31,7 +31,7 @@ def add_export(commands: Any, reading: Callable[[argparse.ArgumentParser], None]
     )
     sub.add_argument("--labelmap", action="store_true", help="SEG as LABELMAP: smaller, few archives know it")
     sub.add_argument("--overwrite", action="store_true", help="replace earlier files")
-    reading(sub)
+    add_reading(sub)
     sub.set_defaults(run=_export)
 
 
@@ -41,15 +41,14 @@ def _export(args: argparse.Namespace) -> int:
     from monai_ich.core.provenance import Provenance, installed_versions
     from monai_ich.dicom_results import DICOM_RESULTS, require_source, write_dicom_results
     from monai_ich.io.output import output_folder
-    from monai_ich.io.read import read_ct, read_labels
+    from monai_ich.io.read import read_labels
     from monai_ich.io.seg_nrrd import write_seg_nrrd
     from monai_ich.measure.summary import measure_exam
     from monai_ich.report.montage import render_montage
 
     wanted = _formats(args.to)
     with output_folder(args.output, results=("ich.seg.nrrd", *DICOM_RESULTS), overwrite=args.overwrite) as scratch:
-        mode = "lenient" if args.lenient else "strict"
-        scan = read_ct(args.ct, series_uid=args.series, mode=mode, assume_hu=args.assume_hu)
+        scan = read_scan(args, args.ct)
         ct, wanted = scan.volume, wanted or (_TO if scan.source is not None else _TO[:1])
         labels = _on_grid(read_labels(args.labels, Subtype), ct.geometry)
         anatomy = _on_grid(read_labels(args.anatomy, Anatomy), ct.geometry) if args.anatomy else None
@@ -83,7 +82,7 @@ def _formats(words: str | None) -> tuple[str, ...]:
     found = tuple(word.strip() for word in words.split(",")) if words else ()
     unknown = [word for word in found if word not in _TO]
     if unknown:
-        raise InputError("USAGE", f"--to knows {', '.join(_TO)}, found {unknown[0]!r}.", exit_code=2)
+        raise usage_error(f"--to knows {', '.join(_TO)}, found {unknown[0]!r}.")
     return found
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from monai_ich.core.errors import InputError, OutputError
+from monai_ich.cli_parts import refuse_existing, usage_error
 
 DATA_SETS = ("bhsd", "instance2022", "ctich", "cq500", "rsna2019")
 
@@ -65,7 +65,7 @@ def _check(args: argparse.Namespace) -> int:
 def _build(args: argparse.Namespace) -> int:
     from monai_ich.learning.manifest_build import build_manifest
 
-    _refuse_earlier(args)
+    refuse_existing(args)
     return _write(args.output, build_manifest(args.name, args.folder))
 
 
@@ -74,15 +74,10 @@ def _split(args: argparse.Namespace) -> int:
     from monai_ich.learning.manifest_split import split_manifest
 
     if args.folds < 2 or not 0 <= args.held_out < args.folds:
-        raise InputError("USAGE", "split needs --folds of at least 2 and --held-out below it.", exit_code=2)
-    _refuse_earlier(args)
+        raise usage_error("split needs --folds of at least 2 and --held-out below it.")
+    refuse_existing(args)
     manifest = read_manifest(args.manifest)
     return _write(args.output, split_manifest(manifest, folds=args.folds, seed=args.seed, held_out=args.held_out))
-
-
-def _refuse_earlier(args: argparse.Namespace) -> None:
-    if args.output.exists() and not args.overwrite:
-        raise OutputError("OUTPUT_EXISTS", f"{args.output} exists: choose another name, or pass --overwrite.")
 
 
 def _write(path: Path, manifest: Any) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from monai_ich.cli_parts import usage_error
 from monai_ich.core.errors import InputError, SendError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _send(args: argparse.Namespace) -> int:
     if not paths:
         raise InputError("NO_DICOM_RESULTS", "The folder holds no DICOM results: run analyze --dicom or export first.")
     if args.tries < 1:
-        raise _usage("--tries must be at least 1.")
+        raise usage_error("--tries must be at least 1.")
     sent = _to_dicomweb(args, paths) if args.to == "dicomweb" else _to_dimse(args, paths)
     refused = [one for one in sent if one.reason]
     for one in sent:
@@ -60,14 +61,14 @@ def _to_dicomweb(args: argparse.Namespace, paths: list[Path]) -> tuple[Sent, ...
 
     url = urlsplit(args.url or "")
     if url.scheme not in ("http", "https") or not url.hostname:
-        raise _usage("--to dicomweb needs --url https://HOST/PATH.")
+        raise usage_error("--to dicomweb needs --url https://HOST/PATH.")
     if "@" in url.netloc:
-        raise _usage(f"Credentials do not belong into --url: set {_CREDENTIALS} in the environment.")
+        raise usage_error(f"Credentials do not belong into --url: set {_CREDENTIALS} in the environment.")
     names = ("MONAI_ICH_USER", "MONAI_ICH_PASSWORD", "MONAI_ICH_TOKEN")
     credentials = Credentials(*(os.environ.get(name, "") for name in names))
     secret = bool(credentials.user or credentials.token)
     if secret and url.scheme == "http" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
-        raise _usage("Credentials are sent over https:// only.")
+        raise usage_error("Credentials are sent over https:// only.")
     return send_dicomweb(paths, args.url, credentials=credentials, ca=args.ca, tries=args.tries)
 
 
@@ -77,7 +78,7 @@ def _to_dimse(args: argparse.Namespace, paths: list[Path]) -> tuple[Sent, ...]:
     from monai_ich.io.dicom_send import send_dimse
 
     if not args.host:
-        raise _usage("--to dimse needs --host.")
+        raise usage_error("--to dimse needs --host.")
     tls = None
     if args.tls:
         try:
@@ -88,7 +89,3 @@ def _to_dimse(args: argparse.Namespace, paths: list[Path]) -> tuple[Sent, ...]:
             raise InputError("BAD_CERTIFICATE", "The certificate files --ca and --cert must be PEM files.") from error
     names = {"called": args.called, "calling": args.calling}
     return send_dimse(paths, args.host, args.port, tls=tls, tries=args.tries, **names)
-
-
-def _usage(message: str) -> InputError:
-    return InputError("USAGE", message, exit_code=2)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monai_ich.core.errors import InputError
+from monai_ich.cli_parts import usage_error
 
 if TYPE_CHECKING:
     from monai_ich.study.worker import Outcome
@@ -43,7 +43,7 @@ def _study(args: argparse.Namespace) -> int:
     from monai_ich.study.run import run_study
 
     if args.workers is not None and args.workers < 1:
-        raise InputError("USAGE", "study needs --workers of at least 1.", exit_code=2)
+        raise usage_error("study needs --workers of at least 1.")
     overrides = {
         "read#mode": "lenient" if args.lenient else "strict",
         "read#assume_hu": args.assume_hu,

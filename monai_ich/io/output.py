@@ -98,3 +98,11 @@ def _coded(folder: Path, *also: int) -> Iterator[None]:
             raise
         code, what = _REASONS.get(error.errno or 0, _REASONS[errno.EACCES])
         raise OutputError(code, f"The output folder {folder} {what}: choose another.") from error
+
+
+@contextmanager
+def renamed(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to, which takes its place in the end."""
+    aside = path.with_name(f".partial-{path.name}")
+    yield aside
+    aside.replace(path)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pandas as pd
 from monai_ich.bundle import BUNDLES, find_bundle
 from monai_ich.core.errors import BundleError
 from monai_ich.core.provenance import installed_versions, sha256_of
+from monai_ich.io.output import renamed
 from monai_ich.study.inputs import StudyCase
 from monai_ich.study.worker import Outcome
 
@@ -88,16 +88,9 @@ def write_tables(folder: Path, rows: Sequence[Mapping[str, Any]], failures: Iter
     table = as_table(rows)
     columns = ["case_id", "code", "message"]
     failed = pd.DataFrame([[getattr(f, c) for c in columns] for f in failures], columns=columns)
-    with _renamed(folder / "study.csv") as aside:
+    with renamed(folder / "study.csv") as aside:
         table.to_csv(aside, index=False, lineterminator="\n")
-    with _renamed(folder / "study.parquet") as aside:
+    with renamed(folder / "study.parquet") as aside:
         table.to_parquet(aside, index=False)
-    with _renamed(folder / "failures.csv") as aside:
+    with renamed(folder / "failures.csv") as aside:
         failed.to_csv(aside, index=False, lineterminator="\n")
-
-
-@contextmanager
-def _renamed(path: Path) -> Iterator[Path]:
-    aside = path.with_name(f".partial-{path.name}")
-    yield aside
-    aside.replace(path)

@@ -1,0 +1,38 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from monai_ich.core.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from monai_ich.io.read import Scan
+
+
+def add_reading(sub: argparse.ArgumentParser) -> None:
+    """Add the options of how a CT is read."""
+    sub.add_argument("--series", metavar="N", help="the series to take: its number in import --list, or its UID")
+    sub.add_argument("--lenient", action="store_true", help="fill one missing slice of at most 6 mm, with a warning")
+    sub.add_argument("--assume-hu", action="store_true", help="take values without a rescale as Hounsfield units")
+
+
+def read_scan(args: argparse.Namespace, path: Path) -> Scan:
+    """Read a CT as these options say."""
+    from monai_ich.io.read import read_ct
+
+    mode: Literal["lenient", "strict"] = "lenient" if args.lenient else "strict"
+    return read_ct(path, series_uid=args.series, mode=mode, assume_hu=args.assume_hu)
+
+
+def usage_error(message: str) -> InputError:
+    """Wrong usage: exit code 2."""
+    return InputError("USAGE", message, exit_code=2)
+
+
+def refuse_existing(args: argparse.Namespace) -> None:
+    """Raise ``OUTPUT_EXISTS`` where the output file is there and may not be replaced."""
+    if args.output.exists() and not args.overwrite:
+        raise OutputError("OUTPUT_EXISTS", f"{args.output} exists: choose another name, or pass --overwrite.")
