@@ -102,6 +102,7 @@ class Pipeline:
             labels, evidence = self.segment_ich(ct, cavity, within=box, bundle=ich_bundle)
         with clock("measure"):
             midline = self.fit_midline(anatomy)
+            calibration = ich_bundle.calibration and ich_bundle.calibration.with_anatomy(anatomy_bundle.weights_sha256)
             exam = self.measure(
                 labels,
                 ct=ct,
@@ -109,7 +110,7 @@ class Pipeline:
                 midline=midline,
                 uncertain=ich_bundle.uncertain,
                 evidence=evidence,
-                calibration=ich_bundle.calibration,
+                calibration=calibration,
             )
         provenance = Provenance(
             versions=installed_versions(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 ANY = "any"  # all subtypes together
@@ -68,18 +68,49 @@ class Calibrator:
 
 
 @dataclass(frozen=True)
+class ShiftCalibrator:
+    """What was learned about the midline shift on validation scans whose shift is known.
+
+    Args:
+        weights_sha256: of the anatomy weights that it belongs to.
+        errors_mm: lowest and highest of true minus measured shift, toward the measured side, that hold 95 %.
+        scans: how many.
+    """
+
+    weights_sha256: str
+    errors_mm: tuple[float, float]
+    scans: int
+
+    def interval_mm(self, shift_mm: float) -> tuple[float, float]:
+        """95 % interval of the true shift toward the same side, the measured one in it.
+
+        >>> ShiftCalibrator("", (-2.0, 3.0), 60).interval_mm(1.5)
+        (0.0, 4.5)
+        """
+        low, high = self.errors_mm
+        return max(0.0, shift_mm + min(low, 0.0)), shift_mm + max(high, 0.0)
+
+
+@dataclass(frozen=True)
 class Calibration:
     """What a bundle's ``operating_points.json`` holds.
 
     Args:
-        weights_sha256: of the weights that it belongs to; others have other errors.
+        weights_sha256: of the hemorrhage weights that it belongs to; others have other errors.
         data: what it was learned on, in words.
         of: `Calibrator` of each subtype name, and of `ANY`.
+        shift: of the midline shift; None where too few scans had a known one.
     """
 
     weights_sha256: str
     data: str
     of: Mapping[str, Calibrator]
+    shift: ShiftCalibrator | None = None
+
+    def with_anatomy(self, weights_sha256: str) -> Calibration:
+        """Without the midline shift, unless it was learned with these anatomy weights."""
+        known = self.shift is not None and self.shift.weights_sha256 == weights_sha256
+        return self if known else replace(self, shift=None)
 
     def probability(self, name: str, evidence: Evidence) -> float:
         """Of presence of a subtype (or `ANY`)."""
@@ -102,7 +133,9 @@ class Calibration:
     def from_dict(cls, record: Mapping[str, Any]) -> Calibration:
         """The opposite of `as_dict`."""
         found = {name: Calibrator(**{k: _pair(v) for k, v in row.items()}) for name, row in record["of"].items()}
-        return cls(record["weights_sha256"], record["data"], found)
+        shift = record.get("shift")
+        kept = ShiftCalibrator(**{k: _pair(v) for k, v in shift.items()}) if shift else None
+        return cls(record["weights_sha256"], record["data"], found, kept)
 
 
 def _pair(value: Any) -> Any:

@@ -14,7 +14,7 @@ from monai_ich.core.exam import ExamMeasurements, MidlineShift
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.read import Scan
-from monai_ich.measure.agreement import count_lesions_found, dice, shared_ml, shift_error_mm
+from monai_ich.measure.agreement import count_lesions_found, dice, shared_ml, shift_along_mm, shift_error_mm
 from monai_ich.measure.midline_shift import measure_midline_shift
 from monai_ich.synth.case import draw_case
 from monai_ich.synth.generate import SyntheticScan, synthesize
@@ -166,5 +166,14 @@ def _compare_shift(truth: SyntheticScan, shift: MidlineShift) -> Row:
         "shift_reason": shift.measurement.reason,
         "shift_measured": None if limit.measurement.value is None else int(shift.measurement.value is not None),
         "shift_error_mm": error(shift),
+        "shift_covered": _covered(shift, truth.truth.midline_shift_mm),
         "shift_error_on_truth_mm": error(limit),
     }
+
+
+def _covered(shift: MidlineShift, true_mm: float) -> int | None:
+    """Whether the 95 % interval, toward the measured side, holds the truth."""
+    if shift.measurement.interval is None:
+        return None
+    low, high = shift.measurement.interval
+    return int(low <= max(0.0, shift_along_mm(true_mm, shift.toward)) <= high)

@@ -82,6 +82,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("false_pieces", "  (false pieces a head)", ("false_pieces",)),
     Measure("shift_mae_mm", "midline shift, mean absolute error, mm", ("shift_error_mm",), mean, 1.0, False),
     Measure("shift_within_2_mm", "midline shift within 2 mm, share", ("shift_error_mm",), share_within(2.0), 0.90),
+    Measure("shift_covered", "95 % intervals of the shift that hold the truth", ("shift_covered",), target=0.90),
     Measure("shift_measured", "  (shift measured where true masks allow it)", ("shift_measured",)),
     Measure("shift_on_truth_mm", "  (its error on true masks, mm)", ("shift_error_on_truth_mm",)),
     Measure("volume_percent", "total volume, median error, %", ("volume_error_percent",), median, 10.0, False),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from monai_ich.core.calibration import ANY, Calibration, Calibrator, Evidence, log_ml, scale_ml
+from monai_ich.core.calibration import ANY, Calibration, Calibrator, Evidence, ShiftCalibrator, log_ml, scale_ml
 from monai_ich.core.errors import InputError
 from monai_ich.core.labels import Subtype
 
@@ -26,19 +26,21 @@ class Outcome:
     Args:
         true_ml, found_ml: by subtype name.
         evidence: the network's.
+        shift_error_mm: true minus measured midline shift, toward the measured side; None where either is not known.
     """
 
     true_ml: dict[str, float]
     found_ml: dict[str, float]
     evidence: Evidence
+    shift_error_mm: float | None = None
 
 
-def calibrate(outcomes: Sequence[Outcome], *, weights_sha256: str, data: str) -> Calibration:
+def calibrate(outcomes: Sequence[Outcome], *, weights_sha256: str, anatomy_sha256: str, data: str) -> Calibration:
     """Learn operating points, probabilities and intervals.
 
     Args:
         outcomes: at least `LEAST_SCANS` scans that neither training nor testing saw.
-        weights_sha256: of the weights that made them.
+        weights_sha256, anatomy_sha256: of the weights that made them.
         data: what the scans are, in words.
 
     Raises:
@@ -49,7 +51,10 @@ def calibrate(outcomes: Sequence[Outcome], *, weights_sha256: str, data: str) ->
     names = [subtype.name for subtype in Subtype]
     of = {name: _calibrator([_row(outcome, (name,), name) for outcome in outcomes]) for name in names}
     of[ANY] = _calibrator([_row(outcome, names, ANY) for outcome in outcomes])
-    return Calibration(weights_sha256, data, of)
+    errors_mm = np.array([o.shift_error_mm for o in outcomes if o.shift_error_mm is not None], np.float64)
+    middle = _central(errors_mm)
+    shift = ShiftCalibrator(anatomy_sha256, middle, len(errors_mm)) if middle is not None else None
+    return Calibration(weights_sha256, data, of, shift)
 
 
 def _row(outcome: Outcome, names: Sequence[str], key: str) -> tuple[float, float, float, float]:

@@ -122,9 +122,16 @@ def shift_error_mm(measured_mm: float, toward: str | None, true_mm: float) -> fl
     >>> shift_error_mm(3.0, "right", -3.0), shift_error_mm(3.0, "left", -2.0), shift_error_mm(0.5, None, -0.25)
     (6.0, 1.0, 0.25)
     """
-    if toward is None:
-        return abs(measured_mm - abs(true_mm))
-    return abs((measured_mm if toward == "right" else -measured_mm) - true_mm)
+    return abs(measured_mm - shift_along_mm(true_mm, toward))
+
+
+def shift_along_mm(true_mm: float, toward: str | None) -> float:
+    """The true shift toward the measured side: negative where that is the wrong one, its size where there is no side.
+
+    >>> shift_along_mm(-3.0, "right"), shift_along_mm(-3.0, "left"), shift_along_mm(-0.25, None)
+    (-3.0, 3.0, 0.25)
+    """
+    return {"right": true_mm, "left": -true_mm}.get(toward or "", abs(true_mm))
 
 
 def require_one_grid(one: Mask, other: Mask) -> None:

@@ -5,33 +5,36 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_ich.core.calibration import ShiftCalibrator
 from monai_ich.core.exam import MidlineShift
 from monai_ich.core.geometry import FloatArray
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.midline import Midline
 
 _CELL_MM = 4.0
-_BANDWIDTH_MM = 8.0
+_BANDWIDTH_MM = 14.0  # 8 mm takes 1 mm of noise for a shift on predicted masks, 20 mm cuts true peaks
 _MIN_CELLS = 12  # around a cell
-_MAX_LOPSIDED = 0.6  # of a bandwidth; a fit at the end of what is seen would extrapolate
+_MAX_LOPSIDED = 0.45  # of a bandwidth; a fit at the end of what is seen would extrapolate
 _NO_SIDE_MM = 0.5
 _Z95 = 1.96
 _FLOOR_MM = 0.2  # what the residuals do not show: where the level begins and ends, and a bent falx
 METHOD = "largest perpendicular distance of the hemispheres' interface from the plane through the falx insertions"
 
 
-def measure_midline_shift(midline: Midline | str) -> MidlineShift:
+def measure_midline_shift(midline: Midline | str, calibrator: ShiftCalibrator | None = None) -> MidlineShift:
     """Measure the shift: the largest value of a smooth surface through the displaced midline.
 
     Not one point decides: interface points are gathered in cells of 4 mm of the ideal plane, each takes the median of
-    its points, and around each cell a quadratic surface is fitted to the cells' medians (Gaussian weights, 8 mm,
+    its points, and around each cell a quadratic surface is fitted to the cells' medians (Gaussian weights, 14 mm,
     robust). A quadratic keeps the height of a peak where an average would cut it.
 
     The 95 % interval adds variances: of the surface there and of the ideal plane there, both from the scatter of what
-    they were fitted to, and a floor. It says how well the labels give the shift, not how good the labels are.
+    they were fitted to, and a floor. It says how well the labels give the shift, not how good the labels are; for
+    labels of a network that was calibrated, the interval is that of its errors on validation scans instead.
 
     Args:
         midline: from `fit_midline`; a string is the reason why there is none.
+        calibrator: of the network that made the labels.
 
     >>> measure_midline_shift("a hemisphere was not found").measurement.reason
     'a hemisphere was not found'
@@ -58,7 +61,8 @@ def measure_midline_shift(midline: Midline | str) -> MidlineShift:
         profile.append((int(k), float(here[np.abs(here).argmax()])))
     toward = None if abs(shift) < _NO_SIDE_MM else "right" if shift > 0 else "left"
     spread = _Z95 * float(np.sqrt(sd[nearest] ** 2 + midline.sd_mm(midline.displaced_mm[nearest]) ** 2 + _FLOOR_MM**2))
-    interval = max(0.0, abs(shift) - spread), abs(shift) + spread
+    given = max(0.0, abs(shift) - spread), abs(shift) + spread
+    interval = given if calibrator is None else calibrator.interval_mm(abs(shift))
     measured = Measurement("midline_shift", abs(shift), "mm", "midline", METHOD, interval)
     return MidlineShift(measured, toward, (float(x), float(y), float(z)), int(midline.slices[nearest]), tuple(profile))
 

@@ -57,7 +57,7 @@ def measure_exam(
     midline = midline if midline is not None else "no anatomy labels were given"
     plane = midline if isinstance(midline, Midline) else None
     lesions = find_lesions(labels, ct=ct, anatomy=anatomy, midline=plane)
-    shift = measure_midline_shift(midline)
+    shift = measure_midline_shift(midline, calibration.shift if calibration is not None else None)
     if operating_points is None:
         operating_points = calibration.operating_points_ml if calibration is not None else DEFAULT_OPERATING_POINTS_ML
     subtypes = measure_subtypes(labels, operating_points, uncertain, evidence, calibration)

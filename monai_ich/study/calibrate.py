@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from monai_ich.analysis import Pipeline
 from monai_ich.bundle import find_bundle
@@ -15,6 +16,7 @@ from monai_ich.core.provenance import sha256_of
 from monai_ich.learning.calibrate import Outcome, calibrate
 from monai_ich.learning.manifest import Case, read_manifest
 from monai_ich.learning.manifest_labels import read_any_labels
+from monai_ich.measure.agreement import shift_along_mm
 from monai_ich.parts.label_files import require_subtypes
 from monai_ich.study.inputs import StudyCase
 from monai_ich.study.run import Progress, run_study
@@ -55,9 +57,11 @@ def calibrate_on(
     done = run_study(scans, folder, build=build, settings=settings, workers=workers, progress=progress)
     failed = {failure.case_id for failure in done.failures}
     outcomes = [_outcome(case, folder / "cases" / case.id, names) for case in cases if case.id not in failed]
-    weights_sha256 = sha256_of(find_bundle("ich_segmentation") / "models" / "model.pt")
+    ich, anatomy = (
+        sha256_of(find_bundle(name) / "models" / "model.pt") for name in ("ich_segmentation", "head_ct_anatomy")
+    )
     data = f"{manifest.name}, {split} split, {len(outcomes)} scans"
-    return calibrate(outcomes, weights_sha256=weights_sha256, data=data), len(failed)
+    return calibrate(outcomes, weights_sha256=ich, anatomy_sha256=anatomy, data=data), len(failed)
 
 
 def _outcome(case: Case, folder: Path, names: Mapping[int, str]) -> Outcome:
@@ -68,4 +72,11 @@ def _outcome(case: Case, folder: Path, names: Mapping[int, str]) -> Outcome:
         true_ml[name] += labels.volume_ml(value)
     measured = json.loads((folder / "measurements.json").read_text())
     found_ml = {name: row["volume_ml"] for name, row in measured["subtypes"].items()}
-    return Outcome(true_ml, found_ml, Evidence(**measured["evidence"]))
+    shift_error_mm = _shift_error_mm(case.midline_shift_mm, measured["midline_shift"])
+    return Outcome(true_ml, found_ml, Evidence(**measured["evidence"]), shift_error_mm)
+
+
+def _shift_error_mm(true_mm: float | None, measured: Mapping[str, Any]) -> float | None:
+    if true_mm is None or "value_mm" not in measured:
+        return None
+    return shift_along_mm(true_mm, measured["toward"]) - float(measured["value_mm"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -26,12 +28,13 @@ def outcome(rng: np.random.Generator) -> Outcome:
 
 def made(count: int, seed: int) -> list[Outcome]:
     rng = np.random.default_rng(seed)
-    return [outcome(rng) for _ in range(count)]
+    errors = np.random.default_rng([seed, 1]).normal(0.5, 1.0, count)
+    return [replace(outcome(rng), shift_error_mm=float(mm)) for mm in errors]
 
 
 @pytest.fixture(scope="module")
 def learned() -> Calibration:
-    return calibrate(made(300, 0), weights_sha256="f00d", data="300 made-up scans")
+    return calibrate(made(300, 0), weights_sha256="f00d", anatomy_sha256="cafe", data="300 made-up scans")
 
 
 @pytest.mark.parametrize("name", ["SDH", ANY])
@@ -42,6 +45,19 @@ def test_intervals_cover_new_scans(learned: Calibration, name: str) -> None:
             low, high = learned.of[name].interval_ml(found, o.evidence.expected_ml[name], o.evidence.doubt_ml[name])
             covered.append(low <= o.true_ml["SDH"] <= high)
     assert 0.90 < np.mean(covered) < 0.98
+
+
+def test_the_interval_of_the_shift_covers_new_scans(learned: Calibration) -> None:
+    assert learned.shift is not None and learned.shift.weights_sha256 == "cafe"
+    low, high = learned.shift.interval_mm(10.0)
+    assert low == pytest.approx(10.0 + 0.5 - 1.96, abs=0.3) and high == pytest.approx(10.0 + 0.5 + 1.96, abs=0.3)
+    covered = [low <= 10.0 + (o.shift_error_mm or 0.0) <= high for o in made(2000, 1)]
+    assert 0.92 < np.mean(covered) < 0.98
+
+
+def test_too_few_known_shifts_give_no_interval_of_the_shift() -> None:
+    outcomes = [replace(o, shift_error_mm=None) for o in made(20, 0)]
+    assert calibrate(outcomes, weights_sha256="f00d", anatomy_sha256="cafe", data="no shift").shift is None
 
 
 def test_probability_and_operating_point_tell_the_scans_apart(learned: Calibration) -> None:
@@ -60,4 +76,4 @@ def test_a_subtype_that_never_occurs_stays_improbable_and_has_no_interval_of_its
 
 def test_too_few_scans_are_refused() -> None:
     with pytest.raises(InputError, match="TOO_FEW_SCANS"):
-        calibrate(made(9, 0), weights_sha256="f00d", data="nine")
+        calibrate(made(9, 0), weights_sha256="f00d", anatomy_sha256="cafe", data="nine")
