@@ -138,15 +138,16 @@ class Clock:
         self.seconds[stage] = round(time.perf_counter() - start, 3)
 
 
-def load_pipeline(**overrides: Any) -> Pipeline:
-    """Build the pipeline from ``pipeline.yaml``.
+def load_pipeline(bundle_root: str | Path | None = None, **overrides: Any) -> Pipeline:
+    """Build the pipeline from a bundle's ``pipeline.yaml``.
 
     Args:
+        bundle_root: of the hemorrhage bundle; None for the one of the toolkit.
         overrides: ids of that file, ``#`` between levels, for example ``{"read#mode": "lenient", "device": "cpu"}``.
     """
     from monai.bundle import ConfigParser
 
-    root = find_bundle("ich_segmentation")
+    root = Path(bundle_root) if bundle_root is not None else find_bundle("ich_segmentation")
     parser = ConfigParser()
     parser.read_config(str(root / "configs" / "pipeline.yaml"))
     parser.update({"bundle_root": str(root), **overrides})

@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from mlflow.pyfunc import PythonModel
 
-from monai_ich.analysis import Pipeline
+from monai_ich.analysis import load_pipeline
 from monai_ich.core.errors import IchError
 from monai_ich.io.table import write_measurements_csv
 from monai_ich.study.results import as_table
@@ -24,15 +22,9 @@ class ScanModel(PythonModel):
     """Analyzes head CT on the machine where it is loaded."""
 
     def load_context(self, context: Any) -> None:
-        """Build the pipeline from the logged bundles; their weights are loaded at the first scan, once."""
-        from monai.bundle.config_parser import ConfigParser
-
-        root = context.artifacts["ich_segmentation"]
-        parser = ConfigParser()
-        parser.read_config(str(Path(root) / "configs" / "pipeline.yaml"))
-        parser.update({"bundle_root": root, "load_anatomy#name_or_path": context.artifacts["head_ct_anatomy"]})
-        built: Pipeline = parser.get_parsed_content("pipeline")
-        self.pipeline = replace(built, load_anatomy=cache(built.load_anatomy), load_ich=cache(built.load_ich))
+        """Load the logged bundles into the pipeline."""
+        anatomy = {"load_anatomy#name_or_path": context.artifacts["head_ct_anatomy"]}
+        self.pipeline = load_pipeline(context.artifacts["ich_segmentation"], **anatomy).loaded()
 
     def predict(self, context: Any, model_input: list[str], params: Any = None):  # type: ignore[no-untyped-def]
         """One row a scan, in order: the columns of ``measurements.csv``, and ``error`` where it was refused.

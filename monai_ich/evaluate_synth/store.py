@@ -12,6 +12,7 @@ from monai_ich.core.calibration import ANY
 from monai_ich.core.labels import Subtype
 from monai_ich.core.provenance import sha256_of
 from monai_ich.evaluate_synth.case import Row
+from monai_ich.io.output import renamed
 
 _BY_SUBTYPE = ("true_ml", "label_ml", "found_ml", "dice")
 _WORDS = ("error", "shift_toward", "shift_reason", "setup")
@@ -72,12 +73,10 @@ def _value(name: str, text: str) -> float | str | None:
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Replace the file: header and rows, written aside first."""
-    aside = path.with_suffix(".tmp")
-    with aside.open("w", newline="") as stream:
+    with renamed(path) as aside, aside.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(_rounded(row) for row in rows)
-    aside.replace(path)
 
 
 def append_row(path: Path, row: Row) -> None:

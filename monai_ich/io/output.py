@@ -102,7 +102,10 @@ def _coded(folder: Path, *also: int) -> Iterator[None]:
 
 @contextmanager
 def renamed(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to, which takes its place in the end."""
+    """A name beside `path` to write to, which takes its place in the end; nothing is left of it where that fails."""
     aside = path.with_name(f".partial-{path.name}")
-    yield aside
-    aside.replace(path)
+    try:
+        yield aside
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

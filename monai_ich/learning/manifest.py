@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,6 +17,7 @@ from typing import Any
 
 from monai_ich.core.errors import ManifestError
 from monai_ich.core.labels import Subtype
+from monai_ich.io.output import renamed
 
 SCHEMA = "monai-ich/manifest/1"
 SPLITS = ("training", "validation", "test")
@@ -188,10 +188,8 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     for violation in find_violations(json.loads(text)):
         raise violation
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".partial-", delete=False) as stream:
-        stream.write(text)
-    Path(stream.name).chmod(0o644)
-    Path(stream.name).replace(path)
+    with renamed(path) as aside:
+        aside.write_text(text)
 
 
 def _row(case: Case, folder: Path) -> dict[str, Any]:
