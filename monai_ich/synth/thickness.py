@@ -10,11 +10,13 @@ import torch
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.synth.head import CENTER_MM, Fields, Head
+from monai_ich.synth.tissue import base_mm
 
 _RAYS = 20_000  # over the whole skull: 2 mm apart
 _REACH_MM = (40.0, 130.0)  # from the center of the head, the skull is between
 _DEEPEST_MM = 45.0
 _STEP_MM = 0.25
+_BASE_MM = 15.0  # how far the skull base rises into the hull
 _ON_SKULL_MM = 1.0  # a clot that begins deeper lies below another one
 
 
@@ -22,9 +24,10 @@ def true_thickness_mm(head: Head, geometry: Geometry) -> dict[str, float]:
     """Largest thickness of each subtype that has a clot on the skull, world mm, by subtype name.
 
     From each point of the inner table (of the dura where no bone was ever drawn over it, as below a bone flap) a ray
-    follows the normal of that surface inward; thickness is how far it stays in the clot. The rim that bone outshines
-    counts: clot is there, and a reader measures from the bone. Rays from where a craniectomy took the bone, and rays
-    that leave the field of view, do not count.
+    follows the normal of that surface inward until it leaves the clot; thickness is how far from the inner table that
+    is (of a bumpy one another point may be nearer than the ray's own). The rim that bone outshines counts: clot is
+    there, and a reader measures from the bone. Rays from where a craniectomy took the bone, and rays that leave the
+    field of view, do not count.
 
     Args:
         head: ready to be looked at.
@@ -41,9 +44,9 @@ def true_thickness_mm(head: Head, geometry: Geometry) -> dict[str, float]:
         """Points ``(..., 3)`` in the head's own directions, mm of the world."""
         return head.fields_of_head(*(points / scale).unbind(-1))
 
-    start = _skull_points(head, look, scale)
-    covered = _blood(head, look(start + 0.8 * _inward(look, start)))
-    start = start[torch.stack(list(covered.values())).any(0)]
+    skull = _skull_points(head, look, scale)
+    covered = _blood(head, look(skull + 0.8 * _inward(look, skull)))
+    start = skull[torch.stack(list(covered.values())).any(0)]
     normal = _inward(look, start)
     along = torch.arange(0.5 * _STEP_MM, _DEEPEST_MM, _STEP_MM, device=head.device)
     points = start[:, None] + along[:, None] * normal[:, None]
@@ -54,7 +57,8 @@ def true_thickness_mm(head: Head, geometry: Geometry) -> dict[str, float]:
         ends = (along * (run & inside)).amax(1) + 0.5 * _STEP_MM
         whole = (seen | (along > ends[:, None])).all(1) & (run & inside).any(1)
         if whole.any():
-            found[name] = float(ends[whole].max())
+            left = start[whole] + ends[whole, None] * normal[whole]
+            found[name] = float(torch.cdist(left, skull).amin(1).max())
     return found
 
 
@@ -70,10 +74,19 @@ def _skull_points(head: Head, look, scale: torch.Tensor) -> torch.Tensor:  # typ
         middle = (low + high) / 2.0
         inside = look(center + middle * ray).depth[:, None] > 0
         low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
-    points, defect = center + low * ray, head.case.anatomy.defect
+    points, defect = _out_of_bone(look, center + low * ray), head.case.anatomy.defect
     if defect is None or defect.kind != "craniectomy":
         return points
     return points[look(points).defect_mm > defect.radius_mm]
+
+
+def _out_of_bone(look, points: torch.Tensor) -> torch.Tensor:  # type: ignore[no-untyped-def]
+    """Points moved inward to where the bones of the skull base end."""
+    normal = _inward(look, points)
+    along = torch.arange(0.0, _BASE_MM, _STEP_MM, device=points.device)
+    bone = base_mm(look(points[:, None] + along[:, None] * normal[:, None])) < 0
+    ends = _STEP_MM * bone.int().cumprod(1).sum(1)
+    return points + ends[:, None] * normal
 
 
 def _inward(look, points: torch.Tensor) -> torch.Tensor:  # type: ignore[no-untyped-def]

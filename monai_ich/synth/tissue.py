@@ -95,6 +95,11 @@ def _no_bone(head: Head, f: Fields) -> torch.Tensor:
     return _soft(f.defect_mm - defect.radius_mm)
 
 
+def base_mm(f: Fields) -> torch.Tensor:
+    """Distance from the bones of the skull base that rise into the dura's hull, negative inside of them."""
+    return torch.stack([_capsule_mm(f.hx.abs(), f.hy, f.hz, b) for b in _BASE_BONES]).amin(0) - 1.2 * f.noise[BLOB]
+
+
 def _skull(head: Head, f: Fields) -> tuple[torch.Tensor, torch.Tensor]:
     """Share and density of bone: vault with two tables, thick base, canal left open."""
     a = head.case.anatomy
@@ -102,8 +107,7 @@ def _skull(head: Head, f: Fields) -> tuple[torch.Tensor, torch.Tensor]:
     canal = (f.hx**2 + ((f.hy + 38) / 1.2) ** 2).sqrt() - 13.0
     vault = _soft(f.depth, 0.5) * _soft(-(f.depth + thickness), 0.5)
     vault = vault * (1.0 - _soft(canal) * (f.hz < -50)) * (1.0 - _no_bone(head, f))
-    base = torch.stack([_capsule_mm(f.hx.abs(), f.hy, f.hz, b) for b in _BASE_BONES]).amin(0) - 1.2 * f.noise[BLOB]
-    share = torch.maximum(vault, _soft(base))
+    share = torch.maximum(vault, _soft(base_mm(f)))
     middle = 1.0 - ((-f.depth / thickness - 0.5).abs() / 0.3).clamp(0, 1)
     hu = a.bone_hu * (1.0 - 0.55 * middle + 0.08 * f.noise[FINE])
     cells = (f.hz < -25) & (f.hz > -60) & (f.hx.abs() > 38) & (f.noise[FINE] > 0.2)  # mastoid air cells

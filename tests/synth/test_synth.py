@@ -7,6 +7,7 @@ import torch
 from monai_ich.anatomy.midline import fit_midline
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.measure.midline_shift import measure_midline_shift
+from monai_ich.measure.summary import measure_exam
 from monai_ich.synth.case import HemorrhageCase, ScannerCase, SkullDefect, Swelling, draw_case, with_hemorrhages
 from monai_ich.synth.dataset import design_case
 from monai_ich.synth.generate import SyntheticScan, synthesize
@@ -86,6 +87,14 @@ def test_thickness_of_a_crescent_is_what_its_mask_shows() -> None:
     blood = scan.labels.voxels == Subtype.SDH
     runs = max(blood.sum(axis=axis).max() * SMALL.pixel_mm for axis in (0, 1))  # at least as long as the clot is thick
     assert 4.0 < scan.truth.thickness_mm["SDH"] < min(30.0, runs + 4.0)
+
+
+def test_thickness_begins_where_the_petrous_bone_ends() -> None:
+    bleed = HemorrhageCase(Subtype.EDH, 12.0, 68.0, 1, (60.0, -36.0, -25.0), 22.0)
+    case = replace(draw_case(3), hemorrhages=(bleed,), scanner=replace(SMALL, slice_mm=2.0, thickness_mm=2.0))
+    scan = synthesize(replace(case, anatomy=replace(case.anatomy, defect=None)))
+    found = measure_exam(scan.labels, ct=scan.ct, anatomy=scan.anatomy).max_thickness_mm[Subtype.EDH]
+    assert scan.truth.thickness_mm["EDH"] == pytest.approx(found, abs=1.0)
 
 
 @pytest.mark.parametrize("place", ["falx", "tentorium"])
