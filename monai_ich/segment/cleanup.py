@@ -1,4 +1,4 @@
-"""What is taken away from a network's labels, and why; nothing else is."""
+"""What is changed in a network's labels, and why; nothing else is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label
 
+from monai_ich.core.labels import EXTRA_AXIAL, Subtype
 from monai_ich.core.volume import CONNECTED_26, Mask
 
 
@@ -32,3 +33,24 @@ def drop_small(labels: NDArray[np.uint8], voxel_ml: float, minimum_ml: float) ->
     out = labels.copy()
     out[found[0]] = np.where(small[pieces], 0, inner)
     return out
+
+
+def settle_extra_axial(labels: NDArray[np.uint8], sdh_votes: float) -> NDArray[np.uint8]:
+    """One clot on the skull is EDH or SDH, not partly both: each piece of the two takes the one with more votes.
+
+    Args:
+        labels: values of `Subtype`.
+        sdh_votes: what a voxel of SDH counts where one of EDH counts 1; above 1 where EDH is the rarer of the two, as
+            in patients (slices of RSNA 2019: 0.4 % with EDH, 6 % with SDH), and was not in training.
+
+    References:
+        Flanders 2020, doi:10.1148/ryai.2020190211 (RSNA 2019)
+
+    >>> settle_extra_axial(np.array([[[1, 1, 5, 0, 1, 1]]], np.uint8), 4.0).tolist()
+    [[[5, 5, 5, 0, 1, 1]]]
+    """
+    clot = np.isin(labels, EXTRA_AXIAL)
+    pieces, count = label(clot, structure=CONNECTED_26)
+    edh, sdh = (np.bincount(pieces[labels == s], minlength=count + 1) for s in (Subtype.EDH, Subtype.SDH))
+    settled = np.where(sdh_votes * sdh > edh, np.uint8(Subtype.SDH), np.uint8(Subtype.EDH))
+    return np.where(clot, settled[pieces], labels).astype(np.uint8)

@@ -9,7 +9,7 @@ from monai_ich.core.calibration import ANY, Evidence
 from monai_ich.core.geometry import Box
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
-from monai_ich.segment.cleanup import drop_outside, drop_small
+from monai_ich.segment.cleanup import drop_outside, drop_small, settle_extra_axial
 
 
 def segment_ich(
@@ -22,6 +22,7 @@ def segment_ich(
     flips: bool = False,
     caution: float = 1.0,
     minimum_ml: float = 0.1,
+    sdh_votes: float = 1.0,
 ) -> tuple[LabelMap, Evidence]:
     """Label the five subtypes, and say what the network's probabilities add up to inside of the cavity.
 
@@ -35,6 +36,7 @@ def segment_ich(
         caution: added to the background's score (logit), so that blood must be ``exp(caution)`` times as probable as
             background to be labeled; 0 for the plain arg-max.
         minimum_ml: a piece of blood (all subtypes together) smaller than this is dropped.
+        sdh_votes: see `settle_extra_axial`.
     """
     if not isinstance(bundle, Bundle):
         bundle = load_bundle(bundle, device=device)
@@ -43,4 +45,5 @@ def segment_ich(
     labels = found.labels if cavity is None else drop_outside(found.labels, cavity)
     names = [*(subtype.name for subtype in Subtype), ANY]
     evidence = Evidence(dict(zip(names, found.expected_ml, strict=True)), dict(zip(names, found.doubt_ml, strict=True)))
-    return LabelMap(drop_small(labels, ct.geometry.voxel_ml, minimum_ml), ct.geometry, Subtype), evidence
+    labels = settle_extra_axial(drop_small(labels, ct.geometry.voxel_ml, minimum_ml), sdh_votes)
+    return LabelMap(labels, ct.geometry, Subtype), evidence
