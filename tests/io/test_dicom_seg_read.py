@@ -225,7 +225,7 @@ def test_probabilities_are_refused(tmp_path: Path, scan: Scan) -> None:
 
 
 def test_a_header_that_says_a_wrong_spacing_is_not_believed(tmp_path: Path) -> None:
-    """2.5 mm at the base, 5 mm above, and 2.5 mm in every header: empty slices and slices that never were look alike."""
+    """2.5 mm at the base, 5 mm above, 2.5 mm in every header: empty slices and such that never were look alike."""
     write.mixed_spacing(tmp_path / "ct")
     scan = read_ct(tmp_path / "ct")
     assert scan.source is not None
