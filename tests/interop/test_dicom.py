@@ -22,6 +22,7 @@ import pydicom
 import pytest
 
 from monai_ich.core.labels import Subtype
+from monai_ich.core.provenance import Warn
 from monai_ich.core.volume import LabelMap
 from monai_ich.dicom_results import write_dicom_results
 from monai_ich.io.read import read_ct
@@ -63,7 +64,13 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     render_montage(folder / "montage.png", scan.volume, labels)
     assert scan.source is not None
     write_dicom_results(
-        folder, scan.source, labels, exam, provenance=PROVENANCE, warnings=(), montage=folder / "montage.png"
+        folder,
+        scan.source,
+        labels,
+        exam,
+        provenance=PROVENANCE,
+        warnings=(*scan.warnings, Warn("NOT_CALIBRATED", "No intervals are known.")),
+        montage=folder / "montage.png",
     )
     return folder
 
@@ -99,6 +106,9 @@ def test_dsrdump_and_tid1500reader_read_the_volumes(results: Path, tmp_path: Pat
         assert float(item["value"]) == total
         assert by_name[subtype.name]["segmentationSOPInstanceUID"] == seg.SOPInstanceUID
     assert volumes[0] == pytest.approx(sum(volumes[1:6]), abs=0.003)
+    thick = re.findall(r'\w+:\(,,"Subdural hematoma thicker than 10 mm"\)=(.+)', said)
+    assert len(thick) == 2 and re.search("Yes|No|Undetermined", thick[0]) and "Bullock 2006" in thick[1]
+    assert 'TEXT:(,,"Warning")="NOT_CALIBRATED: No intervals are known."' in said
 
 
 def test_dcmqi_reads_every_voxel_in_its_place(results: Path, tmp_path: Path) -> None:
