@@ -62,17 +62,15 @@ def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> N
     """
     a = analysis
     cavity = LabelMap(a.cavity.voxels.astype(np.uint8), a.cavity.geometry, Cavity)
-    markups = [] if isinstance(a.midline, str) else midline_markups(a.midline, a.exam.midline_shift)
     write_nifti(folder / "ct.nii.gz", a.ct)
     write_nifti(folder / "cavity.nii.gz", cavity)
     write_nifti(folder / "anatomy.nii.gz", a.anatomy)
     write_nifti(folder / "ich.nii.gz", a.labels)
     write_seg_nrrd(folder / "ich.seg.nrrd", a.labels)
     write_color_table(folder / "ich.ctbl", Subtype)
-    write_markups(folder / "midline.mrk.json", markups)
+    write_markups(folder / "midline.mrk.json", midline_markups(a.midline, a.exam.midline_shift))
     if scene:
-        segmentations = {"Hemorrhage": a.labels, "Anatomy": a.anatomy, "Cavity": cavity}
-        write_scene(folder / SCENE, a.ct, segmentations, markups)
+        write_scan_scene(folder, a.ct, a.labels, a.exam, anatomy=a.anatomy, midline=a.midline)
     write_tables(
         a.exam,
         folder,
@@ -104,6 +102,23 @@ def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> N
             montage=folder / "montage.png",
             anatomy=a.anatomy,
         )
+
+
+def write_scan_scene(
+    folder: Path,
+    ct: CTVolume,
+    labels: LabelMap,
+    exam: ExamMeasurements,
+    *,
+    anatomy: LabelMap | None,
+    midline: Midline | str | None,
+) -> None:
+    """Write `SCENE`: CT, hemorrhage and, where there are any, anatomy with the cavity and midline markers."""
+    segmentations = {"Hemorrhage": labels}
+    if anatomy is not None:
+        cavity = LabelMap(anatomy.mask().voxels.astype(np.uint8), anatomy.geometry, Cavity)
+        segmentations |= {"Anatomy": anatomy, "Cavity": cavity}
+    write_scene(folder / SCENE, ct, segmentations, midline_markups(midline, exam.midline_shift))
 
 
 def write_tables(
