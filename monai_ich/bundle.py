@@ -8,6 +8,7 @@ probabilities of the whole native grid at once (5 GB for a thin series); here th
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights:
     network = parser.get_parsed_content("network_def")
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (RuntimeError, KeyError, AttributeError, EOFError) as error:
+    except (RuntimeError, KeyError, AttributeError, EOFError, pickle.UnpicklingError) as error:
         raise BundleError("BUNDLE_BROKEN", f"The weights of {root.name} do not fit its network.") from error
     with quiet("monai.data.nvimgcodec_pydicom_plugin"):  # a decoder that is not needed here
         steps = parser.get_parsed_content("preprocessing").transforms[1:]  # without the reader

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_ich import __version__
+from monai_ich.cli_bundle import add_bundle
 from monai_ich.cli_calibrate import add_calibrate
 from monai_ich.cli_evaluate import add_evaluate
 from monai_ich.cli_export import add_export
@@ -140,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     add_register(commands)
     add_study(commands)
     add_calibrate(commands)
+    add_bundle(commands)
     return parser
 
 
