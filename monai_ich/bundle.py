@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from monai_ich.core.calibration import Calibration
 from monai_ich.core.errors import BundleError
@@ -67,11 +68,13 @@ class Prediction:
         labels: uint8 ``(I, J, K)``, arg-max of the linearly interpolated class probabilities.
         expected_ml: sum of probabilities times voxel volume: of each class from 1 up, then of all of them together.
         doubt_ml: the same of ``p (1 - p)``.
+        slices_ml: `expected_ml` of each native slice, along `Geometry.slice_axis`; empty without `inside`.
     """
 
     labels: NDArray[np.uint8]
     expected_ml: tuple[float, ...]
     doubt_ml: tuple[float, ...]
+    slices_ml: tuple[tuple[float, ...], ...] = ()
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
@@ -176,21 +179,31 @@ def predict(
 
 def _sums_ml(
     probabilities: torch.Tensor, affine: NDArray[np.float64], inside: Mask | None
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """`Prediction.expected_ml` and `Prediction.doubt_ml`, from probabilities ``(C, I, J, K)`` on the network's grid."""
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[tuple[float, ...], ...]]:
+    """The sums of `Prediction`, from probabilities ``(C, I, J, K)`` on the network's grid."""
+    slices = None
     if inside is None:
         counted = probabilities.flatten(1)
     else:
-        matrix = np.linalg.inv(inside.geometry.affine) @ affine  # network voxel to native voxel
+        native = inside.geometry
+        matrix = np.linalg.inv(native.affine) @ affine  # network voxel to native voxel
         voxels = np.indices(probabilities.shape[1:]).reshape(3, -1)
         at = np.rint(matrix[:3, :3] @ voxels + matrix[:3, 3:]).astype(np.int64)
-        shape = np.array(inside.geometry.shape)[:, None]
+        shape = np.array(native.shape)[:, None]
         hit = ((at >= 0) & (at < shape)).all(axis=0)
         hit[hit] = inside.voxels[tuple(at[:, hit])]
         counted = probabilities.flatten(1)[:, torch.from_numpy(hit).to(probabilities.device)]
+        slices = at[native.slice_axis, hit]
     p = torch.cat([counted[1:], 1.0 - counted[:1]]).double()
     voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000.0
-    return tuple((p.sum(1) * voxel_ml).tolist()), tuple(((p * (1.0 - p)).sum(1) * voxel_ml).tolist())
+    by_slice: tuple[tuple[float, ...], ...] = ()
+    if slices is not None:
+        axis = native.slice_axis
+        sums = p.new_zeros(len(p), native.shape[axis]).index_add_(1, torch.from_numpy(slices).to(p.device), p)
+        height = max(1, round(float(np.abs(matrix[axis, :3]).max())))  # of a network voxel, in native slices
+        spread = uniform_filter1d(sums.cpu().numpy() * voxel_ml, height, axis=1, mode="constant")
+        by_slice = tuple(map(tuple, spread.tolist()))
+    return tuple((p.sum(1) * voxel_ml).tolist()), tuple(((p * (1.0 - p)).sum(1) * voxel_ml).tolist()), by_slice
 
 
 def _as_tensor(hu: NDArray[np.float32], affine: NDArray[np.float64], device: torch.device) -> Any:

@@ -1,4 +1,4 @@
-"""The slices that matter: for each subtype the one where it is largest, and the one of largest midline shift."""
+"""The slices that matter, as pictures; which they are says `monai_ich.measure.key_slices`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from monai_ich.core.calibration import ANY
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.labels import Subtype, label_of
 from monai_ich.core.midline import Midline
 from monai_ich.report.view import WINDOW_HU, View, ideal_line
 from monai_ich.report.wording import shift_words
 
-RULE = "For each subtype that is present the slice with its largest area, and the slice of largest midline shift."
+RULE = (
+    "For each subtype that is present the slice with its largest area, and the slice of largest midline shift. Where no "
+    "hemorrhage is found, the slice where the network comes nearest to it."
+)
 _FILL = 0.35
 
 
@@ -37,13 +41,12 @@ class KeySlice:
 
 
 def pick_key_slices(view: View, exam: ExamMeasurements) -> list[KeySlice]:
-    """By `RULE`, from the lowest; a slice that is chosen twice is shown once, of equal areas the lowest counts."""
+    """By `RULE`, from the lowest; a slice that is chosen twice is shown once."""
     reasons: dict[int, list[str]] = {}
-    for finding in exam.subtypes:
-        if finding.present:
-            areas = slice_areas_cm2(view, finding.subtype)
-            k = int(areas.argmax())
-            reasons.setdefault(k, []).append(f"largest area of {finding.subtype.name}, {areas[k]:.1f} cm²")
+    wanted = [f.subtype.name for f in exam.subtypes if f.present] or [ANY]
+    for key in exam.key_slices:
+        if key.of in wanted:
+            reasons.setdefault(view.slice_at(key.at_ras_mm), []).append(key.because)
     shifted = view.slice_of(exam.midline_shift)
     if shifted is not None:
         reasons.setdefault(shifted, []).append(f"midline shift {shift_words(exam.midline_shift)}")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from monai_ich.core.exam import MidlineShift
+from monai_ich.core.exam import MidlineShift, Point
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CTVolume, LabelMap
@@ -39,7 +39,11 @@ class View:
         """The slice of largest shift, None where it was not measured."""
         if shift is None or shift.at_ras_mm is None:
             return None
-        return int(np.clip(np.rint(self.geometry.to_voxel(shift.at_ras_mm)[2]), 0, self.geometry.shape[2] - 1))
+        return self.slice_at(shift.at_ras_mm)
+
+    def slice_at(self, ras_mm: Point) -> int:
+        """The slice nearest to a point."""
+        return int(np.clip(np.rint(self.geometry.to_voxel(ras_mm)[2]), 0, self.geometry.shape[2] - 1))
 
     def head_box(self) -> tuple[slice, slice]:
         """Columns and rows that hold the skull around the cavity; where there is no cavity, all that is not air."""
