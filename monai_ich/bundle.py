@@ -28,6 +28,7 @@ from monai_ich.core.provenance import sha256_of
 from monai_ich.core.volume import CTVolume, Mask
 from monai_ich.io.quiet import quiet
 
+_WHOLE: Box = (slice(None), slice(None), slice(None))
 BUNDLES = ("head_ct_anatomy", "ich_segmentation")  # what the pipeline runs
 
 
@@ -162,10 +163,10 @@ def predict(
             channel becomes in a mirror, for example ``(0, 2, 1)`` where 1 is left and 2 is right; None: once.
         background_bias: added to the background's score (logit): above 0, foreground must be more certain.
     """
-    box = within or (slice(None), slice(None), slice(None))
+    box = within or _WHOLE
     inner = ct.geometry.crop(box)
     with torch.inference_mode():
-        image = bundle.preprocessing({"image": _as_tensor(ct.hu[box], inner.affine, bundle.device)})["image"]
+        image = _preprocess(bundle, ct, box)
         logits = _infer(bundle, image)
         if mirrored is not None:
             logits = (logits + _infer(bundle, torch.flip(image, dims=[1])).flip(1)[list(mirrored)]) / 2
@@ -175,6 +176,21 @@ def predict(
         labels = np.zeros(ct.geometry.shape, np.uint8)
         labels[box] = _to_native(probabilities, affine, inner)
         return Prediction(labels, *_sums_ml(probabilities, affine, inside))
+
+
+def network_input(bundle: Bundle, ct: CTVolume, within: Box | None = None) -> tuple[torch.Tensor, Geometry]:
+    """What the network sees: ``(channels, I, J, K)`` on the bundle's device, a plain tensor, and its grid.
+
+    Args:
+        bundle, ct, within: as for `predict`.
+    """
+    image = _preprocess(bundle, ct, within or _WHOLE)
+    i, j, k = image.shape[1:]
+    return image.as_subclass(torch.Tensor), Geometry((i, j, k), np.asarray(image.affine, np.float64))
+
+
+def _preprocess(bundle: Bundle, ct: CTVolume, box: Box) -> Any:
+    return bundle.preprocessing({"image": _as_tensor(ct.hu[box], ct.geometry.crop(box).affine, bundle.device)})["image"]
 
 
 def _sums_ml(

@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
     sub.add_argument("--flips", action="store_true", help="average with the mirrored head: twice the time")
     sub.add_argument("--scene", action="store_true", help="write scene.mrb for 3D Slicer too (holds the CT once more)")
+    sub.add_argument("--heatmap", action="store_true", help="show what the network looked at, by subtype: COST more")
     sub.add_argument("--mlflow", metavar="URI", help="log the analysis to this MLflow store")
     sub.add_argument("--dicom", action="store_true", help="also SEG, SR and picture for a PACS; they carry the patient")
     _identity(sub, "patient ID and UIDs in the tables of a DICOM study")
@@ -154,9 +155,9 @@ def _analyze(args: argparse.Namespace) -> int:
     from monai_ich.dicom_results import DICOM_RESULTS
     from monai_ich.io.output import refuse_earlier
     from monai_ich.report.wording import summary_lines
-    from monai_ich.results import RESULTS
+    from monai_ich.results import ON_REQUEST, RESULTS
 
-    refuse_earlier(args.output, (*RESULTS, *DICOM_RESULTS), overwrite=args.overwrite)
+    refuse_earlier(args.output, (*RESULTS, *ON_REQUEST), overwrite=args.overwrite)
     overrides = {
         "device": args.device,
         "tracking_uri": args.mlflow,
@@ -165,13 +166,14 @@ def _analyze(args: argparse.Namespace) -> int:
         "read#mode": "lenient" if args.lenient else "strict",
         "read#assume_hu": args.assume_hu,
         "write#scene": args.scene,
+        "heatmap": args.heatmap,
         "pipeline#keep_ids": args.keep_ids,
         "pipeline#dicom": args.dicom,
     }
     done = analyze(args.input, args.output, case_id=args.case_id, overwrite=args.overwrite, **overrides)
     for line in summary_lines(done.exam, done.warnings, done.provenance):
         print(line)
-    more = len(RESULTS) - 3 + (len(DICOM_RESULTS) if args.dicom else 0)
+    more = len(RESULTS) - 3 + len(done.heat_maps) + (len(DICOM_RESULTS) if args.dicom else 0)
     print(f"wrote {args.output}/report.html, measurements.json, ich.seg.nrrd and {more} more")
     return 0
 
