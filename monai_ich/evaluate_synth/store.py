@@ -25,7 +25,7 @@ COLUMNS = (
     *(f"covered_{name}" for name in (*Subtype.__members__, ANY)),
     *("dice_cavity", "dice_hemispheres", "dice_ventricles", "dice_ventricles_by_side", "dice_posterior_fossa"),
     *("true_shift_mm", "shift_mm", "shift_toward", "shift_reason", "shift_measured"),
-    *("shift_error_mm", "shift_error_on_truth_mm"),
+    *("shift_error_mm", "shift_covered", "shift_error_on_truth_mm"),
     *(f"seconds_{stage}" for stage in ("synthesis", "anatomy", "hemorrhage", "measure", "comparison")),
     "setup",  # last: a row that was cut off has none
 )
