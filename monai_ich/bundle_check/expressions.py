@@ -28,7 +28,7 @@ def replace_macros(config: Config) -> Iterator[BundleError]:
         try:
             config.parser.resolve_macro_and_relative_ids()
         except ValueError as error:
-            yield BundleError("UNKNOWN_REFERENCE", f"A relative id leads out of the config: {error}")
+            yield BundleError("UNKNOWN_REFERENCE", f"A relative id leads out of the config: {error}.")
 
 
 def _check_macro(config: Config, at: str, text: str) -> Iterator[BundleError]:
