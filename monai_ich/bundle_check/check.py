@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ def check_config(config: Config, *, files: bool = True) -> list[IchError]:
         config: from `monai_ich.bundle_check.config.compose`; its macros are replaced.
         files: whether the files are looked for that a run would read.
     """
+    if str(config.root) not in sys.path:
+        sys.path.insert(1, str(config.root))  # as MONAI does, for a bundle's own scripts/
     names = [file.stem for file in config.files]
     for name, below in LAID_OVER.items():
         if name in names and not {*below[:1]} <= {*names}:
@@ -40,7 +43,9 @@ def check_config(config: Config, *, files: bool = True) -> list[IchError]:
             return [BundleError("INCOMPLETE_CONFIG", f"{name} is laid over other configs: name {whole}.")]
     faults: list[IchError] = [*config.faults, *replace_macros(config)]
     faults += [*check_additions(config), *check_expressions(config), *check_components(config), *check_stages(config)]
-    return faults + ([*check_values(config), *check_files(config)] if files else [])
+    if files and not any(fault.code == "BAD_EXPRESSION" for fault in faults):
+        faults += [*check_values(config), *check_files(config)]
+    return faults
 
 
 def check_bundle(root: Path, overrides: Mapping[str, Any]) -> Iterator[IchError]:

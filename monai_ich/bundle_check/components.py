@@ -44,7 +44,8 @@ def _siblings(config: Config, target: str) -> list[str]:
     """What stands where an unknown target was looked for."""
     module, _, _ = target.rpartition(".")
     if module:
-        return dir(_locate(module))
+        found = _locate(module)
+        return [] if found is None else dir(found)
     config.parser.locator.get_component_module_name("")  # fills the table
     return list(config.parser.locator._components_table or ())
 

@@ -114,17 +114,22 @@ def compose(root: Path, names: Sequence[str], overrides: Mapping[str, Any]) -> C
             faults.extend(_lay(parser, key, at, value, source=by))
 
     for file in files:
-        lay(_load(file), file.name)
+        lay(load(file), file.name)
     metadata = root / "configs" / "metadata.json"
     if metadata.is_file():
-        parser.read_meta(_load(metadata))
+        parser.read_meta(load(metadata))
     parser["bundle_root"] = str(root)
     lay({key: value for key, value in overrides.items() if key not in OPTIONS})
     stages = tuple(str(overrides.get(option, at)) for option, at in STAGES.items())
     return Config(root, files, parser, added, stages, tuple(faults))
 
 
-def _load(file: Path) -> dict[str, Any]:
+def load(file: Path) -> dict[str, Any]:
+    """A file's ids and values.
+
+    Raises:
+        BundleError: ``BAD_CONFIG``.
+    """
     try:
         content = ConfigParser.load_config_file(file)
     except (ValueError, yaml.YAMLError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib
+import pydoc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from monai.bundle import ConfigParser, ReferenceResolver
 from monai.bundle.config_item import ConfigExpression
 
-from monai_ich.bundle_check.config import Config, is_plain
+from monai_ich.bundle_check.config import Config, is_plain, load
 from monai_ich.bundle_check.nearest import nearest, typed
 from monai_ich.core.errors import BundleError
 
@@ -27,7 +28,7 @@ def replace_macros(config: Config) -> Iterator[BundleError]:
         try:
             config.parser.resolve_macro_and_relative_ids()
         except ValueError as error:
-            yield BundleError("UNKNOWN_REFERENCE", f"A relative id leads out of the config: {error}")
+            yield BundleError("UNKNOWN_REFERENCE", f"A relative id leads out of the config: {error}.")
 
 
 def _check_macro(config: Config, at: str, text: str) -> Iterator[BundleError]:
@@ -37,7 +38,7 @@ def _check_macro(config: Config, at: str, text: str) -> Iterator[BundleError]:
     if path and not Path(path).is_file():
         yield BundleError("MISSING_FILE", f"{typed(at)}: the file {path} of the macro {text} is not there.")
         return
-    source = ConfigParser(ConfigParser.load_config_file(path)) if path else config.parser
+    source = ConfigParser(load(Path(path))) if path else config.parser
     if inner and inner not in source:
         hint = nearest(inner, config.ids if not path else source.get())
         yield BundleError("UNKNOWN_REFERENCE", f"{typed(at)}: {text} leads nowhere{hint}")
@@ -114,6 +115,6 @@ def _check_import(at: str, tree: ast.Import | ast.ImportFrom) -> Iterator[Bundle
     except ImportError:
         yield BundleError("UNKNOWN_IMPORT", f"{typed(at)}: the module {module} cannot be imported.")
         return
-    if isinstance(tree, ast.ImportFrom) and not hasattr(found, name):
+    if isinstance(tree, ast.ImportFrom) and not hasattr(found, name) and pydoc.locate(f"{module}.{name}") is None:
         hint = nearest(name, dir(found))
         yield BundleError("UNKNOWN_IMPORT", f"{typed(at)}: {module} has no {name}{hint}")

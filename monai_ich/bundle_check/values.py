@@ -30,10 +30,10 @@ def value_of(config: Config, at: str) -> Any:
         Exception: what its expression raises.
     """
     needs = _needs(config, at)
-    for inner in needs:
-        for _, value in walk(config.parser.get(inner), inner):
-            if inner not in config.parser or ConfigComponent.is_instantiable(value) or not _is_harmless(value):
-                raise Undecided(at)
+    parts = [value for inner in needs for _, value in walk(config.parser.get(inner), inner)]
+    is_made = any(ConfigComponent.is_instantiable(value) or not _is_harmless(value) for value in parts)
+    if is_made or any(inner not in config.parser for inner in needs):
+        raise Undecided(at)
     tops = ("imports", *(i.split("::")[0] for i in needs))
     try:
         return ConfigParser({i: config.parser.get(i) for i in tops}).get_parsed_content(at)

@@ -37,21 +37,19 @@ def test_fine_tuning_on_real_and_synthetic_scans_then_an_ensemble(
     scans = tmp_path / "scans"
     scans.mkdir()
     (scans / "one.nii.gz").symlink_to(tiny_dataset / "case_0" / "ct.nii.gz")
-    masks = {}
-    for name, members in {"one": [random_weights], "twice": [random_weights] * 2}.items():
-        ensemble = str([str(path) for path in members])
-        options = ["--dataset_dir", scans, "--output_dir", tmp_path / name, "--ensemble", ensemble]
-        done = run(bundle, "inference,inference/ensemble", *options, folder=tmp_path)
+    masks = []
+    for name, more in {
+        "inference/ensemble": ["--ensemble", str([str(random_weights)])],
+        "inference_trt": ["--weights", random_weights],
+    }.items():
+        options = ["--dataset_dir", scans, "--output_dir", tmp_path / name, *more]
+        done = run(bundle, f"inference,{name}", *options, folder=tmp_path)
         assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
         (mask,) = (tmp_path / name).glob("*.nii.gz")
-        masks[name] = np.asarray(nib.load(mask).dataobj)
-    options = ["--dataset_dir", scans, "--output_dir", tmp_path / "plain", "--weights", random_weights]
-    done = run(bundle, "inference,inference_trt", *options, folder=tmp_path)
-    assert done.returncode == 0 and "trt_compile() has no effect" in done.stdout + done.stderr
-    (mask,) = (tmp_path / "plain").glob("*.nii.gz")
-    plain = np.asarray(nib.load(mask).dataobj)
-    assert len(np.unique(plain)) > 1
-    assert all(np.array_equal(plain, found) for found in masks.values())
+        masks.append(np.asarray(nib.load(mask).dataobj))
+    assert "trt_compile() has no effect" in done.stdout + done.stderr or torch.cuda.is_available()
+    ensemble, plain = masks
+    assert len(np.unique(plain)) > 1 and np.array_equal(ensemble, plain)
 
 
 def test_memory_that_runs_out_gives_a_sentence_of_advice(tiny_dataset: Path, tmp_path: Path) -> None:
