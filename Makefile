@@ -12,7 +12,7 @@ OUT ?= runs/trained
 GPU_PYTHON ?= 3.12
 GPU_PLATFORMS = _2_34_x86_64 _2_28_x86_64 _2_27_x86_64 _2_17_x86_64 2014_x86_64 1_x86_64
 DEMO ?= demo
-INTEROP_DEBIAN = dcmtk dicom3tools pixelmed-apps orthanc orthanc-dicomweb
+INTEROP_DEBIAN = chromium dcmtk dicom3tools pixelmed-apps orthanc orthanc-dicomweb
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-quick test-interop check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-import bench-study viewer clean

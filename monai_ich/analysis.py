@@ -18,14 +18,15 @@ from monai_ich.bundle import Bundle, find_bundle
 from monai_ich.core.calibration import Evidence
 from monai_ich.core.errors import InputError
 from monai_ich.core.exam import ExamMeasurements
+from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Provenance, Warn, installed_versions
 from monai_ich.core.volume import LabelMap
-from monai_ich.dicom_results import DICOM_RESULTS, require_source
+from monai_ich.dicom_results import require_source
 from monai_ich.io.identity import identity_of
 from monai_ich.io.output import output_folder
 from monai_ich.io.read import Scan
-from monai_ich.results import RESULTS, SCENE, Analysis
+from monai_ich.results import ON_REQUEST, RESULTS, Analysis
 
 _NOT_CALIBRATED = Warn(
     "NOT_CALIBRATED",
@@ -45,6 +46,7 @@ class Pipeline:
         segment_ich: CT, cavity, box and bundle to hemorrhage labels and what the probabilities add up to.
         measure: labels, CT, anatomy, midline to measurements.
         write: analysis and folder to files.
+        explain: CT, labels, cavity and bundle to heat maps of the subtypes that are present; None for none.
         track: analysis and folder to an MLflow run; None for none.
         margin_mm: around the cavity, what the hemorrhage network looks at.
         keep_ids: write patient ID and UIDs of a DICOM study into the tables.
@@ -59,6 +61,7 @@ class Pipeline:
     segment_ich: Callable[..., tuple[LabelMap, Evidence]]
     measure: Callable[..., ExamMeasurements]
     write: Callable[[Analysis, Path], None]
+    explain: Callable[..., tuple[HeatMap, ...]] | None = None
     track: Callable[[Analysis, Path], None] | None = None
     margin_mm: float = 12.0
     keep_ids: bool = False
@@ -70,7 +73,7 @@ class Pipeline:
     ) -> Analysis:
         """Analyze one scan and write its results; nothing appears under `output_dir` unless all of it does."""
         folder = Path(output_dir)
-        with output_folder(folder, results=(*RESULTS, SCENE, *DICOM_RESULTS), overwrite=overwrite) as scratch:
+        with output_folder(folder, results=(*RESULTS, *ON_REQUEST), overwrite=overwrite) as scratch:
             clock = Clock()
             with clock("read"):
                 scan = self.read(input)
@@ -112,6 +115,11 @@ class Pipeline:
                 evidence=evidence,
                 calibration=calibration,
             )
+        heat_maps: tuple[HeatMap, ...] = ()
+        if self.explain is not None:
+            present = [finding.subtype for finding in exam.subtypes if finding.present]
+            with clock("explain"):
+                heat_maps = self.explain(ct, labels, present, cavity=cavity, within=box, bundle=ich_bundle)
         provenance = Provenance(
             versions=installed_versions(),
             weights={b.name: b.weights_sha256 for b in (anatomy_bundle, ich_bundle)},
@@ -121,7 +129,9 @@ class Pipeline:
         )
         warnings = (*scan.warnings, *exam.warnings, *([_NOT_CALIBRATED] if ich_bundle.calibration is None else []))
         identity = identity_of(scan) if self.keep_ids else None
-        return Analysis(case_id, ct, anatomy, cavity, labels, midline, exam, warnings, provenance, identity, source)
+        return Analysis(
+            case_id, ct, anatomy, cavity, labels, midline, exam, warnings, provenance, identity, source, heat_maps
+        )
 
 
 class Clock:

@@ -8,6 +8,7 @@ probabilities of the whole native grid at once (5 GB for a thin series); here th
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from monai_ich.core.calibration import Calibration
 from monai_ich.core.errors import BundleError
@@ -26,6 +28,7 @@ from monai_ich.core.provenance import sha256_of
 from monai_ich.core.volume import CTVolume, Mask
 from monai_ich.io.quiet import quiet
 
+_WHOLE: Box = (slice(None), slice(None), slice(None))
 BUNDLES = ("head_ct_anatomy", "ich_segmentation")  # what the pipeline runs
 
 
@@ -66,11 +69,13 @@ class Prediction:
         labels: uint8 ``(I, J, K)``, arg-max of the linearly interpolated class probabilities.
         expected_ml: sum of probabilities times voxel volume: of each class from 1 up, then of all of them together.
         doubt_ml: the same of ``p (1 - p)``.
+        slices_ml: `expected_ml` of each native slice, along `Geometry.slice_axis`; empty without `inside`.
     """
 
     labels: NDArray[np.uint8]
     expected_ml: tuple[float, ...]
     doubt_ml: tuple[float, ...]
+    slices_ml: tuple[tuple[float, ...], ...] = ()
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
@@ -111,7 +116,7 @@ def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights:
     network = parser.get_parsed_content("network_def")
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (RuntimeError, KeyError, AttributeError, EOFError) as error:
+    except (RuntimeError, KeyError, AttributeError, EOFError, pickle.UnpicklingError) as error:
         raise BundleError("BUNDLE_BROKEN", f"The weights of {root.name} do not fit its network.") from error
     with quiet("monai.data.nvimgcodec_pydicom_plugin"):  # a decoder that is not needed here
         steps = parser.get_parsed_content("preprocessing").transforms[1:]  # without the reader
@@ -158,10 +163,10 @@ def predict(
             channel becomes in a mirror, for example ``(0, 2, 1)`` where 1 is left and 2 is right; None: once.
         background_bias: added to the background's score (logit): above 0, foreground must be more certain.
     """
-    box = within or (slice(None), slice(None), slice(None))
+    box = within or _WHOLE
     inner = ct.geometry.crop(box)
     with torch.inference_mode():
-        image = bundle.preprocessing({"image": _as_tensor(ct.hu[box], inner.affine, bundle.device)})["image"]
+        image = _preprocess(bundle, ct, box)
         logits = _infer(bundle, image)
         if mirrored is not None:
             logits = (logits + _infer(bundle, torch.flip(image, dims=[1])).flip(1)[list(mirrored)]) / 2
@@ -173,23 +178,48 @@ def predict(
         return Prediction(labels, *_sums_ml(probabilities, affine, inside))
 
 
+def network_input(bundle: Bundle, ct: CTVolume, within: Box | None = None) -> tuple[torch.Tensor, Geometry]:
+    """What the network sees: ``(channels, I, J, K)`` on the bundle's device, a plain tensor, and its grid.
+
+    Args:
+        bundle, ct, within: as for `predict`.
+    """
+    image = _preprocess(bundle, ct, within or _WHOLE)
+    i, j, k = image.shape[1:]
+    return image.as_subclass(torch.Tensor), Geometry((i, j, k), np.asarray(image.affine, np.float64))
+
+
+def _preprocess(bundle: Bundle, ct: CTVolume, box: Box) -> Any:
+    return bundle.preprocessing({"image": _as_tensor(ct.hu[box], ct.geometry.crop(box).affine, bundle.device)})["image"]
+
+
 def _sums_ml(
     probabilities: torch.Tensor, affine: NDArray[np.float64], inside: Mask | None
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """`Prediction.expected_ml` and `Prediction.doubt_ml`, from probabilities ``(C, I, J, K)`` on the network's grid."""
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[tuple[float, ...], ...]]:
+    """The sums of `Prediction`, from probabilities ``(C, I, J, K)`` on the network's grid."""
+    slices = None
     if inside is None:
         counted = probabilities.flatten(1)
     else:
-        matrix = np.linalg.inv(inside.geometry.affine) @ affine  # network voxel to native voxel
+        native = inside.geometry
+        matrix = np.linalg.inv(native.affine) @ affine  # network voxel to native voxel
         voxels = np.indices(probabilities.shape[1:]).reshape(3, -1)
         at = np.rint(matrix[:3, :3] @ voxels + matrix[:3, 3:]).astype(np.int64)
-        shape = np.array(inside.geometry.shape)[:, None]
+        shape = np.array(native.shape)[:, None]
         hit = ((at >= 0) & (at < shape)).all(axis=0)
         hit[hit] = inside.voxels[tuple(at[:, hit])]
         counted = probabilities.flatten(1)[:, torch.from_numpy(hit).to(probabilities.device)]
+        slices = at[native.slice_axis, hit]
     p = torch.cat([counted[1:], 1.0 - counted[:1]]).double()
     voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000.0
-    return tuple((p.sum(1) * voxel_ml).tolist()), tuple(((p * (1.0 - p)).sum(1) * voxel_ml).tolist())
+    by_slice: tuple[tuple[float, ...], ...] = ()
+    if slices is not None:
+        axis = native.slice_axis
+        sums = p.new_zeros(len(p), native.shape[axis]).index_add_(1, torch.from_numpy(slices).to(p.device), p)
+        height = max(1, round(float(np.abs(matrix[axis, :3]).max())))  # of a network voxel, in native slices
+        spread = uniform_filter1d(sums.cpu().numpy() * voxel_ml, height, axis=1, mode="constant")
+        by_slice = tuple(map(tuple, spread.tolist()))
+    return tuple((p.sum(1) * voxel_ml).tolist()), tuple(((p * (1.0 - p)).sum(1) * voxel_ml).tolist()), by_slice
 
 
 def _as_tensor(hu: NDArray[np.float32], affine: NDArray[np.float64], device: torch.device) -> Any:

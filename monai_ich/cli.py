@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_ich import __version__
+from monai_ich.cli_bundle import add_bundle
 from monai_ich.cli_calibrate import add_calibrate
 from monai_ich.cli_evaluate import add_evaluate
 from monai_ich.cli_export import add_export
 from monai_ich.cli_manifest import add_manifest
-from monai_ich.cli_parts import add_reading, read_scan, refuse_existing, usage_error
+from monai_ich.cli_parts import add_reading, read_mask, read_scan, refuse_existing, usage_error
 from monai_ich.cli_register import add_register
 from monai_ich.cli_send import add_send
 from monai_ich.cli_study import add_study
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from monai_ich.core.geometry import Geometry
     from monai_ich.core.volume import CTVolume
     from monai_ich.io.identity import Identity
+    from monai_ich.io.read import Scan
 
 _SUBTYPES = ("EDH", "IPH", "IVH", "SAH", "SDH")
 
@@ -70,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
     sub.add_argument("--flips", action="store_true", help="average with the mirrored head: twice the time")
     sub.add_argument("--scene", action="store_true", help="write scene.mrb for 3D Slicer too (holds the CT once more)")
+    sub.add_argument("--heatmap", action="store_true", help="show what the network looked at, by subtype: COST more")
     sub.add_argument("--mlflow", metavar="URI", help="log the analysis to this MLflow store")
     sub.add_argument("--dicom", action="store_true", help="also SEG, SR and picture for a PACS; they carry the patient")
     _identity(sub, "patient ID and UIDs in the tables of a DICOM study")
@@ -92,15 +95,19 @@ def _parser() -> argparse.ArgumentParser:
     add_reading(sub)
 
     sub = command("resample", _resample, "bring a mask to the grid of a CT, for example back to the original slices")
-    sub.add_argument("mask", type=Path, help="labels, .nii, .nii.gz or .seg.nrrd")
+    sub.add_argument("mask", type=Path, help="labels, .nii, .nii.gz, .seg.nrrd or DICOM SEG")
     sub.add_argument("--like", type=Path, required=True, help="whose grid: .nii, .nii.gz or a DICOM study")
     sub.add_argument("-o", "--output", type=Path, required=True, help="NIfTI file to write")
     sub.add_argument("--overwrite", action="store_true", help="replace an earlier file")
     add_reading(sub)
 
     sub = command("measure", _measure, "numbers from an existing mask, no network")
-    sub.add_argument("labels", type=Path, help="hemorrhage labels, .nii(.gz) or .seg.nrrd")
-    sub.add_argument("--ct", type=Path, help="the CT, for densities: NIfTI or DICOM, on the mask's grid")
+    sub.add_argument("labels", type=Path, help="hemorrhage labels, .nii(.gz), .seg.nrrd or DICOM SEG")
+    sub.add_argument(
+        "--ct",
+        type=Path,
+        help="the CT, for densities: NIfTI or DICOM, on the mask's grid; a DICOM SEG needs it on uneven slices",
+    )
     sub.add_argument("--anatomy", type=Path, help="anatomy labels, for sides and midline shift")
     output(sub, "folder for the tables")
     sub.add_argument("--overwrite", action="store_true", help="replace earlier results")
@@ -135,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     add_register(commands)
     add_study(commands)
     add_calibrate(commands)
+    add_bundle(commands)
     return parser
 
 
@@ -147,9 +155,9 @@ def _analyze(args: argparse.Namespace) -> int:
     from monai_ich.dicom_results import DICOM_RESULTS
     from monai_ich.io.output import refuse_earlier
     from monai_ich.report.wording import summary_lines
-    from monai_ich.results import RESULTS
+    from monai_ich.results import ON_REQUEST, RESULTS
 
-    refuse_earlier(args.output, (*RESULTS, *DICOM_RESULTS), overwrite=args.overwrite)
+    refuse_earlier(args.output, (*RESULTS, *ON_REQUEST), overwrite=args.overwrite)
     overrides = {
         "device": args.device,
         "tracking_uri": args.mlflow,
@@ -158,13 +166,14 @@ def _analyze(args: argparse.Namespace) -> int:
         "read#mode": "lenient" if args.lenient else "strict",
         "read#assume_hu": args.assume_hu,
         "write#scene": args.scene,
+        "heatmap": args.heatmap,
         "pipeline#keep_ids": args.keep_ids,
         "pipeline#dicom": args.dicom,
     }
     done = analyze(args.input, args.output, case_id=args.case_id, overwrite=args.overwrite, **overrides)
     for line in summary_lines(done.exam, done.warnings, done.provenance):
         print(line)
-    more = len(RESULTS) - 3 + (len(DICOM_RESULTS) if args.dicom else 0)
+    more = len(RESULTS) - 3 + len(done.heat_maps) + (len(DICOM_RESULTS) if args.dicom else 0)
     print(f"wrote {args.output}/report.html, measurements.json, ich.seg.nrrd and {more} more")
     return 0
 
@@ -246,27 +255,23 @@ def _spacing(words: Sequence[str]) -> tuple[float | None, float | None, float | 
 def _resample(args: argparse.Namespace) -> int:
     from monai_ich.core.labels import AnyLabel, Subtype
     from monai_ich.core.relabel import resample_labels
-    from monai_ich.io.nifti import write_nifti
+    from monai_ich.io.nifti import read_nifti_grid, write_nifti
     from monai_ich.io.output import output_file
-    from monai_ich.io.read import is_nifti, read_labels
+    from monai_ich.io.read import interpolation_warnings, is_nifti, read_labels
 
     _require_nifti_name(args)
-    labels = read_labels(args.mask, AnyLabel if is_nifti(args.mask) else Subtype)
-    grid = _grid_of(args)
+    scan = None if is_nifti(args.like) else read_scan(args, args.like)
+    grid, source = (read_nifti_grid(args.like), None) if scan is None else (scan.volume.geometry, scan.source)
+    labels = read_labels(args.mask, AnyLabel if is_nifti(args.mask) else Subtype, grid=grid, source=source)
     there = resample_labels(labels, grid)
     with output_file(args.output):
         write_nifti(args.output, there)
+    for warning in interpolation_warnings(args.mask, scan):
+        print(f"{warning.code}: {warning.message}")
     for value in sorted(v for v in AnyLabel if labels.volume_ml(v)):
         print(f"label {value:d}: {labels.volume_ml(value):.3f} mL, now {there.volume_ml(value):.3f} mL")
     print(f"wrote {args.output}: {' x '.join(map(str, grid.shape))} voxels")
     return 0
-
-
-def _grid_of(args: argparse.Namespace) -> Geometry:
-    from monai_ich.io.nifti import read_nifti_grid
-    from monai_ich.io.read import is_nifti
-
-    return read_nifti_grid(args.like) if is_nifti(args.like) else read_scan(args, args.like).volume.geometry
 
 
 def _measure(args: argparse.Namespace) -> int:
@@ -274,35 +279,40 @@ def _measure(args: argparse.Namespace) -> int:
     from monai_ich.core.labels import Anatomy, Subtype
     from monai_ich.core.provenance import Provenance, installed_versions
     from monai_ich.io.output import output_folder
-    from monai_ich.io.read import read_labels
+    from monai_ich.io.read import interpolation_warnings
     from monai_ich.measure.summary import measure_exam
     from monai_ich.report.wording import summary_lines
     from monai_ich.results import TABLES, write_tables
 
     with output_folder(args.output, results=TABLES, overwrite=args.overwrite) as scratch:
-        labels = read_labels(args.labels, Subtype)
-        ct, identity = _measured_ct(args)
-        anatomy = read_labels(args.anatomy, Anatomy) if args.anatomy else None
+        scan = _measured_scan(args)
+        labels = read_mask(args.labels, Subtype, scan)
+        anatomy = read_mask(args.anatomy, Anatomy, scan) if args.anatomy else None
         midline = fit_midline(anatomy) if anatomy else None
-        exam = measure_exam(labels, ct=ct, anatomy=anatomy, midline=midline)
+        exam = measure_exam(labels, ct=scan.volume if scan else None, anatomy=anatomy, midline=midline)
+        warnings = (*(scan.warnings if scan else ()), *interpolation_warnings(args.labels, scan), *exam.warnings)
         provenance = Provenance(versions=installed_versions(), status="Measured from a given mask, no network was run.")
         case_id = args.case_id or args.output.resolve().name
-        write_tables(exam, scratch, case_id=case_id, warnings=exam.warnings, provenance=provenance, identity=identity)
-    for line in summary_lines(exam, exam.warnings, provenance):
+        identity = _identity_of(scan) if args.keep_ids else None
+        write_tables(exam, scratch, case_id=case_id, warnings=warnings, provenance=provenance, identity=identity)
+    for line in summary_lines(exam, warnings, provenance):
         print(line)
     return 0
 
 
-def _measured_ct(args: argparse.Namespace) -> tuple[CTVolume | None, Identity | None]:
-    """The CT and, where asked for, whose it is."""
-    from monai_ich.io.identity import Identity, identity_of
+def _measured_scan(args: argparse.Namespace) -> Scan | None:
     from monai_ich.io.nifti import read_nifti_ct
     from monai_ich.io.read import Scan, is_nifti, read_ct
 
     if args.ct is None:
-        return None, Identity() if args.keep_ids else None
-    scan = Scan(read_nifti_ct(args.ct)) if is_nifti(args.ct) else read_ct(args.ct)
-    return scan.volume, identity_of(scan) if args.keep_ids else None
+        return None
+    return Scan(read_nifti_ct(args.ct)) if is_nifti(args.ct) else read_ct(args.ct)
+
+
+def _identity_of(scan: Scan | None) -> Identity:
+    from monai_ich.io.identity import Identity, identity_of
+
+    return Identity() if scan is None else identity_of(scan)
 
 
 def _followup(args: argparse.Namespace) -> int:

@@ -6,28 +6,29 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monai_ich.cli_parts import add_reading, read_scan, usage_error
+from monai_ich.cli_parts import add_reading, read_mask, read_scan, usage_error
 from monai_ich.core.errors import GeometryError
 
 if TYPE_CHECKING:
     from monai_ich.core.geometry import Geometry
     from monai_ich.core.volume import LabelMap
 
-_TO = ("seg.nrrd", "dicom-seg", "dicom-sr", "dicom-sc")
+_TO = ("seg.nrrd", "mrb", "dicom-seg", "dicom-sr", "dicom-sc")
 
 
 def add_export(commands: Any) -> None:
     """Add ``export`` to the command line."""
-    text = "a mask as .seg.nrrd for 3D Slicer, or as DICOM SEG, SR and picture for a PACS"
+    text = "a mask as .seg.nrrd or scene for 3D Slicer, or as DICOM SEG, SR and picture for a PACS"
     sub = commands.add_parser("export", help=text, description=text)
-    sub.add_argument("labels", type=Path, help="hemorrhage labels, .nii(.gz) or .seg.nrrd")
+    sub.add_argument("labels", type=Path, help="hemorrhage labels, .nii(.gz), .seg.nrrd or DICOM SEG")
     sub.add_argument("--ct", type=Path, required=True, help="the CT; DICOM where DICOM is to be written")
     sub.add_argument("--anatomy", type=Path, help="anatomy labels, for sides and midline shift")
     sub.add_argument("-o", "--output", type=Path, required=True, help="folder for the files")
     sub.add_argument(
         "--to",
         metavar="FORMATS",
-        help=f"of {','.join(_TO)} (default: all for a DICOM CT, seg.nrrd for NIfTI); DICOM files carry the patient",
+        help=f"of {','.join(_TO)} (default: all but mrb for a DICOM CT, seg.nrrd for NIfTI); "
+        "mrb holds the CT too; DICOM files carry the patient",
     )
     sub.add_argument("--labelmap", action="store_true", help="SEG as LABELMAP: smaller, few archives know it")
     sub.add_argument("--overwrite", action="store_true", help="replace earlier files")
@@ -39,41 +40,47 @@ def _export(args: argparse.Namespace) -> int:
     from monai_ich.anatomy.midline import fit_midline
     from monai_ich.core.labels import Anatomy, Subtype
     from monai_ich.core.provenance import Provenance, installed_versions
-    from monai_ich.dicom_results import DICOM_RESULTS, require_source, write_dicom_results
+    from monai_ich.dicom_results import DICOM_RESULTS, FORMATS, require_source, write_dicom_results
     from monai_ich.io.output import output_folder
-    from monai_ich.io.read import read_labels
+    from monai_ich.io.read import interpolation_warnings
     from monai_ich.io.seg_nrrd import write_seg_nrrd
     from monai_ich.measure.summary import measure_exam
     from monai_ich.report.montage import render_montage
+    from monai_ich.results import SCENE, write_scan_scene
 
     wanted = _formats(args.to)
-    with output_folder(args.output, results=("ich.seg.nrrd", *DICOM_RESULTS), overwrite=args.overwrite) as scratch:
+    with output_folder(args.output, results=("ich.seg.nrrd", SCENE, *DICOM_RESULTS), overwrite=args.overwrite) as out:
         scan = read_scan(args, args.ct)
-        ct, wanted = scan.volume, wanted or (_TO if scan.source is not None else _TO[:1])
-        labels = _on_grid(read_labels(args.labels, Subtype), ct.geometry)
-        anatomy = _on_grid(read_labels(args.anatomy, Anatomy), ct.geometry) if args.anatomy else None
+        ct, wanted = scan.volume, wanted or ("seg.nrrd", *(FORMATS if scan.source is not None else ()))
+        labels = _on_grid(read_mask(args.labels, Subtype, scan), ct.geometry)
+        anatomy = _on_grid(read_mask(args.anatomy, Anatomy, scan), ct.geometry) if args.anatomy else None
+        midline = fit_midline(anatomy) if anatomy else None
+        exam = measure_exam(labels, ct=ct, anatomy=anatomy, midline=midline)
+        warnings = (*scan.warnings, *interpolation_warnings(args.labels, scan), *exam.warnings)
         if "seg.nrrd" in wanted:
-            write_seg_nrrd(scratch / "ich.seg.nrrd", labels)
-        if set(wanted) != {"seg.nrrd"}:
+            write_seg_nrrd(out / "ich.seg.nrrd", labels)
+        if "mrb" in wanted:
+            write_scan_scene(out, ct, labels, exam, anatomy=anatomy, midline=midline)
+        if set(wanted) & set(FORMATS):
             source = require_source(scan.source)
-            midline = fit_midline(anatomy) if anatomy else None
-            exam = measure_exam(labels, ct=ct, anatomy=anatomy, midline=midline)
-            montage = scratch / "montage.png"
+            montage = out / "montage.png"
             render_montage(montage, ct, labels, anatomy=anatomy, midline=midline)
             write_dicom_results(
-                scratch,
+                out,
                 source,
                 labels,
                 exam,
                 provenance=Provenance(installed_versions(), status="A mask that was given, no network was run."),
-                warnings=(*scan.warnings, *exam.warnings),
+                warnings=warnings,
                 montage=montage,
                 anatomy=anatomy,
                 formats=wanted,
                 encoding="LABELMAP" if args.labelmap else "BINARY",
             )
             montage.unlink()
-        names = sorted(path.name for path in scratch.iterdir())
+        names = sorted(path.name for path in out.iterdir())
+    for warning in warnings:
+        print(f"{warning.code}: {warning.message}")
     print(f"wrote {args.output}: {', '.join(names)}")
     return 0
 

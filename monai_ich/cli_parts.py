@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from monai_ich.core.errors import InputError, OutputError
 
 if TYPE_CHECKING:
+    from monai_ich.core.labels import LabelSet
+    from monai_ich.core.volume import LabelMap
     from monai_ich.io.read import Scan
 
 
@@ -25,6 +27,15 @@ def read_scan(args: argparse.Namespace, path: Path) -> Scan:
 
     mode: Literal["lenient", "strict"] = "lenient" if args.lenient else "strict"
     return read_ct(path, series_uid=args.series, mode=mode, assume_hu=args.assume_hu)
+
+
+def read_mask(path: Path, labels: LabelSet, scan: Scan | None) -> LabelMap:
+    """Read labels; those of a DICOM SEG on the slices of the scan."""
+    from monai_ich.io.read import read_labels
+
+    if scan is None:
+        return read_labels(path, labels)
+    return read_labels(path, labels, grid=scan.volume.geometry, source=scan.source)
 
 
 def usage_error(message: str) -> InputError:

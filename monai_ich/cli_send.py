@@ -13,6 +13,8 @@ from monai_ich.cli_parts import usage_error
 from monai_ich.core.errors import InputError, SendError
 
 if TYPE_CHECKING:
+    import ssl
+
     from monai_ich.io.dicom_send import Sent
 
 _CREDENTIALS = "MONAI_ICH_USER and MONAI_ICH_PASSWORD, or MONAI_ICH_TOKEN"
@@ -46,7 +48,8 @@ def _send(args: argparse.Namespace) -> int:
         raise InputError("NO_DICOM_RESULTS", "The folder holds no DICOM results: run analyze --dicom or export first.")
     if args.tries < 1:
         raise usage_error("--tries must be at least 1.")
-    sent = _to_dicomweb(args, paths) if args.to == "dicomweb" else _to_dimse(args, paths)
+    tls = _tls(args)
+    sent = _to_dicomweb(args, paths) if args.to == "dicomweb" else _to_dimse(args, paths, tls)
     refused = [one for one in sent if one.reason]
     for one in sent:
         print(f"{one.name}: {'accepted' if not one.reason else f'not accepted: {one.reason}'}",
@@ -72,20 +75,23 @@ def _to_dicomweb(args: argparse.Namespace, paths: list[Path]) -> tuple[Sent, ...
     return send_dicomweb(paths, args.url, credentials=credentials, ca=args.ca, tries=args.tries)
 
 
-def _to_dimse(args: argparse.Namespace, paths: list[Path]) -> tuple[Sent, ...]:
-    import ssl
-
+def _to_dimse(args: argparse.Namespace, paths: list[Path], tls: ssl.SSLContext) -> tuple[Sent, ...]:
     from monai_ich.io.dicom_send import send_dimse
 
     if not args.host:
         raise usage_error("--to dimse needs --host.")
-    tls = None
-    if args.tls:
-        try:
-            tls = ssl.create_default_context(cafile=args.ca)
-            if args.cert:
-                tls.load_cert_chain(args.cert)
-        except OSError as error:
-            raise InputError("BAD_CERTIFICATE", "The certificate files --ca and --cert must be PEM files.") from error
     names = {"called": args.called, "calling": args.calling}
-    return send_dimse(paths, args.host, args.port, tls=tls, tries=args.tries, **names)
+    return send_dimse(paths, args.host, args.port, tls=tls if args.tls else None, tries=args.tries, **names)
+
+
+def _tls(args: argparse.Namespace) -> ssl.SSLContext:
+    """Whom to trust, and who we are."""
+    import ssl
+
+    try:
+        tls = ssl.create_default_context(cafile=args.ca)
+        if args.cert:
+            tls.load_cert_chain(args.cert)
+    except OSError as error:
+        raise InputError("BAD_CERTIFICATE", "The certificate files --ca and --cert must be PEM files.") from error
+    return tls

@@ -47,7 +47,7 @@ def write_dicom_results(
         labels: hemorrhage, on the CT's grid.
         exam: what was measured.
         provenance: of both.
-        warnings: for the picture.
+        warnings: for the report and the picture.
         montage: PNG, see `render_montage`.
         anatomy: written as a segmentation of its own, with the cavity; None for none.
         formats: of `FORMATS`; a report (dicom-sr) refers to the segmentation, so it brings it along.
@@ -62,7 +62,8 @@ def write_dicom_results(
     from monai_ich.io.dicom_seg import make_dicom_seg
     from monai_ich.io.dicom_sr import make_dicom_sr
 
-    made_of = [labels.voxels.tobytes(), repr(exam).encode(), encoding.encode()]
+    warnings = tuple(warnings)
+    made_of = [labels.voxels.tobytes(), repr((exam, warnings)).encode(), encoding.encode()]
     made_of += [anatomy.voxels.tobytes()] if anatomy is not None else []
     origin = read_origin(source, provenance, *made_of)
     if "dicom-seg" in formats or "dicom-sr" in formats:
@@ -73,7 +74,8 @@ def write_dicom_results(
             made = make_dicom_seg([anatomy, cavity], origin, what="anatomy", series_number=_ANATOMY)
             origin.write(folder / "seg_anatomy.dcm", made)
         if "dicom-sr" in formats:
-            origin.write(folder / "sr.dcm", make_dicom_sr(exam, seg, origin, series_number=_REPORT))
+            report = make_dicom_sr(exam, seg, origin, series_number=_REPORT, warnings=warnings)
+            origin.write(folder / "sr.dcm", report)
     if "dicom-sc" in formats:
         picture = _picture(montage, exam, warnings, provenance)
         made = make_dicom_sc(picture, origin, what="hemorrhage montage", series_number=_PICTURE)

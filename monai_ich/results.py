@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from monai_ich.core.exam import ExamMeasurements
+from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import Cavity, Subtype
 from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Provenance, Warn
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
-from monai_ich.dicom_results import write_dicom_results
+from monai_ich.dicom_results import DICOM_RESULTS, write_dicom_results
 from monai_ich.io.dicom_series import SourceSeries
 from monai_ich.io.identity import Identity
 from monai_ich.io.nifti import write_nifti
@@ -33,6 +34,8 @@ RESULTS = (
     *("montage.png", "report.html", "provenance.json"),
 )
 SCENE = "scene.mrb"
+HEAT_MAPS = tuple(f"heatmap_{subtype.name}.nii.gz" for subtype in Subtype)
+ON_REQUEST = (SCENE, *HEAT_MAPS, *DICOM_RESULTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,26 +56,27 @@ class Analysis:
     provenance: Provenance
     identity: Identity | None = None
     source: SourceSeries | None = None
+    heat_maps: tuple[HeatMap, ...] = ()
 
 
 def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> None:
-    """Write every file of `RESULTS` into `folder`; with a `source` those of `DICOM_RESULTS` too.
+    """Write every file of `RESULTS` into `folder`; with a `source` those of `DICOM_RESULTS` too, with heat maps theirs.
 
     With `scene` also `SCENE`, which holds the CT once more.
     """
     a = analysis
     cavity = LabelMap(a.cavity.voxels.astype(np.uint8), a.cavity.geometry, Cavity)
-    markups = [] if isinstance(a.midline, str) else midline_markups(a.midline, a.exam.midline_shift)
     write_nifti(folder / "ct.nii.gz", a.ct)
     write_nifti(folder / "cavity.nii.gz", cavity)
     write_nifti(folder / "anatomy.nii.gz", a.anatomy)
     write_nifti(folder / "ich.nii.gz", a.labels)
+    for heat_map in a.heat_maps:
+        write_nifti(folder / f"heatmap_{heat_map.subtype.name}.nii.gz", heat_map)
     write_seg_nrrd(folder / "ich.seg.nrrd", a.labels)
     write_color_table(folder / "ich.ctbl", Subtype)
-    write_markups(folder / "midline.mrk.json", markups)
+    write_markups(folder / "midline.mrk.json", midline_markups(a.midline, a.exam.midline_shift))
     if scene:
-        segmentations = {"Hemorrhage": a.labels, "Anatomy": a.anatomy, "Cavity": cavity}
-        write_scene(folder / SCENE, a.ct, segmentations, markups)
+        write_scan_scene(folder, a.ct, a.labels, a.exam, anatomy=a.anatomy, midline=a.midline)
     write_tables(
         a.exam,
         folder,
@@ -85,7 +89,7 @@ def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> N
     write_report(
         folder / "report.html",
         a.exam,
-        turn(a.ct, a.labels, a.anatomy),
+        turn(a.ct, a.labels, a.anatomy, a.heat_maps),
         case_id=a.case_id,
         midline=a.midline,
         warnings=a.warnings,
@@ -104,6 +108,23 @@ def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> N
             montage=folder / "montage.png",
             anatomy=a.anatomy,
         )
+
+
+def write_scan_scene(
+    folder: Path,
+    ct: CTVolume,
+    labels: LabelMap,
+    exam: ExamMeasurements,
+    *,
+    anatomy: LabelMap | None,
+    midline: Midline | str | None,
+) -> None:
+    """Write `SCENE`: CT, hemorrhage and, where there are any, anatomy with the cavity and midline markers."""
+    segmentations = {"Hemorrhage": labels}
+    if anatomy is not None:
+        cavity = LabelMap(anatomy.mask().voxels.astype(np.uint8), anatomy.geometry, Cavity)
+        segmentations |= {"Anatomy": anatomy, "Cavity": cavity}
+    write_scene(folder / SCENE, ct, segmentations, midline_markups(midline, exam.midline_shift))
 
 
 def write_tables(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 ANY = "any"  # all subtypes together
-_LEAST_ML = 0.01  # below this, expected volumes are all the same
+LEAST_ML = 0.01  # below this, expected volumes are all the same
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,12 @@ class Evidence:
     Args:
         expected_ml: sum of the probabilities, times the voxel's volume.
         doubt_ml: sum of ``p (1 - p)``, times the voxel's volume: 0 where every voxel is certain.
+        slices_ml: `expected_ml` of each slice, by K index; empty where it was not kept.
     """
 
     expected_ml: Mapping[str, float]
     doubt_ml: Mapping[str, float]
+    slices_ml: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def _pair(value: Any) -> Any:
 
 def log_ml(expected_ml: float) -> float:
     """What the log odds of presence are linear in."""
-    return math.log10(expected_ml + _LEAST_ML)
+    return math.log10(expected_ml + LEAST_ML)
 
 
 def scale_ml(expected_ml: float, doubt_ml: float) -> float:

@@ -114,6 +114,23 @@ class SliceRow:
 
 
 @dataclass(frozen=True)
+class KeySlice:
+    """The slice to look at first, see `find_key_slices`.
+
+    Args:
+        of: subtype name, or `ANY` of them.
+        index: K index.
+        at_ras_mm: center of what is labeled there; of the slice, where nothing is.
+        because: what chose it, in words.
+    """
+
+    of: str
+    index: int
+    at_ras_mm: Point
+    because: str
+
+
+@dataclass(frozen=True)
 class Ventricles:
     """The lateral and third ventricles.
 
@@ -149,6 +166,7 @@ class ExamMeasurements:
     total_interval_ml: tuple[float, float] | None = None
     probability: float | None = None
     evidence: Evidence | None = None
+    key_slices: tuple[KeySlice, ...] = ()
 
     @property
     def hemorrhage_present(self) -> bool:

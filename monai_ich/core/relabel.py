@@ -8,6 +8,10 @@ many as its volume needs. So volumes stay, and what is there never vanishes (`be
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -20,6 +24,8 @@ _TRACE = 1e-3
 _DEPTH = 0.01
 _ORDER = 1e-4
 _MOSTLY = 0.5
+
+_Share: TypeAlias = tuple[int, tuple[slice, ...], NDArray[np.float32]]  # a label, voxels, its share of each
 
 
 def resample_labels(labels: LabelMap, grid: Geometry) -> LabelMap:
@@ -35,18 +41,51 @@ def resample_labels(labels: LabelMap, grid: Geometry) -> LabelMap:
     """
     if labels.geometry.same_grid(grid, tolerance_mm=1e-4):
         return LabelMap(labels.voxels.copy(), grid, labels.labels)
-    out = np.zeros(grid.shape, np.uint8)
-    lead, total = np.zeros(grid.shape, np.float32), np.zeros(grid.shape, np.float32)
-    several = np.zeros(grid.shape, np.uint8)
+    return LabelMap(_contest(_shares(labels, grid), grid.shape), grid, labels.labels)
+
+
+def fill_slices(voxels: NDArray[np.uint8], at: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Labels between those slices that are known: each label's area goes over evenly from one to the next.
+
+    Args:
+        voxels: ``(I, J, K)``, with the known slices in place.
+        at: increasing positions of the known slices along K, each nearest to the slice that holds it.
+
+    Returns:
+        `voxels`, those slices made that lie between known ones.
+    """
+    known = np.rint(at).astype(int).tolist()
+    for n, (low, high) in enumerate(pairwise(known)):
+        for k in range(low + 1, high):
+            upper = np.float32((k - at[n]) / (at[n + 1] - at[n]))
+            below, above = voxels[:, :, low], voxels[:, :, high]
+            everywhere = (slice(None), slice(None))
+            mixed = (
+                (value, everywhere, (below == value) * (1 - upper) + (above == value) * upper)
+                for value in np.union1d(below, above).tolist()
+                if value
+            )
+            voxels[:, :, k] = _contest(mixed, below.shape)
+    return voxels
+
+
+def _shares(labels: LabelMap, grid: Geometry) -> Iterator[_Share]:
     for value, found in enumerate(ndimage.find_objects(labels.voxels), start=1):
         if found is None:
             continue
         near = _grown(found, labels.geometry, grid)
         box = _box_around(labels.geometry.crop(near), grid)
-        if box is None:
-            continue
-        source, target = labels.geometry.crop(near), grid.crop(box)
-        share = resample_image(labels.voxels[near] == value, source, target, outside=0.0)
+        if box is not None:
+            source, target = labels.geometry.crop(near), grid.crop(box)
+            yield value, box, resample_image(labels.voxels[near] == value, source, target, outside=0.0)
+
+
+def _contest(shares: Iterable[_Share], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Each voxel to the label that ranks highest there, as many as each label's volume needs."""
+    out = np.zeros(shape, np.uint8)
+    lead, total = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    several = np.zeros(shape, np.uint8)
+    for value, box, share in shares:
         score = _rank(share)
         better = score > lead[box]
         out[box][better], lead[box][better] = value, score[better]
@@ -54,7 +93,7 @@ def resample_labels(labels: LabelMap, grid: Geometry) -> LabelMap:
         several[box] += share > _TRACE
     keep = (lead >= 1.0) | ((several > 1) & (total >= _MOSTLY))  # where labels touch, none may reach its own threshold
     out[~keep] = 0
-    return LabelMap(out, grid, labels.labels)
+    return out
 
 
 def _rank(share: NDArray[np.float32]) -> NDArray[np.float32]:

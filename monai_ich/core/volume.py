@@ -17,7 +17,7 @@ MAX_HU = 3071.0
 CONNECTED_26 = np.ones((3, 3, 3), bool)  # voxels that share a face, an edge or a corner are one piece
 
 
-def _require_shape(found: tuple[int, ...], geometry: Geometry, what: str) -> None:
+def require_shape(found: tuple[int, ...], geometry: Geometry, what: str) -> None:
     if found != geometry.shape:
         raise GeometryError("GRID_MISMATCH", f"The {what} has shape {found}, its geometry {geometry.shape}.")
 
@@ -38,7 +38,7 @@ class CTVolume:
     slab_widths_mm: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        _require_shape(self.hu.shape, self.geometry, "CT")
+        require_shape(self.hu.shape, self.geometry, "CT")
         if self.hu.dtype != np.float32:
             object.__setattr__(self, "hu", self.hu.astype(np.float32))
 
@@ -51,7 +51,7 @@ class Mask:
     geometry: Geometry
 
     def __post_init__(self) -> None:
-        _require_shape(self.voxels.shape, self.geometry, "mask")
+        require_shape(self.voxels.shape, self.geometry, "mask")
         if self.voxels.dtype != np.bool_:
             raise LabelError("UNKNOWN_LABEL", f"A mask holds booleans, found {self.voxels.dtype}.")
 
@@ -79,7 +79,7 @@ class LabelMap:
     labels: LabelSet
 
     def __post_init__(self) -> None:
-        _require_shape(self.voxels.shape, self.geometry, "label map")
+        require_shape(self.voxels.shape, self.geometry, "label map")
         allowed = {0, *(int(v) for v in self.labels)}
         found = np.unique(self.voxels)
         unknown = [v for v in found.tolist() if v not in allowed]

@@ -16,7 +16,8 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.volume import LabelMap, Mask
-from monai_ich.io.read import read_labels
+from monai_ich.io.dicom_seg_read import is_dicom_labels
+from monai_ich.io.read import is_nifti, read_ct, read_labels
 from monai_ich.learning.manifest import ANY, IGNORE, Case
 from monai_ich.learning.manifest_labels import FINDINGS, label_exam, read_any_labels, values_in
 from monai_ich.measure.agreement import dice, match_lesions, relative_volume_difference, shift_error_mm
@@ -40,23 +41,34 @@ class Prediction:
     record: Mapping[str, Any] | None
 
 
-def read_prediction(folder: Path, case_id: str) -> Prediction:
-    """Read ``ID/ich.nii.gz`` with its ``measurements.json`` (also below ``cases``), or ``ID.nii.gz``, ``ID.seg.nrrd``.
+def read_prediction(folder: Path, case: Case) -> Prediction:
+    """Read ``ID/ich.nii.gz`` with its ``measurements.json`` (also below ``cases``), or the label map `ID`.
+
+    That is ``ID.nii.gz``, ``ID.seg.nrrd``, ``ID.dcm`` or a folder ``ID`` with one DICOM SEG.
 
     Raises:
         InputError: ``MISSING_PREDICTION``; ``NOT_MEASUREMENTS``; those of `read_labels`.
         LabelError: ``UNKNOWN_LABEL``.
     """
-    for home in (folder / case_id, folder / "cases" / case_id):
+    homes = (folder / case.id, folder / "cases" / case.id)
+    for home in homes:
         if (home / "ich.nii.gz").is_file():
             path = home / "measurements.json"
             record = _read_record(path) if path.is_file() else None
             return Prediction(read_labels(home / "ich.nii.gz", Subtype), record)
-    for end in (".nii.gz", ".nii", ".seg.nrrd"):
-        if (folder / f"{case_id}{end}").is_file():
-            return Prediction(read_labels(folder / f"{case_id}{end}", Subtype), None)
-    message = "The folder of predictions holds neither ID/ich.nii.gz nor ID.nii.gz nor ID.seg.nrrd for it."
+    for path in (*(folder / f"{case.id}{end}" for end in (".nii.gz", ".nii", ".seg.nrrd", ".dcm")), homes[0]):
+        if path.exists():
+            return Prediction(read_labels(path, Subtype, **_slices_of(case, path)), None)
+    message = "The folder of predictions holds neither ID/ich.nii.gz nor ID.nii.gz, ID.seg.nrrd, ID.dcm for it."
     raise InputError("MISSING_PREDICTION", message)
+
+
+def _slices_of(case: Case, path: Path) -> dict[str, Any]:
+    """For a mask in DICOM, the slices of its image, where that can be read as one."""
+    if is_nifti(path) or not is_dicom_labels(path) or len(case.image) != 1 or not case.image[0].exists():
+        return {}
+    scan = read_ct(case.image[0])
+    return {"grid": scan.volume.geometry, "source": scan.source}
 
 
 def _read_record(path: Path) -> Mapping[str, Any]:
@@ -83,13 +95,14 @@ def evaluate_case(case: Case, predictions: Path, mapping: Mapping[int, str]) -> 
     Raises:
         IchError: as `read_prediction`; ``GRID_MISMATCH``; ``UNKNOWN_LABEL`` also for the reference.
     """
-    prediction = read_prediction(predictions, case.id)
+    prediction = read_prediction(predictions, case)
     thickness_mm = _plane_distance_mm(prediction.labels.geometry)
     row: Row = {"case_id": case.id, "site": case.site or None, "slice_thickness_mm": thickness_mm}
     lesions: list[Row] = []
     seen: dict[str, int] = {}
     if case.label is not None:
-        masks, lesions, seen = _compare_masks(prediction.labels, read_any_labels(case.label), mapping)
+        reference = read_any_labels(case.label, **_slices_of(case, case.label))
+        masks, lesions, seen = _compare_masks(prediction.labels, reference, mapping)
         row |= masks
     row |= _compare_exam(prediction, _known_labels(case, seen))
     row |= _compare_shift(prediction.record, case.midline_shift_mm)

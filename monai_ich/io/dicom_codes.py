@@ -3,7 +3,7 @@
 What has no public code that we trust is in our private scheme ``99ICHSEG``. Segments have their codes in `core.labels`.
 
 References:
-    DICOM PS3.16 (TID 1500, 1411, 1501, 320; CID 42, 218, 244, 7181).
+    DICOM PS3.16 (TID 1500, 1411, 1501, 320; CID 42, 218, 230, 244, 7181).
 """
 
 from __future__ import annotations
@@ -54,6 +54,23 @@ SIDES = {
     "right": Code("24028007", "SCT", "Right"),
     "both": Code("51440002", "SCT", "Bilateral"),
 }
+
+# the exam as a whole
+EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+CRITERIA = {
+    "BTF-2006-EDH-VOLUME": _private("BTF-EDH-VOLUME", "Epidural hematoma larger than 30 mL"),
+    "BTF-2006-SDH-THICKNESS": _private("BTF-SDH-THICK", "Subdural hematoma thicker than 10 mm"),
+    "BTF-2006-SDH-SHIFT": _private("BTF-SDH-SHIFT", "Subdural hematoma with midline shift over 5 mm"),
+    "ICH-SCORE-VOLUME": _private("ICHSCORE-VOLUME", "ICH score: parenchymal hemorrhage of 30 mL or more"),
+    "ICH-SCORE-IVH": _private("ICHSCORE-IVH", "ICH score: intraventricular hemorrhage"),
+    "ICH-SCORE-INFRATENTORIAL": _private("ICHSCORE-INFRA", "ICH score: infratentorial hemorrhage"),
+}
+MET = {
+    True: Code("373066001", "SCT", "Yes"),
+    False: Code("373067005", "SCT", "No"),
+    None: Code("373068000", "SCT", "Undetermined"),
+}
+WARNING = _private("WARNING", "Warning")
 
 # what is measured
 VOLUME = Code("118565006", "SCT", "Volume")

@@ -17,13 +17,13 @@ import highdicom as hd
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_ich.core.errors import GeometryError
-from monai_ich.core.geometry import Geometry
+from monai_ich.core.geometry import FloatArray
 from monai_ich.core.labels import label_of
+from monai_ich.core.regrid import is_even
 from monai_ich.core.volume import LabelMap
 from monai_ich.io import dicom_codes as codes
 from monai_ich.io.dicom_origin import MAKER, Origin, coded, usable_source
-from monai_ich.io.dicom_series import SourceSeries
+from monai_ich.io.dicom_series import SourceSeries, places_of_slices
 
 
 def make_dicom_seg(
@@ -63,7 +63,7 @@ def make_dicom_seg(
         middle = len(images) // 2
         images, pixels = images[middle : middle + 1], pixels[middle : middle + 1]
     with usable_source():
-        return hd.seg.Segmentation(
+        made = hd.seg.Segmentation(
             source_images=list(images),
             pixel_array=pixels,
             segmentation_type=encoding,
@@ -73,6 +73,18 @@ def make_dicom_seg(
             omit_empty_frames=bool(pixels.any()),
             **origin.arguments(f"{what} segmentation", series_number),
         )
+    _say_spacing(made, np.array(origin.source.positions_mm))
+    return made
+
+
+def _say_spacing(made: hd.seg.Segmentation, positions_mm: FloatArray) -> None:
+    """How far slices lie apart, from their positions: frames are missing, and source headers say it wrongly or not."""
+    for group in (*made.SharedFunctionalGroupsSequence, *made.PerFrameFunctionalGroupsSequence):
+        for measures in group.get("PixelMeasuresSequence", ()):
+            measures.pop("SpacingBetweenSlices", None)
+            if is_even(positions_mm):
+                step_mm = (positions_mm[-1] - positions_mm[0]) / (len(positions_mm) - 1)
+                measures.SpacingBetweenSlices = f"{step_mm:.9g}"
 
 
 def on_source_slices(labels: LabelMap, source: SourceSeries) -> NDArray[np.uint8]:
@@ -81,20 +93,8 @@ def on_source_slices(labels: LabelMap, source: SourceSeries) -> NDArray[np.uint8
     Raises:
         GeometryError: ``GRID_MISMATCH`` where the grid does not hold every source slice.
     """
-    nearest = nearest_slices(labels.geometry, source)
+    nearest = np.rint(places_of_slices(labels.geometry, source)).astype(np.int64)
     return np.ascontiguousarray(labels.voxels[:, :, nearest].transpose(2, 1, 0))
-
-
-def nearest_slices(geometry: Geometry, source: SourceSeries) -> NDArray[np.int64]:
-    """The grid's slice (K index) nearest to each source slice; the grid starts at the first one."""
-    i, j, k = geometry.affine[:3, :3].T
-    normal = np.cross(i, j)
-    step_mm = abs(float(normal @ k)) / float(np.linalg.norm(normal))
-    at = (np.array(source.positions_mm) - source.positions_mm[0]) / step_mm
-    nearest = np.rint(at).astype(np.int64)
-    if nearest[-1] != geometry.shape[2] - 1 or np.abs(at - nearest).max() * step_mm > max(0.5, 0.25 * step_mm):
-        raise GeometryError("GRID_MISMATCH", "The labels are not on the grid of the DICOM series: resample them first.")
-    return nearest
 
 
 def _descriptions(maps: Sequence[LabelMap], origin: Origin) -> list[hd.seg.SegmentDescription]:

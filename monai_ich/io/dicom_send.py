@@ -1,7 +1,8 @@
 """Push DICOM files into an archive, by DICOMweb (STOW-RS) or by C-STORE; one answer for each file.
 
-A network that fails is tried again, after 1, 2, 4 ... seconds; what the archive refuses is not. Nothing that is said
-holds credentials or what is in the files.
+A network that fails is tried again, after 1, 2, 4 ... seconds; what the archive refuses is not. Nothing is sent to a
+server whose certificate is not trusted, or on to an address that a server redirects to. Nothing that is said holds
+credentials or what is in the files.
 
 References:
     DICOM PS3.18 10.5 (Store), PS3.4 B (Storage), PS3.15 B (TLS).
@@ -9,6 +10,7 @@ References:
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import pydicom
 from pydicom.dataset import Dataset
@@ -61,14 +64,17 @@ def send_dicomweb(
         tries: how often each file is tried.
 
     Raises:
-        SendError: ``NO_CONNECTION``, ``NOT_AUTHORIZED``, ``SERVER_ERROR``.
+        SendError: ``NO_CONNECTION``, ``NOT_TRUSTED``, ``NO_TLS``, ``REDIRECTED``, ``NOT_AUTHORIZED``,
+            ``SERVER_ERROR``.
     """
     import requests
     from dicomweb_client.api import DICOMwebClient
 
     session = requests.Session()
     session.trust_env = False  # no .netrc, no proxy that nobody asked for
-    session.verify = str(ca) if ca is not None else True
+    session.max_redirects = 0  # neither patient nor credentials go where nobody sent them
+    system = ssl.get_default_verify_paths()
+    session.verify = str(ca) if ca is not None else system.cafile or system.capath or True
     if credentials.token:
         session.headers["Authorization"] = f"Bearer {credentials.token}"
     elif credentials.user:
@@ -86,12 +92,19 @@ def send_dicomweb(
             if status in (408, 429) or status >= 500:
                 raise _TryAgain(f"the server answers HTTP {status}") from None
             return Sent(path.name, f"HTTP {status}")
+        except requests.TooManyRedirects:
+            text = "The server redirects to another address, and nothing was sent there: pass its final address."
+            raise SendError("REDIRECTED", text) from None
         except requests.RequestException as error:
             raise _TryAgain(type(error).__name__) from None
         failed = answer.get("FailedSOPSequence") or ()
         return Sent(path.name, f"failure reason {failed[0].get('FailureReason', 0):04X}" if failed else "")
 
+    place = urlsplit(url)
     with quiet("dicomweb_client"), quiet("urllib3"):
+        if place.scheme == "https":
+            tls = ssl.create_default_context(cafile=ca)
+            _tried(partial(_require_trust, tls, place.hostname or "", place.port or 443), tries)
         return tuple(_tried(partial(store, path), tries) for path in paths)
 
 
@@ -115,7 +128,7 @@ def send_dimse(
         tries: how often the connection is tried.
 
     Raises:
-        SendError: ``NO_CONNECTION``.
+        SendError: ``NO_CONNECTION``, ``NOT_TRUSTED``, ``NO_TLS``.
     """
     from pynetdicom import AE
 
@@ -127,16 +140,33 @@ def send_dimse(
             entity.add_requested_context(d.SOPClassUID, d.file_meta.TransferSyntaxUID)
 
         def connect() -> tuple[Sent, ...]:
-            secured = (tls, host) if tls is not None else None
-            link = entity.associate(host, port, ae_title=called, tls_args=secured)
+            silent = "no answer"
+            if tls is not None:
+                _require_trust(tls, host, port)
+                silent = "no answer (an archive may ask for --cert)"
+            link = entity.associate(host, port, ae_title=called, tls_args=(tls, host) if tls is not None else None)
             if not link.is_established:
-                raise _TryAgain("the archive rejects the association" if link.is_rejected else "no answer")
+                raise _TryAgain("the archive rejects the association" if link.is_rejected else silent)
             try:
                 return tuple(Sent(name, _c_store(link.send_c_store, d)) for name, d in files)
             finally:
                 link.release()
 
         return _tried(connect, tries)
+
+
+def _require_trust(tls: ssl.SSLContext, host: str, port: int) -> None:
+    """Shake hands once: the libraries do not tell a certificate that is not trusted from a network that fails."""
+    try:
+        with socket.create_connection((host, port), _TIMEOUT_S) as plain, tls.wrap_socket(plain, server_hostname=host):
+            return
+    except ssl.SSLCertVerificationError as error:
+        text = f"The server's certificate is not trusted ({error.verify_message}): name its authority with --ca."
+        raise SendError("NOT_TRUSTED", text) from None
+    except ssl.SSLError:
+        raise SendError("NO_TLS", "The server does not answer in TLS: is this its port for it?") from None
+    except OSError:
+        raise _TryAgain("no answer") from None
 
 
 def _c_store(send: Callable[[Dataset], Dataset], d: Dataset) -> str:

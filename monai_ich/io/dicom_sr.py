@@ -2,10 +2,12 @@
 
 Groups of measurements: the exam, each subtype (on its segment of the SEG), each lesion, midline shift, ventricles,
 cavity. A number that could not be measured is there as "Measurement failure", never missing in silence. Intervals are
-ranges of measurement uncertainty. The report is preliminary and unverified.
+ranges of measurement uncertainty. Criteria (met, not met, undetermined, each with its numbers and source) and warnings
+are qualitative evaluations of the whole exam. The report is preliminary and unverified.
 
 References:
-    DICOM PS3.16 TID 1500 (report), 1411 (volume ROI), 1501 (group), 320 (measurement), 310 (properties).
+    DICOM PS3.16 TID 1500 (report; evaluations: rows 12 to 14), 1411 (volume ROI), 1501 (group), 320 (measurement),
+    310 (properties).
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ import numpy as np
 from highdicom import sr
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 
-from monai_ich.core.exam import ExamMeasurements, Lesion, MidlineShift, Point, SubtypeFinding, Ventricles
+from monai_ich.core.exam import Criterion, ExamMeasurements, Lesion, MidlineShift, Point, SubtypeFinding, Ventricles
 from monai_ich.core.labels import Code, Subtype, label_of
 from monai_ich.core.measurement import Measurement
+from monai_ich.core.provenance import Warn
 from monai_ich.io import dicom_codes as codes
 from monai_ich.io.dicom_origin import MAKER, Origin, coded
 
@@ -44,7 +47,12 @@ class _Number:
 
 
 def make_dicom_sr(
-    exam: ExamMeasurements, segmentation: hd.seg.Segmentation, origin: Origin, *, series_number: int
+    exam: ExamMeasurements,
+    segmentation: hd.seg.Segmentation,
+    origin: Origin,
+    *,
+    series_number: int,
+    warnings: Iterable[Warn] = (),
 ) -> sr.Comprehensive3DSR:
     """Build the report.
 
@@ -53,6 +61,7 @@ def make_dicom_sr(
         segmentation: the hemorrhage SEG that it refers to: segment numbers are those of `Subtype`.
         origin: from `read_origin`, the same as the segmentation's.
         series_number: 900 or more.
+        warnings: what the reader of a number must know.
 
     Returns:
         a data set for `Origin.write`.
@@ -73,6 +82,7 @@ def make_dicom_sr(
     report = sr.MeasurementReport(
         observation_context=context, procedure_reported=coded(codes.PROCEDURE), imaging_measurements=content
     )
+    report[0].ContentSequence.extend(_evaluations(exam.criteria, warnings))
     return sr.Comprehensive3DSR(
         evidence=[*origin.images, segmentation],
         content=report,
@@ -84,6 +94,21 @@ def make_dicom_sr(
         ],
         **origin.arguments("hemorrhage measurements", series_number),
     )
+
+
+def _evaluations(criteria: Iterable[Criterion], warnings: Iterable[Warn]) -> list[sr.ContainerContentItem]:
+    """What is said of the exam in answers and words; highdicom has no class for this part of its template."""
+    contains = sr.RelationshipTypeValues.CONTAINS
+    said: list[sr.ContentItem] = []
+    for criterion in criteria:
+        name, why = coded(codes.CRITERIA[criterion.id]), f"{criterion.because} ({criterion.source})"
+        said.append(sr.CodeContentItem(name, coded(codes.MET[criterion.met]), contains))
+        said.append(sr.TextContentItem(name, why, contains))
+    for warning in warnings:
+        said.append(sr.TextContentItem(coded(codes.WARNING), f"{warning.code}: {warning.message}", contains))
+    container = sr.ContainerContentItem(coded(codes.EVALUATIONS), relationship_type=contains)
+    container.ContentSequence = sr.ContentSequence(said)
+    return [container] if said else []
 
 
 class _Groups:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from monai_ich.core.errors import InputError, LabelError
 from monai_ich.core.geometry import FloatArray, Geometry
+from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import LabelSet
 from monai_ich.core.volume import AIR_HU, MAX_HU, CTVolume, LabelMap, Mask
 from monai_ich.io.hounsfield import require_hu
@@ -82,8 +83,11 @@ def read_nifti_grid(path: Path) -> Geometry:
     return Geometry(zeros.shape, affine)
 
 
-def write_nifti(path: Path, image: CTVolume | LabelMap | Mask) -> None:
-    """Write a volume, aside first, then renamed. A sheared affine goes into the sform only: no qform can hold it."""
+def write_nifti(path: Path, image: CTVolume | LabelMap | Mask | HeatMap) -> None:
+    """Write a volume, aside first, then renamed. A sheared affine goes into the sform only: no qform can hold it.
+
+    A heat map is kept in bytes with a slope of 1 / 255: whoever reads it sees 0 to 1.
+    """
     nifti = _as_nifti(image)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, aside = tempfile.mkstemp(prefix=".partial-", suffix=path.name, dir=path.parent)
@@ -109,10 +113,13 @@ def pack_nifti(image: CTVolume | LabelMap | Mask) -> bytes:
     return stream.getvalue()
 
 
-def _as_nifti(image: CTVolume | LabelMap | Mask) -> Any:
+def _as_nifti(image: CTVolume | LabelMap | Mask | HeatMap) -> Any:
     data = _whole_or_float(image.hu) if isinstance(image, CTVolume) else image.voxels.astype(np.uint8)
     nifti: Any = nib.Nifti1Image(data, None)  # type: ignore[no-untyped-call]
     nifti.header.set_xyzt_units("mm")
+    if isinstance(image, HeatMap):
+        nifti.header.set_slope_inter(1 / 255, 0)
+        nifti.header["descrip"] = f"heat map {image.subtype.name}, 0 to 1, no probability"
     nifti.set_sform(image.geometry.affine, code="scanner")
     if image.geometry.is_orthogonal:
         nifti.set_qform(image.geometry.affine, code="scanner")

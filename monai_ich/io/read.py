@@ -18,6 +18,7 @@ from monai_ich.io.nifti import read_nifti_ct, read_nifti_labels
 from monai_ich.io.survey import Survey, is_number, survey
 
 _NIFTI = (".nii", ".nii.gz")
+_NRRD = (".seg.nrrd", ".nrrd")
 _EXTENT_MM = (80.0, 1000.0)
 
 
@@ -102,19 +103,41 @@ def is_nifti(path: Path) -> bool:
     return path.name.lower().endswith(_NIFTI)
 
 
-def read_labels(path: str | Path, labels: LabelSet) -> LabelMap:
-    """Read a label map from .nii(.gz) or .seg.nrrd.
+def read_labels(
+    path: str | Path, labels: LabelSet, *, grid: Geometry | None = None, source: SourceSeries | None = None
+) -> LabelMap:
+    """Read a label map from .nii(.gz), .seg.nrrd or DICOM SEG (a file, or a folder with one).
+
+    Args:
+        path: what to read.
+        labels: what its values or segments may be.
+        grid, source: of the CT, for a DICOM SEG: its frames go onto the CT's slices (see `dicom_seg_read`).
 
     Raises:
-        InputError: ``INPUT_NOT_FOUND``, ``NOT_LABELS`` for another kind of file.
+        InputError: ``INPUT_NOT_FOUND``, ``NOT_LABELS`` for another kind of file, and those of each format.
+        LabelError: ``UNKNOWN_LABEL``.
+        GeometryError: see `dicom_seg_read`.
     """
     path = Path(path)
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", "The label file does not exist: check the path given.")
     if is_nifti(path):
         return read_nifti_labels(path, labels)
-    if path.name.endswith((".seg.nrrd", ".nrrd")):
+    if path.name.endswith(_NRRD):
         from monai_ich.io.seg_nrrd import read_seg_nrrd  # SciPy is slow to load
 
         return read_seg_nrrd(path, labels)
-    raise InputError("NOT_LABELS", "Labels are read from .nii, .nii.gz and .seg.nrrd files.")
+    from monai_ich.io.dicom_seg_read import is_dicom_labels, read_dicom_seg
+
+    if is_dicom_labels(path):
+        return read_dicom_seg(path, labels, grid=grid, source=source)
+    raise InputError("NOT_LABELS", "Labels are read from .nii, .nii.gz, .seg.nrrd and DICOM SEG files.")
+
+
+def interpolation_warnings(path: Path, scan: Scan | None) -> tuple[Warn, ...]:
+    """What a mask from this file has lost on this scan: what lay between the slices of an uneven series."""
+    even = scan is None or scan.volume.slab_widths_mm is None
+    if even or is_nifti(path) or path.name.endswith(_NRRD):
+        return ()
+    text = "A DICOM SEG holds nothing between unevenly spaced slices: there its masks were interpolated."
+    return (Warn("MASK_INTERPOLATED", text),)

@@ -23,14 +23,14 @@ _SCHEMA = (
 _IDEAL, _SHIFTED = (1.0, 0.84, 0.29), (1.0, 0.32, 0.32)
 
 
-def midline_markups(midline: Midline, shift: MidlineShift) -> list[dict[str, Any]]:
+def midline_markups(midline: Midline | str | None, shift: MidlineShift) -> list[dict[str, Any]]:
     """The ideal midline through the level of largest shift, and from it to the point of largest shift.
 
     Returns:
-        Two lines (``Ideal midline``, ``Midline shift``) and a point (``Largest shift``); empty where there is no shift
-        to mark.
+        Two lines (``Ideal midline``, ``Midline shift``) and a point (``Largest shift``); empty where there is no
+        midline or no shift to mark.
     """
-    if shift.at_ras_mm is None:
+    if not isinstance(midline, Midline) or shift.at_ras_mm is None:
         return []
     at = np.array(shift.at_ras_mm)
     foot = at - midline.distance_mm(at[None])[0] * midline.normal

@@ -63,7 +63,8 @@ def _known(record: dict[str, Any]) -> dict[str, Any]:
 def _evidence(evidence: Evidence | None) -> dict[str, dict[str, float]] | None:
     if evidence is None:
         return None
-    return {key: {k: round(ml, 5) for k, ml in sums.items()} for key, sums in asdict(evidence).items()}
+    sums = {"expected_ml": evidence.expected_ml, "doubt_ml": evidence.doubt_ml}
+    return {key: {k: round(ml, 5) for k, ml in values.items()} for key, values in sums.items()}
 
 
 def _subtype(finding: SubtypeFinding) -> dict[str, Any]:
@@ -133,6 +134,7 @@ def write_measurements_json(
         "subtypes": {f.subtype.name: _subtype(f) for f in exam.subtypes},
         "midline_shift": _shift(exam),
         "lesions": [_lesion(lesion) for lesion in exam.lesions],
+        "key_slices": {key.of: {"slice": key.index, "because": key.because} for key in exam.key_slices},
         **_known({"evidence": _evidence(exam.evidence)}),
         "cavity": _value(exam.cavity_ml, "volume_ml", 1),
         "ventricles": _ventricles(exam.ventricles),

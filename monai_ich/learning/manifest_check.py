@@ -75,7 +75,7 @@ def _check_files(case: Case, mapping: Mapping[int, str]) -> Iterator[ManifestErr
             yield ManifestError("SLICE_COUNT", message)
         for role, path, known in (("label", case.label, mapping), ("anatomy", case.anatomy, {int(a) for a in Anatomy})):
             if path is not None:
-                yield from _check_labels(f"Case {case.id}: its {role}", read_any_labels(path), grid, known)
+                yield from _check_labels(f"Case {case.id}: its {role}", read_any_labels(path, grid=grid), grid, known)
     except IchError as error:
         yield ManifestError(error.code, f"Case {case.id}: {error.message}")
 

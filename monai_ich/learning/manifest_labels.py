@@ -7,21 +7,23 @@ from pathlib import Path
 
 import numpy as np
 
+from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import AnyLabel, Subtype
 from monai_ich.core.volume import LabelMap
+from monai_ich.io.dicom_series import SourceSeries
 from monai_ich.io.read import is_nifti, read_labels
 from monai_ich.learning.manifest import ANY, IGNORE, Case
 
 FINDINGS = (*(s.name for s in Subtype), ANY)
 
 
-def read_any_labels(path: Path) -> LabelMap:
-    """A label map whose numbers may mean anything (NIfTI) or are subtypes (.seg.nrrd).
+def read_any_labels(path: Path, *, grid: Geometry | None = None, source: SourceSeries | None = None) -> LabelMap:
+    """A label map whose numbers may mean anything (NIfTI) or are subtypes (.seg.nrrd, DICOM SEG).
 
     Raises:
         IchError: as `read_labels`.
     """
-    return read_labels(path, AnyLabel if is_nifti(path) else Subtype)
+    return read_labels(path, AnyLabel if is_nifti(path) else Subtype, grid=grid, source=source)
 
 
 def values_in(labels: LabelMap) -> list[int]:

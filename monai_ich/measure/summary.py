@@ -13,6 +13,7 @@ from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CTVolume, LabelMap, slices_last
 from monai_ich.measure.components import find_lesions
 from monai_ich.measure.criteria import check_criteria
+from monai_ich.measure.key_slices import find_key_slices
 from monai_ich.measure.midline_shift import measure_midline_shift
 from monai_ich.measure.ventricles import measure_ventricles
 from monai_ich.measure.volume import (
@@ -75,6 +76,7 @@ def measure_exam(
         total_interval_ml=total_interval_ml,
         probability=probability,
         evidence=evidence,
+        key_slices=find_key_slices(labels, evidence),
     )
 
 

@@ -5,12 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from monai_ich.core.errors import ManifestError
 from monai_ich.parts.label_files import no_labels, subtype_labels
 
 SHIFTED_MM = 3.0
 MADE = ".monai-ich"  # folder in the data set for label files that are made from its own
+
+
+def list_rows(dataset_dir: str | Path, section: str) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Rows of a section of ``dataset.json`` as they stand there, and the label mapping; no other file is looked at.
+
+    Raises:
+        ManifestError: ``NO_DATA_LIST``.
+    """
+    listing = Path(dataset_dir) / "dataset.json"
+    try:
+        listed = json.loads(listing.read_text())
+    except OSError as error:
+        message = f"The data set needs a dataset.json, none was found in {dataset_dir}."
+        raise ManifestError("NO_DATA_LIST", message) from error
+    except ValueError as error:
+        raise ManifestError("NO_DATA_LIST", f"{listing.name} in {dataset_dir} is not JSON.") from error
+    rows = listed.get(section) if isinstance(listed, dict) else None
+    if not rows:
+        raise ManifestError("NO_DATA_LIST", f"{listing.name} in {dataset_dir} has no scans under {section!r}.")
+    return rows, listed.get("label_mapping", {})
 
 
 def read_data_list(
@@ -40,14 +61,7 @@ def read_data_list(
             ``NO_SUBTYPE`` where masks do not say which hemorrhage they show.
     """
     folder = Path(dataset_dir).resolve()
-    listing = folder / "dataset.json"
-    if not listing.is_file():
-        raise ManifestError("NO_DATA_LIST", f"The data set needs a dataset.json, none was found in {dataset_dir}.")
-    listed = json.loads(listing.read_text())
-    rows = listed.get(section)
-    if not rows:
-        raise ManifestError("NO_DATA_LIST", f"{listing.name} in {dataset_dir} has no scans under {section!r}.")
-    mapping = listed.get("label_mapping", {})
+    rows, mapping = list_rows(folder, section)
     found = []
     for number, row in enumerate(rows):
         paths = {key: folder / str(row.get(source, "")) for key, source in keys.items()}

@@ -10,6 +10,7 @@ from pathlib import Path
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Provenance, Warn
+from monai_ich.report.heat_maps import heat_map_section
 from monai_ich.report.key_slices import RULE, key_slice_figures
 from monai_ich.report.page import as_page
 from monai_ich.report.scroll import viewer_section
@@ -44,6 +45,7 @@ def write_report(
         f"<p>{RULE}</p>",
         key_slice_figures(head, exam, midline),
         f"<p><small>{_LEGEND}</small></p>",
+        heat_map_section(head, exam),
         viewer_section(head, exam),
         "<h2>Measurements</h2>",
         measurement_table(exam),

@@ -1,4 +1,4 @@
-"""The slices that matter: for each subtype the one where it is largest, and the one of largest midline shift."""
+"""The slices that matter, as pictures; which they are says `monai_ich.measure.key_slices`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from monai_ich.core.calibration import ANY
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.labels import Subtype, label_of
 from monai_ich.core.midline import Midline
 from monai_ich.report.view import WINDOW_HU, View, ideal_line
 from monai_ich.report.wording import shift_words
 
-RULE = "For each subtype that is present the slice with its largest area, and the slice of largest midline shift."
+RULE = (
+    "For each subtype that is present the slice with its largest area, and the slice of largest midline shift. Where "
+    "no hemorrhage is found, the slice where the network comes nearest to it."
+)
 _FILL = 0.35
 
 
@@ -37,13 +41,12 @@ class KeySlice:
 
 
 def pick_key_slices(view: View, exam: ExamMeasurements) -> list[KeySlice]:
-    """By `RULE`, from the lowest; a slice that is chosen twice is shown once, of equal areas the lowest counts."""
+    """By `RULE`, from the lowest; a slice that is chosen twice is shown once."""
     reasons: dict[int, list[str]] = {}
-    for finding in exam.subtypes:
-        if finding.present:
-            areas = slice_areas_cm2(view, finding.subtype)
-            k = int(areas.argmax())
-            reasons.setdefault(k, []).append(f"largest area of {finding.subtype.name}, {areas[k]:.1f} cm²")
+    wanted = [f.subtype.name for f in exam.subtypes if f.present] or [ANY]
+    for key in exam.key_slices:
+        if key.of in wanted:
+            reasons.setdefault(view.slice_at(key.at_ras_mm), []).append(key.because)
     shifted = view.slice_of(exam.midline_shift)
     if shifted is not None:
         reasons.setdefault(shifted, []).append(f"midline shift {shift_words(exam.midline_shift)}")
@@ -64,19 +67,19 @@ def key_slice_figures(view: View, exam: ExamMeasurements, midline: Midline | str
         why = "; ".join(key.reasons)
         title = f"Slice {view.numbers[key.index]}: {why}"
         figures.append(
-            f"<figure>{_picture(view, key.index, title, lines)}<figcaption>{escape(title)} "
+            f"<figure>{as_svg(view, _colored(view, key.index), title, lines)}<figcaption>{escape(title)} "
             f'<button type=button data-slice="{key.index}" hidden aria-label="Show slice '
             f'{view.numbers[key.index]} in the viewer">show</button></figcaption></figure>'
         )
     return f"<div class=pictures>{''.join(figures)}</div>" if figures else "<p>None stands out by this rule.</p>"
 
 
-def _picture(view: View, k: int, title: str, lines: str) -> str:
-    """An SVG in millimeters, so that pixels that are not square are shown right."""
+def as_svg(view: View, picture: NDArray[np.uint8], title: str, lines: str = "") -> str:
+    """A slice ``(rows, columns, 3)`` in millimeters, so that pixels that are not square are shown right."""
     from PIL import Image
 
     stream = io.BytesIO()
-    Image.fromarray(_colored(view, k)).save(stream, "PNG")
+    Image.fromarray(picture).save(stream, "PNG")
     width, height = (round(n * mm, 2) for n, mm in zip(view.geometry.shape[:2], view.geometry.spacing_mm, strict=False))
     letter = 'font-size="9" fill="#ccc" font-family="sans-serif"'
     return (
@@ -90,15 +93,20 @@ def _picture(view: View, k: int, title: str, lines: str) -> str:
 
 def _colored(view: View, k: int) -> NDArray[np.uint8]:
     """``(rows, columns, 3)``: CT in window, each subtype tinted and outlined."""
-    low, high = WINDOW_HU
-    gray = np.clip((view.hu[:, :, k].T - low) / (high - low) * 255, 0, 255)
-    out = np.repeat(gray[..., None], 3, axis=2)
+    out = in_window(view, k)
     for subtype in Subtype:
         here = np.equal(view.blood[:, :, k].T, subtype)
         color = np.array(label_of(subtype).color, np.float64)
         out[here] += _FILL * (color - out[here])
         out[here & ~ndimage.binary_erosion(here)] = color
     return out.astype(np.uint8)
+
+
+def in_window(view: View, k: int) -> NDArray[np.float64]:
+    """``(rows, columns, 3)``: CT in gray, 0 to 255."""
+    low, high = WINDOW_HU
+    gray = np.clip((view.hu[:, :, k].T - low) / (high - low) * 255, 0, 255)
+    return np.repeat(gray[..., None], 3, axis=2).astype(np.float64)
 
 
 def _midlines(view: View, midline: Midline, k: int) -> str:

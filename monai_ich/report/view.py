@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from monai_ich.core.exam import MidlineShift
+from monai_ich.core.exam import MidlineShift, Point
 from monai_ich.core.geometry import FloatArray, Geometry
+from monai_ich.core.heat_map import HeatMap
+from monai_ich.core.labels import Subtype
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CTVolume, LabelMap
 
@@ -27,6 +30,7 @@ class View:
         anatomy: anatomy labels, None where there are none.
         geometry: of the turned images.
         numbers: index along the third axis to the index in the original image.
+        heat: heat map of each subtype that has one, 0 to 255.
     """
 
     hu: NDArray[np.float32]
@@ -34,12 +38,17 @@ class View:
     anatomy: NDArray[np.uint8] | None
     geometry: Geometry
     numbers: NDArray[np.int64]
+    heat: Mapping[Subtype, NDArray[np.uint8]] = field(default_factory=dict)
 
     def slice_of(self, shift: MidlineShift | None) -> int | None:
         """The slice of largest shift, None where it was not measured."""
         if shift is None or shift.at_ras_mm is None:
             return None
-        return int(np.clip(np.rint(self.geometry.to_voxel(shift.at_ras_mm)[2]), 0, self.geometry.shape[2] - 1))
+        return self.slice_at(shift.at_ras_mm)
+
+    def slice_at(self, ras_mm: Point) -> int:
+        """The slice nearest to a point."""
+        return int(np.clip(np.rint(self.geometry.to_voxel(ras_mm)[2]), 0, self.geometry.shape[2] - 1))
 
     def head_box(self) -> tuple[slice, slice]:
         """Columns and rows that hold the skull around the cavity; where there is no cavity, all that is not air."""
@@ -57,10 +66,11 @@ class View:
         """What lies in `head_box`."""
         box = (*self.head_box(), slice(None))
         anatomy = None if self.anatomy is None else self.anatomy[box]
-        return View(self.hu[box], self.blood[box], anatomy, self.geometry.crop(box), self.numbers)
+        heat = {subtype: voxels[box] for subtype, voxels in self.heat.items()}
+        return View(self.hu[box], self.blood[box], anatomy, self.geometry.crop(box), self.numbers, heat)
 
 
-def turn(ct: CTVolume, labels: LabelMap, anatomy: LabelMap | None) -> View:
+def turn(ct: CTVolume, labels: LabelMap, anatomy: LabelMap | None, heat_maps: Iterable[HeatMap] = ()) -> View:
     """Any order and direction of the image's axes will do; voxels are shared, not copied."""
     directions = ct.geometry.affine[:3, :3] / np.linalg.norm(ct.geometry.affine[:3, :3], axis=0)
     order = [int(n) for n in linear_sum_assignment(-np.abs(directions))[1]]
@@ -79,7 +89,8 @@ def turn(ct: CTVolume, labels: LabelMap, anatomy: LabelMap | None) -> View:
     numbers = np.arange(k)
     if 2 in flipped:
         numbers = np.flip(numbers)
-    return View(turned(ct.hu), turned(labels.voxels), parts, Geometry((i, j, k), affine), numbers)
+    heat = {heat_map.subtype: turned(heat_map.voxels) for heat_map in heat_maps}
+    return View(turned(ct.hu), turned(labels.voxels), parts, Geometry((i, j, k), affine), numbers, heat)
 
 
 def ideal_line(view: View, midline: Midline, k: int) -> FloatArray:

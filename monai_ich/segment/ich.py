@@ -44,6 +44,10 @@ def segment_ich(
     found = predict(bundle, ct, within=within, inside=cavity, mirrored=mirrored, background_bias=caution)
     labels = found.labels if cavity is None else drop_outside(found.labels, cavity)
     names = [*(subtype.name for subtype in Subtype), ANY]
-    evidence = Evidence(dict(zip(names, found.expected_ml, strict=True)), dict(zip(names, found.doubt_ml, strict=True)))
+    evidence = Evidence(
+        dict(zip(names, found.expected_ml, strict=True)),
+        dict(zip(names, found.doubt_ml, strict=True)),
+        dict(zip(names, found.slices_ml, strict=True)) if found.slices_ml else {},
+    )
     labels = settle_extra_axial(drop_small(labels, ct.geometry.voxel_ml, minimum_ml), sdh_votes)
     return LabelMap(labels, ct.geometry, Subtype), evidence

@@ -24,7 +24,8 @@ FILES = (
     "LICENSE",
     "docs/README.md",
     "docs/data_license.txt",
-    *(f"configs/{name}.yaml" for name in ("train", "evaluate", "inference", "multi_gpu_train", "multi_gpu_evaluate")),
+    *(f"configs/{name}.yaml" for name in ("train", "evaluate", "inference", "inference_trt")),
+    *(f"configs/{name}.yaml" for name in ("multi_gpu_train", "multi_gpu_evaluate")),
     "configs/metadata.json",
     "configs/logging.conf",
 )
@@ -49,14 +50,11 @@ def test_bundle_has_every_file_that_the_format_asks_for(bundle: Path) -> None:
     assert others == set(), "MONAI Label would offer a checkpoint as a model"
 
 
-def test_metadata_holds_what_the_schema_of_20240725_requires(bundle: Path) -> None:
-    found = metadata(bundle)
-    texts = ("name", "task", "description", "authors", "copyright", "data_source", "data_type", "image_classes")
-    texts += ("label_classes", "pred_classes", "intended_use", "monai_version", "pytorch_version", "numpy_version")
-    assert [key for key in texts if not isinstance(found.get(key), str)] == []
-    assert found["version"] in found["changelog"]
-    assert isinstance(found["required_packages_version"], dict)
-    assert "optional_packages_version" not in found, "MONAI would replace required_packages_version by it"
+def test_card_has_the_sections_of_the_model_zoo(bundle: Path) -> None:
+    sections = ["Model overview", "Input", "Output", "Data", "Training configuration", "Performance"]
+    sections += ["MONAI Bundle Commands", "References", "License"]
+    card = (bundle / "docs" / "README.md").read_text().splitlines()
+    assert [line.removeprefix("## ") for line in card if line.startswith("## ")] == sections
 
 
 @pytest.mark.parametrize(("name", "labels"), [("head_ct_anatomy", Anatomy), ("ich_segmentation", Subtype)])
@@ -153,10 +151,11 @@ def test_what_lies_outside_of_the_scan_is_air(bundle: Path, tilt_deg: float, tmp
 
 
 @pytest.mark.slow
-def test_label_and_deploy_can_consume_the_bundle(bundle: Path) -> None:
+@pytest.mark.parametrize("grid", [(), ("--shape", "80x80x72", "--spacing", "1.1x1.1x0.7")], ids=["thick", "thin"])
+def test_label_and_deploy_can_consume_the_bundle(bundle: Path, grid: tuple[str, ...]) -> None:
     if not CONSUMER.is_file():
         pytest.skip("the consumers' simulation lies in ../shared/tools, which is not here")
-    command = [sys.executable, str(CONSUMER), str(bundle)]
+    command = [sys.executable, str(CONSUMER), str(bundle), *grid]
     if not (bundle / "models" / "model.pt").is_file():
         command.append("--fake-weights")
     found = subprocess.run(command, capture_output=True, text=True)

@@ -96,9 +96,20 @@ def test_probabilities_add_up_to_milliliters(cut: bool) -> None:
     native = Geometry((16, 24, 2), np.diag([0.5, 0.5, 5.0, 1.0]))
     mask = np.ones(native.shape, bool)
     mask[10:] = False
-    expected_ml, doubt_ml = _sums_ml(probabilities, network, Mask(mask, native) if cut else None)
+    expected_ml, doubt_ml, slices_ml = _sums_ml(probabilities, network, Mask(mask, native) if cut else None)
     np.testing.assert_allclose(expected_ml, [0.01, 0.002, 0.012] if cut else [0.01, 0.022, 0.032], rtol=1e-6)
     np.testing.assert_allclose(doubt_ml, [0.005, 0.0018, 0.0048], rtol=1e-6)
+    assert not slices_ml if not cut else np.allclose(slices_ml, [[0, 0.01], [0, 0.002], [0, 0.012]])
+
+
+def test_thin_slices_share_what_lies_in_a_thick_voxel_of_the_network() -> None:
+    network, native = np.diag([2.0, 2.0, 3.0, 1.0]), Geometry((4, 4, 12), np.diag([2.0, 2.0, 1.0, 1.0]))
+    probabilities = torch.zeros(2, 4, 4, 4)
+    probabilities[0] = 1.0
+    probabilities[:, 1, 1, 2] = torch.tensor([0.0, 1.0])  # 0.012 mL at slice 6
+    _, _, (blood, either) = _sums_ml(probabilities, network, Mask(np.ones(native.shape, bool), native))
+    np.testing.assert_allclose(blood, [0.004 if k in (5, 6, 7) else 0.0 for k in range(12)], atol=1e-9)
+    assert blood == either
 
 
 def test_what_is_missing_or_broken_has_a_code(tmp_path: Path, bundle: Path, random_weights: Path) -> None:

@@ -64,5 +64,5 @@ def test_nothing_prints_but_the_command_line() -> None:
     printing = [
         path.name for path in (ROOT / "monai_ich").rglob("*.py") if re.search(r"^\s*print\(", path.read_text(), re.M)
     ]
-    parts = ("calibrate", "evaluate", "export", "manifest", "register", "send", "study")
+    parts = ("bundle", "calibrate", "evaluate", "export", "manifest", "register", "send", "study")
     assert sorted(printing) == ["cli.py", *(f"cli_{part}.py" for part in parts), "demo.py"]

@@ -68,7 +68,7 @@ def test_all_images_lie_on_one_grid_and_tables_agree_with_them(results: Path) ->
 
 
 def test_command_line_python_and_bundle_write_the_same_numbers(study: Path, results: Path, tmp_path: Path) -> None:
-    analyze(study / "dicom", tmp_path / "python", case_id="c1")
+    done = analyze(study / "dicom", tmp_path / "python", case_id="c1", heatmap=True)
     root = find_bundle("ich_segmentation")
     parser = ConfigParser()
     parser.read_config(str(root / "configs" / "pipeline.yaml"))
@@ -82,6 +82,17 @@ def test_command_line_python_and_bundle_write_the_same_numbers(study: Path, resu
     first, *others = (read_seg_nrrd(folder / "ich.seg.nrrd", Subtype) for folder in folders)
     for other in others:
         assert np.array_equal(first.voxels, other.voxels) and first.geometry.same_grid(other.geometry)
+
+    maps = {path.name: nib.load(path) for path in (tmp_path / "python").glob("heatmap_*")}
+    assert set(maps) == {f"heatmap_{f.subtype.name}.nii.gz" for f in done.exam.subtypes if f.present}
+    for image in maps.values():
+        assert image.shape == done.ct.geometry.shape and np.allclose(image.affine, done.ct.geometry.affine)
+    page = (tmp_path / "python" / "report.html").read_text()
+    assert "What the network looked at" in page and len(page) < 15_000_000
+    assert (
+        not list(results.glob("heatmap_*"))
+        and "What the network looked at" not in (results / "report.html").read_text()
+    )
 
     import mlflow
 

@@ -9,9 +9,10 @@ import numpy as np
 import pydicom
 import pytest
 
-from monai_ich.core.exam import ExamMeasurements, Lesion, MidlineShift, SubtypeFinding, Ventricles
+from monai_ich.core.exam import Criterion, ExamMeasurements, Lesion, MidlineShift, SubtypeFinding, Ventricles
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
+from monai_ich.core.provenance import Warn
 from monai_ich.io import dicom_codes as codes
 from monai_ich.io.dicom_sc import make_dicom_sc
 from monai_ich.io.dicom_seg import make_dicom_seg
@@ -56,11 +57,13 @@ def _exam() -> ExamMeasurements:
     )
 
 
-def _sr(tmp_path: Path, scan: Scan, exam: ExamMeasurements, name: str = "sr.dcm") -> pydicom.Dataset:
+def _sr(
+    tmp_path: Path, scan: Scan, exam: ExamMeasurements, name: str = "sr.dcm", warnings: tuple[Warn, ...] = ()
+) -> pydicom.Dataset:
     origin = origin_of(scan, repr(exam).encode())
     labels = true_labels(scan.volume.geometry)
     seg = make_dicom_seg([labels], origin, what="hemorrhage", series_number=901)
-    origin.write(tmp_path / name, make_dicom_sr(exam, seg, origin, series_number=903))
+    origin.write(tmp_path / name, make_dicom_sr(exam, seg, origin, series_number=903, warnings=warnings))
     origin.write(tmp_path / "seg.dcm", seg)
     return pydicom.dcmread(tmp_path / name)
 
@@ -141,6 +144,33 @@ def test_presence_side_and_doubt_are_said(tmp_path: Path, scan: Scan) -> None:
     assert site.ContentSequence[0].ConceptCodeSequence[0].CodeValue == "7771000"  # left
 
 
+def _evaluations(d: pydicom.Dataset) -> list[tuple[str, str]]:
+    """Name and answer or words, in order."""
+    (said,) = [i for i in d.ContentSequence if _name(i) == ("C0034375", "UMLS")]
+    return [
+        (_name(i)[0], i.ConceptCodeSequence[0].CodeMeaning if i.ValueType == "CODE" else i.TextValue)
+        for i in said.ContentSequence
+    ]
+
+
+def test_criteria_and_warnings_are_said_of_the_exam(tmp_path: Path, scan: Scan) -> None:
+    criteria = (
+        Criterion("BTF-2006-SDH-THICKNESS", True, "SDH 11.2 mm thick, limit 10 mm", "Bullock 2006"),
+        Criterion("ICH-SCORE-VOLUME", False, "IPH 1.5 mL, limit 30 mL", "Hemphill 2001"),
+        Criterion("ICH-SCORE-INFRATENTORIAL", None, "no anatomy labels were given", "Hemphill 2001"),
+    )
+    warnings = (Warn("GANTRY_TILT", "The tilt is kept."),)
+    assert _evaluations(_sr(tmp_path, scan, replace(_exam(), criteria=criteria), warnings=warnings)) == [
+        ("BTF-SDH-THICK", "Yes"),
+        ("BTF-SDH-THICK", "SDH 11.2 mm thick, limit 10 mm (Bullock 2006)"),
+        ("ICHSCORE-VOLUME", "No"),
+        ("ICHSCORE-VOLUME", "IPH 1.5 mL, limit 30 mL (Hemphill 2001)"),
+        ("ICHSCORE-INFRA", "Undetermined"),
+        ("ICHSCORE-INFRA", "no anatomy labels were given (Hemphill 2001)"),
+        ("WARNING", "GANTRY_TILT: The tilt is kept."),
+    ]
+
+
 def test_what_was_not_measured_is_a_failure(tmp_path: Path, scan: Scan) -> None:
     assert _said(_groups(_sr(tmp_path, scan, _exam()))["ventricles"])["EVANS"] == "114006"
 
@@ -164,6 +194,9 @@ def test_an_exam_without_hemorrhage_has_a_report_too(tmp_path: Path, scan: Scan)
     assert _said(groups["midline shift"])["121206"] == "114006"
     assert (d.PreliminaryFlag, d.VerificationFlag, d.CompletionFlag) == ("PRELIMINARY", "UNVERIFIED", "COMPLETE")
     assert d.PatientID == "4711"
+    answers = [words for _, words in _evaluations(d)[::2]]
+    assert answers == ["No"] * 6 and len(codes.CRITERIA) == 6
+    assert {c.id for c in empty.criteria} == set(codes.CRITERIA)
 
 
 def test_the_report_refers_to_the_segments_that_are_written(tmp_path: Path, scan: Scan) -> None:

@@ -8,12 +8,23 @@ from hypothesis import HealthCheck, given, settings
 
 from monai_ich.core.errors import IchError
 from monai_ich.core.geometry import Geometry
+from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
 from monai_ich.io.nifti import read_nifti_ct, read_nifti_labels, write_nifti
 from monai_ich.io.read import read_ct, read_labels
 from tests.phantom import density, grid, phantom
 from tests.strategies import geometries
+
+
+def test_a_heat_map_is_read_as_0_to_1(tmp_path: Path) -> None:
+    geometry = grid(pixels=4, pixel_mm=50, tilt_deg=15)
+    voxels = np.zeros(geometry.shape, np.uint8)
+    voxels[1, 2, 3], voxels[3, 2, 1] = 255, 51
+    write_nifti(tmp_path / "heat.nii.gz", HeatMap(Subtype.SDH, voxels, geometry))
+    image = nib.load(tmp_path / "heat.nii.gz")
+    assert np.allclose(image.get_fdata(), voxels / 255, atol=1e-6) and image.get_data_dtype() == np.uint8
+    assert image.get_fdata()[3, 2, 1] == pytest.approx(0.2) and np.allclose(image.affine, geometry.affine)
 
 
 @pytest.mark.parametrize("tilt_deg", [0, 18])

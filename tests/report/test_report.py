@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from monai_ich.anatomy.midline import fit_midline
+from monai_ich.core.calibration import ANY, Evidence
 from monai_ich.core.geometry import Geometry
+from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import Subtype
 from monai_ich.core.provenance import Provenance, Warn
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.measure.summary import measure_exam
+from monai_ich.report.heat_maps import heat_map_section
 from monai_ich.report.html import write_report
 from monai_ich.report.key_slices import pick_key_slices
 from monai_ich.report.montage import render_montage
@@ -43,6 +46,7 @@ def test_tables_hold_the_same_numbers_and_no_nan(tmp_path: Path) -> None:
     assert record["subtypes"]["SDH"] == {"present": False, "certain": True, "volume_ml": 0.0}
     assert record["midline_shift"]["value_mm"] == pytest.approx(6, abs=1)
     assert record["midline_shift"]["toward"] == "right"
+    assert record["key_slices"]["IPH"]["slice"] == record["key_slices"]["any"]["slice"]
     assert record["lesions"][0]["side"] == "left" and record["warnings"][0]["code"] == "GANTRY_TILT"
     (row,) = csv.DictReader((tmp_path / "measurements.csv").open())
     assert float(row["total_volume_ml"]) == record["total_volume_ml"] and row["IPH_present"] == "1"
@@ -121,6 +125,28 @@ def test_key_slices_are_those_of_largest_area_and_shift(tmp_path: Path) -> None:
         (3, ("largest area of IPH, 2.0 cm²",)),
         (6, ("largest area of SDH, 1.0 cm²",)),
     ]
+
+
+def test_where_nothing_is_found_the_report_shows_what_the_network_came_nearest_to() -> None:
+    geometry = Geometry((40, 40, 10), np.diag([-1.0, -1.0, 5.0, 1.0]))
+    labels = LabelMap(np.zeros(geometry.shape, np.uint8), geometry, Subtype)
+    none = dict.fromkeys([*Subtype.__members__, ANY], 0.0)
+    evidence = Evidence(none, none, dict.fromkeys(none, (0.0,) * 7 + (0.2, 0.0, 0.0)))
+    view = turn(CTVolume(np.full(geometry.shape, 30, np.float32), geometry), labels, None)
+    (key,) = pick_key_slices(view, measure_exam(labels, evidence=evidence))
+    assert key.index == 7 and "none labeled" in key.reasons[0]
+
+
+def test_heat_maps_stand_beside_the_masks_and_say_what_they_are_not(tmp_path: Path) -> None:
+    ct, labels, parts = _exam()
+    exam = measure_exam(labels, ct=ct)
+    heat = HeatMap(Subtype.IPH, np.where(labels.voxels, 255, 0).astype(np.uint8), ct.geometry)
+    section = heat_map_section(turn(ct, labels, parts, [heat]).cropped(), exam)
+    (label,) = re.findall(r'role="img" aria-label="([^"]*)"', section)
+    number = exam.key_slices[0].index
+    assert label == f"Slice {number}: heat map of IPH, up to 100% of its highest in the whole scan"
+    assert "no probability" in section and "no proof" in section
+    assert heat_map_section(turn(ct, labels, parts).cropped(), exam) == ""
 
 
 def test_montage_shows_the_patients_left_on_the_right(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""A bundle's configs and overrides, checked before MONAI runs them."""

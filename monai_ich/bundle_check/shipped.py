@@ -1,0 +1,39 @@
+"""What a bundle ships beside its configs: metadata and weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from monai_ich.bundle import load_bundle
+from monai_ich.core.errors import BundleError
+
+
+def check_metadata(root: Path) -> Iterator[BundleError]:
+    """``BAD_METADATA``: what MONAI's schema of 2024-07-25 requires, and what consumers of bundles read besides."""
+    from jsonschema import Draft202012Validator
+
+    path = root / "configs" / "metadata.json"
+    try:
+        metadata: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        yield BundleError("BAD_METADATA", f"{root.name}: configs/metadata.json is missing or is not JSON.")
+        return
+    schema = json.loads(Path(__file__).with_name("metadata.schema.json").read_text(encoding="utf-8"))
+    wrong = list(Draft202012Validator(schema).iter_errors(metadata))
+    for error in wrong:
+        where = "#".join(map(str, error.absolute_path)) or "its top"
+        yield BundleError("BAD_METADATA", f"{root.name}: metadata.json, at {where}: {error.message[:200]}.")
+    if not wrong and metadata["version"] not in metadata["changelog"]:
+        version = metadata["version"]
+        yield BundleError("BAD_METADATA", f"{root.name}: the changelog of metadata.json lacks version {version}.")
+
+
+def check_weights(root: Path) -> Iterator[BundleError]:
+    """``NO_WEIGHTS``, ``BUNDLE_BROKEN``: they must load with ``weights_only`` and fit ``inference.yaml``'s network."""
+    try:
+        load_bundle(root, device="cpu")
+    except BundleError as error:
+        yield error

@@ -1,0 +1,49 @@
+"""What the network looked at, beside the masks: a picture for each subtype that has a heat map."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from monai_ich.core.exam import ExamMeasurements
+from monai_ich.core.labels import Subtype, label_of
+from monai_ich.report.key_slices import as_svg, in_window
+from monai_ich.report.view import View
+
+_MOST = 0.75  # of the color where the map is highest
+_LEGEND = (
+    "Bright: the densities there raise the network's score for the subtype, compared with the same head of even brain "
+    "density inside; dark: they do not, or speak against it. Each map has its own scale. This is no probability, and "
+    "no proof that the subtype is there: a wrong mask has a heat map, too. Only the inside of the skull is rated. The "
+    "mask is outlined in its color; whole maps are in <code>heatmap_*.nii.gz</code>, from 0 to 1."
+)
+
+
+def heat_map_section(view: View, exam: ExamMeasurements) -> str:
+    """Heading, legend and one figure a subtype, on the slice of its largest area; empty without heat maps."""
+    slices = {key.of: view.slice_at(key.at_ras_mm) for key in exam.key_slices}
+    figures = "".join(_figure(view, subtype, slices[subtype.name]) for subtype in view.heat if subtype.name in slices)
+    if not figures:
+        return ""
+    return f"<h2>What the network looked at</h2>\n<p>{_LEGEND}</p>\n<div class=pictures>{figures}</div>"
+
+
+def _figure(view: View, subtype: Subtype, k: int) -> str:
+    share = int(view.heat[subtype][:, :, k].max()) / 255
+    title = f"Slice {view.numbers[k]}: heat map of {subtype.name}, up to {share:.0%} of its highest in the whole scan"
+    return f"<figure>{as_svg(view, _heated(view, subtype, k), title)}<figcaption>{escape(title)}</figcaption></figure>"
+
+
+def _heated(view: View, subtype: Subtype, k: int) -> NDArray[np.uint8]:
+    """``(rows, columns, 3)``: CT in window, the heat over it, the mask's outline."""
+    from matplotlib import colormaps
+
+    out, heat = in_window(view, k), view.heat[subtype][:, :, k].T / 255.0
+    colors = colormaps["inferno"](heat)[..., :3] * 255
+    out += (_MOST * heat)[..., None] * (colors - out)
+    here = np.equal(view.blood[:, :, k].T, subtype)
+    out[here & ~ndimage.binary_erosion(here)] = label_of(subtype).color
+    return out.astype(np.uint8)
