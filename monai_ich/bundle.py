@@ -197,29 +197,29 @@ def _sums_ml(
     probabilities: torch.Tensor, affine: NDArray[np.float64], inside: Mask | None
 ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[tuple[float, ...], ...]]:
     """The sums of `Prediction`, from probabilities ``(C, I, J, K)`` on the network's grid."""
-    slices = None
+    voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000.0
     if inside is None:
-        counted = probabilities.flatten(1)
+        p = _foreground(probabilities.flatten(1))
+        slices_ml: tuple[tuple[float, ...], ...] = ()
     else:
-        native = inside.geometry
+        native, axis = inside.geometry, inside.geometry.slice_axis
         matrix = np.linalg.inv(native.affine) @ affine  # network voxel to native voxel
         voxels = np.indices(probabilities.shape[1:]).reshape(3, -1)
         at = np.rint(matrix[:3, :3] @ voxels + matrix[:3, 3:]).astype(np.int64)
         shape = np.array(native.shape)[:, None]
         hit = ((at >= 0) & (at < shape)).all(axis=0)
         hit[hit] = inside.voxels[tuple(at[:, hit])]
-        counted = probabilities.flatten(1)[:, torch.from_numpy(hit).to(probabilities.device)]
-        slices = at[native.slice_axis, hit]
-    p = torch.cat([counted[1:], 1.0 - counted[:1]]).double()
-    voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000.0
-    by_slice: tuple[tuple[float, ...], ...] = ()
-    if slices is not None:
-        axis = native.slice_axis
-        sums = p.new_zeros(len(p), native.shape[axis]).index_add_(1, torch.from_numpy(slices).to(p.device), p)
+        p = _foreground(probabilities.flatten(1)[:, torch.from_numpy(hit).to(probabilities.device)])
+        slices = torch.from_numpy(at[axis, hit]).to(p.device)
+        sums = p.new_zeros(len(p), native.shape[axis]).index_add_(1, slices, p).cpu().numpy() * voxel_ml
         height = max(1, round(float(np.abs(matrix[axis, :3]).max())))  # of a network voxel, in native slices
-        spread = uniform_filter1d(sums.cpu().numpy() * voxel_ml, height, axis=1, mode="constant")
-        by_slice = tuple(map(tuple, spread.tolist()))
-    return tuple((p.sum(1) * voxel_ml).tolist()), tuple(((p * (1.0 - p)).sum(1) * voxel_ml).tolist()), by_slice
+        slices_ml = tuple(map(tuple, uniform_filter1d(sums, height, mode="constant").tolist()))
+    return tuple((p.sum(1) * voxel_ml).tolist()), tuple(((p * (1.0 - p)).sum(1) * voxel_ml).tolist()), slices_ml
+
+
+def _foreground(probabilities: torch.Tensor) -> torch.Tensor:
+    """Of ``(C, N)`` the classes from 1 up, then all of them together, in double precision."""
+    return torch.cat([probabilities[1:], 1.0 - probabilities[:1]]).double()
 
 
 def _as_tensor(hu: NDArray[np.float32], affine: NDArray[np.float64], device: torch.device) -> Any:

@@ -1,4 +1,4 @@
-"""Where a network looked, as an image."""
+"""What speaks for a subtype, as an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the network looked at, beside the masks: a picture for each subtype that has a heat map."""
+"""What speaks for each subtype, beside the masks: a picture for each subtype that has a heat map."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def heat_map_section(view: View, exam: ExamMeasurements) -> str:
     figures = "".join(_figure(view, subtype, slices[subtype.name]) for subtype in view.heat if subtype.name in slices)
     if not figures:
         return ""
-    return f"<h2>What the network looked at</h2>\n<p>{_LEGEND}</p>\n<div class=pictures>{figures}</div>"
+    return f"<h2>What speaks for each subtype</h2>\n<p>{_LEGEND}</p>\n<div class=pictures>{figures}</div>"
 
 
 def _figure(view: View, subtype: Subtype, k: int) -> str:

@@ -44,11 +44,13 @@ def explain_ich(
 
     The score is the mean log odds of the subtype over the voxels labeled so; over the 64 most probable of the cavity
     where none is. Explained is its rise from the same head with a cavity of even brain density (33 HU): bone and what
-    else lies outside stay as they are and get no heat. What lowers the score gets none either. The network
-    sees one window of the size it was trained with, around the labeled voxels; there is no heat beyond it.
+    else lies outside stay as they are and get no heat, but for a blur of 3 mm. What lowers the score gets none either.
+    The network sees one window of the size it was trained with, about the middle of these voxels; beyond it, no heat.
 
-    The method is the one of five (`benchmarks/heatmaps.py`) that passes the sanity check of Adebayo 2018: the map
-    changes when the weights are randomized (TABLE), and is higher in true blood than elsewhere.
+    The method is what the sanity check of Adebayo 2018 left of MONAI's (`benchmarks/heatmaps.py`, three synthetic
+    heads): its maps of real and of randomized weights have a rank correlation of 0.34 at most (SmoothGrad 0.78,
+    occlusion 0.57, Grad-CAM 0.48 at the best level of the U-Net), and are at least 45 times higher in true blood than
+    in the rest of the cavity (Grad-CAM 3.8 times). A subtype takes about 4 CPU seconds.
 
     Args:
         ct, labels, cavity: on one grid, sheared too.
@@ -86,11 +88,12 @@ def _on(grid: Geometry, cavity: Mask) -> NDArray[np.bool_]:
 
 
 def _window(region: NDArray[np.bool_], bundle: Bundle) -> Box:
-    """As large as what the network was trained with, around a region; it may end beyond the image, never start so."""
+    """As large as what the network was trained with, around the middle of a region; it may end beyond the image."""
     shape = np.array(region.shape)
     size = np.array(getattr(bundle.inferer, "roi_size", -(-shape // _FOLD) * _FOLD))
     where = np.argwhere(region)
-    first = np.clip((where.min(axis=0) + where.max(axis=0) + 1 - size) // 2, 0, np.maximum(0, shape - size))
+    middle = where[((where - where.mean(axis=0)) ** 2).sum(axis=1).argmin()]  # in the region, even if it is in pieces
+    first = np.clip(middle - size // 2, 0, np.maximum(0, shape - size))
     i, j, k = (slice(int(a), int(a + n)) for a, n in zip(first, size, strict=True))
     return i, j, k
 
@@ -107,4 +110,5 @@ def _to_native(heat: NDArray[np.float32], grid: Geometry, box: Box, native: Geom
     inside = heat[tuple(slice(n) for n in window.shape)]
     smooth = gaussian_filter(inside, [_BLUR_MM / step for step in window.spacing_mm])
     there = resample_image(smooth.clip(0), window, native, outside=0.0)
-    return np.rint(there * (255 / max(float(there.max()), np.finfo(np.float32).tiny))).astype(np.uint8)
+    there *= 255 / max(float(there.max()), 1e-30)  # all zeros where nothing speaks for it
+    return np.rint(there, out=there).astype(np.uint8)

@@ -72,11 +72,10 @@ def test_shipped_weights_pass_the_sanity_check(shipped: Bundle) -> None:
     case = design_case(960_000, hemorrhages={Subtype.IPH: 30.0}, tilt_deg=12.0, thickness_mm=5.0)
     scan = synthesize(replace(case, scanner=replace(case.scanner, bottom_mm=-62.0, top_mm=95.0)))
     cavity = Mask(scan.anatomy.voxels > 0, scan.ct.geometry)
-    heat, other = (
-        explain_ich(
-            scan.ct, scan.labels, [Subtype.IPH], cavity=cavity, within=cavity_box(cavity, margin_mm=12), bundle=b
-        )
-        for b in (shipped, randomized(shipped))
+    box = cavity_box(cavity, margin_mm=12)
+    heat, *others = (
+        explain_ich(scan.ct, scan.labels, [Subtype.IPH], cavity=cavity, within=box, bundle=bundle)[0].voxels
+        for bundle in (shipped, randomized(shipped, 1), randomized(shipped, 2))
     )
-    found = judge(*(m[0].voxels.astype(np.float32) for m in (heat, other)), scan.labels.voxels > 0, cavity.voxels)
-    assert abs(found["alike"]) < CHANGED and found["higher"] > HIGHER
+    found = [judge(heat, other, scan.labels.voxels > 0, cavity.voxels) for other in others]
+    assert np.mean([abs(f["alike"]) for f in found]) < CHANGED and found[0]["higher"] > HIGHER
