@@ -139,5 +139,8 @@ def interpolation_warnings(path: Path, scan: Scan | None) -> tuple[Warn, ...]:
     even = scan is None or scan.volume.slab_widths_mm is None
     if even or is_nifti(path) or path.name.endswith(_NRRD):
         return ()
-    text = "A DICOM SEG holds nothing between unevenly spaced slices: there its masks were interpolated."
+    text = (
+        "A DICOM SEG holds nothing between unevenly spaced slices: masks were interpolated there, so numbers differ "
+        "from those of the mask that it was written from."
+    )
     return (Warn("MASK_INTERPOLATED", text),)

@@ -31,6 +31,14 @@ figure { margin: 1rem 0; } .pictures figure { margin: 0; } figcaption { font-siz
 button, select { font: inherit; padding: .3rem .8rem; }
 :focus-visible { outline: .2rem solid #4a90d9; outline-offset: .1rem; }
 details { margin: .5rem 0; } pre { white-space: pre-wrap; font-size: .75rem; }
+@media screen and (max-width: 40rem) {
+  table.wide { min-width: 0; }
+  .wide thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .wide tr { display: block; padding: .4rem 0; border-bottom: 1px solid var(--line); }
+  .wide tbody th, .wide td, .wide td.n { display: inline-block; padding: 0 1rem 0 0; border: 0; text-align: left; }
+  .wide tbody th { font-weight: 600; } .wide td:empty { display: none; }
+  .wide td::before { content: attr(data-label) " "; opacity: .8; font-size: .9rem; }
+}
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
   .screen, button { display: none !important; }
@@ -59,12 +67,18 @@ def swatch(value: Subtype) -> str:
 
 
 def as_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Container[int] = ()) -> str:
-    """A table; cells are HTML already, the first of a row is its heading; `numbers` are right-aligned columns."""
+    """A table; cells are HTML already, the first of a row is its heading; `numbers` are right-aligned columns.
+
+    On a phone a table of more than three columns becomes a list: each cell with its column's name, a word, before it.
+    """
     align = [" class=n" if n in numbers else "" for n in range(len(header))]
     head = "".join(f'<th scope="col"{a}>{cell}</th>' for a, cell in zip(align, header, strict=True))
     body = "".join(
         f'<tr><th scope="row">{row[0]}</th>'
-        + "".join(f"<td{a}>{cell}</td>" for a, cell in zip(align[1:], row[1:], strict=True))
+        + "".join(
+            f'<td{a} data-label="{name}">{cell}</td>'
+            for a, name, cell in zip(align[1:], header[1:], row[1:], strict=True)
+        )
         + "</tr>\n"
         for row in rows
     )

@@ -74,6 +74,19 @@ def _tinted(picture: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.asarray((picture[..., 0] - picture[..., 1] > 40) & (picture[..., 0] - picture[..., 2] > 40))
 
 
+def test_on_a_phone_nothing_is_cut_off_or_unnamed(report: Path, browser: Any) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(report.as_uri())
+    cut = "[...document.querySelectorAll('td, tbody th, p, img, svg, button')]"
+    cut += ".filter(e => e.getBoundingClientRect().right > innerWidth).map(e => e.textContent)"
+    assert page.evaluate(cut) == []
+    told = "getComputedStyle(document.querySelector('td.n'), '::before').content"
+    assert page.evaluate(told) == '"Value "'
+    assert page.evaluate("[...document.images].filter(i => !i.alt).length") == 0
+    assert page.evaluate("[...document.querySelectorAll('svg')].filter(i => !i.ariaLabel).length") == 0
+    page.close()
+
+
 @pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
 def test_the_viewer_opens_offline_and_scrolls(report: Path, browser: Any, width: int) -> None:
     page = browser.new_page(viewport={"width": width, "height": 850})
@@ -90,6 +103,8 @@ def test_the_viewer_opens_offline_and_scrolls(report: Path, browser: Any, width:
     page.keyboard.press("Enter")
     page.wait_for_selector("#viewer-open", state="hidden")
     page.wait_for_function("document.activeElement.name === 'slice'")
+    box = page.locator("#viewer-panel canvas").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 850  # all of the picture is in view
     first = _picture(page)
     brain = (np.ptp(first, axis=-1) < 8) & (first[..., 0] > 60) & (first[..., 0] < 200)
     assert brain.mean() > 0.03

@@ -1,5 +1,6 @@
 import base64
 import csv
+import gzip
 import json
 import re
 from pathlib import Path
@@ -158,3 +159,27 @@ def test_montage_shows_the_patients_left_on_the_right(tmp_path: Path) -> None:
     red = (picture[..., 0] - picture[..., 1] > 60) & (picture[..., 0] - picture[..., 2] > 60)
     columns = np.nonzero(red[: int(0.93 * len(red))])[1] % (picture.shape[1] // 5)
     assert columns.mean() > 0.55 * picture.shape[1] / 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "halved"), [(32, False), (145, True)])
+def test_the_page_stays_small_however_many_slices(tmp_path: Path, count: int, halved: bool) -> None:
+    """Noise of 5 HU over all of 400 x 400 pixels, what a large head fills of a slice: the worst there is to pack."""
+    geometry = grid(pixels=400, pixel_mm=0.5, slice_mm=160 / count, count=count)
+    hu = np.random.default_rng(1).normal(35, 5, geometry.shape).astype(np.float32)
+    ct = CTVolume(hu, geometry)
+    voxels = np.zeros(geometry.shape, np.uint8)
+    voxels[100:150, 100:150, count // 2] = Subtype.IPH
+    labels = LabelMap(voxels, geometry, Subtype)
+    exam = measure_exam(labels, ct=ct)
+    render_montage(tmp_path / "m.png", ct, labels)
+    about = {"case_id": "c", "midline": "none", "warnings": (), "provenance": Provenance(versions={})}
+    write_report(tmp_path / "r.html", exam, turn(ct, labels, None), montage_png=tmp_path / "m.png", **about)
+    page = (tmp_path / "r.html").read_text()
+    assert len(page) < 15e6 and ("two by two" in page) == halved
+    packed = re.search('id="viewer-ct">([^<]+)<', page)
+    assert packed is not None
+    shown = nib.Nifti1Image.from_bytes(gzip.decompress(base64.b64decode(packed[1])))
+    middle = shown.affine @ [*(np.array(shown.shape) - 1) / 2, 1]
+    assert np.allclose(middle[:3], geometry.to_world((np.array(geometry.shape) - 1) / 2), atol=1e-3)
+    assert shown.shape == ((200, 200, count) if halved else geometry.shape)
