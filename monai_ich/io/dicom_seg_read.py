@@ -100,9 +100,9 @@ def _find_seg(path: Path) -> Path:
     with quiet("pydicom"):
         found = [file for file in files if _is_seg(file)]
     if len(found) != 1:
-        what = "a folder with one" if path.is_dir() else "one"
         raise InputError(
-            "NOT_LABELS", f"Labels in DICOM are a SEG object or {what}, found {len(found)}: name the file."
+            "NOT_LABELS",
+            f"Labels in DICOM are one SEG, a file or alone in a folder, found {len(found)}: name the file.",
         )
     return found[0]
 
@@ -164,7 +164,8 @@ def _in_plane(d: Dataset, n: int) -> tuple[float, ...]:
 
 def _on_slices(frames: Frames, grid: Geometry, source: SourceSeries | None) -> NDArray[np.uint8] | None:
     """The labels on `grid`; None where the frames do not lie on its slices."""
-    if source and frames.frame_of_reference != source.frame_of_reference_uid != "" != frames.frame_of_reference:
+    frames_of_reference = {frames.frame_of_reference, source.frame_of_reference_uid} if source else set()
+    if len(frames_of_reference - {""}) > 1:
         raise GeometryError("GRID_MISMATCH", "The SEG has another frame of reference than the CT: is it of this scan?")
     affine, shape = grid.affine_lps, np.array(grid.shape[:2])
     off_mm = np.abs((affine[:3, :2].T - frames.in_plane_mm) * (shape - 1)[:, None]).max()
@@ -181,9 +182,9 @@ def _on_slices(frames: Frames, grid: Geometry, source: SourceSeries | None) -> N
     away_mm = np.linalg.norm(slices_mm[:, None] - frames.corners_mm, axis=-1)
     if away_mm.min(axis=0).max() > _SAME_PLACE_MM:
         return None
-    known = np.rint(at).astype(np.int64)
+    held = np.rint(at).astype(np.int64)
     voxels = np.zeros(grid.shape, np.uint8)
-    voxels[:, :, known[away_mm.argmin(axis=0)]] = frames.planes.transpose(1, 2, 0)
+    voxels[:, :, held[away_mm.argmin(axis=0)]] = frames.planes.transpose(1, 2, 0)
     return fill_slices(voxels, at)
 
 
