@@ -104,8 +104,10 @@ def _legend(figure: Any, view: View, shifted: bool) -> None:
         words.append(("— cavity", _CAVITY))
     if shifted:
         words += [("- - ideal midline", _IDEAL), ("··· displaced midline", _DISPLACED)]
-    for n, (text, color) in enumerate(words):
-        figure.text(0.01 + n / max(5, len(words)), 0.015, text, color=color, fontsize=8)
+    at, letter = 0.01, 0.98 / max(150, sum(len(text) + 4 for text, _ in words))
+    for text, color in words:
+        figure.text(at, 0.015, text, color=color, fontsize=8)
+        at += (len(text) + 4) * letter
 
 
 def _color(subtype: Subtype) -> tuple[float, ...]:
