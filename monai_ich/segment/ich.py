@@ -39,8 +39,9 @@ def segment_ich(
     if not isinstance(bundle, Bundle):
         bundle = load_bundle(bundle, device=device)
     mirrored = range(len(Subtype) + 1) if flips else None
-    found = predict(bundle, ct, within=within, inside=cavity, mirrored=mirrored, background_bias=caution)
+    found = predict(bundle, ct, within=within, mirrored=mirrored, background_bias=caution)
     labels = found.labels if cavity is None else drop_outside(found.labels, cavity)
     names = [*(subtype.name for subtype in Subtype), ANY]
-    evidence = Evidence(dict(zip(names, found.expected_ml, strict=True)), dict(zip(names, found.doubt_ml, strict=True)))
-    return LabelMap(drop_small(labels, ct.geometry.voxel_ml, minimum_ml), ct.geometry, Subtype), evidence
+    expected_ml, doubt_ml = (dict(zip(names, sums, strict=True)) for sums in found.sums_ml(cavity))
+    labels = drop_small(labels, ct.geometry.voxel_ml, minimum_ml)
+    return LabelMap(labels, ct.geometry, Subtype), Evidence(expected_ml, doubt_ml)
