@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -58,21 +59,39 @@ class Analysis:
 def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> None:
     """Write every file of `RESULTS` into `folder`; with a `source` those of `DICOM_RESULTS` too.
 
-    With `scene` also `SCENE`, which holds the CT once more.
+    With `scene` also `SCENE`, which holds the CT once more. Images are packed beside the rest, which draws pictures:
+    packing leaves Python free.
     """
     a = analysis
     cavity = LabelMap(a.cavity.voxels.astype(np.uint8), a.cavity.geometry, Cavity)
     markups = [] if isinstance(a.midline, str) else midline_markups(a.midline, a.exam.midline_shift)
-    write_nifti(folder / "ct.nii.gz", a.ct)
-    write_nifti(folder / "cavity.nii.gz", cavity)
-    write_nifti(folder / "anatomy.nii.gz", a.anatomy)
-    write_nifti(folder / "ich.nii.gz", a.labels)
-    write_seg_nrrd(folder / "ich.seg.nrrd", a.labels)
-    write_color_table(folder / "ich.ctbl", Subtype)
-    write_markups(folder / "midline.mrk.json", markups)
+    images = {"ct.nii.gz": a.ct, "cavity.nii.gz": cavity, "anatomy.nii.gz": a.anatomy, "ich.nii.gz": a.labels}
+    with ThreadPoolExecutor() as pool:
+        packing = [pool.submit(write_nifti, folder / name, image) for name, image in images.items()]
+        packing.append(pool.submit(write_seg_nrrd, folder / "ich.seg.nrrd", a.labels))
+        write_color_table(folder / "ich.ctbl", Subtype)
+        write_markups(folder / "midline.mrk.json", markups)
+        _write_pages(a, folder)
+        for packed in packing:
+            packed.result()
     if scene:
         segmentations = {"Hemorrhage": a.labels, "Anatomy": a.anatomy, "Cavity": cavity}
         write_scene(folder / SCENE, a.ct, segmentations, markups)
+    if a.source is not None:
+        write_dicom_results(
+            folder,
+            a.source,
+            a.labels,
+            a.exam,
+            provenance=a.provenance,
+            warnings=a.warnings,
+            montage=folder / "montage.png",
+            anatomy=a.anatomy,
+        )
+
+
+def _write_pages(a: Analysis, folder: Path) -> None:
+    """Numbers and pictures."""
     write_tables(
         a.exam,
         folder,
@@ -93,17 +112,6 @@ def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> N
         montage_png=folder / "montage.png",
     )
     (folder / "provenance.json").write_text(json.dumps(asdict(a.provenance), indent=2) + "\n")
-    if a.source is not None:
-        write_dicom_results(
-            folder,
-            a.source,
-            a.labels,
-            a.exam,
-            provenance=a.provenance,
-            warnings=a.warnings,
-            montage=folder / "montage.png",
-            anatomy=a.anatomy,
-        )
 
 
 def write_tables(

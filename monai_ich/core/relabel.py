@@ -34,13 +34,11 @@ def resample_labels(labels: LabelMap, grid: Geometry) -> LabelMap:
         is smaller than half a voxel keeps one voxel; one that lies outside of the grid is gone.
     """
     if labels.geometry.same_grid(grid, tolerance_mm=1e-4):
-        return LabelMap(labels.voxels.copy(), grid, labels.labels)
+        return LabelMap(labels.voxels.copy(order="K"), grid, labels.labels)
     out = np.zeros(grid.shape, np.uint8)
     lead, total = np.zeros(grid.shape, np.float32), np.zeros(grid.shape, np.float32)
     several = np.zeros(grid.shape, np.uint8)
-    for value, found in enumerate(ndimage.find_objects(labels.voxels), start=1):
-        if found is None:
-            continue
+    for value, found in labels.boxes().items():
         near = _grown(found, labels.geometry, grid)
         box = _box_around(labels.geometry.crop(near), grid)
         if box is None:

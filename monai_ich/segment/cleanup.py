@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects, label
+from scipy.ndimage import label
 
-from monai_ich.core.volume import CONNECTED_26, Mask
+from monai_ich.core.volume import CONNECTED_26, Mask, box_around
 
 
 def drop_outside(labels: NDArray[np.uint8], cavity: Mask) -> NDArray[np.uint8]:
@@ -22,13 +22,13 @@ def drop_outside(labels: NDArray[np.uint8], cavity: Mask) -> NDArray[np.uint8]:
 
 def drop_small(labels: NDArray[np.uint8], voxel_ml: float, minimum_ml: float) -> NDArray[np.uint8]:
     """Pieces of blood (26-connected, all subtypes together) below `minimum_ml` become background."""
-    found = find_objects((labels > 0).astype(np.uint8))
-    if not found or found[0] is None:
+    box = box_around(labels > 0)
+    if box is None:
         return labels
-    inner = labels[found[0]]
+    inner = labels[box]
     pieces, _ = label(inner > 0, structure=CONNECTED_26)
     small = np.bincount(pieces.ravel()) * voxel_ml < minimum_ml
     small[0] = False
-    out = labels.copy()
-    out[found[0]] = np.where(small[pieces], 0, inner)
+    out = labels.copy(order="K")
+    out[box] = np.where(small[pieces], 0, inner)
     return out
