@@ -26,9 +26,9 @@ from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.provenance import sha256_of
 from monai_ich.core.volume import CTVolume, Mask
-from monai_ich.io.quiet import quiet
 
 _WHOLE: Box = (slice(None), slice(None), slice(None))
+Sums = tuple[tuple[float, ...], tuple[float, ...], tuple[tuple[float, ...], ...]]
 BUNDLES = ("head_ct_anatomy", "ich_segmentation")  # what the pipeline runs
 
 
@@ -63,19 +63,29 @@ class Bundle:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Class labels on the native grid, and what the network's probabilities add up to.
+    """Class labels on the native grid, and the probabilities that they come from.
 
     Args:
         labels: uint8 ``(I, J, K)``, arg-max of the linearly interpolated class probabilities.
-        expected_ml: sum of probabilities times voxel volume: of each class from 1 up, then of all of them together.
-        doubt_ml: the same of ``p (1 - p)``.
-        slices_ml: `expected_ml` of each native slice, along `Geometry.slice_axis`; empty without `inside`.
+        probabilities: ``(C, I, J, K)`` on the network's grid, on the network's device.
+        affine: network voxel to RAS mm.
     """
 
     labels: NDArray[np.uint8]
-    expected_ml: tuple[float, ...]
-    doubt_ml: tuple[float, ...]
-    slices_ml: tuple[tuple[float, ...], ...] = ()
+    probabilities: torch.Tensor
+    affine: NDArray[np.float64]
+
+    def sums_ml(self, inside: Mask | None = None) -> Sums:
+        """What the probabilities add up to, their doubt ``p (1 - p)``, and the former by slice, in mL.
+
+        Args:
+            inside: where they are added up; None: everywhere.
+
+        Returns:
+            Each of each class from 1 up, then of all of them together; the last one by native slice, along
+            `Geometry.slice_axis`, and empty without `inside`.
+        """
+        return _sums_ml(self.probabilities, self.affine, inside)
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
@@ -118,8 +128,8 @@ def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except (RuntimeError, KeyError, AttributeError, EOFError, pickle.UnpicklingError) as error:
         raise BundleError("BUNDLE_BROKEN", f"The weights of {root.name} do not fit its network.") from error
-    with quiet("monai.data.nvimgcodec_pydicom_plugin"):  # a decoder that is not needed here
-        steps = parser.get_parsed_content("preprocessing").transforms[1:]  # without the reader
+    count = len(parser["preprocessing#transforms"])
+    steps = [parser.get_parsed_content(f"preprocessing#transforms#{n}") for n in range(1, count)]  # without the reader
     metadata = json.loads((root / "configs" / "metadata.json").read_text())
     weights_sha256 = sha256_of(path)
     return Bundle(
@@ -148,7 +158,6 @@ def predict(
     ct: CTVolume,
     *,
     within: Box | None = None,
-    inside: Mask | None = None,
     mirrored: Sequence[int] | None = None,
     background_bias: float = 0.0,
 ) -> Prediction:
@@ -158,7 +167,6 @@ def predict(
         bundle: from `load_bundle`.
         ct: the scan; any grid, sheared too.
         within: voxel box to look at; outside of it everything is background.
-        inside: where probabilities are added up; None: everywhere.
         mirrored: average with the prediction of the mirrored head (twice the network's time); the channel that each
             channel becomes in a mirror, for example ``(0, 2, 1)`` where 1 is left and 2 is right; None: once.
         background_bias: added to the background's score (logit): above 0, foreground must be more certain.
@@ -173,9 +181,9 @@ def predict(
         logits[0] += background_bias
         probabilities = torch.softmax(logits, dim=0)
         affine = np.asarray(image.affine, np.float64)
-        labels = np.zeros(ct.geometry.shape, np.uint8)
+        labels = np.zeros(ct.geometry.shape, np.uint8, order="F")  # slices lie together, as in the CT
         labels[box] = _to_native(probabilities, affine, inner)
-        return Prediction(labels, *_sums_ml(probabilities, affine, inside))
+        return Prediction(labels, probabilities, affine)
 
 
 def network_input(bundle: Bundle, ct: CTVolume, within: Box | None = None) -> tuple[torch.Tensor, Geometry]:
@@ -193,10 +201,7 @@ def _preprocess(bundle: Bundle, ct: CTVolume, box: Box) -> Any:
     return bundle.preprocessing({"image": _as_tensor(ct.hu[box], ct.geometry.crop(box).affine, bundle.device)})["image"]
 
 
-def _sums_ml(
-    probabilities: torch.Tensor, affine: NDArray[np.float64], inside: Mask | None
-) -> tuple[tuple[float, ...], tuple[float, ...], tuple[tuple[float, ...], ...]]:
-    """The sums of `Prediction`, from probabilities ``(C, I, J, K)`` on the network's grid."""
+def _sums_ml(probabilities: torch.Tensor, affine: NDArray[np.float64], inside: Mask | None) -> Sums:
     voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000.0
     if inside is None:
         p = _foreground(probabilities.flatten(1))
@@ -226,9 +231,9 @@ def _as_tensor(hu: NDArray[np.float32], affine: NDArray[np.float64], device: tor
     from monai.data import MetaTensor
 
     meta = {"original_channel_dim": "no_channel", "spatial_shape": np.asarray(hu.shape), "space": "RAS"}
-    return MetaTensor(torch.from_numpy(np.ascontiguousarray(hu)), affine=torch.from_numpy(affine.copy()), meta=meta).to(
-        device
-    )
+    if min(hu.strides) < 0:  # torch has none such
+        hu = np.ascontiguousarray(hu)
+    return MetaTensor(torch.from_numpy(hu), affine=torch.from_numpy(affine.copy()), meta=meta).to(device)
 
 
 def _infer(bundle: Bundle, image: torch.Tensor) -> torch.Tensor:
@@ -245,15 +250,15 @@ def _to_native(probabilities: torch.Tensor, affine: NDArray[np.float64], native:
     matrix = np.linalg.inv(affine) @ native.affine  # native voxel to network voxel
     turned = np.abs(matrix[[0, 1, 2, 2], [1, 0, 0, 1]]) * np.array(native.shape)[[1, 0, 0, 1]]
     sample = _sample_parallel if turned.max() < 1e-3 else _sample_slice
-    labels = np.zeros(native.shape, np.uint8)
+    labels = torch.zeros(native.shape[::-1], dtype=torch.uint8, device=probabilities.device)
     for k in range(native.shape[2]):
-        labels[:, :, k] = sample(probabilities, matrix, native.shape, k)
-    return labels
+        labels[k] = sample(probabilities, matrix, native.shape, k).T
+    return labels.cpu().numpy().T
 
 
 def _sample_slice(
     probabilities: torch.Tensor, matrix: NDArray[np.float64], shape: tuple[int, int, int], k: int
-) -> NDArray[np.uint8]:
+) -> torch.Tensor:
     """Slice `k` of a native grid that lies anyhow in the network's grid."""
     device = probabilities.device
     scale = 2.0 / np.maximum(np.array(probabilities.shape[1:]) - 1, 1)
@@ -265,12 +270,12 @@ def _sample_slice(
         axes.append((m[0] * i + m[1] * j + (m[2] * k + m[3])) * scale[a] - 1.0)
     grid = torch.stack(axes, dim=-1)[None, None].float()
     plane = F.grid_sample(probabilities[None], grid, mode="bilinear", padding_mode="border", align_corners=True)
-    return plane[0, :, 0].max(0).indices.to(torch.uint8).cpu().numpy()  # argmax takes ten times as long
+    return plane[0, :, 0].max(0).indices.to(torch.uint8)  # argmax takes ten times as long
 
 
 def _sample_parallel(
     probabilities: torch.Tensor, matrix: NDArray[np.float64], shape: tuple[int, int, int], k: int
-) -> NDArray[np.uint8]:
+) -> torch.Tensor:
     """Slice `k` of a native grid whose planes are parallel to the network's: every head CT, tilted or not.
 
     Three times as fast as `_sample_slice`: one axis is interpolated after the other, and only where one class
@@ -281,12 +286,12 @@ def _sample_parallel(
         for a, n, size in zip(range(3), (*shape[:2], k + 1), probabilities.shape[1:], strict=True)
     )
     plane = torch.lerp(probabilities[..., depth[0][k]], probabilities[..., depth[1][k]], depth[2][k])
-    labels = np.zeros(shape[:2], np.uint8)
+    labels = torch.zeros(shape[:2], dtype=torch.uint8, device=probabilities.device)
     leads = plane[1:].amax(0) > plane[0]
     i, j = (_touched(leads.any(1 - axis), near) for axis, near in enumerate((rows, columns)))
     if i.stop > i.start and j.stop > j.start:
         inner = _lerp_axes(plane, tuple(r[i] for r in rows), tuple(c[j] for c in columns))
-        labels[i, j] = inner.max(0).indices.to(torch.uint8).cpu().numpy()
+        labels[i, j] = inner.max(0).indices.to(torch.uint8)
     return labels
 
 

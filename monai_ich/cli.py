@@ -151,6 +151,9 @@ def _identity(sub: argparse.ArgumentParser, what: str) -> None:
 
 
 def _analyze(args: argparse.Namespace) -> int:
+    from monai_ich.startup import import_monai_alone
+
+    import_monai_alone()
     from monai_ich.analysis import analyze
     from monai_ich.dicom_results import DICOM_RESULTS
     from monai_ich.io.output import refuse_earlier

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -62,21 +63,38 @@ class Analysis:
 def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> None:
     """Write every file of `RESULTS` into `folder`; with a `source` those of `DICOM_RESULTS` too, with heat maps theirs.
 
-    With `scene` also `SCENE`, which holds the CT once more.
+    With `scene` also `SCENE`, which holds the CT once more. Images are packed beside the rest, which draws pictures:
+    packing leaves Python free.
     """
     a = analysis
     cavity = LabelMap(a.cavity.voxels.astype(np.uint8), a.cavity.geometry, Cavity)
-    write_nifti(folder / "ct.nii.gz", a.ct)
-    write_nifti(folder / "cavity.nii.gz", cavity)
-    write_nifti(folder / "anatomy.nii.gz", a.anatomy)
-    write_nifti(folder / "ich.nii.gz", a.labels)
-    for heat_map in a.heat_maps:
-        write_nifti(folder / f"heatmap_{heat_map.subtype.name}.nii.gz", heat_map)
-    write_seg_nrrd(folder / "ich.seg.nrrd", a.labels)
-    write_color_table(folder / "ich.ctbl", Subtype)
-    write_markups(folder / "midline.mrk.json", midline_markups(a.midline, a.exam.midline_shift))
+    images = {"ct.nii.gz": a.ct, "cavity.nii.gz": cavity, "anatomy.nii.gz": a.anatomy, "ich.nii.gz": a.labels}
+    images |= {f"heatmap_{found.subtype.name}.nii.gz": found for found in a.heat_maps}
+    with ThreadPoolExecutor() as pool:
+        packing = [pool.submit(write_nifti, folder / name, image) for name, image in images.items()]
+        packing.append(pool.submit(write_seg_nrrd, folder / "ich.seg.nrrd", a.labels))
+        write_color_table(folder / "ich.ctbl", Subtype)
+        write_markups(folder / "midline.mrk.json", midline_markups(a.midline, a.exam.midline_shift))
+        _write_pages(a, folder)
+        for packed in packing:
+            packed.result()
     if scene:
         write_scan_scene(folder, a.ct, a.labels, a.exam, anatomy=a.anatomy, midline=a.midline)
+    if a.source is not None:
+        write_dicom_results(
+            folder,
+            a.source,
+            a.labels,
+            a.exam,
+            provenance=a.provenance,
+            warnings=a.warnings,
+            montage=folder / "montage.png",
+            anatomy=a.anatomy,
+        )
+
+
+def _write_pages(a: Analysis, folder: Path) -> None:
+    """Numbers and pictures."""
     write_tables(
         a.exam,
         folder,
@@ -97,17 +115,6 @@ def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> N
         montage_png=folder / "montage.png",
     )
     (folder / "provenance.json").write_text(json.dumps(asdict(a.provenance), indent=2) + "\n")
-    if a.source is not None:
-        write_dicom_results(
-            folder,
-            a.source,
-            a.labels,
-            a.exam,
-            provenance=a.provenance,
-            warnings=a.warnings,
-            montage=folder / "montage.png",
-            anatomy=a.anatomy,
-        )
 
 
 def write_scan_scene(

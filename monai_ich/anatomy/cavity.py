@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import find_objects
 
 from monai_ich.anatomy.bone import drop_skull
 from monai_ich.anatomy.pieces import largest_piece
 from monai_ich.bundle import Bundle, load_bundle, predict
-from monai_ich.core.geometry import Box, Geometry
+from monai_ich.core.geometry import Box
 from monai_ich.core.labels import Anatomy
-from monai_ich.core.volume import CTVolume, LabelMap, Mask
+from monai_ich.core.volume import CTVolume, LabelMap, Mask, box_around
 
 MIRRORED = (0, 2, 1, 4, 3, 5)  # what each value of `Anatomy` becomes in a mirror
 
@@ -45,15 +44,5 @@ def segment_anatomy(
 
 def cavity_box(cavity: Mask, *, margin_mm: float) -> Box | None:
     """The voxel box around the cavity with a margin, inside the grid; None where the cavity is empty."""
-    found = find_objects(cavity.voxels.astype(np.uint8))
-    if not found or found[0] is None:
-        return None
-    return _grown(found[0], cavity.geometry, margin_mm)
-
-
-def _grown(box: Box, geometry: Geometry, margin_mm: float) -> Box:
-    margins = [int(np.ceil(margin_mm / step)) for step in geometry.spacing_mm]
-    i, j, k = (
-        slice(max(0, s.start - m), min(n, s.stop + m)) for s, m, n in zip(box, margins, geometry.shape, strict=True)
-    )
-    return i, j, k
+    box = box_around(cavity.voxels)
+    return None if box is None else cavity.geometry.grow(box, margin_mm)

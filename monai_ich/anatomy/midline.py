@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, find_objects
+from scipy.ndimage import binary_dilation
 from scipy.spatial import cKDTree
 
 from monai_ich.anatomy.pieces import largest_piece
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.midline import Midline, front_and_top
-from monai_ich.core.volume import LabelMap, slices_last
+from monai_ich.core.volume import LabelMap, box_around, slices_last
 
 _RIM_MM = 12.0  # how deep the falx insertions reach, for the plane
 _RIM_DECAY_MM = 6.0  # the nearer to the skull, the more a point says about the plane
@@ -91,9 +91,8 @@ def fit_midline(anatomy: LabelMap) -> Midline | str:
 
 def _working_copy(anatomy: LabelMap) -> tuple[NDArray[np.uint8], Geometry, int, int]:
     """The cavity's box with a margin, every n-th voxel where finer than needed; its first slice and slice step."""
-    found = find_objects((anatomy.voxels > 0).astype(np.uint8))
+    box = box_around(anatomy.voxels > 0) or (slice(0, 1),) * 3
     steps = [max(1, int(_WORKING_MM / s + 0.2)) for s in anatomy.geometry.spacing_mm]
-    box = found[0] if found and found[0] is not None else (slice(0, 1),) * 3
     starts = [max(0, s.start - step) for s, step in zip(box, steps, strict=True)]
     stops = [s.stop + step for s, step in zip(box, steps, strict=True)]
     voxels = anatomy.voxels[tuple(slice(*ends) for ends in zip(starts, stops, steps, strict=True))]

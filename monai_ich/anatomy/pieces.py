@@ -6,12 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
+from monai_ich.core.volume import box_around
+
 
 def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The largest connected piece (face neighbors); the mask itself where it is in one piece or empty."""
-    pieces, count = label(mask)
+    box = box_around(mask)
+    pieces, count = label(mask[box]) if box is not None else (None, 0)
     if count < 2:
         return mask
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
-    return np.asarray(pieces == sizes.argmax())
+    out = np.zeros_like(mask)
+    out[box] = pieces == sizes.argmax()
+    return out

@@ -126,6 +126,14 @@ class Geometry:
         affine[:3, 3] = self.to_world(starts)
         return Geometry((stops[0] - starts[0], stops[1] - starts[1], stops[2] - starts[2]), affine)
 
+    def grow(self, box: Box, margin_mm: float) -> Box:
+        """A voxel box with a margin on each side, inside the grid."""
+        margins = [math.ceil(margin_mm / step) for step in self.spacing_mm]
+        i, j, k = (
+            slice(max(0, s.start - m), min(n, s.stop + m)) for s, m, n in zip(box, margins, self.shape, strict=True)
+        )
+        return i, j, k
+
     def same_grid(self, other: Geometry, *, tolerance_mm: float = 1e-2) -> bool:
         """Whether every voxel of both grids lies at the same world position."""
         if self.shape != other.shape:

@@ -40,7 +40,7 @@ def resample_labels(labels: LabelMap, grid: Geometry) -> LabelMap:
         is smaller than half a voxel keeps one voxel; one that lies outside of the grid is gone.
     """
     if labels.geometry.same_grid(grid, tolerance_mm=1e-4):
-        return LabelMap(labels.voxels.copy(), grid, labels.labels)
+        return LabelMap(labels.voxels.copy(order="K"), grid, labels.labels)
     return LabelMap(_contest(_shares(labels, grid), grid.shape), grid, labels.labels)
 
 
@@ -70,9 +70,7 @@ def fill_slices(voxels: NDArray[np.uint8], at: NDArray[np.float64]) -> NDArray[n
 
 
 def _shares(labels: LabelMap, grid: Geometry) -> Iterator[_Share]:
-    for value, found in enumerate(ndimage.find_objects(labels.voxels), start=1):
-        if found is None:
-            continue
+    for value, found in labels.boxes().items():
         near = _grown(found, labels.geometry, grid)
         box = _box_around(labels.geometry.crop(near), grid)
         if box is not None:

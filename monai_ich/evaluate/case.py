@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import find_objects
 
 from monai_ich.core.errors import GeometryError, InputError, LabelError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.volume import LabelMap, Mask
+from monai_ich.core.volume import LabelMap, Mask, box_around
 from monai_ich.io.dicom_seg_read import is_dicom_labels
 from monai_ich.io.read import is_nifti, read_ct, read_labels
 from monai_ich.learning.manifest import ANY, IGNORE, Case
@@ -166,8 +165,7 @@ def _meanings(mapping: Mapping[int, str]) -> dict[str, list[int]]:
 def _box_around(*maps: LabelMap) -> tuple[slice, ...]:
     """What any of the maps labels; one voxel where none does."""
     labeled = np.any([m.voxels > 0 for m in maps], axis=0)
-    found = find_objects(labeled.view(np.uint8))
-    return found[0] if found else (slice(0, 1),) * 3
+    return box_around(labeled) or (slice(0, 1),) * 3
 
 
 def _part(labels: LabelMap, box: tuple[slice, ...], values: list[int] | tuple[int, ...]) -> Mask:

@@ -114,7 +114,7 @@ def pack_nifti(image: CTVolume | LabelMap | Mask) -> bytes:
 
 
 def _as_nifti(image: CTVolume | LabelMap | Mask | HeatMap) -> Any:
-    data = _whole_or_float(image.hu) if isinstance(image, CTVolume) else image.voxels.astype(np.uint8)
+    data = _whole_or_float(image.hu) if isinstance(image, CTVolume) else image.voxels.astype(np.uint8, copy=False)
     nifti: Any = nib.Nifti1Image(data, None)  # type: ignore[no-untyped-call]
     nifti.header.set_xyzt_units("mm")
     if isinstance(image, HeatMap):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects, label
+from scipy.ndimage import label
 
 from monai_ich.core.errors import GeometryError
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.volume import CONNECTED_26, Mask
+from monai_ich.core.volume import CONNECTED_26, Mask, box_around
 
 
 def dice(prediction: Mask, reference: Mask) -> float:
@@ -63,12 +63,12 @@ def match_lesions(mask: Mask, other: Mask) -> MatchedLesions:
         GeometryError: ``GRID_MISMATCH``.
     """
     require_one_grid(mask, other)
-    box = find_objects(mask.voxels.astype(np.uint8))
-    if not box or box[0] is None:
+    box = box_around(mask.voxels)
+    if box is None:
         return MatchedLesions(np.empty(0), np.empty(0, bool))
-    pieces, count = label(mask.voxels[box[0]], structure=CONNECTED_26)
+    pieces, count = label(mask.voxels[box], structure=CONNECTED_26)
     volume_ml = np.asarray(_voxels(pieces, count) * mask.geometry.voxel_ml, np.float64)
-    return MatchedLesions(volume_ml, _voxels(pieces[other.voxels[box[0]]], count) > 0)
+    return MatchedLesions(volume_ml, _voxels(pieces[other.voxels[box]], count) > 0)
 
 
 def count_lesions_found(prediction: Mask, reference: Mask, *, over_ml: float = 0.0) -> tuple[int, int]:

@@ -6,21 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, find_objects, label
+from scipy.ndimage import binary_erosion, find_objects, label
 from scipy.spatial import cKDTree
 
 from monai_ich.core.errors import GeometryError
 from monai_ich.core.exam import Lesion
-from monai_ich.core.geometry import FloatArray
+from monai_ich.core.geometry import Box, FloatArray
 from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Subtype
 from monai_ich.core.midline import Midline
-from monai_ich.core.volume import CONNECTED_26, CTVolume, LabelMap
+from monai_ich.core.volume import CONNECTED_26, CTVolume, LabelMap, box_around, box_inside
 from monai_ich.measure.abc2 import measure_abc2
 from monai_ich.measure.shape import sphericity
-from monai_ich.measure.thickness import measure_thickness
+from monai_ich.measure.thickness import MARGIN_MM, Thickness, least_bone_hu, measure_thickness
 
 _LEFT = (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE)
 _RIGHT = (Anatomy.RIGHT_HEMISPHERE, Anatomy.RIGHT_VENTRICLE)
+_FIRST = 200
 
 
 def find_lesions(
@@ -43,65 +44,85 @@ def find_lesions(
                 "GRID_MISMATCH",
                 "CT, anatomy and hemorrhage labels must lie on one grid: bring the mask there with monai-ich resample.",
             )
-    cavity = anatomy.voxels > 0 if anatomy is not None else None
-    skull = _inner_skull(cavity, labels)
+    boxes = labels.boxes()
+    skull = _inner_skull(anatomy) if boxes and anatomy is not None else None
+    bone_hu = least_bone_hu(ct.hu) if boxes and ct is not None else None
     lesions = []
-    for subtype in Subtype:
-        found = find_objects((labels.voxels == int(subtype)).astype(np.uint8))
-        if not found or found[0] is None:
-            continue
-        outer = found[0]
-        pieces, _ = label(labels.voxels[outer] == int(subtype), structure=CONNECTED_26)
+    for value, outer in boxes.items():
+        subtype = Subtype(value)
+        pieces, _ = label(labels.voxels[outer] == value, structure=CONNECTED_26)
         for number, inner in enumerate(find_objects(pieces), start=1):
-            box = tuple(slice(o.start + s.start, o.start + s.stop) for o, s in zip(outer, inner, strict=True))
-            mask = pieces[inner] == number
+            box, mask = box_inside(outer, inner), pieces[inner] == number
             lesion = _describe(subtype, mask, box, labels, ct, anatomy, midline, skull)
             if subtype in EXTRA_AXIAL:
-                whole = np.zeros(labels.voxels.shape, bool)
-                whole[box] = mask
-                hu = ct.hu if ct is not None else None
-                thick = measure_thickness(whole, labels.geometry, cavity, hu, of=subtype.name)
+                thick = _thickness(subtype, mask, box, labels, ct, anatomy, bone_hu)
                 lesion = replace(lesion, thickness=thick.measurement, thickest_at_ras_mm=thick.at_ras_mm)
             lesions.append(lesion)
     lesions.sort(key=lambda lesion: -lesion.volume_ml)
     return tuple(replace(lesion, id=n) for n, lesion in enumerate(lesions, start=1))
 
 
-def _inner_skull(cavity: NDArray[np.bool_] | None, labels: LabelMap) -> cKDTree | None:
+def _thickness(
+    subtype: Subtype,
+    mask: NDArray[np.bool_],
+    box: Box,
+    labels: LabelMap,
+    ct: CTVolume | None,
+    anatomy: LabelMap | None,
+    bone_hu: float | None,
+) -> Thickness:
+    """Of the lesion `mask` in `box`, from what is around it."""
+    near = labels.geometry.grow(box, MARGIN_MM)
+    i, j, k = (slice(s.start - n.start, s.stop - n.start) for s, n in zip(box, near, strict=True))
+    geometry = labels.geometry.crop(near)
+    clot = np.zeros(geometry.shape, bool)
+    clot[i, j, k] = mask
+    cavity = anatomy.voxels[near] > 0 if anatomy is not None else None
+    hu = ct.hu[near] if ct is not None else None
+    return measure_thickness(clot, geometry, cavity, hu, of=subtype.name, bone_hu=bone_hu)
+
+
+def _inner_skull(anatomy: LabelMap) -> cKDTree | None:
     """Where the cavity ends inside the image: the midpoints between its voxels and those outside, RAS mm."""
-    if cavity is None or cavity.all() or not cavity.any():
+    found = box_around(anatomy.voxels > 0)
+    if found is None:
         return None
-    ijk = np.argwhere(cavity & binary_dilation(~cavity))
-    found = []
+    box = tuple(slice(max(0, s.start - 1), s.stop + 1) for s in found)
+    cavity, starts = anatomy.voxels[box] > 0, [s.start for s in box]
+    ends = []
     for axis in range(3):
-        for step in (-1, 1):
-            there = ijk.copy()
-            there[:, axis] += step
-            inside = (there[:, axis] >= 0) & (there[:, axis] < cavity.shape[axis])
-            ends = ijk[inside][~cavity[tuple(there[inside].T)]].astype(np.float64)
-            ends[:, axis] += 0.5 * step
-            found.append(ends)
-    return cKDTree(labels.geometry.to_world(np.concatenate(found)))
+        along = np.moveaxis(cavity, axis, 0)
+        between = np.argwhere(np.moveaxis(along[1:] != along[:-1], 0, axis)) + starts
+        ends.append(between + 0.5 * np.eye(3)[axis])
+    points = np.concatenate(ends)
+    return cKDTree(anatomy.geometry.to_world(points)) if len(points) else None
 
 
-def _skull_mm(points_mm: FloatArray, skull: cKDTree | None, pixel_mm: float) -> float | None:
-    """From the lesion's border (half a pixel outside of its outermost centers) to the skull; 0 where they touch."""
+def _skull_mm(border_mm: FloatArray, skull: cKDTree | None, pixel_mm: float) -> float | None:
+    """From the lesion's border (half a pixel outside of its outermost centers) to the skull; 0 where they touch.
+
+    Every n-th point gives a first bound, so that the search from all of them ends early.
+    """
     if skull is None:
         return None
-    return max(0.0, float(skull.query(points_mm)[0].min()) - 0.5 * pixel_mm)
+    bound = float(skull.query(border_mm[:: len(border_mm) // _FIRST + 1])[0].min())
+    if bound > 0.5 * pixel_mm:
+        nearest = skull.query(border_mm, distance_upper_bound=bound)[0].min()  # infinite where none is nearer
+        bound = min(bound, float(nearest))
+    return max(0.0, bound - 0.5 * pixel_mm)
 
 
 def _describe(
     subtype: Subtype,
     mask: NDArray[np.bool_],
-    box: tuple[slice, ...],
+    box: Box,
     labels: LabelMap,
     ct: CTVolume | None,
     anatomy: LabelMap | None,
     midline: Midline | None,
     skull: cKDTree | None,
 ) -> Lesion:
-    geometry = labels.geometry.crop((box[0], box[1], box[2]))
+    geometry = labels.geometry.crop(box)
     points = geometry.to_world(np.argwhere(mask))
     centroid = points.mean(axis=0)
     parts = np.bincount(anatomy.voxels[box][mask], minlength=6) if anatomy is not None else np.zeros(6, np.int64)
@@ -119,8 +140,13 @@ def _describe(
         sd_hu=float(density.std()) if density is not None else None,
         max_hu=float(density.max()) if density is not None else None,
         sphericity=sphericity(mask, geometry),
-        skull_mm=_skull_mm(points, skull, geometry.spacing_mm[0]),
+        skull_mm=_skull_mm(geometry.to_world(_border(mask)), skull, geometry.spacing_mm[0]),
     )
+
+
+def _border(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Voxels ``(N, 3)`` with a neighbor outside, over face, edge or corner."""
+    return np.argwhere(mask & ~binary_erosion(mask, structure=CONNECTED_26))
 
 
 def _side(parts: NDArray[np.int64], centroid: NDArray[np.float64], midline: Midline | None) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+import numpy as np
+
 from monai_ich.core.calibration import ANY, Calibration, Evidence
 from monai_ich.core.exam import ExamMeasurements, SliceRow
 from monai_ich.core.geometry import Geometry
@@ -92,7 +94,9 @@ def _cavity_ml(anatomy: LabelMap | None) -> Measurement:
 def _slices(labels: LabelMap) -> tuple[SliceRow, ...]:
     geometry: Geometry = labels.geometry
     middle = [(geometry.shape[0] - 1) / 2, (geometry.shape[1] - 1) / 2]
-    counts = [(labels.voxels == int(subtype)).sum(axis=(0, 1)) for subtype in Subtype]
+    counts = np.zeros((len(Subtype), geometry.shape[2]), np.int64)
+    for value, box in labels.boxes().items():
+        counts[value - 1, box[2]] = np.count_nonzero(labels.voxels[box] == value, axis=(0, 1))
     rows = []
     for k in range(geometry.shape[2]):
         x, y, z = geometry.to_world([*middle, k])

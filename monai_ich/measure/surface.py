@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_erosion, find_objects
+from scipy.ndimage import binary_erosion
 from scipy.spatial import KDTree
 
 from monai_ich.core.geometry import FloatArray
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.volume import Mask
+from monai_ich.core.volume import Mask, box_around
 from monai_ich.measure.agreement import require_one_grid
 
 NSD_TOLERANCE_MM = 2.0
@@ -77,11 +77,11 @@ def hausdorff_95(distances: SurfaceDistances, of: str = "mask") -> Measurement:
 
 def _boundary_mm(mask: Mask) -> FloatArray:
     """World positions ``(N, 3)``."""
-    box = find_objects(mask.voxels.view(np.uint8))
-    if not box or box[0] is None:
+    box = box_around(mask.voxels)
+    if box is None:
         return np.empty((0, 3))
-    inside = mask.voxels[box[0]]
-    return mask.geometry.crop(box[0]).to_world(np.argwhere(inside & ~binary_erosion(inside)))
+    inside = mask.voxels[box]
+    return mask.geometry.crop(box).to_world(np.argwhere(inside & ~binary_erosion(inside)))
 
 
 def _nearest_mm(points: FloatArray, others: FloatArray) -> FloatArray:

@@ -18,10 +18,11 @@ from scipy.spatial import cKDTree
 from monai_ich.core.exam import Point
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.measurement import Measurement
+from monai_ich.core.volume import box_around
 
 METHOD = "largest distance of the clot's inner border from the inner table, on native slices"
 _RIM_MM = 3.0  # partial volume of bone hides what lies nearer to it; a reader measures from the bone
-_MARGIN_MM = 12.0
+MARGIN_MM = 12.0  # what is looked at around a clot
 _SUBSLICE_MM = 1.0
 _AROUND_MM = 2.0  # not one point decides, but its neighbors
 _LEAF = 0.5  # a clot that is this much narrower than long lies along falx or tentorium, not on the skull
@@ -47,6 +48,7 @@ def measure_thickness(
     hu: NDArray[np.float32] | None = None,
     *,
     of: str = "clot",
+    bone_hu: float | None = None,
 ) -> Thickness:
     """Thickness of one extra-axial clot in mm, with the rim between label and bone.
 
@@ -56,6 +58,7 @@ def measure_thickness(
         cavity: ``(I, J, K)`` the intracranial cavity, whose border is the inner table; None where there is none.
         hu: ``(I, J, K)`` the CT; with it, a clot below a craniectomy is not measured from where bone is missing.
         of: name of what is measured.
+        bone_hu: from which density a voxel of `hu` is bone; None: `least_bone_hu` of it.
 
     Returns:
         No value but a reason without a cavity, for a clot away from the skull (falx, tentorium) and below a
@@ -70,7 +73,10 @@ def measure_thickness(
 
     if cavity is None or not cavity.any():
         return none("no intracranial cavity was given")
-    box = _around(mask, geometry)
+    found = box_around(mask)
+    if found is None:
+        return none("the clot is empty")
+    box = geometry.grow(found, MARGIN_MM)
     near = geometry.crop(box)
     clot = signed_distance_mm(mask[box], near)
     skull = _contour(signed_distance_mm(cavity[box] | mask[box], near), near, _SUBSLICE_MM)
@@ -83,8 +89,7 @@ def measure_thickness(
     if on_skull.mean() < _LEAST_SHARE:
         return none("the clot does not lie on the skull (falx, tentorium)")
     if hu is not None:
-        bone_hu = min(_BONE_HU, float(hu.max()) - 1.0)  # the export of a window ends below bone
-        on_skull &= _below_bone(edge, foot, depth, hu[box], near, bone_hu)
+        on_skull &= _below_bone(edge, foot, depth, hu[box], near, least_bone_hu(hu) if bone_hu is None else bone_hu)
         if not on_skull.any():
             return none("no bone covers the clot")
     edge, depth = edge[on_skull], depth[on_skull]
@@ -96,13 +101,9 @@ def measure_thickness(
     return Thickness(Measurement("thickness", float(smooth[best]), "mm", of, METHOD), (x, y, z))
 
 
-def _around(mask: NDArray[np.bool_], geometry: Geometry) -> tuple[slice, slice, slice]:
-    ends = []
-    for axis in range(3):
-        hit = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
-        margin = int(np.ceil(_MARGIN_MM / geometry.spacing_mm[axis]))
-        ends.append(slice(max(0, int(hit[0]) - margin), min(mask.shape[axis], int(hit[-1]) + margin + 1)))
-    return ends[0], ends[1], ends[2]
+def least_bone_hu(hu: NDArray[np.float32]) -> float:
+    """From which density a voxel of a scan is bone: 200 HU, below its brightest where it is the export of a window."""
+    return min(_BONE_HU, float(hu.max()) - 1.0)
 
 
 def signed_distance_mm(mask: NDArray[np.bool_], geometry: Geometry) -> FloatArray:

@@ -62,9 +62,8 @@ def _widest_slice(anatomy: LabelMap, midline: Midline | str) -> tuple[float, int
     """
     if isinstance(midline, str):
         return midline
-    geometry, sides = anatomy.geometry, [anatomy.voxels == side for side in _SIDES]
-    ventricles = sides[0] | sides[1]
-    if ventricles.sum() * geometry.voxel_ml < _LEAST_ML:
+    geometry, ijk = anatomy.geometry, _ventricles(anatomy)
+    if len(ijk) * geometry.voxel_ml < _LEAST_ML:
         return "the ventricles are too small to be measured"
     i, j = geometry.affine[:3, 0], geometry.affine[:3, 1]
     across = np.cross(i, j) / np.linalg.norm(np.cross(i, j))
@@ -73,13 +72,11 @@ def _widest_slice(anatomy: LabelMap, midline: Midline | str) -> tuple[float, int
     ahead = np.array([0.0, 1.0, 0.0]) - midline.normal[1] * midline.normal
     ahead /= np.linalg.norm(ahead)
     up = np.cross(midline.normal, ahead)
-    ijk = np.argwhere(ventricles)
     world = geometry.to_world(ijk)
     offset = world - world.mean(axis=0)
     horn = ijk[(offset @ ahead > _AHEAD_MM) & (offset @ up > -_BELOW_MM)]
-    width = {
-        int(k): _width(horn[horn[:, 2] == k], midline, geometry) for k in np.unique(horn[:, 2]) if _both(horn, k, sides)
-    }
+    slices = {int(k): horn[horn[:, 2] == k] for k in np.unique(horn[:, 2])}
+    width = {k: _width(here, midline, geometry) for k, here in slices.items() if _both(here, anatomy)}
     if not width:
         return "the frontal horns were not found on both sides"
     k = max(width, key=lambda slice_index: width[slice_index])
@@ -90,9 +87,15 @@ def _widest_slice(anatomy: LabelMap, midline: Midline | str) -> tuple[float, int
     return width[k] / _width(np.column_stack([rows, np.full(len(rows), k)]), midline, geometry), k
 
 
-def _both(horn: NDArray[np.int64], k: int, sides: list[NDArray[np.bool_]]) -> bool:
-    here = horn[horn[:, 2] == k]
-    return all(bool(side[tuple(here.T)].any()) for side in sides)
+def _ventricles(anatomy: LabelMap) -> NDArray[np.int64]:
+    """Their voxels ``(N, 3)``."""
+    boxes = anatomy.boxes()
+    found = [np.argwhere(anatomy.voxels[boxes[v]] == v) + [s.start for s in boxes[v]] for v in _SIDES if v in boxes]
+    return np.concatenate(found) if found else np.empty((0, 3), np.int64)
+
+
+def _both(ijk: NDArray[np.int64], anatomy: LabelMap) -> bool:
+    return set(_SIDES) <= set(anatomy.voxels[tuple(ijk.T)].tolist())
 
 
 def _width(ijk: NDArray[np.int64], midline: Midline, geometry: Geometry) -> float:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+import numpy as np
+
 from monai_ich.core.calibration import Calibration, Evidence
 from monai_ich.core.exam import SubtypeFinding
+from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.labels import Subtype, label_of
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Warn
-from monai_ich.core.volume import LabelMap
+from monai_ich.core.volume import LabelMap, box_around
 
 METHOD = "voxel count times |det(affine)|"
 _CUT = 1 / 3
@@ -61,10 +64,9 @@ def measure_confidence(
 def edge_warnings(labels: LabelMap) -> tuple[Warn, ...]:
     """A warning for each subtype that touches the image's edge: it may go on outside, what is inside counts in full."""
     found = []
-    for subtype in Subtype:
-        mask = labels.voxels == int(subtype)
-        if any(mask.take(end, axis=axis).any() for axis in range(3) for end in (0, -1)):
-            name = label_of(subtype).name
+    for value, box in labels.boxes().items():
+        if _touches_edge(box, labels.geometry):
+            name = label_of(Subtype(value)).name
             found.append(Warn("MASK_AT_EDGE", f"{name} touches the edge of the image and may go on outside of it."))
     return tuple(found)
 
@@ -74,12 +76,19 @@ def cut_warnings(anatomy: LabelMap | None) -> tuple[Warn, ...]:
 
     The foramen magnum at the lowest slice does not count: a cut is a cross-section of a third of the largest one.
     """
-    if anatomy is None or not anatomy.voxels.any():
+    if anatomy is None:
         return ()
     inside = anatomy.voxels > 0
-    areas = [inside.sum(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
+    box = box_around(inside)
+    if box is None or not _touches_edge(box, anatomy.geometry):
+        return ()
+    areas = [np.count_nonzero(inside, axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
     if all(max(area[0], area[-1]) < _CUT * area.max() for area in areas):
         return ()
     return (
         Warn("CAVITY_CUT", "The image's edge cuts through the intracranial cavity: its volume is of what is in view."),
     )
+
+
+def _touches_edge(box: Box, geometry: Geometry) -> bool:
+    return any(side.start == 0 or side.stop == n for side, n in zip(box, geometry.shape, strict=True))

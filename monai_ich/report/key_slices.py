@@ -56,7 +56,7 @@ def pick_key_slices(view: View, exam: ExamMeasurements) -> list[KeySlice]:
 def slice_areas_cm2(view: View, subtype: Subtype) -> NDArray[np.float64]:
     """Area on each slice."""
     i, j, _ = view.geometry.affine[:3, :3].T
-    return np.asarray((view.blood == int(subtype)).sum(axis=(0, 1)) * np.linalg.norm(np.cross(i, j)) / 100)
+    return np.asarray(np.count_nonzero(view.blood == int(subtype), axis=(0, 1)) * np.linalg.norm(np.cross(i, j)) / 100)
 
 
 def key_slice_figures(view: View, exam: ExamMeasurements, midline: Midline | str) -> str:

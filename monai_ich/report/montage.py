@@ -34,10 +34,9 @@ def render_montage(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    view = turn(ct, labels, anatomy)
+    view = turn(ct, labels, anatomy).cropped()
     shift = measure_midline_shift(midline) if midline is not None else None
     shifted = view.slice_of(shift)
-    head = view.head_box()
     figure = Figure(figsize=(2.6 * _COLUMNS, 3.05 * _ROWS + 0.5), facecolor="black")
     FigureCanvasAgg(figure)
     axes = figure.subplots(_ROWS, _COLUMNS, gridspec_kw={"wspace": 0.02, "hspace": 0.02})
@@ -48,8 +47,8 @@ def render_montage(
         _draw_slice(axis, view, k)
         if k == shifted and shift is not None and isinstance(midline, Midline):
             _draw_midline(axis, midline, view, k, shift_words(shift))
-        axis.set_xlim(head[0].start - 0.5, head[0].stop - 0.5)
-        axis.set_ylim(head[1].stop - 0.5, head[1].start - 0.5)
+        axis.set_xlim(-0.5, view.geometry.shape[0] - 0.5)
+        axis.set_ylim(view.geometry.shape[1] - 0.5, -0.5)
     _legend(figure, view, shifted is not None)
     figure.savefig(path, dpi=100, facecolor="black")
 

@@ -64,14 +64,18 @@ def viewer_section(view: View, exam: ExamMeasurements) -> str:
 
 
 def for_display(hu: NDArray[np.float32]) -> NDArray[np.float32]:
-    """HU as they are embedded: whole numbers from -100 to 200, steps of 20 beyond.
+    """HU as they are embedded: whole numbers from -100 to 200, steps of 20 beyond. Slice by slice, to spare memory.
 
     >>> for_display(np.float32([-1013.0, -50.4, 64.0, 205.0])).tolist()
     [-1020.0, -50.0, 64.0, 200.0]
     """
     low, high = _EXACT_HU
-    coarse = np.rint(hu / _COARSE_HU) * _COARSE_HU
-    return np.where((hu >= low) & (hu <= high), np.rint(hu), coarse).astype(np.float32)
+    out = np.empty(hu.shape, np.float32, order="F")
+    for k in range(hu.shape[-1]):
+        exact = hu[..., k]
+        coarse = np.rint(exact / _COARSE_HU) * _COARSE_HU
+        out[..., k] = np.where((exact >= low) & (exact <= high), np.rint(exact), coarse)
+    return out
 
 
 def _packed(ct: CTVolume) -> bytes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects, label
+from scipy.ndimage import label
 
 from monai_ich.core.labels import EXTRA_AXIAL, Subtype
-from monai_ich.core.volume import CONNECTED_26, Mask
+from monai_ich.core.volume import CONNECTED_26, Mask, box_around
 
 
 def drop_outside(labels: NDArray[np.uint8], cavity: Mask) -> NDArray[np.uint8]:
@@ -23,15 +23,15 @@ def drop_outside(labels: NDArray[np.uint8], cavity: Mask) -> NDArray[np.uint8]:
 
 def drop_small(labels: NDArray[np.uint8], voxel_ml: float, minimum_ml: float) -> NDArray[np.uint8]:
     """Pieces of blood (26-connected, all subtypes together) below `minimum_ml` become background."""
-    found = find_objects((labels > 0).astype(np.uint8))
-    if not found or found[0] is None:
+    box = box_around(labels > 0)
+    if box is None:
         return labels
-    inner = labels[found[0]]
+    inner = labels[box]
     pieces, _ = label(inner > 0, structure=CONNECTED_26)
     small = np.bincount(pieces.ravel()) * voxel_ml < minimum_ml
     small[0] = False
-    out = labels.copy()
-    out[found[0]] = np.where(small[pieces], 0, inner)
+    out = labels.copy(order="K")
+    out[box] = np.where(small[pieces], 0, inner)
     return out
 
 
@@ -49,8 +49,14 @@ def settle_extra_axial(labels: NDArray[np.uint8], sdh_votes: float) -> NDArray[n
     >>> settle_extra_axial(np.array([[[1, 1, 5, 0, 1, 1]]], np.uint8), 4.0).tolist()
     [[[5, 5, 5, 0, 1, 1]]]
     """
-    clot = np.isin(labels, EXTRA_AXIAL)
+    box = box_around(labels > 0)
+    if box is None:
+        return labels
+    inner = labels[box]
+    clot = np.isin(inner, EXTRA_AXIAL)
     pieces, count = label(clot, structure=CONNECTED_26)
-    edh, sdh = (np.bincount(pieces[labels == s], minlength=count + 1) for s in (Subtype.EDH, Subtype.SDH))
+    edh, sdh = (np.bincount(pieces[inner == s], minlength=count + 1) for s in (Subtype.EDH, Subtype.SDH))
     settled = np.where(sdh_votes * sdh > edh, np.uint8(Subtype.SDH), np.uint8(Subtype.EDH))
-    return np.where(clot, settled[pieces], labels).astype(np.uint8)
+    out = labels.copy(order="K")
+    out[box] = np.where(clot, settled[pieces], inner)
+    return out

@@ -41,13 +41,9 @@ def segment_ich(
     if not isinstance(bundle, Bundle):
         bundle = load_bundle(bundle, device=device)
     mirrored = range(len(Subtype) + 1) if flips else None
-    found = predict(bundle, ct, within=within, inside=cavity, mirrored=mirrored, background_bias=caution)
+    found = predict(bundle, ct, within=within, mirrored=mirrored, background_bias=caution)
     labels = found.labels if cavity is None else drop_outside(found.labels, cavity)
     names = [*(subtype.name for subtype in Subtype), ANY]
-    evidence = Evidence(
-        dict(zip(names, found.expected_ml, strict=True)),
-        dict(zip(names, found.doubt_ml, strict=True)),
-        dict(zip(names, found.slices_ml, strict=True)) if found.slices_ml else {},
-    )
+    expected_ml, doubt_ml, slices_ml = (dict(zip(names, sums, strict=False)) for sums in found.sums_ml(cavity))
     labels = settle_extra_axial(drop_small(labels, ct.geometry.voxel_ml, minimum_ml), sdh_votes)
-    return LabelMap(labels, ct.geometry, Subtype), evidence
+    return LabelMap(labels, ct.geometry, Subtype), Evidence(expected_ml, doubt_ml, slices_ml)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
+import pytest
 
 from monai_ich.anatomy.bone import drop_skull
 
@@ -17,6 +20,15 @@ def test_only_bone_that_belongs_to_the_skull_is_taken_away() -> None:
     expected = cavity & (np.arange(20) >= 3)[:, None, None]
     expected[3:5, 9] = False
     np.testing.assert_array_equal(drop_skull(cavity, hu), expected)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_bone_that_meets_the_skull_at_a_corner_belongs_to_it(order: Literal["C", "F"]) -> None:
+    hu = np.full((9, 9, 9), 35.0, np.float32, order=order)
+    hu[1, 1, 1], hu[2, 2, 2], hu[6, 6, 6] = 900, 900, 900
+    cavity = np.zeros(hu.shape, bool, order=order)
+    cavity[2:8, 2:8, 2:8] = True
+    assert np.argwhere(cavity & ~drop_skull(cavity, hu)).tolist() == [[2, 2, 2]]
 
 
 def test_nothing_is_taken_from_an_empty_or_a_boneless_cavity() -> None:

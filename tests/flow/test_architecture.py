@@ -47,6 +47,12 @@ def test_help_and_the_package_import_nothing_heavy() -> None:
     assert not loaded & set(HEAVY)
 
 
+def test_an_analysis_loads_no_package_for_training_and_hides_none() -> None:
+    code = "from monai_ich.startup import import_monai_alone; import_monai_alone(); import monai_ich.analysis"
+    loaded = _modules_after(f"{code}; from importlib.util import find_spec; assert find_spec('mlflow')")
+    assert "monai" in loaded and not loaded & {"mlflow", "ignite", "pandas", "sklearn", "itk", "matplotlib"}
+
+
 def test_measuring_needs_no_network_library() -> None:
     loaded = _modules_after("import monai_ich.measure.summary")
     assert not loaded & {"torch", "monai", "pydicom", "nibabel", "SimpleITK", "itk", "mlflow"}

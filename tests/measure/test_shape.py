@@ -39,4 +39,8 @@ def test_distance_to_the_skull_is_from_border_to_border() -> None:
     blood[30:36, 8:12, 8:12] = Subtype.SDH  # on it
     lesions = find_lesions(LabelMap(blood, geometry, Subtype), anatomy=LabelMap(anatomy, geometry, Anatomy))
     assert {x.subtype: x.skull_mm for x in lesions} == {Subtype.IPH: pytest.approx(3.0), Subtype.SDH: 0.0}
+    moved = blood.copy()
+    moved[30:39, 4:16, 4:16] = Subtype.SDH  # drawn across the border, which lies deep inside of it
+    lesions = find_lesions(LabelMap(moved, geometry, Subtype), anatomy=LabelMap(anatomy, geometry, Anatomy))
+    assert next(x.skull_mm for x in lesions if x.subtype is Subtype.SDH) == 0.0
     assert all(x.skull_mm is None for x in find_lesions(LabelMap(blood, geometry, Subtype)))
