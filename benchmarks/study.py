@@ -17,16 +17,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
+
+from monai_ich.synth.dataset import design_case, write_dataset
 
 CLI = [sys.executable, "-m", "monai_ich.cli"]
 
 
 def make(folder: Path, scans: int) -> set[str]:
-    """Synthetic heads with their manifest; the second is text, the last is cut short. Returns the names of both."""
-    subprocess.run([*CLI, "synth", "-n", str(scans), "--seed", "700000", "-o", str(folder)], check=True)
+    """Synthetic heads with their manifest; the second is text, the last is cut short. Returns the names of both.
+
+    None is the export of a window, which a study refuses too.
+    """
+    cases = [design_case(seed) for seed in range(700_000, 700_000 + scans)]
+    whole = [replace(case, scanner=replace(case.scanner, window_hu=None)) for case in cases]
+    for _ in write_dataset(whole, folder):
+        pass
     images = sorted(folder.glob("case_*/ct.nii.gz"))
     images[1].write_text("no image")
     images[-1].write_bytes(images[-1].read_bytes()[:20_000])
