@@ -11,6 +11,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,10 @@ from monai_ich.io.quiet import quiet
 
 _CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # Segmentation, Label Map Segmentation
 _SAME_PLACE_MM = 0.35  # a little more than the slices of a series may stray from a line
+_ONE_PLACE_MM = 0.02  # frames of two segments on one slice, rounded
 _SAME_DIRECTION = 1e-3
 _EVEN = 0.1
+_MOST_SLICES = 4096
 _STEP_UNKNOWN = "pass the CT that it was drawn on, as DICOM"
 
 
@@ -131,8 +134,8 @@ def _frames(d: Dataset, segments: Segments) -> Frames:
         raise InputError("NOT_DICOM_SEG", "A SEG of probabilities holds no labels: BINARY or LABELMAP is needed.")
     planes: dict[tuple[float, ...], NDArray[np.uint8]] = {}
     for n, frame in enumerate(d.pixel_array.reshape(-1, d.Rows, d.Columns)):
-        corner = _group(d, n, "PlanePositionSequence").ImagePositionPatient
-        place = tuple(round(float(v), 4) for v in corner)
+        corner = tuple(map(float, _group(d, n, "PlanePositionSequence").ImagePositionPatient))
+        place = next((known for known in planes if math.dist(known, corner) < _ONE_PLACE_MM), corner)
         number = None
         if d.SegmentationType == "BINARY":
             number = int(_group(d, n, "SegmentIdentificationSequence").ReferencedSegmentNumber)
@@ -141,13 +144,14 @@ def _frames(d: Dataset, segments: Segments) -> Frames:
     in_plane_mm = np.array(sorted(geometries)[0]).reshape(2, 3)
     if np.ptp(np.array(list(geometries)), axis=0).max() > _SAME_DIRECTION:
         raise InputError("NOT_DICOM_SEG", "The frames of a SEG must be parallel and of one pixel size.")
-    step = _group(d, 0, "PixelMeasuresSequence").get("SpacingBetweenSlices")
+    step_mm = abs(float(_group(d, 0, "PixelMeasuresSequence").get("SpacingBetweenSlices") or 0))
     corners = np.array(list(planes))
+    if not (np.isfinite(corners).all() and np.isfinite(in_plane_mm).all() and np.cross(*in_plane_mm).any()):
+        raise ValueError("frames without a place")
     order = np.argsort(corners @ np.cross(*in_plane_mm))
     stack = np.stack([plane.T for plane in planes.values()])[order]
-    return Frames(
-        stack, corners[order], in_plane_mm, abs(float(step)) if step else None, str(d.get("FrameOfReferenceUID") or "")
-    )
+    known_mm = step_mm if 0 < step_mm < math.inf else None
+    return Frames(stack, corners[order], in_plane_mm, known_mm, str(d.get("FrameOfReferenceUID") or ""))
 
 
 def _group(d: Dataset, n: int, sequence: str) -> Any:
@@ -180,11 +184,11 @@ def _on_slices(frames: Frames, grid: Geometry, source: SourceSeries | None) -> N
             return None
     slices_mm = affine[:3, 3] + at[:, None] * affine[:3, 2]
     away_mm = np.linalg.norm(slices_mm[:, None] - frames.corners_mm, axis=-1)
-    if away_mm.min(axis=0).max() > _SAME_PLACE_MM:
+    slices = np.rint(at).astype(np.int64)[away_mm.argmin(axis=0)]
+    if away_mm.min(axis=0).max() > _SAME_PLACE_MM or len(np.unique(slices)) < len(slices):
         return None
-    held = np.rint(at).astype(np.int64)
     voxels = np.zeros(grid.shape, np.uint8)
-    voxels[:, :, held[away_mm.argmin(axis=0)]] = frames.planes.transpose(1, 2, 0)
+    voxels[:, :, slices] = frames.planes.transpose(1, 2, 0)
     return fill_slices(voxels, at)
 
 
@@ -214,7 +218,8 @@ def _even_numbers(frames: Frames) -> tuple[NDArray[np.int64], float]:
     numbers = np.rint(along / frames.step_mm).astype(np.int64)
     gaps = np.diff(numbers)
     goes_on = ((frames.planes[1:] == frames.planes[:-1]) & (frames.planes[1:] > 0)).any(axis=(1, 2))
-    if np.abs(along / frames.step_mm - numbers).max() > _EVEN or (gaps < 1).any() or (goes_on & (gaps > 1)).any():
+    is_uneven = np.abs(along / frames.step_mm - numbers).max() > _EVEN or (gaps < 1).any()
+    if is_uneven or (goes_on & (gaps > 1)).any() or numbers[-1] >= _MOST_SLICES:
         said = f"its slices lie {frames.step_mm:.4g} mm apart, and its frames do not"
         raise GeometryError("UNEVEN_FRAMES", f"The SEG says that {said}: {_STEP_UNKNOWN}.")
     return numbers, frames.step_mm

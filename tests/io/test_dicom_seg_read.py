@@ -238,6 +238,27 @@ def test_a_header_that_says_a_wrong_spacing_is_not_believed(tmp_path: Path) -> N
     assert read_labels(path, Subtype, **_on(scan)).volume_ml(Subtype.SDH) > 0
 
 
+def test_positions_that_are_rounded_anew_in_each_frame_are_one_place(tmp_path: Path, scan: Scan) -> None:
+    truth = true_labels(scan.volume.geometry)
+    d = write_seg(tmp_path / "seg.dcm", scan, truth)
+    for n, group in enumerate(d.PerFrameFunctionalGroupsSequence):
+        place = group.PlanePositionSequence[0]
+        place.ImagePositionPatient = [float(v) + 2e-3 * (n % 5) for v in place.ImagePositionPatient]
+    d.save_as(tmp_path / "seg.dcm")
+    assert np.array_equal(read_labels(tmp_path / "seg.dcm", Subtype, **_on(scan)).voxels, truth.voxels)
+    assert read_labels(tmp_path / "seg.dcm", Subtype).volume_ml(2) == pytest.approx(truth.volume_ml(2), rel=1e-3)
+
+
+def test_a_frame_far_away_is_refused_without_its_ct(tmp_path: Path, scan: Scan) -> None:
+    d = write_seg(tmp_path / "seg.dcm", scan, true_labels(scan.volume.geometry))
+    place = d.PerFrameFunctionalGroupsSequence[-1].PlanePositionSequence[0]
+    place.ImagePositionPatient = [
+        float(v) + n * 1e6 for v, n in zip(place.ImagePositionPatient, (0, 0, 5), strict=True)
+    ]
+    d.save_as(tmp_path / "seg.dcm")
+    assert "UNEVEN_FRAMES" in _refused(tmp_path / "seg.dcm")
+
+
 def test_on_another_grid_it_stays_on_its_own(tmp_path: Path, scan: Scan) -> None:
     write_seg(tmp_path / "seg.dcm", scan, true_labels(scan.volume.geometry))
     for other in (grid(), grid(tilt_deg=18, slice_mm=2.5, count=64), grid(tilt_deg=18, pixels=62)):
@@ -267,6 +288,12 @@ DAMAGE: dict[str, Callable[[pydicom.Dataset], object]] = {
     "no positions": lambda d: d.pop("PerFrameFunctionalGroupsSequence"),
     "a frame less described": lambda d: d.PerFrameFunctionalGroupsSequence.pop(),
     "no orientation": lambda d: d.SharedFunctionalGroupsSequence[0].pop("PlaneOrientationSequence"),
+    "a position that is no number": lambda d: setattr(
+        d.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0], "ImagePositionPatient", ["nan", "0", "0"]
+    ),
+    "pixels of no size": lambda d: setattr(
+        d.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0], "PixelSpacing", [0, 0]
+    ),
     "no segments": lambda d: setattr(d, "SegmentSequence", []),
 }
 
