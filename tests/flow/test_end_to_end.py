@@ -104,8 +104,10 @@ def test_measure_repeats_the_numbers_without_a_network(results: Path, tmp_path: 
     args = ["--ct", results / "ct.nii.gz", "--anatomy", results / "anatomy.nii.gz", "-o", tmp_path / "again"]
     assert main(["measure", str(results / "ich.nii.gz"), *map(str, args), "--case-id", "c1"]) == 0
     first, again = (json.loads((p / "measurements.json").read_text()) for p in (results, tmp_path / "again"))
+    calibrated, given = (record["midline_shift"].pop("interval_mm") for record in (first, again))
     for key in ("total_volume_ml", "midline_shift", "lesions", "cavity", "ventricles"):
         assert first[key] == again[key]
+    assert np.ptp(given) < np.ptp(calibrated), "of the measurement alone, not of the network's masks"
 
 
 def test_no_patient_identifier_leaves(results: Path) -> None:
