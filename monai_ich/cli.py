@@ -269,7 +269,7 @@ def _resample(args: argparse.Namespace) -> int:
     there = resample_labels(labels, grid)
     with output_file(args.output):
         write_nifti(args.output, there)
-    for warning in interpolation_warnings(args.mask, scan):
+    for warning in interpolation_warnings(scan, args.mask):
         print(f"{warning.code}: {warning.message}")
     for value in sorted(v for v in AnyLabel if labels.volume_ml(v)):
         print(f"label {value:d}: {labels.volume_ml(value):.3f} mL, now {there.volume_ml(value):.3f} mL")
@@ -293,7 +293,8 @@ def _measure(args: argparse.Namespace) -> int:
         anatomy = read_mask(args.anatomy, Anatomy, scan) if args.anatomy else None
         midline = fit_midline(anatomy) if anatomy else None
         exam = measure_exam(labels, ct=scan.volume if scan else None, anatomy=anatomy, midline=midline)
-        warnings = (*(scan.warnings if scan else ()), *interpolation_warnings(args.labels, scan), *exam.warnings)
+        lost = interpolation_warnings(scan, args.labels, args.anatomy)
+        warnings = (*(scan.warnings if scan else ()), *lost, *exam.warnings)
         provenance = Provenance(versions=installed_versions(), status="Measured from a given mask, no network was run.")
         case_id = args.case_id or args.output.resolve().name
         identity = _identity_of(scan) if args.keep_ids else None

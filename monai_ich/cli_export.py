@@ -56,7 +56,8 @@ def _export(args: argparse.Namespace) -> int:
         anatomy = _on_grid(read_mask(args.anatomy, Anatomy, scan), ct.geometry) if args.anatomy else None
         midline = fit_midline(anatomy) if anatomy else None
         exam = measure_exam(labels, ct=ct, anatomy=anatomy, midline=midline)
-        warnings = (*scan.warnings, *interpolation_warnings(args.labels, scan), *exam.warnings)
+        lost = interpolation_warnings(scan, args.labels, args.anatomy)
+        warnings = (*scan.warnings, *lost, *exam.warnings)
         if "seg.nrrd" in wanted:
             write_seg_nrrd(out / "ich.seg.nrrd", labels)
         if "mrb" in wanted:

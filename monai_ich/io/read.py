@@ -134,10 +134,11 @@ def read_labels(
     raise InputError("NOT_LABELS", "Labels are read from .nii, .nii.gz, .seg.nrrd and DICOM SEG files.")
 
 
-def interpolation_warnings(path: Path, scan: Scan | None) -> tuple[Warn, ...]:
-    """What a mask from this file has lost on this scan: what lay between the slices of an uneven series."""
-    even = scan is None or scan.volume.slab_widths_mm is None
-    if even or is_nifti(path) or path.name.endswith(_NRRD):
+def interpolation_warnings(scan: Scan | None, *paths: Path | None) -> tuple[Warn, ...]:
+    """What masks from these files have lost on this scan: what lay between the slices of an uneven series."""
+    if scan is None or scan.volume.slab_widths_mm is None:
+        return ()
+    if all(path is None or is_nifti(path) or path.name.endswith(_NRRD) for path in paths):
         return ()
     text = (
         "A DICOM SEG holds nothing between unevenly spaced slices: masks were interpolated there, so numbers differ "

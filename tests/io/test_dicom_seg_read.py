@@ -91,8 +91,8 @@ def test_on_uneven_slices_only_what_lay_between_them_is_lost(tmp_path: Path, how
     assert len(between) and np.array_equal(got.voxels[:, :, held], truth.voxels[:, :, held])
     for subtype in Subtype:
         assert got.volume_ml(subtype) == pytest.approx(truth.volume_ml(subtype), rel=0.03)
-    assert [w.code for w in interpolation_warnings(tmp_path / "seg.dcm", scan)] == ["MASK_INTERPOLATED"]
-    assert interpolation_warnings(tmp_path / "ich.nii.gz", scan) == ()
+    assert [w.code for w in interpolation_warnings(scan, tmp_path / "seg.dcm", None)] == ["MASK_INTERPOLATED"]
+    assert interpolation_warnings(scan, tmp_path / "ich.nii.gz", None) == ()
     for on in ({}, {"grid": scan.volume.geometry}):  # without the source nobody knows which slices there were
         assert "UNKNOWN_SPACING" in _refused(tmp_path / "seg.dcm", **on)
 
