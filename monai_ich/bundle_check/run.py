@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from monai_ich.bundle_check.config import Config
 from monai_ich.bundle_check.nearest import typed
 from monai_ich.core.errors import BundleError, IchError
 
+_PATIENCE_S = 2.0  # a thread
 SMALLER = ("batch_size", "roi_size", "cache_rate", "inferer::roi_size", "inferer::sw_batch_size")
 
 
@@ -43,6 +45,15 @@ def run_config(config: Config, overrides: Mapping[str, Any]) -> None:
             if is_out_of_memory(cause):
                 raise _out_of_memory(config) from error
         raise
+    finally:
+        _end_threads()
+
+
+def _end_threads() -> None:
+    """Let loaders' threads end what they are at: one in the middle of it would abort the program at its exit."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(_PATIENCE_S)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
