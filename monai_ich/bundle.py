@@ -24,6 +24,7 @@ from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.provenance import sha256_of
 from monai_ich.core.volume import CTVolume, Mask
+from monai_ich.parts.convolutions import plain_convolutions
 
 BUNDLES = ("head_ct_anatomy", "ich_segmentation")  # what the pipeline runs
 
@@ -80,7 +81,19 @@ class Prediction:
         Returns:
             Both of each class from 1 up, then of all of them together.
         """
-        return _sums_ml(self.probabilities, self.affine, inside)
+        if inside is None:
+            counted = self.probabilities.flatten(1)
+        else:
+            matrix = np.linalg.inv(inside.geometry.affine) @ self.affine  # network voxel to native voxel
+            voxels = np.indices(self.probabilities.shape[1:]).reshape(3, -1)
+            at = np.rint(matrix[:3, :3] @ voxels + matrix[:3, 3:]).astype(np.int64)
+            shape = np.array(inside.geometry.shape)[:, None]
+            hit = ((at >= 0) & (at < shape)).all(axis=0)
+            hit[hit] = inside.voxels[tuple(at[:, hit])]
+            counted = self.probabilities.flatten(1)[:, torch.from_numpy(hit).to(self.probabilities.device)]
+        p = torch.cat([counted[1:], 1.0 - counted[:1]]).double()
+        voxel_ml = abs(float(np.linalg.det(self.affine[:3, :3]))) / 1000.0
+        return tuple((p.sum(1) * voxel_ml).tolist()), tuple(((p * (1.0 - p)).sum(1) * voxel_ml).tolist())
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
@@ -130,7 +143,7 @@ def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights:
     return Bundle(
         root.name,
         root,
-        network.eval().to(target),
+        plain_convolutions(network.eval()).to(target),
         Compose(steps),
         parser.get_parsed_content("inferer"),
         target,
@@ -179,24 +192,6 @@ def predict(
         labels = np.zeros(ct.geometry.shape, np.uint8, order="F")  # slices lie together, as in the CT
         labels[box] = _to_native(probabilities, affine, inner)
         return Prediction(labels, probabilities, affine)
-
-
-def _sums_ml(
-    probabilities: torch.Tensor, affine: NDArray[np.float64], inside: Mask | None
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    if inside is None:
-        counted = probabilities.flatten(1)
-    else:
-        matrix = np.linalg.inv(inside.geometry.affine) @ affine  # network voxel to native voxel
-        voxels = np.indices(probabilities.shape[1:]).reshape(3, -1)
-        at = np.rint(matrix[:3, :3] @ voxels + matrix[:3, 3:]).astype(np.int64)
-        shape = np.array(inside.geometry.shape)[:, None]
-        hit = ((at >= 0) & (at < shape)).all(axis=0)
-        hit[hit] = inside.voxels[tuple(at[:, hit])]
-        counted = probabilities.flatten(1)[:, torch.from_numpy(hit).to(probabilities.device)]
-    p = torch.cat([counted[1:], 1.0 - counted[:1]]).double()
-    voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000.0
-    return tuple((p.sum(1) * voxel_ml).tolist()), tuple(((p * (1.0 - p)).sum(1) * voxel_ml).tolist())
 
 
 def _as_tensor(hu: NDArray[np.float32], affine: NDArray[np.float64], device: torch.device) -> Any:

@@ -11,7 +11,7 @@ import torch
 from monai.bundle import ConfigParser
 from tiny import tiny_head
 
-from monai_ich.bundle import _sample_slice, _sums_ml, _to_native, find_bundle, load_bundle, predict
+from monai_ich.bundle import Prediction, _sample_slice, _to_native, find_bundle, load_bundle, predict
 from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.volume import CTVolume, Mask
@@ -84,6 +84,7 @@ def test_a_box_gives_labels_inside_of_it_only(random_weights: Path, bundle: Path
     outside = labels.copy()
     outside[box] = 0
     assert labels.shape == hu.shape and labels[box].any() and not outside.any()
+    np.testing.assert_array_equal(ct.hu, hu)  # which the network's input may share
 
 
 @pytest.mark.parametrize("cut", [False, True])
@@ -96,7 +97,8 @@ def test_probabilities_add_up_to_milliliters(cut: bool) -> None:
     native = Geometry((16, 24, 2), np.diag([0.5, 0.5, 5.0, 1.0]))
     mask = np.ones(native.shape, bool)
     mask[10:] = False
-    expected_ml, doubt_ml = _sums_ml(probabilities, network, Mask(mask, native) if cut else None)
+    found = Prediction(np.zeros(native.shape, np.uint8), probabilities, network)
+    expected_ml, doubt_ml = found.sums_ml(Mask(mask, native) if cut else None)
     np.testing.assert_allclose(expected_ml, [0.01, 0.002, 0.012] if cut else [0.01, 0.022, 0.032], rtol=1e-6)
     np.testing.assert_allclose(doubt_ml, [0.005, 0.0018, 0.0048], rtol=1e-6)
 
