@@ -15,7 +15,7 @@ DEMO ?= demo
 INTEROP_DEBIAN = chromium dcmtk dicom3tools pixelmed-apps orthanc orthanc-dicomweb
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-interop check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-import bench-study viewer clean
+.PHONY: help install demo test test-quick test-interop check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-training bench-import bench-study viewer clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -85,8 +85,11 @@ gpu-wheels: $(READY)  ## packages for train-all on an offline Linux machine that
 		-r configs/gpu_wheels.txt
 	du -sh runs/wheels
 
-bench: $(READY)  ## time and memory, end to end and stage by stage
-	$(BIN)/python -m benchmarks.analyze
+bench: $(READY)  ## time and memory, end to end and stage by stage, beside stock MONAI and (NNUNET=python) nnU-Net v2
+	$(BIN)/python -m benchmarks.analyze $(if $(NNUNET),--nnunet $(NNUNET))
+
+bench-training: $(READY)  ## training throughput, and the share of the time in which the device computes
+	$(BIN)/python -m benchmarks.training
 
 bench-import: $(READY)  ## DICOM import beside other tools: the case table, time and memory
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt dcm2niix dicom2nifti

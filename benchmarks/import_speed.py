@@ -64,11 +64,11 @@ def measure(study: Path, suffix: str) -> dict[str, dict[str, float]]:
             for n, tool in enumerate(commands(study, Path(scratch), suffix)):
                 out = Path(scratch) / str(n)
                 out.mkdir()
-                wall_s, gb = timed(commands(study, out, suffix)[tool])
+                cost = timed(commands(study, out, suffix)[tool])
                 shutil.rmtree(out)
                 if turn:
-                    seconds.setdefault(tool, []).append(wall_s)
-                    peak[tool] = max(gb, peak.get(tool, 0.0))
+                    seconds.setdefault(tool, []).append(cost.wall_s)
+                    peak[tool] = max(cost.peak_gb, peak.get(tool, 0.0))
     return {tool: {"s": round(statistics.median(s), 2), "gb": round(peak[tool], 3)} for tool, s in seconds.items()}
 
 

@@ -26,6 +26,7 @@ from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.provenance import sha256_of
 from monai_ich.core.volume import CTVolume, Mask
+from monai_ich.parts.convolutions import plain_convolutions
 
 _WHOLE: Box = (slice(None), slice(None), slice(None))
 Sums = tuple[tuple[float, ...], tuple[float, ...], tuple[tuple[float, ...], ...]]
@@ -135,7 +136,7 @@ def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights:
     return Bundle(
         root.name,
         root,
-        network.eval().to(target),
+        plain_convolutions(network.eval()).to(target),
         Compose(steps),
         parser.get_parsed_content("inferer"),
         target,

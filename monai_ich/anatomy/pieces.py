@@ -12,7 +12,9 @@ from monai_ich.core.volume import box_around
 def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The largest connected piece (face neighbors); the mask itself where it is in one piece or empty."""
     box = box_around(mask)
-    pieces, count = label(mask[box]) if box is not None else (None, 0)
+    if box is None:
+        return mask
+    pieces, count = label(mask[box])
     if count < 2:
         return mask
     sizes = np.bincount(pieces.ravel())

@@ -71,8 +71,10 @@ def measure_thickness(
     def none(reason: str) -> Thickness:
         return Thickness(Measurement("thickness", None, "mm", of, METHOD, reason=reason))
 
-    if cavity is None or not cavity.any():
+    if cavity is None:
         return none("no intracranial cavity was given")
+    if not cavity.any():
+        return none("no intracranial cavity is around the clot")
     found = box_around(mask)
     if found is None:
         return none("the clot is empty")

@@ -1,1 +1,1 @@
-"""The MONAI parts that the bundles' training configs name. Inference configs use stock MONAI only."""
+"""The MONAI parts that the bundles' training configs name, and faster networks. Inference configs are stock MONAI."""

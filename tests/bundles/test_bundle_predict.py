@@ -84,6 +84,7 @@ def test_a_box_gives_labels_inside_of_it_only(random_weights: Path, bundle: Path
     outside = labels.copy()
     outside[box] = 0
     assert labels.shape == hu.shape and labels[box].any() and not outside.any()
+    np.testing.assert_array_equal(ct.hu, hu)  # which the network's input may share
 
 
 @pytest.mark.parametrize("cut", [False, True])
