@@ -1,10 +1,9 @@
-"""Every number beside exact truth on synthetic heads that training never saw: from true masks, or from predicted ones.
+"""Every number beside exact truth on synthetic heads that training never saw: from true masks, and from predicted ones.
 
-    python -m benchmarks.measurements [--heads 100] [--predicted] [--out benchmarks/measurements.json]
+    python -m benchmarks.measurements [--heads 100] [--out benchmarks/measurements.json]
 
-Slices of 0.6 to 5 mm, tilt 0 to 25 degrees, heads turned by up to 20 degrees about each axis. True masks are voxels
-that hold more than half of a class, so a layer thinner than a voxel is not in them, whatever is measured from them.
-Heads that were done before are taken from ``runs/measurements``; delete that folder after a change of a measurement.
+Slices of 0.6 to 5 mm, tilt 0 to 25 degrees, heads turned by up to 20 degrees about each axis. Heads that were done
+before are taken from ``runs/measurements``; delete that folder after a change of a measurement or of the weights.
 """
 
 from __future__ import annotations
@@ -53,20 +52,19 @@ def draw(seed: int) -> HeadCase:
     )
 
 
-def row_of(job: tuple[int, bool]) -> Row:
-    """One head: what is true and what is measured."""
-    seed, predicted = job
+def row_of(seed: int) -> Row:
+    """One head: what is true, and what is measured on true masks and on those of the shipped bundles."""
     scan = synthesize(draw(seed))
-    if predicted:
-        exam = _pipeline().run(Scan(scan.ct), case_id=str(seed)).exam
-    else:
-        exam = measure_exam(scan.labels, ct=scan.ct, anatomy=scan.anatomy, midline=fit_midline(scan.anatomy))
-    return {"seed": seed, **_compare(scan, exam)}
+    exams = {
+        "true masks": measure_exam(scan.labels, ct=scan.ct, anatomy=scan.anatomy, midline=fit_midline(scan.anatomy)),
+        "predicted masks": _pipeline().run(Scan(scan.ct), case_id=str(seed)).exam,
+    }
+    return {"seed": seed, **{name: _compare(scan, exam) for name, exam in exams.items()}}
 
 
 @cache
 def _pipeline() -> Pipeline:
-    return load_pipeline()
+    return load_pipeline().loaded()
 
 
 def _compare(scan: SyntheticScan, exam: ExamMeasurements) -> Row:
@@ -129,29 +127,25 @@ def main() -> None:
     """Print the table and write the record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--heads", type=int, default=100)
-    parser.add_argument("--predicted", action="store_true", help="masks of the shipped bundles instead of true ones")
     parser.add_argument("--workers", type=int, help="processes (default: one a core)")
-    parser.add_argument("--out", type=Path, help="default: benchmarks/measurements[_predicted].json")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
-    kind = "_predicted" if args.predicted else ""
-    kept = Path("runs/measurements") / f"rows{kind}.jsonl"
+    kept = Path("runs/measurements/rows.jsonl")
     kept.parent.mkdir(parents=True, exist_ok=True)
     done = {r["seed"]: r for r in map(json.loads, kept.read_text().splitlines())} if kept.exists() else {}
     seeds = SEEDS[: args.heads]
-    missing = [(seed, args.predicted) for seed in seeds if seed not in done]
     with kept.open("a") as stream:
-        for row in map_jobs(row_of, missing, args.workers):
+        for row in map_jobs(row_of, [seed for seed in seeds if seed not in done], args.workers):
             done[row["seed"]] = row
             stream.write(json.dumps(row) + "\n")
             stream.flush()
     rows = [done[seed] for seed in seeds]
-    table = summarize(rows)
-    print("| what | n | seen | target |\n| --- | ---: | --- | --- |")
-    for line in table:
-        print(f"| {' | '.join(line)} |")
-    out = args.out or Path(__file__).with_name(f"measurements{kind}.json")
-    record = {"heads": len(rows), "versions": installed_versions(), "table": table, "rows": rows}
-    out.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
+    tables = {masks: summarize([row[masks] for row in rows]) for masks in ("true masks", "predicted masks")}
+    for masks, table in tables.items():
+        print(f"{masks}\n\n| what | n | seen | target |\n| --- | ---: | --- | --- |")
+        print("".join(f"| {' | '.join(line)} |\n" for line in table))
+    record = {"heads": len(rows), "versions": installed_versions(), "tables": tables, "rows": rows}
+    args.out.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":
