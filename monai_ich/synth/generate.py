@@ -67,8 +67,8 @@ def synthesize(case: HeadCase, device: torch.device | str = "cpu") -> SyntheticS
     """Make the head of `case` and scan it.
 
     Truth follows the image: shares of each class are averaged over the slice as HU are. A part of the head is where
-    its share is more than one half; a bleed is the voxels that hold most of it, as many as its volume. On one device the
-    same case gives the same scan, bit for bit.
+    its share is more than one half; a bleed is the voxels that hold most of it, as many as its volume. On one device
+    the same case gives the same scan, bit for bit.
     """
     with torch.inference_mode():
         return _synthesize(case, torch.device(device))

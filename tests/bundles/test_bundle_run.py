@@ -52,6 +52,15 @@ def test_fine_tuning_on_real_and_synthetic_scans_then_an_ensemble(
     assert len(np.unique(plain)) > 1 and np.array_equal(ensemble, plain)
 
 
+def test_training_on_heads_that_are_made_meanwhile(bundle: Path, tiny_dataset: Path, tmp_path: Path) -> None:
+    options = ["--dataset_dir", tiny_dataset, "--output_dir", "out", "--weights", "out/model.pt", "--heads", 12]
+    options += ["--pool", 2, "--renewed", 0.5, "--head_design", "{'pixels': 64, 'thickness_mm': 9.0}"]
+    options += ["--max_epochs", 2, "--epoch_length", 2, "--val_interval", 2]
+    done = run(bundle, "train,data/synthetic,training/cuda", *options, folder=tmp_path)
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
+    assert (tmp_path / "out" / "model.pt").is_file() and "val_mean_dice" in done.stdout + done.stderr
+
+
 def test_memory_that_runs_out_gives_a_sentence_of_advice(tiny_dataset: Path, tmp_path: Path) -> None:
     options = ["--dataset_dir", tiny_dataset, "--output_dir", "out", "--weights", "out/model.pt"]
     done = run("head_ct_anatomy", "train", *options, "--roi_size", "[90000, 90000, 90000]", folder=tmp_path)
