@@ -39,7 +39,8 @@ def test_two_iterations_then_resume_then_evaluate_then_infer(bundle: Path, tiny_
 
     said = run_bundle(bundle, ["train.yaml"], tmp_path, *training, "--max_epochs", "2")
     assert "resumed after epoch 1" in said and "Epoch[2] Metrics" in said and "Epoch[1] Complete" not in said
-    assert any((out / "artifacts").rglob("model.pt")), "the weights are an artifact of the run"
+    for name in ("model.pt", "validation.png", "curves.png"):
+        assert any((out / "artifacts").rglob(name)), f"{name} is an artifact of the run"
     with sqlite3.connect(out / "mlruns.db") as store:
         parameters = dict(store.execute("select key, value from params").fetchall())
         statuses = {row[0] for row in store.execute("select status from runs")}
