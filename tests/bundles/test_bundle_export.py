@@ -29,7 +29,7 @@ def files(bundle: Path) -> dict[str, str]:
     }
 
 
-def test_torchscript_and_onnx_give_the_same_probabilities(bundle: Path, tmp_path: Path) -> None:
+def test_torchscript_onnx_and_openvino_give_the_same_probabilities(bundle: Path, tmp_path: Path) -> None:
     if not (bundle / "models" / "model.pt").is_file():
         pytest.skip("the bundle has no weights")
     network, image = network_and_input(bundle)
@@ -51,3 +51,9 @@ def test_torchscript_and_onnx_give_the_same_probabilities(bundle: Path, tmp_path
     (scores,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
     found = torch.softmax(torch.from_numpy(np.asarray(scores)), 1)
     assert float((found - wanted).abs().max()) < 1e-4
+
+    openvino = pytest.importorskip("openvino")  # reads ONNX as it is
+    model = openvino.Core().compile_model(str(tmp_path / "model.onnx"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    found = torch.softmax(torch.from_numpy(model(image.numpy())[0]), 1)
+    assert float((found - wanted).abs().max()) < 1e-3
+    assert (found.argmax(1) == wanted.argmax(1)).float().mean() > 0.9999

@@ -86,8 +86,7 @@ def test_a_seed_decides_the_validation_curve(tiny_dataset: Path, tmp_path: Path)
     assert first != other
 
 
-def test_two_processes_train_and_evaluate_as_one(tiny_dataset: Path, tmp_path: Path) -> None:
-    bundle = Path(__file__).resolve().parents[2] / "bundles" / "head_ct_anatomy"
+def test_two_processes_train_and_evaluate_as_one(bundle: Path, tiny_dataset: Path, tmp_path: Path) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
     weights, out = tmp_path / "model.pt", tmp_path / "out"
     options = ["--dataset_dir", str(tiny_dataset), "--weights", str(weights), "--output_dir", str(out)]
