@@ -71,12 +71,14 @@ def _compare(scan: SyntheticScan, exam: ExamMeasurements) -> Row:
     truth, shift = scan.truth, exam.midline_shift
     mm, interval = shift.measurement.value, shift.measurement.interval
     found = {f.subtype.name: float(f.volume.value or 0.0) for f in exam.subtypes}
+    total = exam.total_interval_ml
     reasons = {x.subtype.name: x.thickness.reason for x in exam.lesions if x.thickness is not None}
     return {
         "slice_mm": round(scan.case.scanner.slice_mm, 2),
         "tilt_deg": round(scan.case.scanner.tilt_deg, 1),
         "true_ml": truth.volume_ml,
         "found_ml": {name: round(ml, 4) for name, ml in found.items()},
+        "total_covered": None if total is None else total[0] <= truth.total_ml <= total[1],
         "true_shift_mm": truth.midline_shift_mm,
         "shift_mm": None if mm is None else round(mm, 3),
         "shift_reason": shift.measurement.reason,
@@ -93,6 +95,11 @@ def summarize(rows: Sequence[Row]) -> list[tuple[str, str, str, str]]:
     """Lines of the table: what, of how many, seen, target."""
     lines = [_volume("all blood", [(sum(r["true_ml"].values()), sum(r["found_ml"].values())) for r in rows])]
     lines += [_volume(s.name, [(r["true_ml"][s.name], r["found_ml"][s.name]) for r in rows]) for s in Subtype]
+    held = [r["total_covered"] for r in rows if r["total_covered"] is not None and _any_ml(r)]
+    if held:
+        lines.append(
+            ("volume of all blood inside its 95 % interval", str(len(held)), f"{np.mean(held):.0%}", "90 to 98 %")
+        )
     errors = np.array([r["shift_error_mm"] for r in rows if r["shift_error_mm"] is not None])
     covered = [r["shift_covered"] for r in rows if r["shift_covered"] is not None]
     if len(errors):
@@ -111,6 +118,10 @@ def summarize(rows: Sequence[Row]) -> list[tuple[str, str, str, str]]:
             lines.append((f"thickness of {name} within 1 mm", n, f"{(np.abs(off) <= 1.0).mean():.0%}", "100 %"))
             lines.append((f"thickness of {name}, largest error", n, f"{np.abs(off).max():.2f} mm", "1 mm"))
     return lines
+
+
+def _any_ml(row: Row) -> float:
+    return sum(row["true_ml"].values()) + sum(row["found_ml"].values())
 
 
 def _volume(what: str, pairs: Sequence[tuple[float, float]]) -> tuple[str, str, str, str]:

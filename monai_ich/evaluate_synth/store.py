@@ -30,7 +30,7 @@ COLUMNS = (
     "setup",  # last: a row that was cut off has none
 )
 _PACKAGES = ("core", "measure", "anatomy", "segment", "synth", "evaluate_synth")
-_NO_PART = ("sheet", "tile", "audit", "dataset", "parallel")  # of synth: they make no head
+_NO_PART = ("sheet", "tile", "audit", "dataset", "parallel", "stream")  # of synth: they make no head
 
 
 def setup_digest(anatomy_weights: str | None = None, ich_weights: str | None = None) -> str:

@@ -10,7 +10,6 @@ import torch
 from ignite.engine import Engine, Events
 
 
-
 class TrainingFigures:
     """After each validation: ``validation.png``, scans with reference and prediction, and ``curves.png``, the figures.
 

@@ -16,6 +16,8 @@ from monai_ich.synth.generate import SyntheticScan, Truth, synthesize
 
 SMALL = ScannerCase(pixels=96, pixel_mm=2.3, slice_mm=6.0, thickness_mm=6.0, tilt_deg=15.0)
 
+pytestmark = pytest.mark.slow
+
 
 def _tiny(**scanner: tuple[float, float]) -> SyntheticScan:
     """Voxels of 2 x 2 x 2.5 mm = 0.01 mL: 100 of EDH (60 HU; 10 of them 200 HU), 50 of SDH, brain elsewhere; the

@@ -18,6 +18,8 @@ from monai_ich.synth.tile import Tile, cut_tile, draw_tile, tile_title
 SMALL = ScannerCase(pixels=96, pixel_mm=2.3, slice_mm=6.0, thickness_mm=6.0, tilt_deg=20.0)
 NONE_ML = {s.name: 0.0 for s in Subtype}
 
+pytestmark = pytest.mark.slow
+
 
 def _scan(wanted: dict[Subtype, float]) -> SyntheticScan:
     return synthesize(replace(with_hemorrhages(draw_case(3), wanted), scanner=SMALL))
@@ -96,13 +98,11 @@ def _asked_ml(seed: int, subtype: Subtype) -> float:
     return thick * sum(b.volume_ml for b in case.hemorrhages if b.subtype is subtype)
 
 
-@pytest.mark.slow
 def test_all_sheets_are_written(tmp_path: Path) -> None:
     names = [path.name for path in write_sheets(tmp_path, cases=1, workers=1)]
     assert names == ["random.png", "edh.png", "iph.png", "ivh.png", "sah.png", "sdh.png", "none.png"]
     assert all((tmp_path / name).stat().st_size > 5000 for name in names)
 
 
-@pytest.mark.slow
 def test_workers_give_results_in_order() -> None:
     assert list(map_jobs(abs, [-3, 2, -1], workers=2)) == [3, 2, 1]

@@ -20,6 +20,7 @@ def _scan(wanted: dict[Subtype, float], *, seed: int = 3, shift_mm: float = 0.0,
     return synthesize(replace(case, scanner=SMALL, shift_mm=shift_mm))
 
 
+@pytest.mark.slow
 def test_same_seed_same_head() -> None:
     case = replace(draw_case(11), scanner=SMALL)
     a, b = synthesize(case), synthesize(case)
@@ -45,6 +46,7 @@ def test_each_subtype_has_its_volume_density_and_place(subtype: Subtype) -> None
         assert np.isin(parts, (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE, Anatomy.POSTERIOR_FOSSA)).mean() > 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift_mm", [-9.0, 0.0, 6.0])
 def test_the_midline_is_shifted_by_what_the_truth_says(shift_mm: float) -> None:
     scan = _scan({Subtype.SDH: 40.0}, shift_mm=shift_mm, side=-1 if shift_mm > 0 else 1)
@@ -74,6 +76,7 @@ def test_truth_does_not_depend_on_the_scanner() -> None:
     assert thin.midline_shift_mm == tilted.midline_shift_mm
 
 
+@pytest.mark.slow
 def test_a_designed_case_has_what_was_asked_for() -> None:
     case = design_case(1, hemorrhages={Subtype.SDH: 40.0}, shift_mm=8.0, pixels=512, tilt_deg=18, thickness_mm=5)
     assert case.hemorrhages[0].side == -1  # pushes to the right
@@ -81,6 +84,7 @@ def test_a_designed_case_has_what_was_asked_for() -> None:
     assert case.scanner.pixel_mm * 512 >= 230
 
 
+@pytest.mark.slow
 def test_thickness_of_a_crescent_is_what_its_mask_shows() -> None:
     scan = _scan({Subtype.SDH: 60.0})
     blood = scan.labels.voxels == Subtype.SDH
@@ -88,6 +92,7 @@ def test_thickness_of_a_crescent_is_what_its_mask_shows() -> None:
     assert 4.0 < scan.truth.thickness_mm["SDH"] < min(30.0, runs + 4.0)
 
 
+@pytest.mark.slow
 def test_thickness_begins_where_the_petrous_bone_ends() -> None:
     bleed = HemorrhageCase(Subtype.EDH, 12.0, 68.0, 1, (60.0, -36.0, -25.0), 22.0)
     case = replace(draw_case(3), hemorrhages=(bleed,), scanner=replace(SMALL, slice_mm=2.0, thickness_mm=2.0))
@@ -96,6 +101,7 @@ def test_thickness_begins_where_the_petrous_bone_ends() -> None:
     assert scan.truth.thickness_mm["EDH"] == pytest.approx(found, abs=1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["falx", "tentorium"])
 def test_a_subdural_clot_along_falx_or_tentorium_is_a_thin_leaf_on_its_side(place: str) -> None:
     center = (-2.0, 10.0, 45.0) if place == "falx" else (-20.0, -58.0, -10.0)
@@ -108,6 +114,7 @@ def test_a_subdural_clot_along_falx_or_tentorium_is_a_thin_leaf_on_its_side(plac
     assert scan.truth.thickness_mm == {}, "thickness is defined for clots on the skull"
 
 
+@pytest.mark.slow
 def test_surgery_takes_bone_away_and_lets_the_brain_out() -> None:
     whole = replace(draw_case(3), hemorrhages=(), scanner=SMALL)
     defect = SkullDefect("craniectomy", (70.0, 0.0, 40.0), 45.0, bulge_mm=10.0)
@@ -117,6 +124,7 @@ def test_surgery_takes_bone_away_and_lets_the_brain_out() -> None:
     assert opened.truth.cavity_ml > closed.truth.cavity_ml + 10
 
 
+@pytest.mark.slow
 def test_a_scalp_hematoma_is_dense_and_not_labeled() -> None:
     case = replace(draw_case(3), hemorrhages=(), scanner=SMALL)
     swelling = Swelling((70.0, -20.0, 30.0), 40.0, 12.0, 70.0)
@@ -127,12 +135,14 @@ def test_a_scalp_hematoma_is_dense_and_not_labeled() -> None:
     assert dense[0] > 1.5 * dense[1] and not swollen.labels.voxels.any()
 
 
+@pytest.mark.slow
 def test_an_export_of_a_window_holds_nothing_beyond_it() -> None:
     case = replace(draw_case(3), scanner=replace(SMALL, window_hu=(0.0, 80.0)))
     hu = synthesize(case).ct.hu
     assert (hu.min(), hu.max()) == (0.0, 80.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_no_clot_lies_in_bone(seed: int) -> None:
     case = with_hemorrhages(draw_case(seed), {Subtype.EDH: 20.0, Subtype.SDH: 40.0})
@@ -143,6 +153,7 @@ def test_no_clot_lies_in_bone(seed: int) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.slow
 def test_cuda_makes_the_same_head() -> None:
     case = replace(draw_case(11), scanner=SMALL)
     a, b = synthesize(case), synthesize(case, "cuda")

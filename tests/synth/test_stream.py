@@ -5,17 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, Orientationd
 
-from monai_ich.parts.synthetic import MakeHeadd, synthetic_rows
 from monai_ich.synth.case import draw_case
 from monai_ich.synth.dataset import design_case, write_case
+from monai_ich.synth.stream import MakeHeadd, synthetic_rows
 
 KEYS = {"image": "image", "label": "label", "cavity": "anatomy"}
 DESIGN = {"pixels": 64, "thickness_mm": 8.0, "tilt_deg": 12.0}
 
 
+@pytest.mark.slow
 def test_a_head_in_memory_is_the_head_of_the_files(tmp_path: Path) -> None:
     seed = 3
     folder = write_case(design_case(seed, **DESIGN), tmp_path / "head")
