@@ -23,6 +23,9 @@ from monai_ich.anatomy.midline import fit_midline
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.labels import Subtype
 from monai_ich.core.provenance import installed_versions
+from monai_ich.evaluate_synth.case import figures_of
+from monai_ich.evaluate_synth.measures import summarize as summarize_figures
+from monai_ich.evaluate_synth.table import as_text
 from monai_ich.io.read import Scan
 from monai_ich.measure.agreement import shift_error_mm
 from monai_ich.measure.summary import measure_exam
@@ -55,11 +58,11 @@ def draw(seed: int) -> HeadCase:
 def row_of(seed: int) -> Row:
     """One head: what is true, and what is measured on true masks and on those of the shipped bundles."""
     scan = synthesize(draw(seed))
-    exams = {
-        "true masks": measure_exam(scan.labels, ct=scan.ct, anatomy=scan.anatomy, midline=fit_midline(scan.anatomy)),
-        "predicted masks": _pipeline().run(Scan(scan.ct), case_id=str(seed)).exam,
-    }
-    return {"seed": seed, **{name: _compare(scan, exam) for name, exam in exams.items()}}
+    measured = measure_exam(scan.labels, ct=scan.ct, anatomy=scan.anatomy, midline=fit_midline(scan.anatomy))
+    found = _pipeline().run(Scan(scan.ct), case_id=str(seed))
+    figures = {name: v if v is None or isinstance(v, str) else float(v) for name, v in figures_of(scan, found).items()}
+    compared = {"true masks": _compare(scan, measured), "predicted masks": _compare(scan, found.exam)}
+    return {"seed": seed, **compared, "figures": figures}
 
 
 @cache
@@ -155,7 +158,9 @@ def main() -> None:
     for masks, table in tables.items():
         print(f"{masks}\n\n| what | n | seen | target |\n| --- | ---: | --- | --- |")
         print("".join(f"| {' | '.join(line)} |\n" for line in table))
-    record = {"heads": len(rows), "versions": installed_versions(), "tables": tables, "rows": rows}
+    figures = {"heads": len(rows), "of": len(rows), **summarize_figures([row.pop("figures") for row in rows])}
+    print(as_text(figures))
+    record = {"heads": len(rows), "versions": installed_versions(), "tables": tables, "figures": figures, "rows": rows}
     args.out.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 

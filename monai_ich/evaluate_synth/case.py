@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
 
-from monai_ich.analysis import Pipeline, load_pipeline
+from monai_ich.analysis import Analysis, Pipeline, load_pipeline
 from monai_ich.anatomy.midline import fit_midline
 from monai_ich.core.calibration import ANY
 from monai_ich.core.exam import ExamMeasurements, MidlineShift
@@ -51,17 +51,22 @@ def run_case(job: Job) -> Row | None:
     try:
         start = time.perf_counter()
         truth = synthesize(draw_case(job.seed))
-        row |= _described(truth) | {"seconds_synthesis": time.perf_counter() - start}
+        row["seconds_synthesis"] = time.perf_counter() - start
         pipeline = _loaded(job.device, job.anatomy_weights, job.ich_weights)
         found = pipeline.run(Scan(truth.ct), case_id=str(job.seed))
         row |= {f"seconds_{stage}": seconds for stage, seconds in found.provenance.seconds.items() if stage != "load"}
         start = time.perf_counter()
-        row |= compare(truth, found.labels, found.anatomy, found.exam.midline_shift)
-        row |= _compare_intervals(truth, found.exam)
+        row |= figures_of(truth, found)
         row["seconds_comparison"] = time.perf_counter() - start
     except Exception as error:  # one bad head must not stop the others
         row["error"] = f"{type(error).__name__}: {error}"[:300]
     return row
+
+
+def figures_of(truth: SyntheticScan, found: Analysis) -> Row:
+    """What is true of a head, and how near its analysis comes: columns of ``cases.csv``."""
+    compared = compare(truth, found.labels, found.anatomy, found.exam.midline_shift)
+    return _described(truth) | compared | _compare_intervals(truth, found.exam)
 
 
 @cache
