@@ -12,11 +12,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow, verify_metadata
 from monai.bundle.scripts import verify_net_in_out
 from monai.transforms import Compose, LoadImaged, Randomizable
 from tiny import tiny_head
 
+import monai_ich.bundle_check
 from monai_ich.core.labels import Anatomy, Subtype
 
 CONSUMER = Path(__file__).resolve().parents[3] / "shared" / "tools" / "consumer_sim.py"
@@ -92,6 +93,15 @@ def test_property_ids_are_clean(
     assert "run" in workflow.parser.config and "finalize" in workflow.parser.config
     if kind == "train":
         assert all(isinstance(handler, dict) for handler in workflow.parser["train#handlers"])
+
+
+def test_the_metadata_hold_to_their_schema(bundle: Path, tmp_path: Path) -> None:
+    schema = Path(monai_ich.bundle_check.__file__).with_name("metadata.schema.json")  # there, MONAI downloads none
+    verify_metadata(meta_file=str(bundle / "configs" / "metadata.json"), filepath=str(schema))
+    broken = {name: value for name, value in metadata(bundle).items() if name != "network_data_format"}
+    (tmp_path / "metadata.json").write_text(json.dumps(broken))
+    with pytest.raises(ValueError, match="against schema"):
+        verify_metadata(meta_file=str(tmp_path / "metadata.json"), filepath=str(schema))
 
 
 def test_network_takes_and_gives_the_shapes_of_the_metadata(bundle: Path) -> None:
