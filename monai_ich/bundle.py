@@ -8,6 +8,7 @@ probabilities of the whole native grid at once (5 GB for a thin series); here th
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import sys
 from collections.abc import Sequence
@@ -26,10 +27,12 @@ from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.provenance import sha256_of
 from monai_ich.core.volume import CTVolume, Mask
-from monai_ich.parts.convolutions import plain_convolutions
+from monai_ich.parts.convolutions import judges_by_window, plain_convolutions
 
 _WHOLE: Box = (slice(None), slice(None), slice(None))
 Sums = tuple[tuple[float, ...], tuple[float, ...], tuple[tuple[float, ...], ...]]
+_LARGEST_STEP = 16  # by which our networks shrink an image, in voxels
+_MOST_VOXELS = 4_000_000  # in one piece: 1 GB of features
 BUNDLES = ("head_ct_anatomy", "ich_segmentation")  # what the pipeline runs
 
 
@@ -238,12 +241,37 @@ def _as_tensor(hu: NDArray[np.float32], affine: NDArray[np.float64], device: tor
 
 
 def _infer(bundle: Bundle, image: torch.Tensor) -> torch.Tensor:
-    """Class scores ``(C, I, J, K)`` on the network's grid, a plain tensor."""
-    with torch.autocast(bundle.device.type, enabled=bundle.device.type == "cuda"):
-        scores = bundle.inferer(inputs=torch.as_tensor(image)[None], network=bundle.network)
-    return (
-        torch.Tensor(scores[0].float()) if scores.device.type == "cpu" else scores[0].float().as_subclass(torch.Tensor)
-    )
+    """Class scores ``(C, I, J, K)`` on the network's grid, a plain tensor.
+
+    In single precision everywhere: features reach 3e6, beyond what float16 can hold, and masks must not depend on the
+    device.
+    """
+    inputs = image.as_subclass(torch.Tensor)[None]
+    piece = _one_piece(bundle, inputs.shape[2:])
+    if piece is None:
+        scores = bundle.inferer(inputs=inputs, network=bundle.network)
+    else:
+        beyond = [(0, size - n) for size, n in zip(piece, inputs.shape[2:], strict=True)]
+        padded = F.pad(inputs, [n for pair in reversed(beyond) for n in pair])
+        scores = bundle.network(padded)[(..., *(slice(n) for n in inputs.shape[2:]))]
+    if not bool(torch.isfinite(scores).all()):  # arg-max would call it background
+        why = f"The network of {bundle.name} gave scores that are not numbers: its weights are damaged."
+        raise BundleError("BUNDLE_BROKEN", why)
+    return scores[0].as_subclass(torch.Tensor)
+
+
+def _one_piece(bundle: Bundle, shape: Sequence[int]) -> list[int] | None:
+    """The shape that a whole image is padded to; None where it must go through the bundle's windows.
+
+    One piece is faster and has no seams, but it takes a network that judges a voxel by its surroundings, not by all
+    that a window holds, and memory.
+    """
+    window = getattr(bundle.inferer, "roi_size", None)
+    if window is None or judges_by_window(bundle.network):
+        return None
+    steps = [math.gcd(size, _LARGEST_STEP) for size in window]  # what fits the network in a window fits it here
+    piece = [-(-n // step) * step for n, step in zip(shape, steps, strict=True)]
+    return piece if math.prod(piece) <= _MOST_VOXELS else None
 
 
 def _to_native(probabilities: torch.Tensor, affine: NDArray[np.float64], native: Geometry) -> NDArray[np.uint8]:

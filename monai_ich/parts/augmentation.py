@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from monai.config import KeysCollection
+from monai.networks.layers import GaussianFilter
 from monai.transforms import MapTransform, Randomizable
+
+_BONE_HU, _TISSUE_HU = 300.0, -200.0
 
 
 class RandMirrorSidesd(Randomizable, MapTransform):
@@ -118,6 +121,43 @@ class RandCTNoised(Randomizable, MapTransform):
         for key in self.key_iterator(out):
             noise = self.R.standard_normal(size=tuple(out[key].shape)).astype(np.float32)
             out[key] = out[key] + strength * torch.from_numpy(noise)
+        return out
+
+
+class RandBeamHardeningd(Randomizable, MapTransform):
+    """Brighten what lies near bone, as scanners do: else bright brain under the skull looks like a clot.
+
+    Bone is blurred, and tissue gains that share of `largest_hu` or less: most under the vertex, with bone all around.
+
+    Args:
+        keys: images ``(1, I, J, K)`` in HU plus `offset`, slices along K.
+        offset: what was added to HU.
+        largest_hu: gain where all around is bone.
+        reach: standard deviation of the blur in plane in voxels, from and to; a sixth of it across slices.
+        prob: how often.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        offset: float = 0.0,
+        largest_hu: float = 80.0,
+        reach: tuple[float, float] = (3.0, 9.0),
+        prob: float = 0.5,
+    ) -> None:
+        MapTransform.__init__(self, keys)
+        self.offset, self.largest_hu, self.reach, self.prob = offset, largest_hu, reach, prob
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        if self.R.random() >= self.prob:
+            return out
+        gain_hu, reach = self.R.uniform(0.0, self.largest_hu), self.R.uniform(*self.reach)
+        blur = GaussianFilter(3, [reach, reach, reach / 6], truncated=2.5)
+        for key in self.key_iterator(out):
+            image = out[key]
+            bone = torch.as_tensor(image > self.offset + _BONE_HU).float()
+            out[key] = image + gain_hu * blur(bone[None])[0] * (image > self.offset + _TISSUE_HU)
         return out
 
 

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from monai.networks.blocks import Convolution
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def plain_convolutions(network: nn.Module) -> nn.Module:
-    """Transposed convolutions that enlarge nothing become the convolutions that they are, in place.
+    """A network in eval mode with fewer and faster layers, in place; for inference: its state dict is another.
 
-    A step of one voxel makes both the same but for the order of weights; PyTorch runs the latter in half the time on
-    CPUs, and the last layer of MONAI's UNet, on the largest images of all, is one of them. For inference: what such a
-    layer learns, or stores in a state dict, lies in another order afterwards.
+    Batch norm becomes part of the convolution before it. Transposed convolutions that enlarge nothing become the
+    convolutions that they are: a step of one voxel makes both the same but for the order of weights; PyTorch runs the
+    latter in half the time on CPUs, and the last layer of MONAI's UNet, on the largest images of all, is one of them.
     """
+    for block in network.modules():
+        norm = block.adn._modules.get("N") if isinstance(block, Convolution) and "adn" in block._modules else None
+        if isinstance(norm, nn.BatchNorm3d):
+            block.conv = fuse_conv_bn_eval(block.conv, norm, transpose=isinstance(block.conv, nn.ConvTranspose3d))
+            del block.adn.N
     for parent in network.modules():
         for name, child in parent.named_children():
             if isinstance(child, nn.ConvTranspose3d) and _enlarges_nothing(child):
                 setattr(parent, name, _as_convolution(child))
     return network
+
+
+def judges_by_window(network: nn.Module) -> bool:
+    """Whether what lies elsewhere in a window changes how bright a voxel seems: instance, group and layer norm."""
+    return any(isinstance(layer, _OF_WINDOWS) for layer in network.modules())
+
+
+_OF_WINDOWS = (nn.modules.instancenorm._InstanceNorm, nn.GroupNorm, nn.LayerNorm)
 
 
 def _enlarges_nothing(layer: nn.ConvTranspose3d) -> bool:

@@ -25,7 +25,7 @@ class CosineBudget:
     def __init__(self, optimizer: torch.optim.Optimizer, max_minutes: float | None = None, warmup: int = 50) -> None:
         self.optimizer, self.max_minutes, self.warmup = optimizer, max_minutes, warmup
         self.peaks = [group["lr"] for group in optimizer.param_groups]
-        self.spent_s, self.started = 0.0, time.monotonic()
+        self.spent_s, self.started, self.done = 0.0, time.monotonic(), 0.0
 
     def attach(self, engine: Engine) -> None:
         """Follow the trainer."""
@@ -52,9 +52,40 @@ class CosineBudget:
             done = max(done, spent_s / (60.0 * self.max_minutes))
             if done >= 1.0:
                 engine.terminate()
+        self.done = done
         factor = min(1.0, engine.state.iteration / self.warmup) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * max(factor, 1e-3)
+
+
+class FreezeStatistics:
+    """Late in training, batch norm begins to normalize by its running statistics, as it will when the weights are used.
+
+    Until then a batch of one window is normalized by itself, as instance norm does, which trains fast from nothing. But
+    then a voxel is judged by what else lies in its window: on a real head the same weights gave 1 mL of false blood or
+    44, as the window held less or more of skull and air. With constants, HU mean the same in every window.
+
+    Args:
+        network: what is trained; plain or wrapped for several GPUs.
+        budget: knows how much of the training is done.
+        after: share of the training, from 0 (from the start) to 1 (never).
+    """
+
+    def __init__(self, network: torch.nn.Module, budget: CosineBudget, after: float = 0.5) -> None:
+        self.network, self.budget, self.after = network, budget, after
+        self.frozen = False
+
+    def attach(self, engine: Engine) -> None:
+        """Follow the trainer; after the budget."""
+        engine.add_event_handler(Events.ITERATION_STARTED, self._step)
+
+    def _step(self) -> None:
+        if self.frozen or self.budget.done < self.after:
+            return
+        for module in self.network.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.register_forward_pre_hook(lambda norm, _: norm.eval() and None)  # the trainer calls train()
+        self.frozen = True
 
 
 class MovingAverage:
@@ -120,7 +151,7 @@ class Resume:
 
 
 class ShipWeights:
-    """Write the weights a bundle ships when training ends: a plain state dict, half precision on disk.
+    """Write the weights a bundle ships when training ends: a plain state dict, see `save_weights`.
 
     Args:
         network: whose weights (for example the moving average).
@@ -139,11 +170,9 @@ class ShipWeights:
 
 
 def save_weights(state: Mapping[str, torch.Tensor], path: Path) -> None:
-    """What a bundle ships: half precision, from the CPU."""
-    halved = {
-        name: value.detach().cpu().half() if value.is_floating_point() else value.cpu() for name, value in state.items()
-    }
-    save_aside(halved, path)
+    """What a bundle ships, from the CPU: kernels in half precision, vectors as they are (a variance may be large)."""
+    cpu = {name: value.detach().cpu() for name, value in state.items()}
+    save_aside({n: v.half() if v.is_floating_point() and v.ndim > 1 else v for n, v in cpu.items()}, path)
 
 
 def save_aside(state: Mapping[str, Any], path: Path) -> None:

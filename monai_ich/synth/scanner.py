@@ -69,8 +69,8 @@ def expose(hu: torch.Tensor, s: ScannerCase, geometry: Geometry, generator: torc
     image = blur(hu, s.blur_mm / pixel_mm)
     if s.sharpen:
         image = image + s.sharpen * (image - blur(image, 1.2 / pixel_mm))
-    dense = blur((hu > 300).float(), 9.0 / pixel_mm)  # beam hardening brightens next to bone
-    image = image * s.gain + s.offset_hu + 6.0 * dense * (image > -200)
+    dense = blur((hu > 300).float(), s.glow_mm / pixel_mm)
+    image = image * s.gain + s.offset_hu + s.glow_hu * dense * (image > -200)
     if s.cup_hu:
         image = image + s.cup_hu * _bowl(hu) * (image > -200)
     if s.motion_mm:

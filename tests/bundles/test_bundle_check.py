@@ -34,7 +34,7 @@ def check(*words: object, capsys: pytest.CaptureFixture[str]) -> list[str]:
         ("--network_def#chanels [8]", "UNKNOWN_ARGUMENT", ["network_def", "UNet", "did you mean channels?"]),
         ("--train#dataloder#shuffle False", "UNKNOWN_ID", ["did you mean train#dataloader?"]),
         ("--train#handlers#99#interval 2", "UNKNOWN_ID", ["train#handlers#99"]),
-        ("--train#handlers#3#intervall 2", "UNKNOWN_ARGUMENT", ["train#handlers#3", "did you mean interval?"]),
+        ("--train#handlers#4#intervall 2", "UNKNOWN_ARGUMENT", ["train#handlers#4", "did you mean interval?"]),
         ("--network_def#_target_ SegResNett", "UNKNOWN_TARGET", ["network_def", "did you mean SegResNet"]),
         ("--loss#_target_ monai_ich.parts.losses.MidlineLos", "UNKNOWN_TARGET", ["loss", "did you mean MidlineLoss?"]),
         ("--loss#_target_ monai_ich.part.losses.MidlineLoss", "UNKNOWN_TARGET", ["loss"]),

@@ -117,6 +117,12 @@ def test_network_takes_and_gives_the_shapes_of_the_metadata(bundle: Path) -> Non
     assert list(result.shape) == [1, 6, *shapes["outputs"]["pred"]["spatial_shape"]]
 
 
+def test_nothing_infers_in_float16(bundle: Path) -> None:
+    """The features of shipped weights reach 3e6; float16 ends at 65,504, and what is beyond became background."""
+    assert not parser_of(bundle, "inference.yaml").get("evaluator#amp", False)
+    assert parser_of(bundle, "inference_trt.yaml").get("trt_args#precision") == "tf32"
+
+
 @pytest.mark.parametrize("tilt_deg", [0.0, 20.0])
 def test_training_evaluation_and_inference_see_the_same_tensors(bundle: Path, tilt_deg: float, tmp_path: Path) -> None:
     hu, labels, anatomy, affine = tiny_head(3, tilt_deg=tilt_deg)

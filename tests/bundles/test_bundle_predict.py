@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -11,7 +12,16 @@ import torch
 from monai.bundle import ConfigParser
 from tiny import tiny_head
 
-from monai_ich.bundle import _sample_slice, _sums_ml, _to_native, find_bundle, load_bundle, predict
+from monai_ich.bundle import (
+    _infer,
+    _one_piece,
+    _sample_slice,
+    _sums_ml,
+    _to_native,
+    find_bundle,
+    load_bundle,
+    predict,
+)
 from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.volume import CTVolume, Mask
@@ -28,8 +38,14 @@ def blobs(shape: tuple[int, int, int], seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("tilt_deg", [0.0, 18.0, -12.0])
 @pytest.mark.parametrize("axes", [UPRIGHT, SAGITTAL])
 def test_predict_agrees_with_inference_yaml(
-    bundle: Path, tilt_deg: float, axes: tuple[int, int, int], random_weights: Path, tmp_path: Path
+    bundle: Path,
+    tilt_deg: float,
+    axes: tuple[int, int, int],
+    random_weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("monai_ich.bundle._MOST_VOXELS", 0)  # in windows, as MONAI does
     hu, _, _, affine = tiny_head(2, tilt_deg=tilt_deg, patient_axes=axes)
     path = tmp_path / "ct.nii.gz"
     nib.save(nib.Nifti1Image(hu, affine), path)
@@ -48,6 +64,46 @@ def test_predict_agrees_with_inference_yaml(
     assert ours.labels.shape == theirs.shape and len(np.unique(theirs)) > 1
     inside = (slice(1, -1), slice(1, -1), slice(1, -1))  # the outermost voxels have no neighbor to interpolate with
     assert (ours.labels[inside] == theirs[inside]).mean() > 0.995
+
+
+@pytest.mark.parametrize(("most_voxels", "in_windows"), [(4_000_000, False), (1000, True)])
+def test_an_image_goes_through_the_network_in_one_piece_where_it_fits(
+    most_voxels: int, in_windows: bool, random_weights: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monai_ich.bundle._MOST_VOXELS", most_voxels)
+    loaded = load_bundle(bundle, weights=random_weights, device="cpu")
+    image = torch.rand(3, 50, 70, 21)
+    seen = []
+    loaded.network.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape[2:])))
+    found = _infer(loaded, image)
+    assert seen == [tuple(loaded.inferer.roi_size) if in_windows else (64, 80, 24)]
+    with torch.inference_mode():
+        padded = torch.nn.functional.pad(image[None], (0, 3, 0, 10, 0, 14))
+        assert torch.allclose(found, loaded.network(padded)[0, :, :50, :70, :21]) != in_windows
+
+
+def test_a_network_that_judges_by_window_sees_windows(random_weights: Path, bundle: Path) -> None:
+    loaded = load_bundle(bundle, weights=random_weights, device="cpu")
+    other = replace(loaded, network=torch.nn.Sequential(loaded.network, torch.nn.InstanceNorm3d(6)))
+    assert _one_piece(loaded, (50, 70, 21)) == [64, 80, 24] and _one_piece(other, (50, 70, 21)) is None
+
+
+def test_scores_that_are_not_numbers_are_refused(random_weights: Path, bundle: Path) -> None:
+    state = torch.load(random_weights, weights_only=True)
+    state["model.0.conv.unit0.adn.N.running_var"].fill_(torch.nan)
+    torch.save(state, random_weights)
+    loaded = load_bundle(bundle, weights=random_weights, device="cpu")
+    with pytest.raises(BundleError, match="not numbers") as caught:
+        _infer(loaded, torch.rand(3, 32, 32, 16))
+    assert caught.value.code == "BUNDLE_BROKEN"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_cuda_gives_the_labels_of_the_cpu(bundle: Path) -> None:
+    hu, _, _, affine = tiny_head(2)
+    ct = CTVolume(hu.astype(np.float32), Geometry(hu.shape, affine))
+    one, other = (predict(load_bundle(bundle, device=device), ct).labels for device in ("cpu", "cuda"))
+    assert (one == other).mean() > 0.999
 
 
 @pytest.mark.parametrize("tilt_mm", [0.0, 1.6])

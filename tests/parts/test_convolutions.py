@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from monai.networks.nets import UNet
 from torch import nn
 
-from monai_ich.parts.convolutions import plain_convolutions
+from monai_ich.parts.convolutions import judges_by_window, plain_convolutions
 
 
-def test_plain_convolutions_give_the_same_scores() -> None:
+@pytest.mark.parametrize("norm", ["INSTANCE", "BATCH"])
+@pytest.mark.parametrize("units", [0, 2])
+def test_plain_convolutions_give_the_same_scores(norm: str, units: int) -> None:
     torch.manual_seed(0)
-    network = UNet(
-        spatial_dims=3, in_channels=3, out_channels=6, channels=(4, 8, 8), strides=((1, 1, 1), (2, 2, 1))
-    ).eval()  # type: ignore[no-untyped-call]
+    strides = ((1, 1, 1), (2, 2, 1))
+    network = UNet(3, 3, 6, channels=(4, 8, 8), strides=strides, num_res_units=units, norm=norm)
     image = torch.rand(2, 3, 16, 12, 8)
+    network(image)  # batch norm has seen something
+    network.eval()
     with torch.inference_mode():
         before = network(image)
         after = plain_convolutions(network)(image)
     torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)
     left = [layer.stride for layer in network.modules() if isinstance(layer, nn.ConvTranspose3d)]
     assert left == [(2, 2, 1)]
+    assert not any(isinstance(layer, nn.BatchNorm3d) for layer in network.modules())
+    assert judges_by_window(network) == (norm == "INSTANCE")
 
 
 def test_bias_padding_and_kernel_may_be_any() -> None:

@@ -11,8 +11,14 @@ import torch
 from ignite.engine import Engine
 from monai.inferers import SimpleInferer
 
-from monai_ich.parts.augmentation import RandDropChanneld, RandMirrorSidesd, RandSkullStripd, RandWindowd
-from monai_ich.parts.handlers import CosineBudget, MovingAverage, Resume
+from monai_ich.parts.augmentation import (
+    RandBeamHardeningd,
+    RandDropChanneld,
+    RandMirrorSidesd,
+    RandSkullStripd,
+    RandWindowd,
+)
+from monai_ich.parts.handlers import CosineBudget, FreezeStatistics, MovingAverage, Resume, save_weights
 from monai_ich.parts.inferers import AutocastInferer
 from monai_ich.parts.losses import HemorrhageLoss, MidlineLoss
 from monai_ich.parts.visible import VisibleBloodd
@@ -91,6 +97,34 @@ def test_training_ends_when_its_minutes_are_spent_resumed_ones_included() -> Non
     assert len(rates) <= 1
 
 
+@pytest.mark.parametrize(("after", "steps"), [(0.0, 0), (0.5, 50), (1.0, 100)])
+def test_statistics_of_batch_norm_stand_still_late_in_training(after: float, steps: int) -> None:
+    network = torch.nn.Sequential(torch.nn.BatchNorm3d(1))
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-9)
+    budget = CosineBudget(optimizer)
+
+    def step(engine: Engine, batch: int) -> None:
+        network.train()  # as MONAI's trainer does before each step
+        means.append(float(network(torch.full((1, 1, 2, 2, 2), float(batch))).mean()))
+
+    means: list[float] = []
+    engine = Engine(step)
+    budget.attach(engine)
+    FreezeStatistics(network, budget, after).attach(engine)
+    engine.run(range(1, 101))
+    by_itself = [abs(mean) < 1e-3 for mean in means]  # an even window less its own mean is 0
+    assert all(by_itself[: max(0, steps - 1)]) and not any(by_itself[steps + 1 :])
+    assert int(network[0].num_batches_tracked) == pytest.approx(steps, abs=1)  # type: ignore[arg-type]
+
+
+def test_shipped_weights_hold_large_variances(tmp_path: Any) -> None:
+    state = {"kernel": torch.rand(2, 3, 1, 1, 1), "running_var": torch.tensor([2e11]), "count": torch.tensor(7)}
+    save_weights(state, tmp_path / "model.pt")
+    found = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert found["kernel"].dtype == torch.float16 and found["running_var"].item() == pytest.approx(2e11)
+    assert found["count"].item() == 7
+
+
 def test_moving_average_of_constant_weights_is_these_weights() -> None:
     network, average = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
     handler = MovingAverage(network, average, decay=0.9)
@@ -122,6 +156,16 @@ def test_autocast_gives_float32_close_to_the_network(enabled: bool) -> None:
         found = AutocastInferer(SimpleInferer(), enabled=enabled)(x, network)
         assert found.dtype == torch.float32
         torch.testing.assert_close(found, network(x), atol=2e-2 if enabled else 1e-6, rtol=0)
+
+
+def test_tissue_near_bone_becomes_brighter_and_air_stays() -> None:
+    image = torch.full((1, 80, 40, 8), 1054.0)  # brain, HU + 1024
+    image[:, :8], image[:, 70:] = 1924.0, 0.0  # skull; air
+    image[..., 6:] = 1054.0  # slices without bone
+    glow = always(RandBeamHardeningd("image", offset=1024.0, largest_hu=40.0)).set_random_state(0)({"image": image})
+    gain = (glow["image"] - image)[0, :, 20]
+    assert 1.0 < gain[10, 0] < 40.0 and gain[10, 0] > gain[16, 0] > gain[50, 0] == pytest.approx(0.0, abs=0.1)
+    assert torch.equal(gain[70:, 0], torch.zeros(10)) and float(gain[:, 7].max()) < 0.5 * float(gain[:70, 0].max())
 
 
 def test_a_window_clips_bone_and_air_to_its_ends() -> None:
