@@ -87,14 +87,14 @@ def test_a_training_that_was_cut_off_ships_the_average_of_its_checkpoint(tmp_pat
     session = Session(args)
     assert session._weights(BUNDLES[0]) is None
     (tmp_path / BUNDLES[0]).mkdir()
-    state = {"average": {"w": torch.ones(2), "n": torch.tensor(3)}, "network": {"w": torch.zeros(2)}}
+    state = {"average": {"w": torch.ones(1, 2), "n": torch.tensor(3)}, "network": {"w": torch.zeros(1, 2)}}
     state["budget"] = {"spent_s": 30.0}
     torch.save(state, tmp_path / BUNDLES[0] / "checkpoint.pt")
     found = torch.load(session._weights(BUNDLES[0]), weights_only=True)
     assert session._trained_s(BUNDLES[0]) == 30.0 and session._trained_s(BUNDLES[1]) == 0.0
     options = session._training(BUNDLES[0], budget_s=100.0)
     assert options[options.index("--max_minutes") + 1] == "1.333", "30 s trained + 90 % of 100 s - 40 s for the start"
-    assert found["w"].dtype == torch.float16 and found["w"].tolist() == [1.0, 1.0] and found["n"] == 3
+    assert found["w"].dtype == torch.float16 and found["w"].tolist() == [[1.0, 1.0]] and found["n"] == 3
 
 
 def test_it_starts_without_any_package() -> None:
