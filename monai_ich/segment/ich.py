@@ -20,7 +20,7 @@ def segment_ich(
     device: str | None = None,
     within: Box | None = None,
     flips: bool = False,
-    caution: float = 0.0,
+    caution: float = 1.0,
     minimum_ml: float = 0.1,
     sdh_votes: float = 1.0,
 ) -> tuple[LabelMap, Evidence]:
