@@ -34,7 +34,7 @@ VARIANTS: dict[str, tuple[list[str], dict[str, object]]] = {  # overlays, overri
     "grid 1 x 1 x 5 mm": ([], {"spacing_mm": "[1.0, 1.0, 5.0]", "roi_size": "[144, 160, 24]"}),
     "U-Net whose first level halves the plane": ([], STRIDED),
     "SegResNet": (["configs/model/segresnet.yaml"], {}),
-    "always with the skull": ([], {"train#random_transforms#4#prob": 0.0}),
+    "always with the skull": ([], {"strip_prob": 0.0}),
     "always stripped": (["configs/ablation/stripped.yaml"], {}),
 }
 EVALUATE = {"always stripped": ["configs/ablation/evaluate_stripped.yaml"]}

@@ -201,6 +201,12 @@ def network_input(bundle: Bundle, ct: CTVolume, within: Box | None = None) -> tu
     return image.as_subclass(torch.Tensor), Geometry((i, j, k), np.asarray(image.affine, np.float64))
 
 
+def cut(image: torch.Tensor, box: Box) -> torch.Tensor:
+    """The box of ``(..., I, J, K)``, with zeros (air) beyond the image."""
+    beyond = [(0, max(0, s.stop - n)) for s, n in zip(box, image.shape[-3:], strict=True)]
+    return F.pad(image[(..., *box)], [n for pair in reversed(beyond) for n in pair])
+
+
 def _preprocess(bundle: Bundle, ct: CTVolume, box: Box) -> Any:
     return bundle.preprocessing({"image": _as_tensor(ct.hu[box], ct.geometry.crop(box).affine, bundle.device)})["image"]
 
@@ -251,17 +257,16 @@ def _infer(bundle: Bundle, image: torch.Tensor) -> torch.Tensor:
     if piece is None:
         scores = bundle.inferer(inputs=inputs, network=bundle.network)
     else:
-        beyond = [(0, size - n) for size, n in zip(piece, inputs.shape[2:], strict=True)]
-        padded = F.pad(inputs, [n for pair in reversed(beyond) for n in pair])
-        scores = bundle.network(padded)[(..., *(slice(n) for n in inputs.shape[2:]))]
+        i, j, k = inputs.shape[2:]
+        scores = bundle.network(cut(inputs, piece))[..., :i, :j, :k]
     if not bool(torch.isfinite(scores).all()):  # arg-max would call it background
         why = f"The network of {bundle.name} gave scores that are not numbers: its weights are damaged."
         raise BundleError("BUNDLE_BROKEN", why)
     return scores[0].as_subclass(torch.Tensor)
 
 
-def _one_piece(bundle: Bundle, shape: Sequence[int]) -> list[int] | None:
-    """The shape that a whole image is padded to; None where it must go through the bundle's windows.
+def _one_piece(bundle: Bundle, shape: Sequence[int]) -> Box | None:
+    """The box that a whole image is padded to; None where it must go through the bundle's windows.
 
     One piece is faster and has no seams, but it takes a network that judges a voxel by its surroundings, not by all
     that a window holds, and memory.
@@ -270,8 +275,8 @@ def _one_piece(bundle: Bundle, shape: Sequence[int]) -> list[int] | None:
     if window is None or judges_by_window(bundle.network):
         return None
     steps = [math.gcd(size, _LARGEST_STEP) for size in window]  # what fits the network in a window fits it here
-    piece = [-(-n // step) * step for n, step in zip(shape, steps, strict=True)]
-    return piece if math.prod(piece) <= _MOST_VOXELS else None
+    i, j, k = (-(-n // step) * step for n, step in zip(shape, steps, strict=True))
+    return (slice(i), slice(j), slice(k)) if i * j * k <= _MOST_VOXELS else None
 
 
 def _to_native(probabilities: torch.Tensor, affine: NDArray[np.float64], native: Geometry) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from monai_ich.core.volume import LabelMap
 from monai_ich.io.read import Scan
 from monai_ich.measure.agreement import count_lesions_found, dice, shared_ml, shift_along_mm, shift_error_mm
 from monai_ich.measure.midline_shift import measure_midline_shift
-from monai_ich.synth.case import draw_case
+from monai_ich.synth.draw import draw_case
 from monai_ich.synth.generate import SyntheticScan, synthesize
 
 Row: TypeAlias = dict[str, float | str | None]  # one line of cases.csv; None where a figure has no meaning

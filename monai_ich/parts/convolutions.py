@@ -15,8 +15,8 @@ def plain_convolutions(network: nn.Module) -> nn.Module:
     latter in half the time on CPUs, and the last layer of MONAI's UNet, on the largest images of all, is one of them.
     """
     for block in network.modules():
-        norm = block.adn._modules.get("N") if isinstance(block, Convolution) and "adn" in block._modules else None
-        if isinstance(norm, nn.BatchNorm3d):
+        norm = getattr(getattr(block, "adn", None), "N", None)
+        if isinstance(block, Convolution) and isinstance(norm, nn.BatchNorm3d):
             block.conv = fuse_conv_bn_eval(block.conv, norm, transpose=isinstance(block.conv, nn.ConvTranspose3d))
             del block.adn.N
     for parent in network.modules():

@@ -9,11 +9,10 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from monai_ich.bundle import Bundle, load_bundle, network_input
+from monai_ich.bundle import Bundle, cut, load_bundle, network_input
 from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import Cavity, Subtype
@@ -77,8 +76,8 @@ def explain_ich(
         if not region.any():
             region, most = _on(grid, cavity), _MOST_PROBABLE
         box = _window(region, bundle)
-        score = RegionScore(bundle.network, _cut(torch.from_numpy(region).to(image.device), box), most)
-        heat = method(score, int(subtype) - 1, _cut(image, box)[None], _cut(start, box)[None])
+        score = RegionScore(bundle.network, cut(torch.from_numpy(region).to(image.device), box), most)
+        heat = method(score, int(subtype) - 1, cut(image, box)[None], cut(start, box)[None])
         maps.append(HeatMap(subtype, _to_native(heat.cpu().numpy(), grid, box, ct.geometry), ct.geometry))
     return tuple(maps)
 
@@ -96,12 +95,6 @@ def _window(region: NDArray[np.bool_], bundle: Bundle) -> Box:
     first = np.clip(middle - size // 2, 0, np.maximum(0, shape - size))
     i, j, k = (slice(int(a), int(a + n)) for a, n in zip(first, size, strict=True))
     return i, j, k
-
-
-def _cut(image: torch.Tensor, box: Box) -> torch.Tensor:
-    """The box of ``(..., I, J, K)``, with zeros (air) beyond the image."""
-    beyond = [(0, max(0, s.stop - n)) for s, n in zip(box, image.shape[-3:], strict=True)]
-    return F.pad(image[(..., *box)], [n for pair in reversed(beyond) for n in pair])
 
 
 def _to_native(heat: NDArray[np.float32], grid: Geometry, box: Box, native: Geometry) -> NDArray[np.uint8]:

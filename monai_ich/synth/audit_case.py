@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Subtype
-from monai_ich.synth.case import draw_case
+from monai_ich.synth.draw import draw_case
 from monai_ich.synth.generate import SyntheticScan, synthesize
 
 LOWEST_HU, HIGHEST_HU = -1024, 3071

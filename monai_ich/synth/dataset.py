@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from monai_ich.core.labels import Subtype
-from monai_ich.synth.case import HeadCase, draw_case, with_hemorrhages
+from monai_ich.synth.case import HeadCase
+from monai_ich.synth.draw import draw_case, with_hemorrhages
 from monai_ich.synth.parallel import map_jobs
 
 VALIDATION_SHARE = 0.1

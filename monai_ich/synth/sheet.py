@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from monai_ich.core.labels import Subtype, label_of
-from monai_ich.synth.case import HeadCase, draw_case
+from monai_ich.synth.case import HeadCase
+from monai_ich.synth.draw import draw_case
 from monai_ich.synth.parallel import map_jobs
 from monai_ich.synth.tile import Tile, draw_tile, make_tile
 

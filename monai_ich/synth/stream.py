@@ -9,8 +9,8 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
 
-from monai_ich.synth.case import draw_case
 from monai_ich.synth.dataset import design_case
+from monai_ich.synth.draw import draw_case
 from monai_ich.synth.generate import synthesize
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_ich.core.labels import Anatomy, Subtype, label_of
-from monai_ich.synth.case import draw_case
+from monai_ich.synth.draw import draw_case
 from monai_ich.synth.generate import SyntheticScan, synthesize
 
 WINDOW_HU = (0.0, 80.0)  # brain: level 40, width 80

@@ -20,7 +20,7 @@ from monai_ich.evaluate_synth.case import Job, Row, compare, run_case
 from monai_ich.evaluate_synth.measures import MEASURES, see, summarize
 from monai_ich.evaluate_synth.store import COLUMNS, append_row, read_rows, setup_digest, write_rows
 from monai_ich.evaluate_synth.table import as_text
-from monai_ich.synth.case import draw_case
+from monai_ich.synth.draw import draw_case
 from monai_ich.synth.generate import SyntheticScan, Truth
 
 GRID = Geometry((4, 4, 4), np.diag([10.0, 10.0, 10.0, 1.0]))  # a voxel is 1 mL

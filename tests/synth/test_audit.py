@@ -11,7 +11,8 @@ from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.synth import audit
 from monai_ich.synth.audit_case import CLASSES, audit_scan, hu_histograms, thickness_mm
 from monai_ich.synth.audit_summary import hu_percentiles, summarize
-from monai_ich.synth.case import HeadCase, ScannerCase, draw_case, with_hemorrhages
+from monai_ich.synth.case import HeadCase, ScannerCase
+from monai_ich.synth.draw import draw_case, with_hemorrhages
 from monai_ich.synth.generate import SyntheticScan, Truth, synthesize
 
 SMALL = ScannerCase(pixels=96, pixel_mm=2.3, slice_mm=6.0, thickness_mm=6.0, tilt_deg=15.0)

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from monai_ich.core.labels import Subtype, label_of
-from monai_ich.synth.case import ScannerCase, draw_case, with_hemorrhages
+from monai_ich.synth.case import ScannerCase
+from monai_ich.synth.draw import draw_case, with_hemorrhages
 from monai_ich.synth.generate import SyntheticScan, synthesize
 from monai_ich.synth.parallel import map_jobs
 from monai_ich.synth.sheet import LEAST_ML, render_sheet, seeds_where, subtype_tiles, write_sheets

@@ -9,8 +9,8 @@ import pytest
 import torch
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, Orientationd
 
-from monai_ich.synth.case import draw_case
 from monai_ich.synth.dataset import design_case, write_case
+from monai_ich.synth.draw import draw_case
 from monai_ich.synth.stream import MakeHeadd, synthetic_rows
 
 KEYS = {"image": "image", "label": "label", "cavity": "anatomy"}

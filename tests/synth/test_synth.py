@@ -8,8 +8,9 @@ from monai_ich.anatomy.midline import fit_midline
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.measure.midline_shift import measure_midline_shift
 from monai_ich.measure.summary import measure_exam
-from monai_ich.synth.case import HemorrhageCase, ScannerCase, SkullDefect, Swelling, draw_case, with_hemorrhages
+from monai_ich.synth.case import HemorrhageCase, ScannerCase, SkullDefect, Swelling
 from monai_ich.synth.dataset import design_case
+from monai_ich.synth.draw import draw_case, with_hemorrhages
 from monai_ich.synth.generate import SyntheticScan, synthesize
 
 SMALL = ScannerCase(pixels=112, pixel_mm=2.0, slice_mm=5.0, thickness_mm=5.0)
