@@ -8,7 +8,6 @@ probabilities of the whole native grid at once (5 GB for a thin series); here th
 from __future__ import annotations
 
 import json
-import math
 import pickle
 import sys
 from collections.abc import Sequence
@@ -27,12 +26,10 @@ from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.provenance import sha256_of
 from monai_ich.core.volume import CTVolume, Mask
-from monai_ich.parts.convolutions import judges_by_window, plain_convolutions
+from monai_ich.parts.convolutions import plain_convolutions
 
 _WHOLE: Box = (slice(None), slice(None), slice(None))
 Sums = tuple[tuple[float, ...], tuple[float, ...], tuple[tuple[float, ...], ...]]
-_LARGEST_STEP = 16  # by which our networks shrink an image, in voxels
-_MOST_VOXELS = 4_000_000  # in one piece: 1 GB of features
 BUNDLES = ("head_ct_anatomy", "ich_segmentation")  # what the pipeline runs
 
 
@@ -182,6 +179,8 @@ def predict(
         logits = _infer(bundle, image)
         if mirrored is not None:
             logits = (logits + _infer(bundle, torch.flip(image, dims=[1])).flip(1)[list(mirrored)]) / 2
+        i, j, k = _before_padding(image)
+        logits = logits[:, :i, :j, :k]
         logits[0] += background_bias
         probabilities = torch.softmax(logits, dim=0)
         affine = np.asarray(image.affine, np.float64)
@@ -199,12 +198,6 @@ def network_input(bundle: Bundle, ct: CTVolume, within: Box | None = None) -> tu
     image = _preprocess(bundle, ct, within or _WHOLE)
     i, j, k = image.shape[1:]
     return image.as_subclass(torch.Tensor), Geometry((i, j, k), np.asarray(image.affine, np.float64))
-
-
-def cut(image: torch.Tensor, box: Box) -> torch.Tensor:
-    """The box of ``(..., I, J, K)``, with zeros (air) beyond the image."""
-    beyond = [(0, max(0, s.stop - n)) for s, n in zip(box, image.shape[-3:], strict=True)]
-    return F.pad(image[(..., *box)], [n for pair in reversed(beyond) for n in pair])
 
 
 def _preprocess(bundle: Bundle, ct: CTVolume, box: Box) -> Any:
@@ -246,37 +239,23 @@ def _as_tensor(hu: NDArray[np.float32], affine: NDArray[np.float64], device: tor
     return MetaTensor(torch.from_numpy(hu), affine=torch.from_numpy(affine.copy()), meta=meta).to(device)
 
 
-def _infer(bundle: Bundle, image: torch.Tensor) -> torch.Tensor:
-    """Class scores ``(C, I, J, K)`` on the network's grid, a plain tensor.
+def _infer(bundle: Bundle, image: Any) -> torch.Tensor:
+    """Class scores ``(C, I, J, K)`` of the network's input, a plain tensor.
 
     In single precision everywhere: features reach 3e6, beyond what float16 can hold, and masks must not depend on the
     device.
     """
-    inputs = image.as_subclass(torch.Tensor)[None]
-    piece = _one_piece(bundle, inputs.shape[2:])
-    if piece is None:
-        scores = bundle.inferer(inputs=inputs, network=bundle.network)
-    else:
-        i, j, k = inputs.shape[2:]
-        scores = bundle.network(cut(inputs, piece))[..., :i, :j, :k]
+    scores = bundle.inferer(inputs=image.as_subclass(torch.Tensor)[None], network=bundle.network)
     if not bool(torch.isfinite(scores).all()):  # arg-max would call it background
         why = f"The network of {bundle.name} gave scores that are not numbers: its weights are damaged."
         raise BundleError("BUNDLE_BROKEN", why)
     return scores[0].as_subclass(torch.Tensor)
 
 
-def _one_piece(bundle: Bundle, shape: Sequence[int]) -> Box | None:
-    """The box that a whole image is padded to; None where it must go through the bundle's windows.
-
-    One piece is faster and has no seams, but it takes a network that judges a voxel by its surroundings, not by all
-    that a window holds, and memory.
-    """
-    window = getattr(bundle.inferer, "roi_size", None)
-    if window is None or judges_by_window(bundle.network):
-        return None
-    steps = [math.gcd(size, _LARGEST_STEP) for size in window]  # what fits the network in a window fits it here
-    i, j, k = (-(-n // step) * step for n, step in zip(shape, steps, strict=True))
-    return (slice(i), slice(j), slice(k)) if i * j * k <= _MOST_VOXELS else None
+def _before_padding(image: Any) -> tuple[int, ...]:
+    """Spatial shape of the network's input before `DivisiblePadd`, the last transform, added to its ends."""
+    last = image.applied_operations[-1] if image.applied_operations else {}
+    return tuple(last["orig_size"] if last.get("class") == "DivisiblePad" else image.shape[1:])
 
 
 def _to_native(probabilities: torch.Tensor, affine: NDArray[np.float64], native: Geometry) -> NDArray[np.uint8]:

@@ -26,14 +26,6 @@ def plain_convolutions(network: nn.Module) -> nn.Module:
     return network
 
 
-def judges_by_window(network: nn.Module) -> bool:
-    """Whether what lies elsewhere in a window changes how bright a voxel seems: instance, group and layer norm."""
-    return any(isinstance(layer, _OF_WINDOWS) for layer in network.modules())
-
-
-_OF_WINDOWS = (nn.modules.instancenorm._InstanceNorm, nn.GroupNorm, nn.LayerNorm)
-
-
 def _enlarges_nothing(layer: nn.ConvTranspose3d) -> bool:
     return set(layer.stride + layer.dilation) == {1} and layer.groups == 1 and not any(layer.output_padding)
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from monai_ich.bundle import Bundle, cut, load_bundle, network_input
+from monai_ich.bundle import Bundle, load_bundle, network_input
 from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import Cavity, Subtype
@@ -24,7 +24,7 @@ from monai_ich.parts.explanation import RegionScore, integrate_gradients
 BRAIN_HU = 33.0
 _BLUR_MM = 3.0
 _MOST_PROBABLE = 64  # voxels
-_FOLD = 32  # shapes that any of our networks takes
+_WINDOW = (96, 112, 40)  # voxels: what the network was trained with
 Method: TypeAlias = Callable[[RegionScore, int, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
@@ -75,10 +75,10 @@ def explain_ich(
         region, most = there == int(subtype), None
         if not region.any():
             region, most = _on(grid, cavity), _MOST_PROBABLE
-        box = _window(region, bundle)
-        score = RegionScore(bundle.network, cut(torch.from_numpy(region).to(image.device), box), most)
-        heat = method(score, int(subtype) - 1, cut(image, box)[None], cut(start, box)[None])
-        maps.append(HeatMap(subtype, _to_native(heat.cpu().numpy(), grid, box, ct.geometry), ct.geometry))
+        box = (slice(None), *_window(region))
+        score = RegionScore(bundle.network, torch.from_numpy(region)[box[1:]].to(image.device), most)
+        heat = method(score, int(subtype) - 1, image[box][None], start[box][None])
+        maps.append(HeatMap(subtype, _to_native(heat.cpu().numpy(), grid, box[1:], ct.geometry), ct.geometry))
     return tuple(maps)
 
 
@@ -86,13 +86,13 @@ def _on(grid: Geometry, cavity: Mask) -> NDArray[np.bool_]:
     return resample_labels(LabelMap(cavity.voxels.astype(np.uint8), cavity.geometry, Cavity), grid).voxels > 0
 
 
-def _window(region: NDArray[np.bool_], bundle: Bundle) -> Box:
-    """As large as what the network was trained with, around the middle of a region; it may end beyond the image."""
+def _window(region: NDArray[np.bool_]) -> Box:
+    """As large as what the network was trained with, or the image, around the middle of a region."""
     shape = np.array(region.shape)
-    size = np.array(getattr(bundle.inferer, "roi_size", -(-shape // _FOLD) * _FOLD))
+    size = np.minimum(_WINDOW, shape)
     where = np.argwhere(region)
     middle = where[((where - where.mean(axis=0)) ** 2).sum(axis=1).argmin()]  # in the region, even if it is in pieces
-    first = np.clip(middle - size // 2, 0, np.maximum(0, shape - size))
+    first = np.clip(middle - size // 2, 0, shape - size)
     i, j, k = (slice(int(a), int(a + n)) for a, n in zip(first, size, strict=True))
     return i, j, k
 
@@ -100,8 +100,7 @@ def _window(region: NDArray[np.bool_], bundle: Bundle) -> Box:
 def _to_native(heat: NDArray[np.float32], grid: Geometry, box: Box, native: Geometry) -> NDArray[np.uint8]:
     """What raises the score, blurred by 3 mm, on the CT's own grid; 255 where it is highest."""
     window = grid.crop(box)
-    inside = heat[tuple(slice(n) for n in window.shape)]
-    smooth = gaussian_filter(inside, [_BLUR_MM / step for step in window.spacing_mm])
+    smooth = gaussian_filter(heat, [_BLUR_MM / step for step in window.spacing_mm])
     there = resample_image(smooth.clip(0), window, native, outside=0.0)
     there *= 255 / max(float(there.max()), 1e-30)  # all zeros where nothing speaks for it
     return np.rint(there, out=there).astype(np.uint8)

@@ -17,7 +17,7 @@ def network_and_input(bundle: Path) -> tuple[torch.nn.Module, torch.Tensor]:
     parser.read_config(str(bundle / "configs" / "inference.yaml"))
     network = parser.get_parsed_content("network_def").eval()
     network.load_state_dict(torch.load(bundle / "models" / "model.pt", weights_only=True))
-    return network, torch.rand(1, 3, *parser["inferer"]["roi_size"], generator=torch.Generator().manual_seed(0))
+    return network, torch.rand(1, 3, 96, 112, 40, generator=torch.Generator().manual_seed(0))
 
 
 def files(bundle: Path) -> dict[str, str]:

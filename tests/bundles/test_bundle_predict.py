@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -13,13 +12,12 @@ from monai.bundle import ConfigParser
 from tiny import tiny_head
 
 from monai_ich.bundle import (
-    _infer,
-    _one_piece,
     _sample_slice,
     _sums_ml,
     _to_native,
     find_bundle,
     load_bundle,
+    network_input,
     predict,
 )
 from monai_ich.core.errors import BundleError
@@ -43,9 +41,7 @@ def test_predict_agrees_with_inference_yaml(
     axes: tuple[int, int, int],
     random_weights: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("monai_ich.bundle._MOST_VOXELS", 0)  # in windows, as MONAI does
     hu, _, _, affine = tiny_head(2, tilt_deg=tilt_deg, patient_axes=axes)
     path = tmp_path / "ct.nii.gz"
     nib.save(nib.Nifti1Image(hu, affine), path)
@@ -66,29 +62,20 @@ def test_predict_agrees_with_inference_yaml(
     assert (ours.labels[inside] == theirs[inside]).mean() > 0.995
 
 
-@pytest.mark.parametrize(("most_voxels", "in_windows"), [(4_000_000, False), (1000, True)])
-def test_an_image_goes_through_the_network_in_one_piece_where_it_fits(
-    most_voxels: int, in_windows: bool, random_weights: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("monai_ich.bundle._MOST_VOXELS", most_voxels)
+def test_the_network_sees_a_whole_image_at_once(random_weights: Path, bundle: Path) -> None:
+    hu, _, _, affine = tiny_head(2)
     loaded = load_bundle(bundle, weights=random_weights, device="cpu")
-    image = torch.rand(3, 50, 70, 21)
-    seen = []
+    seen: list[tuple[int, ...]] = []
     loaded.network.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape[2:])))
-    found = _infer(loaded, image)
-    assert seen == [tuple(loaded.inferer.roi_size) if in_windows else (64, 80, 24)]
+    found = predict(loaded, CTVolume(hu.astype(np.float32), Geometry(hu.shape, affine)), mirrored=range(6))
+    image, _ = network_input(loaded, CTVolume(hu.astype(np.float32), Geometry(hu.shape, affine)))
+    assert seen == [tuple(image.shape[1:])] * 2 and not any(np.array(seen[0]) % (16, 16, 8))
+    i, j, k = found.probabilities.shape[1:]
+    assert (np.array([i, j, k]) <= seen[0]).all() and (i, j, k) != seen[0]
     with torch.inference_mode():
-        padded = torch.nn.functional.pad(image[None], (0, 3, 0, 10, 0, 14))
-        assert torch.allclose(found, loaded.network(padded)[0, :, :50, :70, :21]) != in_windows
-
-
-def test_a_network_that_judges_by_window_sees_windows(random_weights: Path, bundle: Path) -> None:
-    loaded = load_bundle(bundle, weights=random_weights, device="cpu")
-    other = replace(loaded, network=torch.nn.Sequential(loaded.network, torch.nn.InstanceNorm3d(6)))
-    assert (
-        _one_piece(loaded, (50, 70, 21)) == (slice(64), slice(80), slice(24))
-        and _one_piece(other, (50, 70, 21)) is None
-    )
+        scores = [loaded.network(image[None])[0], loaded.network(image.flip(1)[None])[0].flip(1)]
+        expected = torch.softmax((scores[0] + scores[1])[:, :i, :j, :k] / 2, dim=0)
+    torch.testing.assert_close(found.probabilities, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_scores_that_are_not_numbers_are_refused(random_weights: Path, bundle: Path) -> None:
@@ -97,7 +84,7 @@ def test_scores_that_are_not_numbers_are_refused(random_weights: Path, bundle: P
     torch.save(state, random_weights)
     loaded = load_bundle(bundle, weights=random_weights, device="cpu")
     with pytest.raises(BundleError, match="not numbers") as caught:
-        _infer(loaded, torch.rand(3, 32, 32, 16))
+        predict(loaded, CTVolume(np.zeros((32, 32, 16), np.float32), Geometry((32, 32, 16), np.eye(4))))
     assert caught.value.code == "BUNDLE_BROKEN"
 
 

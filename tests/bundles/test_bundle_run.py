@@ -39,7 +39,7 @@ def test_fine_tuning_on_real_and_synthetic_scans_then_an_ensemble(
     (scans / "one.nii.gz").symlink_to(tiny_dataset / "case_0" / "ct.nii.gz")
     masks = []
     for name, more in {
-        "inference/ensemble": ["--ensemble", str([str(random_weights)])],
+        "inference/ensemble": ["--ensemble", str([str(random_weights)]), "--inferer#roi_size", "[96, 112, 40]"],
         "inference_trt": ["--weights", random_weights],
     }.items():
         options = ["--dataset_dir", scans, "--output_dir", tmp_path / name, *more]
