@@ -21,7 +21,7 @@ _HOME = {
     "measure_exam": "measure.summary",
     "measure_midline_shift": "measure.midline_shift",
     "synthesize": "synth.generate",
-    "draw_case": "synth.case",
+    "draw_case": "synth.draw",
     "Geometry": "core.geometry",
     "CTVolume": "core.volume",
     "LabelMap": "core.volume",
