@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from monai_ich.anatomy.bone import drop_skull
+from monai_ich.anatomy.holes import fill_holes
 from monai_ich.anatomy.pieces import largest_piece
 from monai_ich.bundle import Bundle, load_bundle, predict
 from monai_ich.core.geometry import Box
@@ -25,8 +26,8 @@ def segment_anatomy(
 ) -> LabelMap:
     """Label hemispheres, ventricles and posterior fossa; their union is the cavity.
 
-    Bone that belongs to the skull is taken away (`drop_skull`), then the largest connected piece is kept: a head has
-    one cavity. All background where none is found.
+    Bone that belongs to the skull is taken away (`drop_skull`), the largest connected piece is kept (a head has one
+    cavity), and what it encloses is filled (`fill_holes`). All background where none is found.
 
     Args:
         ct: head CT on any grid.
@@ -39,7 +40,8 @@ def segment_anatomy(
         bundle = load_bundle(bundle, device=device)
     voxels = predict(bundle, ct, mirrored=MIRRORED if flips else None).labels
     cavity = largest_piece(drop_skull(voxels > 0, ct.hu))
-    return LabelMap(np.where(cavity, voxels, 0).astype(np.uint8), ct.geometry, Anatomy)
+    labels = fill_holes(np.where(cavity, voxels, 0).astype(np.uint8), ct.hu, ct.geometry.slice_axis)
+    return LabelMap(labels, ct.geometry, Anatomy)
 
 
 def cavity_box(cavity: Mask, *, margin_mm: float) -> Box | None:
