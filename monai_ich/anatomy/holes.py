@@ -42,5 +42,5 @@ def fill_holes(anatomy: NDArray[np.uint8], hu: NDArray[np.float32], slice_axis: 
         around = tuple(slice(max(0, s.start - 1), s.stop + 1) for s in place)
         hole = holes[around] == number
         neighbors = inner[around][binary_dilation(hole) & ~hole]
-        out[box][around][hole] = np.bincount(neighbors[neighbors > 0]).argmax()
+        out[box][around][hole] = np.bincount(neighbors[neighbors > 0], minlength=1).argmax()  # 0 inside of bone
     return out

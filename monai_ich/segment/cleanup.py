@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label, median
 
 from monai_ich.core.labels import EXTRA_AXIAL, Subtype
 from monai_ich.core.volume import CONNECTED_26, Mask, box_around
-
-Voxels: TypeAlias = tuple[NDArray[np.int64], ...]
 
 
 def drop_outside(labels: NDArray[np.uint8], cavity: Mask) -> NDArray[np.uint8]:
@@ -26,43 +21,33 @@ def drop_outside(labels: NDArray[np.uint8], cavity: Mask) -> NDArray[np.uint8]:
     return np.where(cavity.voxels, labels, 0).astype(np.uint8)
 
 
-def drop_small(labels: NDArray[np.uint8], voxel_ml: float, minimum_ml: float) -> NDArray[np.uint8]:
-    """Pieces of blood (26-connected, all subtypes together) below `minimum_ml` become background."""
-    return _drop_pieces(labels, lambda pieces, _: np.bincount(pieces)[1:] * voxel_ml < minimum_ml)
+def drop_pieces(
+    labels: NDArray[np.uint8], hu: NDArray[np.float32], *, voxel_ml: float, minimum_ml: float, max_hu: float
+) -> NDArray[np.uint8]:
+    """Pieces of blood (26-connected, all subtypes together) that are too small or too dense become background.
 
-
-def drop_dense(labels: NDArray[np.uint8], hu: NDArray[np.float32], max_hu: float) -> NDArray[np.uint8]:
-    """Pieces of blood whose median density is above `max_hu` become background: calcification, bone, metal.
+    Too small is below `minimum_ml`; too dense a median above `max_hu`: calcification, bone, metal.
 
     References:
         New PF, Aronow S. Attenuation measurements of whole blood and blood fractions in computed tomography.
         Radiology 1976;121:635-640 (packed red cells do not exceed some 100 HU)
 
-    >>> drop_dense(np.array([[[2, 2, 0, 3]]], np.uint8), np.array([[[64, 300, 35, 180]]], np.float32), 190.0).tolist()
+    >>> labels, sizes = np.array([[[2, 2, 0, 3]]], np.uint8), {"voxel_ml": 1.0, "minimum_ml": 0.1}
+    >>> drop_pieces(labels, np.array([[[64, 300, 35, 180]]], np.float32), max_hu=190.0, **sizes).tolist()
     [[[2, 2, 0, 3]]]
-    >>> drop_dense(np.array([[[2, 2, 0, 3]]], np.uint8), np.array([[[64, 70, 35, 180]]], np.float32), 110.0).tolist()
+    >>> drop_pieces(labels, np.array([[[64, 70, 35, 180]]], np.float32), max_hu=110.0, **sizes).tolist()
     [[[2, 2, 0, 0]]]
     """
-    return _drop_pieces(labels, lambda pieces, voxels: _medians(pieces, hu[voxels]) > max_hu)
-
-
-def _medians(pieces: NDArray[np.int32], hu: NDArray[np.float32]) -> NDArray[np.float64]:
-    return np.asarray(median(hu, pieces, np.arange(1, pieces.max() + 1)))
-
-
-def _drop_pieces(
-    labels: NDArray[np.uint8], unwanted: Callable[[NDArray[np.int32], Voxels], NDArray[np.bool_]]
-) -> NDArray[np.uint8]:
-    """Without the pieces of blood for which `unwanted` is true, by the piece of each voxel of blood and its place."""
     box = box_around(labels > 0)
     if box is None:
         return labels
-    pieces, _ = label(labels[box] > 0, structure=CONNECTED_26)
-    inside = np.nonzero(pieces)
-    voxels = tuple(i + s.start for i, s in zip(inside, box, strict=True))
-    of_voxel = pieces[inside]
+    pieces, count = label(labels[box] > 0, structure=CONNECTED_26)
+    inside = pieces > 0
+    piece = pieces[inside]
+    small = np.bincount(piece)[1:] * voxel_ml < minimum_ml
+    dense = np.asarray(median(hu[box][inside], piece, np.arange(1, count + 1))) > max_hu
     out = labels.copy(order="K")
-    out[voxels] *= ~unwanted(of_voxel, voxels)[of_voxel - 1]
+    out[box][inside] *= ~(small | dense)[piece - 1]
     return out
 
 

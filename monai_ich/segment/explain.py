@@ -75,10 +75,10 @@ def explain_ich(
         region, most = there == int(subtype), None
         if not region.any():
             region, most = _on(grid, cavity), _MOST_PROBABLE
-        box = (slice(None), *_window(region))
-        score = RegionScore(bundle.network, torch.from_numpy(region)[box[1:]].to(image.device), most)
-        heat = method(score, int(subtype) - 1, image[box][None], start[box][None])
-        maps.append(HeatMap(subtype, _to_native(heat.cpu().numpy(), grid, box[1:], ct.geometry), ct.geometry))
+        box = _window(region)
+        score = RegionScore(bundle.network, torch.from_numpy(region)[box].to(image.device), most)
+        heat = method(score, int(subtype) - 1, image[(None, ..., *box)], start[(None, ..., *box)])
+        maps.append(HeatMap(subtype, _to_native(heat.cpu().numpy(), grid, box, ct.geometry), ct.geometry))
     return tuple(maps)
 
 

@@ -9,7 +9,7 @@ from monai_ich.core.calibration import ANY, Evidence
 from monai_ich.core.geometry import Box
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
-from monai_ich.segment.cleanup import drop_dense, drop_outside, drop_small, settle_extra_axial
+from monai_ich.segment.cleanup import drop_outside, drop_pieces, settle_extra_axial
 
 
 def segment_ich(
@@ -37,7 +37,7 @@ def segment_ich(
         caution: added to the background's score (logit), so that blood must be ``exp(caution)`` times as probable as
             background to be labeled; 0 for the plain arg-max.
         minimum_ml: a piece of blood (all subtypes together) smaller than this is dropped.
-        max_hu: a piece of blood whose median is denser than this is dropped: see `drop_dense`.
+        max_hu: a piece of blood whose median is denser than this is dropped: see `drop_pieces`.
         sdh_votes: see `settle_extra_axial`.
     """
     if not isinstance(bundle, Bundle):
@@ -47,7 +47,6 @@ def segment_ich(
     labels = found.labels if cavity is None else drop_outside(found.labels, cavity)
     names = [*(subtype.name for subtype in Subtype), ANY]
     expected_ml, doubt_ml, slices_ml = (dict(zip(names, sums, strict=False)) for sums in found.sums_ml(cavity))
-    blood = drop_dense(drop_small(labels, ct.geometry.voxel_ml, minimum_ml), ct.hu, max_hu)
-    return LabelMap(settle_extra_axial(blood, sdh_votes), ct.geometry, Subtype), Evidence(
-        expected_ml, doubt_ml, slices_ml
-    )
+    labels = drop_pieces(labels, ct.hu, voxel_ml=ct.geometry.voxel_ml, minimum_ml=minimum_ml, max_hu=max_hu)
+    labels = settle_extra_axial(labels, sdh_votes)
+    return LabelMap(labels, ct.geometry, Subtype), Evidence(expected_ml, doubt_ml, slices_ml)

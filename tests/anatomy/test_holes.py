@@ -25,6 +25,16 @@ def test_a_dense_clot_is_filled_with_its_neighbors_label_and_bone_is_not(slice_a
     assert not anatomy[clot].any()  # the input is left alone
 
 
+def test_what_lies_inside_of_a_shell_of_bone_stays_outside() -> None:
+    anatomy, hu = np.ones((12, 12, 3), np.uint8), np.full((12, 12, 3), 35.0, np.float32)
+    anatomy[2:10, 2:10, 1], hu[4:7, 4:7, 1], hu[5, 5, 1] = 0, 700.0, 40.0  # most of the hole is soft
+    shell = np.zeros(anatomy.shape, bool)
+    shell[4:7, 4:7, 1] = True
+    hu[5, 5, [0, 2]], anatomy[5, 5, [0, 2]] = 700.0, 0
+    shell[5, 5] = True
+    assert np.array_equal(fill_holes(anatomy, hu, 2) == 0, shell)
+
+
 def test_an_empty_cavity_stays_empty() -> None:
     nothing = np.zeros((4, 5, 6), np.uint8)
     assert not fill_holes(nothing, np.zeros(nothing.shape, np.float32), 2).any()
