@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from monai.config import KeysCollection
 from monai.networks.layers import GaussianFilter
 from monai.transforms import MapTransform, Randomizable
@@ -153,11 +154,13 @@ class RandBeamHardeningd(Randomizable, MapTransform):
         if self.R.random() >= self.prob:
             return out
         gain_hu, reach = self.R.uniform(0.0, self.largest_hu), self.R.uniform(*self.reach)
-        blur = GaussianFilter(3, [reach, reach, reach / 6], truncated=2.5)
+        blur = GaussianFilter(3, [reach / 2, reach / 2, reach / 6], truncated=2.5)  # at half the resolution in plane
         for key in self.key_iterator(out):
             image = out[key]
-            bone = torch.as_tensor(image > self.offset + _BONE_HU).float()
-            out[key] = image + gain_hu * blur(bone[None])[0] * (image > self.offset + _TISSUE_HU)
+            bone = (torch.as_tensor(image) > self.offset + _BONE_HU).float().as_subclass(torch.Tensor)
+            near = blur(F.avg_pool3d(bone[None], (2, 2, 1), ceil_mode=True))
+            near = F.interpolate(near, size=bone.shape[1:], mode="trilinear")[0]
+            out[key] = image + gain_hu * near * (image > self.offset + _TISSUE_HU)
         return out
 
 

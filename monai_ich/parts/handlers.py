@@ -84,7 +84,8 @@ class FreezeStatistics:
             return
         for module in self.network.modules():
             if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-                module.register_forward_pre_hook(lambda norm, _: norm.eval() and None)  # the trainer calls train()
+                module.eval()
+                module.train = lambda mode=True, norm=module: norm  # type: ignore[method-assign]  # the trainer calls it
         self.frozen = True
 
 

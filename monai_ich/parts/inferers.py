@@ -40,7 +40,7 @@ class AutocastInferer(Inferer):
 
         def run(x: torch.Tensor, *a: Any, **k: Any) -> torch.Tensor:
             with torch.autocast(inputs.device.type, torch.bfloat16, enabled=enabled):
-                found = network(x, *a, **k)
+                found = network(x.as_subclass(torch.Tensor), *a, **k)  # torch.compile stumbles over a MetaTensor
             return found.float()
 
         result: torch.Tensor = self.inferer(inputs, run, *args, **kwargs)

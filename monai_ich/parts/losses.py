@@ -30,7 +30,7 @@ class HemorrhageLoss(torch.nn.Module):
 
     def forward(self, scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Scores ``(B, 6, I, J, K)`` and label values ``(B, 1, I, J, K)``, 0 for background, to a scalar."""
-        scores, target = scores.float(), labels[:, 0].long()
+        scores, target = scores.float(), labels.as_subclass(torch.Tensor)[:, 0].long()
         blood = target > 0
         odds = torch.logsumexp(scores[:, 1:], dim=1) - scores[:, 0]
         weight = torch.where(blood, 1.0, self.background_weight)

@@ -82,3 +82,14 @@ def one_class(index: int) -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:
         return [p[index : index + 1] for p in pred], [y[index : index + 1] for y in label]
 
     return keep
+
+
+def any_class() -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:
+    """An output transform that makes one channel of all but the background, for a metric of any hemorrhage."""
+    both = from_engine(["pred", "label"])
+
+    def merge(output: Any) -> tuple[list[Tensor], list[Tensor]]:
+        pred, label = both(output)
+        return [p[1:].amax(0, keepdim=True) for p in pred], [y[1:].amax(0, keepdim=True) for y in label]
+
+    return merge

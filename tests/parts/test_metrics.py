@@ -6,7 +6,7 @@ import torch
 from monai.data import MetaTensor
 from monai.metrics import HausdorffDistanceMetric, SurfaceDiceMetric
 
-from monai_ich.parts.metrics import InMillimeters
+from monai_ich.parts.metrics import InMillimeters, any_class
 
 AFFINE = torch.diag(torch.tensor([1.0, 1.0, 5.0, 1.0], dtype=torch.float64))
 
@@ -28,3 +28,10 @@ def test_a_surface_metric_counts_millimeters_and_leaves_out_what_has_no_distance
         metric([_slice()], [_slice(3)])
     assert hd95.aggregate().item() == 5.0, "one slice off; the missed one has no distance"
     assert near.aggregate().item() == 0.0 and far.aggregate().item() == 0.5, "the missed one agrees nowhere"
+
+
+def test_any_class_is_all_but_the_background() -> None:
+    one_hot = torch.eye(3)[:, torch.tensor([0, 1, 2, 0])]  # of voxels with class 0, 1, 2, 0
+    other = torch.eye(3)[:, torch.tensor([0, 2, 1, 1])]
+    preds, labels = any_class()([{"pred": one_hot, "label": other}])
+    assert preds[0].tolist() == [[0, 1, 1, 0]] and labels[0].tolist() == [[0, 1, 1, 1]]

@@ -97,9 +97,11 @@ def test_training_ends_when_its_minutes_are_spent_resumed_ones_included() -> Non
     assert len(rates) <= 1
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize(("after", "steps"), [(0.0, 0), (0.5, 50), (1.0, 100)])
-def test_statistics_of_batch_norm_stand_still_late_in_training(after: float, steps: int) -> None:
-    network = torch.nn.Sequential(torch.nn.BatchNorm3d(1))
+def test_statistics_of_batch_norm_stand_still_late_in_training(after: float, steps: int, compiled: bool) -> None:
+    plain = torch.nn.Sequential(torch.nn.BatchNorm3d(1))
+    network = torch.compile(plain, backend="eager") if compiled else plain
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-9)
     budget = CosineBudget(optimizer)
 
@@ -114,7 +116,7 @@ def test_statistics_of_batch_norm_stand_still_late_in_training(after: float, ste
     engine.run(range(1, 101))
     by_itself = [abs(mean) < 1e-3 for mean in means]  # an even window less its own mean is 0
     assert all(by_itself[: max(0, steps - 1)]) and not any(by_itself[steps + 1 :])
-    assert int(network[0].num_batches_tracked) == pytest.approx(steps, abs=1)  # type: ignore[arg-type]
+    assert int(plain[0].num_batches_tracked) == pytest.approx(steps, abs=1)  # type: ignore[arg-type]
 
 
 def test_shipped_weights_hold_large_variances(tmp_path: Any) -> None:
