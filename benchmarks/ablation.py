@@ -3,54 +3,64 @@
     python -m benchmarks.ablation DATA -o WORK --steps 1000 [--workers 2] [--only NAME ...] [--record FILE]
 
 DATA is a folder of synthetic heads (``make train-data``). A variant is a handful of overrides of the bundle's own
-``train.yaml``; all start from the same seed, see as many windows, and are judged by ``evaluate.yaml`` on the scans' own
-grid, whatever grid they work on. Few steps favor what learns fast; the order counts, not the height of the figures.
-Each worker has its share of the cores to itself (or ``OMP_NUM_THREADS``). Variants that are in the record are not run
-again.
+``train.yaml``; all start from nothing, with the same seed, and see as many windows. They are judged on
+the validation heads' own grid, whatever grid they work on, at the odds of blood against background that suit each best:
+networks that are trained for so short have not yet found their threshold. The order counts, not the height of the
+figures. Each worker has its share of the cores to itself (or ``OMP_NUM_THREADS``). Variants that are in the record are
+not run again, trainings that are complete in WORK neither.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
+import math
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import torch
 from monai.bundle import ConfigParser
+from numpy.typing import NDArray
+
+from monai_ich.bundle import Bundle, labels_on, load_bundle, predict
+from monai_ich.core.labels import Anatomy, Subtype
+from monai_ich.core.volume import CTVolume
+from monai_ich.io.nifti import read_nifti_labels
+from monai_ich.parts.data_list import read_data_list
 
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLE = ROOT / "bundles" / "ich_segmentation"
-COLUMNS = {  # of the table, and where evaluate.yaml writes each
-    "any": ("val_dice_any_raw.csv", 0),
-    **{name: ("val_mean_dice_raw.csv", k) for k, name in enumerate(("EDH", "IPH", "IVH", "SAH", "SDH"))},
-}
+COLUMNS = ("any", *(subtype.name for subtype in Subtype))
+ODDS = tuple(range(-1, 5))  # blood against background, natural logarithm
 HEAD_MM = (240.0, 240.0, 160.0)
 STRIDED = {
     "network_def#channels": [16, 32, 64, 96, 128],
     "network_def#strides": [[2, 2, 1], [2, 2, 2], [2, 2, 2], [2, 2, 2]],
 }
+STRIPPED = "always stripped"  # judged with the true cavity, as a perfect skull stripping would give it
 VARIANTS: dict[str, tuple[list[str], dict[str, object]]] = {  # overlays, overrides
     "as shipped: 1.5 x 1.5 x 3 mm, U-Net with a level at full resolution": ([], {}),
     "SegResNet": (["configs/model/segresnet.yaml"], {}),
+    "DynUNet (nnU-Net's)": (["configs/model/dynunet.yaml"], {}),
     "grid 2 x 2 x 4 mm": ([], {"spacing_mm": [2.0, 2.0, 4.0]}),
     "grid 1 x 1 x 5 mm": ([], {"spacing_mm": [1.0, 1.0, 5.0], "roi_size": [144, 160, 24]}),
     "always with the skull": ([], {"strip_prob": 0.0}),
-    "always stripped": (["configs/ablation/stripped.yaml"], {}),
+    STRIPPED: (["configs/ablation/stripped.yaml"], {}),
     "U-Net whose first level halves the plane": ([], STRIDED),
 }
-EVALUATE = {"always stripped": ["configs/ablation/evaluate_stripped.yaml"]}
 
 
-def run(overlays: list[str], options: Mapping[str, object], log: Path, threads: int) -> float:
+def train(overlays: list[str], options: Mapping[str, object], log: Path, threads: int) -> float:
     """Seconds of one ``monai.bundle run``."""
     files = [str(BUNDLE / "configs" / "train.yaml"), *(str(ROOT / name) for name in overlays)]
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files)]
@@ -62,32 +72,67 @@ def run(overlays: list[str], options: Mapping[str, object], log: Path, threads: 
     return time.monotonic() - start
 
 
-def judge(folder: Path) -> dict[str, float]:
-    """Mean Dice of any blood and of each subtype over the heads that have it."""
-    found = {}
-    for name, (file, column) in COLUMNS.items():
-        with (folder / file).open() as stream:
-            values = [float(row[1 + column]) for row in list(csv.reader(stream))[1:]]
-        if known := [v for v in values if v == v]:
-            found[name] = round(statistics.mean(known), 3)
-    return found
-
-
-def network_s(overlays: list[str], options: Mapping[str, object]) -> float:
-    """Seconds on one core for the network to see a head of `HEAD_MM` on its own grid, the shortest of three."""
+def make_bundle(out: Path, name: str) -> Bundle:
+    """The variant as a bundle that infers, in the folder of its training."""
+    overlays, overrides = VARIANTS[name]
+    root = out / "bundle"
+    (root / "configs").mkdir(parents=True, exist_ok=True)
+    (root / "models").mkdir(exist_ok=True)
     config = ConfigParser()
-    config.read_config([str(BUNDLE / "configs" / "train.yaml"), *(str(ROOT / name) for name in overlays)])
-    config.update({name.replace("#", "::"): value for name, value in options.items()})
-    network = config.get_parsed_content("network_def").eval().to(memory_format=torch.channels_last_3d)
-    shape = [
-        round(mm / step / 16) * 16 for mm, step in zip(HEAD_MM, config.get_parsed_content("spacing_mm"), strict=True)
-    ]
-    torch.set_num_threads(1)
+    config.read_config([str(BUNDLE / "configs" / "inference.yaml"), *(str(ROOT / name) for name in overlays)])
+    for key, value in overrides.items():
+        if key in ("network_def#channels", "network_def#strides"):
+            config[key] = value
+        if key == "spacing_mm":
+            (spacing,) = (t for t in config["preprocessing#transforms"] if t["_target_"] == "Spacingd")
+            spacing["pixdim"] = value
+    ConfigParser.export_config_file(config.get(), str(root / "configs" / "inference.yaml"), fmt="yaml")
+    shutil.copy(BUNDLE / "configs" / "metadata.json", root / "configs")
+    shutil.copy(out / "model.pt", root / "models")
+    return load_bundle(root, device="cpu")
+
+
+def judge(bundle: Bundle, data: Path, stripped: bool) -> dict[str, object]:
+    """Mean Dice over the validation heads that have it, of any blood and of each subtype, at the best odds of any."""
+    dice: dict[float, dict[str, list[float]]] = {odds: {name: [] for name in COLUMNS} for odds in ODDS}
+    for row in read_data_list(data, "validation", {"image": "image", "label": "label", "anatomy": "anatomy"}):
+        labels = read_nifti_labels(Path(row["label"]), Subtype)
+        hu = nibabel.load(row["image"]).get_fdata(dtype=np.float32)  # windowed exports too, which analyze refuses
+        ct = CTVolume(np.asfortranarray(hu), labels.geometry)
+        if not labels.voxels.any():
+            continue
+        if stripped:
+            cavity = read_nifti_labels(Path(row["anatomy"]), Anatomy).voxels > 0
+            ct = CTVolume(np.where(cavity, ct.hu, np.float32(-1024)), ct.geometry)
+        found = predict(bundle, ct)
+        background, subtypes = found.probabilities[:1], found.probabilities[1:]
+        blood = subtypes * (subtypes.sum(0) / subtypes.amax(0).clamp_min(1e-9))  # the leading subtype stands for all
+        for odds, by_name in dice.items():
+            seen = labels_on(torch.cat([background * math.exp(-odds), blood]), found.affine, ct.geometry)
+            by_name["any"].append(_dice(seen > 0, labels.voxels > 0))
+            for subtype in Subtype:
+                if (truth := labels.voxels == subtype).any():
+                    by_name[subtype.name].append(_dice(seen == subtype, truth))
+    best = max(ODDS, key=lambda odds: statistics.mean(dice[odds]["any"]))
+    return {
+        "odds": best,
+        "heads": {name: len(values) for name, values in dice[best].items()},
+        "dice": {name: round(statistics.mean(values), 3) for name, values in dice[best].items() if values},
+    }
+
+
+def _dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    return 2.0 * float((found & truth).sum()) / float(found.sum() + truth.sum())
+
+
+def network_s(bundle: Bundle, spacing_mm: Sequence[float]) -> float:
+    """Seconds for the network to see a head of `HEAD_MM` on its own grid, the shortest of three."""
+    shape = [round(mm / step / 16) * 16 for mm, step in zip(HEAD_MM, spacing_mm, strict=True)]
     times = []
     with torch.inference_mode():
         for _ in range(4):
             start = time.monotonic()
-            network(torch.rand(1, 3, *shape))
+            bundle.network(torch.rand(1, 3, *shape))
             times.append(time.monotonic() - start)
     return round(min(times[1:]), 2)
 
@@ -108,15 +153,17 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, object]:
         "val_interval": 10**6,
         **overrides,
     }
-    train_s = run(overlays, options, out / "log.txt", threads)
-    files = [*overlays, "bundles/ich_segmentation/configs/evaluate.yaml", *EVALUATE.get(name, [])]
-    run(files, options | {"output_dir": out / "figures"}, out / "log.txt", threads)
+    seconds = out / "seconds"
+    if not seconds.is_file():
+        seconds.write_text(str(round(train(overlays, options, out / "log.txt", threads))))
+    torch.set_num_threads(threads)
+    bundle = make_bundle(out, name)
     return {
         "steps": args.steps,
         "machine": f"{threads} of {os.cpu_count()} cores, {platform.machine()}",
-        "train_s": round(train_s),
-        "network_s": network_s(overlays, overrides),
-        "dice": judge(out / "figures"),
+        "train_s": int(seconds.read_text()),
+        "network_s": network_s(bundle, overrides.get("spacing_mm", (1.5, 1.5, 3.0))),
+        **judge(bundle, args.data, name == STRIPPED),
     }
 
 
@@ -134,6 +181,9 @@ def main() -> None:
     with ThreadPoolExecutor(args.workers) as pool:
         jobs = {pool.submit(measure, name, args): name for name in args.only if name not in record}
         for job in as_completed(jobs):
+            if (error := job.exception()) is not None:
+                print(f"{jobs[job]}: {error!r}")
+                continue
             record[jobs[job]] = job.result()
             ordered = {name: record[name] for name in VARIANTS if name in record}
             args.record.write_text(json.dumps(ordered, indent=1) + "\n")

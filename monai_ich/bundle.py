@@ -185,7 +185,7 @@ def predict(
         probabilities = torch.softmax(logits, dim=0)
         affine = np.asarray(image.affine, np.float64)
         labels = np.zeros(ct.geometry.shape, np.uint8, order="F")  # slices lie together, as in the CT
-        labels[box] = _to_native(probabilities, affine, inner)
+        labels[box] = labels_on(probabilities, affine, inner)
         return Prediction(labels, probabilities, affine)
 
 
@@ -258,8 +258,17 @@ def _before_padding(image: Any) -> tuple[int, ...]:
     return tuple(last["orig_size"] if last.get("class") == "DivisiblePad" else image.shape[1:])
 
 
-def _to_native(probabilities: torch.Tensor, affine: NDArray[np.float64], native: Geometry) -> NDArray[np.uint8]:
-    """The class of the highest probability, interpolated linearly onto the native grid, one slice at a time."""
+def labels_on(probabilities: torch.Tensor, affine: NDArray[np.float64], native: Geometry) -> NDArray[np.uint8]:
+    """The class of the highest probability, interpolated linearly onto another grid, one slice at a time.
+
+    Args:
+        probabilities: ``(C, I, J, K)``; what is compared need not add up to 1.
+        affine: of their grid, voxel to RAS mm.
+        native: where labels are wanted.
+
+    Returns:
+        Labels, uint8, of the shape of `native`.
+    """
     matrix = np.linalg.inv(affine) @ native.affine  # native voxel to network voxel
     turned = np.abs(matrix[[0, 1, 2, 2], [1, 0, 0, 1]]) * np.array(native.shape)[[1, 0, 0, 1]]
     sample = _sample_parallel if turned.max() < 1e-3 else _sample_slice

@@ -22,11 +22,12 @@ class HemorrhageLoss(torch.nn.Module):
 
     Args:
         background_weight: of background voxels in the cross-entropy of any blood.
+        subtype_weight: of the cross-entropy among subtypes.
     """
 
-    def __init__(self, background_weight: float = 0.5) -> None:
+    def __init__(self, background_weight: float = 0.5, subtype_weight: float = 1.0) -> None:
         super().__init__()
-        self.background_weight = background_weight
+        self.background_weight, self.subtype_weight = background_weight, subtype_weight
 
     def forward(self, scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Scores ``(B, 6, I, J, K)`` and label values ``(B, 1, I, J, K)``, 0 for background, to a scalar."""
@@ -45,7 +46,7 @@ class HemorrhageLoss(torch.nn.Module):
         any_dice = _dice(torch.sigmoid(odds), blood.float(), (0, 1, 2, 3))
         surprise = -(F.log_softmax(scores[:, 1:], dim=1) * truth).sum((0, 2, 3, 4))
         which = (surprise[present] / voxels[present]).mean()
-        return loss + 0.5 * (1.0 - any_dice) + 0.5 * (1.0 - dice) + which
+        return loss + 0.5 * (1.0 - any_dice) + 0.5 * (1.0 - dice) + self.subtype_weight * which
 
 
 def _dice(share: torch.Tensor, truth: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:

@@ -78,6 +78,7 @@ def test_the_bundles_have_no_fault(bundle_name: str, capsys: pytest.CaptureFixtu
     ("configs", "more"),
     [
         ("train,model/segresnet", ""),
+        ("train,model/dynunet", ""),
         ("train,configs/model/unet.yaml", ""),
         ("train,training/finetune,data/bhsd", ""),
         ("train,data/mixed", "--dataset_dir {data} --synthetic_dir {data}"),

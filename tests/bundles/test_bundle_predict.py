@@ -14,8 +14,8 @@ from tiny import tiny_head
 from monai_ich.bundle import (
     _sample_slice,
     _sums_ml,
-    _to_native,
     find_bundle,
+    labels_on,
     load_bundle,
     network_input,
     predict,
@@ -103,7 +103,7 @@ def test_interpolating_axis_by_axis_gives_what_grid_sample_gives(tilt_mm: float)
     affine = np.diag([-0.9, -0.9, 5.0, 1.0])
     affine[:3, 3], affine[1, 2] = [42, 51, -32], tilt_mm  # beyond the network's grid on each side
     native, scores = Geometry((96, 110, 13), affine), blobs((54, 66, 20))
-    labels = _to_native(torch.softmax(scores, 0), network, native)
+    labels = labels_on(torch.softmax(scores, 0), network, native)
     matrix = np.linalg.inv(network) @ affine
     for k in range(native.shape[2]):
         theirs = _sample_slice(torch.softmax(scores, 0), matrix, native.shape, k)
@@ -117,7 +117,7 @@ def test_native_grid_may_be_turned_against_the_network() -> None:
     scores[4, 8:13, 8:13] = 9.0
     centered = np.eye(4)
     centered[:3, 3] = [-10, -10, 0]
-    labels = _to_native(torch.softmax(scores, 0), centered, Geometry((21, 21, 8), turn @ centered))
+    labels = labels_on(torch.softmax(scores, 0), centered, Geometry((21, 21, 8), turn @ centered))
     where = np.argwhere(labels == 4)
     np.testing.assert_allclose(where.mean(axis=0)[:2], [10, 10], atol=0.6)
 

@@ -206,6 +206,19 @@ def test_a_wrong_subtype_costs_as_much_in_a_small_bleed_as_in_a_large_one() -> N
     assert loss(_scores(missed), labels) - right > 0.2
 
 
+def test_weights_of_the_loss_decide_between_missing_blood_and_calling_it_by_another_name() -> None:
+    labels = torch.zeros(1, 1, 16, 16, 4, dtype=torch.uint8)
+    labels[:, :, 4:8, 4:8] = 5
+    missed, renamed = torch.zeros_like(labels), torch.where(labels == 5, 1, 0)
+
+    def cost(found: torch.Tensor, **weights: float) -> float:
+        loss = HemorrhageLoss(**weights)
+        return float(loss(_scores(found), labels) - loss(_scores(labels), labels))
+
+    assert cost(renamed, subtype_weight=0.3) < 0.5 * cost(renamed)
+    assert cost(missed, background_weight=0.1) > 1.5 * cost(missed)
+
+
 def test_a_window_without_blood_costs_what_is_found_in_it() -> None:
     empty = torch.zeros(1, 1, 8, 8, 8, dtype=torch.uint8)
     some = empty.clone()
