@@ -97,10 +97,10 @@ def judge(bundle: Bundle, data: Path, stripped: bool) -> dict[str, object]:
     dice: dict[float, dict[str, list[float]]] = {odds: {name: [] for name in COLUMNS} for odds in ODDS}
     for row in read_data_list(data, "validation", {"image": "image", "label": "label", "anatomy": "anatomy"}):
         labels = read_nifti_labels(Path(row["label"]), Subtype)
-        hu = nibabel.load(row["image"]).get_fdata(dtype=np.float32)  # windowed exports too, which analyze refuses
-        ct = CTVolume(np.asfortranarray(hu), labels.geometry)
         if not labels.voxels.any():
             continue
+        hu = nibabel.load(row["image"]).get_fdata(dtype=np.float32)  # windowed exports too, which analyze refuses
+        ct = CTVolume(np.asfortranarray(hu), labels.geometry)
         if stripped:
             cavity = read_nifti_labels(Path(row["anatomy"]), Anatomy).voxels > 0
             ct = CTVolume(np.where(cavity, ct.hu, np.float32(-1024)), ct.geometry)

@@ -21,8 +21,10 @@ class HemorrhageLoss(torch.nn.Module):
     probability to zero within some hundred steps; without, they only add a constant.
 
     Args:
-        background_weight: of background voxels in the cross-entropy of any blood.
-        subtype_weight: of the cross-entropy among subtypes.
+        background_weight: of background voxels in the cross-entropy of any blood, one of blood weighs 1; with less,
+            a missed clot weighs more.
+        subtype_weight: of the cross-entropy among subtypes. Spread over few voxels, it moves a network more than the
+            rest does.
     """
 
     def __init__(self, background_weight: float = 0.5, subtype_weight: float = 1.0) -> None:
