@@ -81,7 +81,7 @@ def make_bundle(out: Path, name: str) -> Bundle:
     config = ConfigParser()
     config.read_config([str(BUNDLE / "configs" / "inference.yaml"), *(str(ROOT / name) for name in overlays)])
     for key, value in overrides.items():
-        if key in ("network_def#channels", "network_def#strides"):
+        if key.startswith("network_def#"):
             config[key] = value
         if key == "spacing_mm":
             (spacing,) = (t for t in config["preprocessing#transforms"] if t["_target_"] == "Spacingd")
@@ -178,11 +178,13 @@ def main() -> None:
     parser.add_argument("--record", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     record = json.loads(args.record.read_text()) if args.record.is_file() else {}
+    failed = False
     with ThreadPoolExecutor(args.workers) as pool:
         jobs = {pool.submit(measure, name, args): name for name in args.only if name not in record}
         for job in as_completed(jobs):
             if (error := job.exception()) is not None:
                 print(f"{jobs[job]}: {error!r}")
+                failed = True
                 continue
             record[jobs[job]] = job.result()
             ordered = {name: record[name] for name in VARIANTS if name in record}
@@ -193,6 +195,7 @@ def main() -> None:
         row = record[name]
         cells = [f"{row['dice'][c]:.2f}" if c in row["dice"] else "-" for c in COLUMNS]
         print(f"| {name} | {' | '.join(cells)} | {row['train_s']} | {row['network_s']:.1f} |")
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

@@ -75,21 +75,19 @@ class InMillimeters(CumulativeIterationMetric):
 
 def one_class(index: int) -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:
     """An output transform that keeps one channel of one-hot prediction and reference, for a metric per class."""
-    both = from_engine(["pred", "label"])
-
-    def keep(output: Any) -> tuple[list[Tensor], list[Tensor]]:
-        pred, label = both(output)
-        return [p[index : index + 1] for p in pred], [y[index : index + 1] for y in label]
-
-    return keep
+    return _of_each(lambda one_hot: one_hot[index : index + 1])
 
 
 def any_class() -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:
     """An output transform that makes one channel of all but the background, for a metric of any hemorrhage."""
+    return _of_each(lambda one_hot: one_hot[1:].amax(0, keepdim=True))
+
+
+def _of_each(change: Callable[[Tensor], Tensor]) -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:
     both = from_engine(["pred", "label"])
 
-    def merge(output: Any) -> tuple[list[Tensor], list[Tensor]]:
+    def changed(output: Any) -> tuple[list[Tensor], list[Tensor]]:
         pred, label = both(output)
-        return [p[1:].amax(0, keepdim=True) for p in pred], [y[1:].amax(0, keepdim=True) for y in label]
+        return [change(p) for p in pred], [change(y) for y in label]
 
-    return merge
+    return changed
