@@ -49,13 +49,13 @@ STRIDED = {
 }
 STRIPPED = "always stripped"  # judged with the true cavity, as a perfect skull stripping would give it
 VARIANTS: dict[str, tuple[list[str], dict[str, object]]] = {  # overlays, overrides
-    "as shipped: 1.5 x 1.5 x 3 mm, U-Net with a level at full resolution": ([], {}),
+    "1.5 x 1.5 x 3 mm, U-Net with a level at full resolution": ([], {}),
     "SegResNet": (["configs/model/segresnet.yaml"], {}),
     "DynUNet (nnU-Net's)": (["configs/model/dynunet.yaml"], {}),
     "grid 2 x 2 x 4 mm": ([], {"spacing_mm": [2.0, 2.0, 4.0]}),
     "grid 1 x 1 x 5 mm": ([], {"spacing_mm": [1.0, 1.0, 5.0], "roi_size": [144, 160, 24]}),
     "always with the skull": ([], {"strip_prob": 0.0}),
-    STRIPPED: (["configs/ablation/stripped.yaml"], {}),
+    STRIPPED: ([], {"strip_prob": 1.0, "strip_margin": 0}),
     "U-Net whose first level halves the plane": ([], STRIDED),
 }
 
@@ -101,10 +101,8 @@ def judge(bundle: Bundle, data: Path, stripped: bool) -> dict[str, object]:
             continue
         hu = nibabel.load(row["image"]).get_fdata(dtype=np.float32)  # windowed exports too, which analyze refuses
         ct = CTVolume(np.asfortranarray(hu), labels.geometry)
-        if stripped:
-            cavity = read_nifti_labels(Path(row["anatomy"]), Anatomy).voxels > 0
-            ct = CTVolume(np.where(cavity, ct.hu, np.float32(-1024)), ct.geometry)
-        found = predict(bundle, ct)
+        cavity = read_nifti_labels(Path(row["anatomy"]), Anatomy).mask() if stripped else None
+        found = predict(bundle, ct, inside=cavity)
         background, subtypes = found.probabilities[:1], found.probabilities[1:]
         blood = subtypes * (subtypes.sum(0) / subtypes.amax(0).clamp_min(1e-9))  # the leading subtype stands for all
         for odds, by_name in dice.items():
@@ -151,6 +149,7 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, object]:
         "max_epochs": max(1, args.steps // 100),
         "epoch_length": min(100, args.steps),
         "val_interval": 10**6,
+        "strip_prob": 0.3,
         **overrides,
     }
     seconds = out / "seconds"

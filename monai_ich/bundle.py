@@ -159,6 +159,7 @@ def predict(
     ct: CTVolume,
     *,
     within: Box | None = None,
+    inside: Mask | None = None,
     mirrored: Sequence[int] | None = None,
     background_bias: float = 0.0,
 ) -> Prediction:
@@ -168,6 +169,7 @@ def predict(
         bundle: from `load_bundle`.
         ct: the scan; any grid, sheared too.
         within: voxel box to look at; outside of it everything is background.
+        inside: what the network is shown, air elsewhere, on the grid of `ct`: the cavity, for a stripped head.
         mirrored: average with the prediction of the mirrored head (twice the network's time); the channel that each
             channel becomes in a mirror, for example ``(0, 2, 1)`` where 1 is left and 2 is right; None: once.
         background_bias: added to the background's score (logit): above 0, foreground must be more certain.
@@ -175,7 +177,7 @@ def predict(
     box = within or _WHOLE
     inner = ct.geometry.crop(box)
     with torch.inference_mode():
-        image = _preprocess(bundle, ct, box)
+        image = _preprocess(bundle, ct, box, inside)
         logits = _infer(bundle, image)
         if mirrored is not None:
             logits = (logits + _infer(bundle, torch.flip(image, dims=[1])).flip(1)[list(mirrored)]) / 2
@@ -189,19 +191,37 @@ def predict(
         return Prediction(labels, probabilities, affine)
 
 
-def network_input(bundle: Bundle, ct: CTVolume, within: Box | None = None) -> tuple[torch.Tensor, Geometry]:
+def network_input(
+    bundle: Bundle, ct: CTVolume, within: Box | None = None, inside: Mask | None = None
+) -> tuple[torch.Tensor, Geometry]:
     """What the network sees: ``(channels, I, J, K)`` on the bundle's device, a plain tensor, and its grid.
 
     Args:
-        bundle, ct, within: as for `predict`.
+        bundle, ct, within, inside: as for `predict`.
     """
-    image = _preprocess(bundle, ct, within or _WHOLE)
+    image = _preprocess(bundle, ct, within or _WHOLE, inside)
     i, j, k = image.shape[1:]
     return image.as_subclass(torch.Tensor), Geometry((i, j, k), np.asarray(image.affine, np.float64))
 
 
-def _preprocess(bundle: Bundle, ct: CTVolume, box: Box) -> Any:
-    return bundle.preprocessing({"image": _as_tensor(ct.hu[box], ct.geometry.crop(box).affine, bundle.device)})["image"]
+def _preprocess(bundle: Bundle, ct: CTVolume, box: Box, inside: Mask | None) -> Any:
+    image = _as_tensor(ct.hu[box], ct.geometry.crop(box).affine, bundle.device)
+    image = bundle.preprocessing({"image": image})["image"]
+    if inside is not None:
+        seen, _ = _voxels_of(inside, image.shape[1:], np.asarray(image.affine, np.float64))
+        image *= torch.from_numpy(seen).to(image.device)  # 0 is air in each channel, as in `RandSkullStripd`
+    return image
+
+
+def _voxels_of(
+    mask: Mask, shape: Sequence[int], affine: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Which voxels of another grid lie in a mask (its nearest voxel counts), and in which of the mask's slices."""
+    matrix = np.linalg.inv(mask.geometry.affine) @ affine  # voxel to the mask's voxel
+    at = np.rint(np.tensordot(matrix[:3, :3], np.indices(shape), 1) + matrix[:3, 3, None, None, None]).astype(np.int64)
+    inside = (at >= 0).all(axis=0) & (at < np.array(mask.geometry.shape)[:, None, None, None]).all(axis=0)
+    inside[inside] = mask.voxels[tuple(at[:, inside])]
+    return inside, at[mask.geometry.slice_axis]
 
 
 def _sums_ml(probabilities: torch.Tensor, affine: NDArray[np.float64], inside: Mask | None) -> Sums:
@@ -211,16 +231,12 @@ def _sums_ml(probabilities: torch.Tensor, affine: NDArray[np.float64], inside: M
         slices_ml: tuple[tuple[float, ...], ...] = ()
     else:
         native, axis = inside.geometry, inside.geometry.slice_axis
-        matrix = np.linalg.inv(native.affine) @ affine  # network voxel to native voxel
-        voxels = np.indices(probabilities.shape[1:]).reshape(3, -1)
-        at = np.rint(matrix[:3, :3] @ voxels + matrix[:3, 3:]).astype(np.int64)
-        shape = np.array(native.shape)[:, None]
-        hit = ((at >= 0) & (at < shape)).all(axis=0)
-        hit[hit] = inside.voxels[tuple(at[:, hit])]
-        p = _foreground(probabilities.flatten(1)[:, torch.from_numpy(hit).to(probabilities.device)])
-        slices = torch.from_numpy(at[axis, hit]).to(p.device)
+        hit, at = _voxels_of(inside, probabilities.shape[1:], affine)
+        p = _foreground(probabilities[:, torch.from_numpy(hit).to(probabilities.device)])
+        slices = torch.from_numpy(at[hit]).to(p.device)
         sums = p.new_zeros(len(p), native.shape[axis]).index_add_(1, slices, p).cpu().numpy() * voxel_ml
-        height = max(1, round(float(np.abs(matrix[axis, :3]).max())))  # of a network voxel, in native slices
+        steps = (np.linalg.inv(native.affine) @ affine)[axis, :3]
+        height = max(1, round(float(np.abs(steps).max())))  # of a network voxel, in native slices
         slices_ml = tuple(map(tuple, uniform_filter1d(sums, height, mode="constant").tolist()))
     return tuple((p.sum(1) * voxel_ml).tolist()), tuple(((p * (1.0 - p)).sum(1) * voxel_ml).tolist()), slices_ml
 

@@ -35,6 +35,7 @@ def explain_ich(
     *,
     cavity: Mask,
     within: Box | None = None,
+    strip: bool = True,
     bundle: Bundle | str | Path = "ich_segmentation",
     device: str | None = None,
     method: Method = integrate_gradients,
@@ -42,8 +43,8 @@ def explain_ich(
     """A heat map of each subtype: what raises its score when the densities inside of the cavity appear.
 
     The score is the mean log odds of the subtype over the voxels labeled so; over the 64 most probable of the cavity
-    where none is. Explained is its rise from the same head with a cavity of even brain density (33 HU): bone and what
-    else lies outside stay as they are and get no heat, but for a blur of 3 mm. What lowers the score gets none either.
+    where none is. Explained is its rise from the same head with a cavity of even brain density (33 HU): what lies
+    outside stays as it is and gets no heat, but for a blur of 3 mm. What lowers the score gets none either.
     The network sees one window of the size it was trained with, about the middle of these voxels; beyond it, no heat.
 
     The method is what the sanity check of Adebayo 2018 left of MONAI's (`benchmarks/heatmaps.py`, three synthetic
@@ -55,6 +56,7 @@ def explain_ich(
         ct, labels, cavity: on one grid, sheared too.
         subtypes: those to explain.
         within: voxel box that the network looks at.
+        strip: show the network the cavity only, as `segment_ich` does.
         bundle: a loaded bundle, or its name or folder.
         device: see `load_bundle`.
         method: score, index of the class, image, image to start from ``(1, channels, I, J, K)`` to heat ``(I, J, K)``.
@@ -66,9 +68,10 @@ def explain_ich(
         return ()
     if not isinstance(bundle, Bundle):
         bundle = load_bundle(bundle, device=device)
-    image, grid = network_input(bundle, ct, within)
+    shown = cavity if strip else None
+    image, grid = network_input(bundle, ct, within, shown)
     even = replace(ct, hu=np.where(cavity.voxels, np.float32(BRAIN_HU), ct.hu))
-    start, _ = network_input(bundle, even, within)
+    start, _ = network_input(bundle, even, within, shown)
     there = resample_labels(labels, grid).voxels
     maps = []
     for subtype in subtypes:

@@ -19,6 +19,7 @@ def segment_ich(
     bundle: Bundle | str | Path = "ich_segmentation",
     device: str | None = None,
     within: Box | None = None,
+    strip: bool = True,
     flips: bool = False,
     caution: float = 1.0,
     minimum_ml: float = 0.1,
@@ -33,6 +34,7 @@ def segment_ich(
         bundle: a loaded bundle, or its name or folder.
         device: see `load_bundle`.
         within: voxel box that the network looks at, for speed.
+        strip: show the network the cavity only (skull stripping), where there is one.
         flips: average with the mirrored head.
         caution: added to the background's score (logit), so that blood must be ``exp(caution)`` times as probable as
             background to be labeled; 0 for the plain arg-max.
@@ -43,7 +45,8 @@ def segment_ich(
     if not isinstance(bundle, Bundle):
         bundle = load_bundle(bundle, device=device)
     mirrored = range(len(Subtype) + 1) if flips else None
-    found = predict(bundle, ct, within=within, mirrored=mirrored, background_bias=caution)
+    shown = cavity if strip else None
+    found = predict(bundle, ct, within=within, inside=shown, mirrored=mirrored, background_bias=caution)
     labels = found.labels if cavity is None else drop_outside(found.labels, cavity)
     names = [*(subtype.name for subtype in Subtype), ANY]
     expected_ml, doubt_ml, slices_ml = (dict(zip(names, sums, strict=False)) for sums in found.sums_ml(cavity))

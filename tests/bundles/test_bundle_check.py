@@ -89,7 +89,6 @@ def test_the_bundles_have_no_fault(bundle_name: str, capsys: pytest.CaptureFixtu
         ("train,training/fold,evaluate", "--data_dir {folds} --runs_dir {runs} --fold 1"),
         ("inference,inference/ensemble", "--dataset_dir {data}/case_0 --ensemble ['{weights}','{weights}']"),
         ("inference,inference_trt", "--dataset_dir {data}/case_0 --weights {weights}"),
-        ("train,ablation/stripped,evaluate,ablation/evaluate_stripped", "--weights {weights}"),
         ("pipeline", "--input scan.nii.gz --output_dir out --pipeline#dicom true"),
     ],
 )

@@ -15,10 +15,14 @@ import torch
 from monai.bundle import ConfigParser, ConfigWorkflow, verify_metadata
 from monai.bundle.scripts import verify_net_in_out
 from monai.transforms import Compose, LoadImaged, Randomizable
+from numpy.typing import NDArray
 from tiny import tiny_head
 
 import monai_ich.bundle_check
+from monai_ich.bundle import load_bundle, network_input
+from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy, Subtype
+from monai_ich.core.volume import CTVolume, Mask
 
 CONSUMER = Path(__file__).resolve().parents[3] / "shared" / "tools" / "consumer_sim.py"
 FILES = (
@@ -42,6 +46,13 @@ def parser_of(bundle: Path, name: str, **overrides: Any) -> ConfigParser:
     parser.read_config(str(bundle / "configs" / name))
     parser.update({"bundle_root": str(bundle), **overrides})
     return parser
+
+
+def saved(folder: Path, affine: NDArray[np.float64], **volumes: NDArray[Any]) -> dict[str, str]:
+    """Name to path of each volume, as NIfTI in `folder`."""
+    for name, voxels in volumes.items():
+        nib.save(nib.Nifti1Image(voxels, affine), folder / f"{name}.nii.gz")
+    return {name: str(folder / f"{name}.nii.gz") for name in volumes}
 
 
 def with_tensorrt(bundle: Path) -> ConfigParser:
@@ -133,15 +144,13 @@ def test_nothing_infers_in_float16(bundle: Path) -> None:
 @pytest.mark.parametrize("tilt_deg", [0.0, 20.0])
 def test_training_evaluation_and_inference_see_the_same_tensors(bundle: Path, tilt_deg: float, tmp_path: Path) -> None:
     hu, labels, anatomy, affine = tiny_head(3, tilt_deg=tilt_deg)
-    row = {}
-    for name, voxels in {"image": hu, "label": labels, "cavity": anatomy}.items():
-        row[name] = str(tmp_path / f"{name}.nii.gz")
-        nib.save(nib.Nifti1Image(voxels, affine), row[name])
+    row = saved(tmp_path, affine, image=hu, label=labels, cavity=anatomy)
     inference = parser_of(bundle, "inference.yaml").get_parsed_content("preprocessing")(row)["image"]
     training = parser_of(bundle, "train.yaml")
-    training.update({"dataset_dir": str(tmp_path), "output_dir": str(tmp_path)})
+    training.update({"dataset_dir": str(tmp_path), "output_dir": str(tmp_path), "strip_prob": 0.0})
     evaluation = ConfigParser()
     evaluation.read_config([str(bundle / "configs" / name) for name in ("train.yaml", "evaluate.yaml")])
+    evaluation.update({"strip_prob": 0.0})
     steps = [
         *training.get_parsed_content("deterministic_transforms"),
         *training.get_parsed_content("windows"),
@@ -156,6 +165,22 @@ def test_training_evaluation_and_inference_see_the_same_tensors(bundle: Path, ti
         seen = other(dict(row))["image"]
         np.testing.assert_allclose(np.asarray(seen.affine), np.asarray(inference.affine), atol=1e-6)
         assert torch.equal(torch.as_tensor(seen), torch.as_tensor(inference))
+
+
+@pytest.mark.parametrize("tilt_deg", [0.0, 20.0])
+def test_the_pipeline_strips_a_head_as_validation_does(tilt_deg: float, tmp_path: Path) -> None:
+    hu, labels, anatomy, affine = tiny_head(3, tilt_deg=tilt_deg)
+    ct = CTVolume(hu.astype(np.float32), Geometry(hu.shape, affine))
+    cavity = Mask(anatomy > 0, ct.geometry)
+    bundle = load_bundle("ich_segmentation", device="cpu")
+    (stripped, _), (whole, _) = (network_input(bundle, ct, inside=inside) for inside in (cavity, None))
+    training = parser_of(bundle.root, "train.yaml")
+    training.update({"dataset_dir": str(tmp_path), "output_dir": str(tmp_path)})
+    row = saved(tmp_path, affine, image=hu, label=labels, cavity=anatomy)
+    seen = torch.as_tensor(training.get_parsed_content("validate#preprocessing")(row)["image"])
+    for image in (seen, stripped):
+        assert ((image == whole) | (image == 0)).all() and image.any() and (image != whole).any()
+    assert (seen != stripped).float().mean() < 0.01, "a voxel whose center lies on the edge may count either way"
 
 
 @pytest.mark.parametrize("tilt_deg", [0.0, 20.0])

@@ -89,15 +89,20 @@ def test_a_seed_decides_the_validation_curve(tiny_dataset: Path, tmp_path: Path)
     assert first != other
 
 
-def test_two_processes_train_and_evaluate_as_one(bundle: Path, tiny_dataset: Path, tmp_path: Path) -> None:
+def test_two_processes_train_and_evaluate_as_one(
+    bundle: Path, tiny_dataset: Path, random_weights: Path, tmp_path: Path
+) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
     weights, out = tmp_path / "model.pt", tmp_path / "out"
     options = ["--dataset_dir", str(tiny_dataset), "--weights", str(weights), "--output_dir", str(out)]
     training = [*options, "--max_epochs", "1", "--epoch_length", "1", "--val_interval", "1"]
+    training += ["--initial_weights", str(random_weights), "--learning_rate", "0.00001"]
     files = ["train.yaml", "multi_gpu_train.yaml"]
     said = run_bundle(bundle, files, tmp_path, *training, launcher=launcher)
     assert said.count("Epoch[1] Metrics -- val") == 1, "one process reports"
-    assert not any(name.startswith("module.") for name in torch.load(weights, weights_only=True))
+    trained, start = (torch.load(path, weights_only=True) for path in (weights, random_weights))
+    assert trained.keys() == start.keys(), "plain names, without the wrapper's"
+    assert all(torch.allclose(trained[k].float(), start[k].float(), atol=1e-3) for k in start), "it began there"
     files = ["train.yaml", "evaluate.yaml", "multi_gpu_train.yaml", "multi_gpu_evaluate.yaml"]
     said = run_bundle(bundle, files, tmp_path, *options, launcher=launcher)
     assert said.count("Epoch[1] Metrics -- val") == 1
