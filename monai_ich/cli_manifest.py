@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from monai_ich.cli_parts import refuse_existing, usage_error
+from monai_ich.core.errors import IchError
 
 DATA_SETS = ("bhsd", "instance2022", "ctich", "cq500", "rsna2019")
 
 
 def add_manifest(commands: Any) -> None:
-    """Add ``manifest check``, ``build`` and ``split`` to the command line."""
-    text = "lists of scans for training and studies: check, build, split"
+    """Add ``manifest check``, ``build``, ``split`` and ``strip`` to the command line."""
+    text = "lists of scans for training and studies: check, build, split, strip"
     parts = commands.add_parser("manifest", help=text, description=text).add_subparsers(metavar="WHAT", required=True)
 
     text = "every fault of a manifest and of the files it names; exit code 3 where there is one"
@@ -39,6 +41,13 @@ def add_manifest(commands: Any) -> None:
     sub.add_argument("--held-out", type=int, default=0, metavar="FOLD", help="the fold to validate on (default 0)")
     sub.set_defaults(run=_split)
 
+    text = "find the cavity of scans that have none, to train on stripped heads; exit code 3 where one cannot be read"
+    sub = parts.add_parser("strip", help=text, description=text)
+    sub.add_argument("manifest", type=Path)
+    _output(sub)
+    sub.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
+    sub.set_defaults(run=_strip)
+
 
 def _output(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("-o", "--output", type=Path, required=True, help="manifest to write (dataset.json to train from)")
@@ -46,20 +55,33 @@ def _output(sub: argparse.ArgumentParser) -> None:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from monai_ich.learning.manifest_check import check_manifest
 
+    count = _print_faults(check_manifest(args.manifest, progress=_bar), args)
+    if not args.json_errors:
+        print(f"{count or 'no'} fault{'' if count == 1 else 's'} found")
+    return 3 if count else 0
+
+
+def _bar(cases: Iterable[Any]) -> Iterable[Any]:
+    """Show how far it is, on a terminal."""
+    from tqdm import tqdm
+
+    return tqdm(cases, unit="case", disable=None)
+
+
+def _print_faults(faults: Iterable[IchError], args: argparse.Namespace) -> int:
+    """Print each as it is found; how many there were."""
+    from tqdm import tqdm
+
     count = 0
-    for fault in check_manifest(args.manifest, progress=lambda cases: tqdm(cases, unit="case", disable=None)):
+    for fault in faults:
         count += 1
         if args.json_errors:
             print(json.dumps({"code": fault.code, "message": fault.message}), file=sys.stderr)
         else:
             tqdm.write(str(fault))
-    if not args.json_errors:
-        print(f"{count or 'no'} fault{'' if count == 1 else 's'} found")
-    return 3 if count else 0
+    return count
 
 
 def _build(args: argparse.Namespace) -> int:
@@ -78,6 +100,19 @@ def _split(args: argparse.Namespace) -> int:
     refuse_existing(args)
     manifest = read_manifest(args.manifest)
     return _write(args.output, split_manifest(manifest, folds=args.folds, seed=args.seed, held_out=args.held_out))
+
+
+def _strip(args: argparse.Namespace) -> int:
+    from monai_ich.bundle import load_bundle
+    from monai_ich.learning.manifest import read_manifest
+    from monai_ich.learning.manifest_cavities import find_cavities
+
+    refuse_existing(args)
+    manifest, folder = read_manifest(args.manifest), args.output.parent / "anatomy"
+    bundle = load_bundle("head_ct_anatomy", device=args.device)
+    found, faults = find_cavities(manifest, folder, bundle=bundle, progress=_bar)
+    _print_faults(faults, args)
+    return _write(args.output, found) or (3 if faults else 0)
 
 
 def _write(path: Path, manifest: Any) -> int:

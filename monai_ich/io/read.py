@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -42,6 +46,19 @@ class Scan:
     def series(self) -> tuple[Candidate, ...]:
         """Every series that was looked at, best first."""
         return self.survey.candidates if self.survey is not None else ()
+
+
+@contextmanager
+def as_one_path(image: tuple[Path, ...]) -> Iterator[Path]:
+    """One path for `read_ct`: the files of a series that lies among others are copied together meanwhile."""
+    if len(image) == 1:
+        yield image[0]
+        return
+    with tempfile.TemporaryDirectory(prefix="monai-ich-") as scratch:
+        for number, path in enumerate(image):
+            if path.is_file():  # a missing one is missed by import
+                shutil.copy(path, Path(scratch) / f"{number:05d}.dcm")
+        yield Path(scratch)
 
 
 def read_ct(

@@ -54,7 +54,7 @@ class RandSkullStripd(Randomizable, MapTransform):
     """Replace what lies outside of the intracranial cavity by air: one network for heads with and without skull.
 
     Args:
-        keys: images ``(1, I, J, K)`` in which air is 0.
+        keys: images ``(C, I, J, K)`` in which air is 0.
         mask_key: label map whose values above 0 are the cavity; where it is empty, nothing happens.
         largest_margin: the cavity is grown by 0 to this many voxels first, since no strip is exact.
         prob: how often.

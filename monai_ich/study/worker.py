@@ -13,6 +13,7 @@ from pathlib import Path
 
 from monai_ich.analysis import Pipeline
 from monai_ich.core.errors import IchError
+from monai_ich.io.read import as_one_path
 from monai_ich.study.inputs import StudyCase
 
 _LOG = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Worker:
             if self._pipeline is None:
                 self._pipeline = self._build().loaded()
             pipeline = replace(self._pipeline, settings=self._pipeline.settings | {"study_digest": digest})
-            with _aside(folder) as aside, _one_path(case.image) as path:
+            with _aside(folder) as aside, as_one_path(case.image) as path:
                 pipeline(path, aside, case_id=case.id)
         except IchError as error:
             return Outcome(case.id, error.code, error.message)
@@ -73,16 +74,3 @@ def _aside(folder: Path) -> Iterator[Path]:
         aside.replace(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextmanager
-def _one_path(image: tuple[Path, ...]) -> Iterator[Path]:
-    """One path for the reader: the files of a series that lies among others are copied together."""
-    if len(image) == 1:
-        yield image[0]
-        return
-    with tempfile.TemporaryDirectory(prefix="monai-ich-") as scratch:
-        for number, path in enumerate(image):
-            if path.is_file():  # a missing one is missed by import
-                shutil.copy(path, Path(scratch) / f"{number:05d}.dcm")
-        yield Path(scratch)

@@ -20,6 +20,7 @@ from monai_ich.learning.manifest_labels import strata_of
 from monai_ich.learning.manifest_split import assign_folds, split_manifest
 from monai_ich.parts.data_list import read_data_list
 from monai_ich.synth.dataset import design_case, write_dataset
+from tests.bundles.tiny import tiny_head
 from tests.manifest_files import AFFINE, write_json, write_mask, write_scan
 
 
@@ -223,3 +224,23 @@ def test_synthetic_heads_come_with_a_sound_manifest(tmp_path: Path) -> None:
         k for k, v in truth["volume_ml"].items() if v
     }
     assert len(read_data_list(tmp_path, "training", {"image": "image", "label": "label", "cavity": "anatomy"})) == 1
+
+
+def test_strip_finds_cavities_and_says_which_scans_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hu, _, anatomy, affine = tiny_head()
+    nib.save(nib.Nifti1Image(hu, affine), tmp_path / "head.nii.gz")
+    write_scan(tmp_path / "small.nii.gz", 1)
+    rows = [{"id": "head", "image": "head.nii.gz"}, {"id": "small", "image": "small.nii.gz"}]
+    listing = {"schema": "monai-ich/manifest/1", "name": "two", "label_mapping": {"1": "EDH"}, "training": rows}
+    path, out = write_json(tmp_path / "all.json", listing), tmp_path / "out" / "cavities.json"
+    assert main(["manifest", "strip", str(path), "-o", str(out), "--device", "cpu"]) == 3
+    assert "NOT_HU: Case small: " in capsys.readouterr().out
+    head, small = read_manifest(out).cases
+    assert head.anatomy == out.parent / "anatomy" / "head.nii.gz" and small.anatomy is None
+    found = np.asarray(nib.load(head.anatomy).dataobj) > 0
+    assert found.shape == hu.shape and 2 * (found & (anatomy > 0)).sum() / (found.sum() + (anatomy > 0).sum()) > 0.5
+    made = head.anatomy.stat().st_mtime_ns
+    assert main(["manifest", "strip", str(path), "-o", str(out), "--overwrite", "--device", "cpu"]) == 3
+    assert head.anatomy.stat().st_mtime_ns == made, "it goes on where it was"
