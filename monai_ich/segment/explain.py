@@ -35,7 +35,7 @@ def explain_ich(
     *,
     cavity: Mask,
     within: Box | None = None,
-    strip: bool = True,
+    strip: bool = False,
     bundle: Bundle | str | Path = "ich_segmentation",
     device: str | None = None,
     method: Method = integrate_gradients,

@@ -19,7 +19,7 @@ def segment_ich(
     bundle: Bundle | str | Path = "ich_segmentation",
     device: str | None = None,
     within: Box | None = None,
-    strip: bool = True,
+    strip: bool = False,
     flips: bool = False,
     caution: float = 1.0,
     minimum_ml: float = 0.1,
@@ -34,7 +34,7 @@ def segment_ich(
         bundle: a loaded bundle, or its name or folder.
         device: see `load_bundle`.
         within: voxel box that the network looks at, for speed.
-        strip: show the network the cavity only (skull stripping), where there is one.
+        strip: show the network the cavity only, where there is one. The shipped weights find more with the skull.
         flips: average with the mirrored head.
         caution: added to the background's score (logit), so that blood must be ``exp(caution)`` times as probable as
             background to be labeled; 0 for the plain arg-max.

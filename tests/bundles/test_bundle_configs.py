@@ -147,10 +147,9 @@ def test_training_evaluation_and_inference_see_the_same_tensors(bundle: Path, ti
     row = saved(tmp_path, affine, image=hu, label=labels, cavity=anatomy)
     inference = parser_of(bundle, "inference.yaml").get_parsed_content("preprocessing")(row)["image"]
     training = parser_of(bundle, "train.yaml")
-    training.update({"dataset_dir": str(tmp_path), "output_dir": str(tmp_path), "strip_prob": 0.0})
+    training.update({"dataset_dir": str(tmp_path), "output_dir": str(tmp_path)})
     evaluation = ConfigParser()
     evaluation.read_config([str(bundle / "configs" / name) for name in ("train.yaml", "evaluate.yaml")])
-    evaluation.update({"strip_prob": 0.0})
     steps = [
         *training.get_parsed_content("deterministic_transforms"),
         *training.get_parsed_content("windows"),
@@ -175,7 +174,7 @@ def test_the_pipeline_strips_a_head_as_validation_does(tilt_deg: float, tmp_path
     bundle = load_bundle("ich_segmentation", device="cpu")
     (stripped, _), (whole, _) = (network_input(bundle, ct, inside=inside) for inside in (cavity, None))
     training = parser_of(bundle.root, "train.yaml")
-    training.update({"dataset_dir": str(tmp_path), "output_dir": str(tmp_path)})
+    training.update({"dataset_dir": str(tmp_path), "output_dir": str(tmp_path), "strip_prob": 1.0})
     row = saved(tmp_path, affine, image=hu, label=labels, cavity=anatomy)
     seen = torch.as_tensor(training.get_parsed_content("validate#preprocessing")(row)["image"])
     for image in (seen, stripped):
