@@ -104,11 +104,13 @@ def _split(args: argparse.Namespace) -> int:
 
 def _strip(args: argparse.Namespace) -> int:
     from monai_ich.bundle import load_bundle
+    from monai_ich.io.output import refuse_unwritable
     from monai_ich.learning.manifest import read_manifest
     from monai_ich.learning.manifest_cavities import find_cavities
 
     refuse_existing(args)
     manifest, folder = read_manifest(args.manifest), args.output.parent / "anatomy"
+    refuse_unwritable(args.output.parent)
     bundle = load_bundle("head_ct_anatomy", device=args.device)
     found, faults = find_cavities(manifest, folder, bundle=bundle, progress=_bar)
     _print_faults(faults, args)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from monai_ich.anatomy.cavity import segment_anatomy
 from monai_ich.bundle import Bundle
-from monai_ich.core.errors import IchError, ManifestError
+from monai_ich.core.errors import GeometryError, InputError, ManifestError, SeriesError
 from monai_ich.io.nifti import write_nifti
+from monai_ich.io.output import output_file
 from monai_ich.io.read import as_one_path, read_ct
 from monai_ich.learning.manifest import Case, Manifest
-
-Progress = Callable[[Iterable[Case]], Iterable[Case]]
+from monai_ich.learning.manifest_check import Progress
 
 
 def find_cavities(
@@ -30,13 +29,16 @@ def find_cavities(
 
     Returns:
         The manifest with anatomies, and why cases could not be read, which stay without: training shows them whole.
+
+    Raises:
+        OutputError: ``OUTPUT_NOT_WRITABLE``, ``DISK_FULL``.
     """
     cases: list[Case] = []
     faults: list[ManifestError] = []
     for case in progress(manifest.cases):
         try:
             cases.append(case if case.anatomy else replace(case, anatomy=_found(case, folder, bundle)))
-        except IchError as error:
+        except (InputError, SeriesError, GeometryError) as error:  # of this scan; a full disk stops all
             cases.append(case)
             faults.append(ManifestError(error.code, f"Case {case.id}: {error.message}"))
     return replace(manifest, cases=tuple(cases)), tuple(faults)
@@ -47,5 +49,7 @@ def _found(case: Case, folder: Path, bundle: Bundle) -> Path:
     if not path.is_file():
         with as_one_path(case.image) as image:
             ct = read_ct(image).volume
-        write_nifti(path, segment_anatomy(ct, bundle=bundle))
+        labels = segment_anatomy(ct, bundle=bundle)
+        with output_file(path):
+            write_nifti(path, labels)
     return path

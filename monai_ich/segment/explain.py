@@ -56,7 +56,7 @@ def explain_ich(
         ct, labels, cavity: on one grid, sheared too.
         subtypes: those to explain.
         within: voxel box that the network looks at.
-        strip: show the network the cavity only, as `segment_ich` does.
+        strip: as for `segment_ich`; give both the same.
         bundle: a loaded bundle, or its name or folder.
         device: see `load_bundle`.
         method: score, index of the class, image, image to start from ``(1, channels, I, J, K)`` to heat ``(I, J, K)``.
