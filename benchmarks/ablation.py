@@ -1,9 +1,9 @@
-"""What decided the hemorrhage network's grid, architecture and input: each variant is trained and judged alike.
+"""Hemorrhage networks side by side at equal wall-clock: each variant is trained and judged alike.
 
-    python -m benchmarks.ablation DATA -o WORK --steps 1000 [--workers 2] [--only NAME ...] [--record FILE]
+    python -m benchmarks.ablation DATA -o WORK --minutes 10 [--workers 2] [--only NAME ...] [--record FILE]
 
-DATA is a folder of synthetic heads (``make train-data``). A variant is a handful of overrides of the bundle's own
-``train.yaml``; all start from nothing, with the same seed, and see as many windows. They are judged on
+DATA is a folder of synthetic heads (``make train-data``). A variant is an overlay, or a handful of overrides, of the
+bundle's own ``train.yaml``; all start from nothing, with the same seed, and train for as long. They are judged on
 the validation heads' own grid, whatever grid they work on, at the odds of blood against background that suit each best:
 networks that are trained for so short have not yet found their threshold. The order counts, not the height of the
 figures. Each worker has its share of the cores to itself (or ``OMP_NUM_THREADS``). Variants that are in the record are
@@ -33,7 +33,7 @@ from monai.bundle import ConfigParser
 from numpy.typing import NDArray
 
 from monai_ich.bundle import Bundle, labels_on, load_bundle, predict
-from monai_ich.core.labels import Anatomy, Subtype
+from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import CTVolume
 from monai_ich.io.nifti import read_nifti_labels
 from monai_ich.parts.data_list import read_data_list
@@ -43,20 +43,12 @@ BUNDLE = ROOT / "bundles" / "ich_segmentation"
 COLUMNS = ("any", *(subtype.name for subtype in Subtype))
 ODDS = tuple(range(-1, 5))  # blood against background, natural logarithm
 HEAD_MM = (240.0, 240.0, 160.0)
-STRIDED = {
-    "network_def#channels": [16, 32, 64, 96, 128],
-    "network_def#strides": [[2, 2, 1], [2, 2, 2], [2, 2, 2], [2, 2, 2]],
-}
-STRIPPED = "always stripped"  # judged with the true cavity, as a perfect skull stripping would give it
+FOLDED = ["configs/model/folded.yaml", "configs/training/folded.yaml"]
 VARIANTS: dict[str, tuple[list[str], dict[str, object]]] = {  # overlays, overrides
-    "1.5 x 1.5 x 3 mm, U-Net with a level at full resolution": ([], {}),
-    "SegResNet": (["configs/model/segresnet.yaml"], {}),
-    "DynUNet (nnU-Net's)": (["configs/model/dynunet.yaml"], {}),
-    "grid 2 x 2 x 4 mm": ([], {"spacing_mm": [2.0, 2.0, 4.0]}),
-    "grid 1 x 1 x 5 mm": ([], {"spacing_mm": [1.0, 1.0, 5.0], "roi_size": [144, 160, 24]}),
-    "always with the skull": ([], {"strip_prob": 0.0}),
-    STRIPPED: ([], {"strip_prob": 1.0, "strip_margin": 0}),
-    "U-Net whose first level halves the plane": ([], STRIDED),
+    "U-Net with a level at full resolution (the bundle's)": ([], {}),
+    "folded DynUNet": (FOLDED, {}),
+    "folded U-Net": ([*FOLDED, "configs/model/folded_unet.yaml"], {}),
+    "folded SegResNet": ([*FOLDED, "configs/model/folded_segresnet.yaml"], {}),
 }
 
 
@@ -80,30 +72,27 @@ def make_bundle(out: Path, name: str) -> Bundle:
     (root / "models").mkdir(exist_ok=True)
     config = ConfigParser()
     config.read_config([str(BUNDLE / "configs" / "inference.yaml"), *(str(ROOT / name) for name in overlays)])
-    for key, value in overrides.items():
-        if key.startswith("network_def#"):
-            config[key] = value
-        if key == "spacing_mm":
-            (spacing,) = (t for t in config["preprocessing#transforms"] if t["_target_"] == "Spacingd")
-            spacing["pixdim"] = value
+    if "spacing_mm" in overrides:
+        (spacing,) = (t for t in config["preprocessing#transforms"] if t["_target_"] == "Spacingd")
+        spacing["pixdim"] = overrides["spacing_mm"]
     ConfigParser.export_config_file(config.get(), str(root / "configs" / "inference.yaml"), fmt="yaml")
     shutil.copy(BUNDLE / "configs" / "metadata.json", root / "configs")
     shutil.copy(out / "model.pt", root / "models")
     return load_bundle(root, device="cpu")
 
 
-def judge(bundle: Bundle, data: Path, stripped: bool) -> dict[str, object]:
+def judge(bundle: Bundle, data: Path) -> dict[str, object]:
     """Mean Dice over the validation heads that have it, of any blood and of each subtype, at the best odds of any."""
     dice: dict[float, dict[str, list[float]]] = {odds: {name: [] for name in COLUMNS} for odds in ODDS}
-    for row in read_data_list(data, "validation", {"image": "image", "label": "label", "anatomy": "anatomy"}):
-        labels = read_nifti_labels(Path(row["label"]), Subtype)
+    for row in read_data_list(data, "validation", {"image": "image", "blood": "label"}):
+        labels = read_nifti_labels(Path(row["blood"]), Subtype)
         if not labels.voxels.any():
             continue
         hu = nibabel.load(row["image"]).get_fdata(dtype=np.float32)  # windowed exports too, which analyze refuses
         ct = CTVolume(np.asfortranarray(hu), labels.geometry)
-        cavity = read_nifti_labels(Path(row["anatomy"]), Anatomy).mask() if stripped else None
-        found = predict(bundle, ct, inside=cavity)
-        background, subtypes = found.probabilities[:1], found.probabilities[1:]
+        found = predict(bundle, ct)
+        subtypes = found.probabilities[1 : len(Subtype) + 1]
+        background = 1.0 - subtypes.sum(0, keepdim=True)  # and edema
         blood = subtypes * (subtypes.sum(0) / subtypes.amax(0).clamp_min(1e-9))  # the leading subtype stands for all
         for odds, by_name in dice.items():
             seen = labels_on(torch.cat([background * math.exp(-odds), blood]), found.affine, ct.geometry)
@@ -135,6 +124,18 @@ def network_s(bundle: Bundle, spacing_mm: Sequence[float]) -> float:
     return round(min(times[1:]), 2)
 
 
+def parser_of(overlays: list[str]) -> ConfigParser:
+    """The training's config."""
+    config = ConfigParser()
+    config.read_config([str(BUNDLE / "configs" / "train.yaml"), *(str(ROOT / name) for name in overlays)])
+    return config
+
+
+def steps(out: Path) -> int:
+    """Of a training that is complete."""
+    return int(torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True)["iteration"])
+
+
 def measure(name: str, args: argparse.Namespace) -> dict[str, object]:
     """Train and judge one variant."""
     overlays, overrides = VARIANTS[name]
@@ -146,10 +147,9 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, object]:
         "dataset_dir": args.data.resolve(),
         "output_dir": out,
         "weights": out / "model.pt",
-        "max_epochs": max(1, args.steps // 100),
-        "epoch_length": min(100, args.steps),
+        "max_minutes": args.minutes,
+        "max_epochs": 10**6,
         "val_interval": 10**6,
-        "strip_prob": 0.3,
         **overrides,
     }
     seconds = out / "seconds"
@@ -158,11 +158,12 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, object]:
     torch.set_num_threads(threads)
     bundle = make_bundle(out, name)
     return {
-        "steps": args.steps,
+        "minutes": args.minutes,
+        "windows": steps(out) * int(str(parser_of(overlays)["batch_size"])),
         "machine": f"{threads} of {os.cpu_count()} cores, {platform.machine()}",
         "train_s": int(seconds.read_text()),
         "network_s": network_s(bundle, overrides.get("spacing_mm", (1.5, 1.5, 3.0))),
-        **judge(bundle, args.data, name == STRIPPED),
+        **judge(bundle, args.data),
     }
 
 
@@ -171,7 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--minutes", type=float, default=10.0, help="of training, for each")
     parser.add_argument("--workers", type=int, default=1, help="variants side by side")
     parser.add_argument("--only", nargs="*", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME")
     parser.add_argument("--record", type=Path, default=Path(__file__).with_suffix(".json"))
@@ -188,12 +189,12 @@ def main() -> None:
             record[jobs[job]] = job.result()
             ordered = {name: record[name] for name in VARIANTS if name in record}
             args.record.write_text(json.dumps(ordered, indent=1) + "\n")
-    print(f"| variant | {' | '.join(COLUMNS)} | training, s | network, s a head |")
+    print(f"| variant | {' | '.join(COLUMNS)} | windows seen | network, s a head |")
     print(f"| --- |{' ---: |' * (len(COLUMNS) + 2)}")
     for name in (name for name in VARIANTS if name in record):
         row = record[name]
         cells = [f"{row['dice'][c]:.2f}" if c in row["dice"] else "-" for c in COLUMNS]
-        print(f"| {name} | {' | '.join(cells)} | {row['train_s']} | {row['network_s']:.1f} |")
+        print(f"| {name} | {' | '.join(cells)} | {row['windows']:,} | {row['network_s']:.1f} |")
     sys.exit(failed)
 
 

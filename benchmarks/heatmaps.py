@@ -136,7 +136,7 @@ def rows_of(number: int, bundle: Bundle, methods: Sequence[str]) -> list[Row]:
     scan = make(number)
     cavity = Mask(scan.anatomy.voxels > 0, scan.ct.geometry)
     box = cavity_box(cavity, margin_mm=12.0)
-    labels, _ = segment_ich(scan.ct, cavity, within=box, bundle=bundle)
+    labels = segment_ich(scan.ct, cavity, within=box, bundle=bundle).labels
     subtype = max(Subtype, key=labels.volume_ml)
     rows = []
     for name in methods:

@@ -1,10 +1,12 @@
-"""Training throughput of a bundle: samples a second, and the share of the time in which the device computes.
+"""Training throughput of a bundle, with the folded network beside it in the same run.
 
     python -m benchmarks.training [DATA] [--bundle ich_segmentation] [--steps 40] [--set ID=VALUE ...] [--out FILE]
 
 Runs the bundle's own ``train.yaml`` on DATA, a folder of synthetic heads (a few are made where none is given), without
-validation. The first steps, which tune kernels, do not count. What is not computing is waiting for data: the time from
-asking the loader for a batch until it is there. ``--set num_workers=2`` and the like are overrides of that file.
+validation; for the hemorrhage bundle once more with ``configs/model/folded.yaml``. The first steps, which tune
+kernels, do not count. What is not computing is waiting for data: the time from asking the loader for a batch until it
+is there. The share of convolutions is PyTorch's profiler's, of some steps after the timed ones. ``--set num_workers=2``
+and the like are overrides of that file.
 """
 
 from __future__ import annotations
@@ -21,20 +23,29 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 HEADS = 8
 WARM_UP = 10
+PROFILED = 5
+FOLDED = ["configs/model/folded.yaml", "configs/training/folded.yaml"]
 
 
 class Stopwatch:
-    """Seconds of waiting for batches and of computing, after the warm-up; attach it to a trainer.
+    """Seconds of waiting for batches and of computing, after the warm-up, then what computing is; for a trainer.
 
     Args:
         device: its queue is emptied before each look at the clock.
+        steps: that are timed; those after them are profiled.
     """
 
-    def __init__(self, device: Any) -> None:
-        self.device = device
+    def __init__(self, device: Any, steps: int) -> None:
+        import torch
+
+        self.device, self.last = device, WARM_UP + steps
         self.waiting_s = self.computing_s = 0.0
         self.samples = 0
         self._since = 0.0
+        kinds = [torch.profiler.ProfilerActivity.CPU]
+        self.profile = torch.profiler.profile(
+            activities=[*kinds, torch.profiler.ProfilerActivity.CUDA] if device.type == "cuda" else kinds
+        )
 
     def attach(self, engine: Any) -> None:
         """Follow the trainer."""
@@ -58,46 +69,61 @@ class Stopwatch:
 
     def _got(self, engine: Any) -> None:
         spent_s = self._lap()
-        if engine.state.iteration >= WARM_UP:  # counted up when computing starts
+        if WARM_UP <= engine.state.iteration < self.last:  # counted up when computing starts
             self.waiting_s += spent_s
             self.samples += len(engine.state.batch["image"])
+        if engine.state.iteration == self.last:
+            self.profile.start()
 
     def _computed(self, engine: Any) -> None:
         spent_s = self._lap()
-        if engine.state.iteration > WARM_UP:
+        if WARM_UP < engine.state.iteration <= self.last:
             self.computing_s += spent_s
+        if engine.state.iteration == self.last + PROFILED:
+            self.profile.stop()
+
+    @property
+    def convolution_share(self) -> float:
+        """Of the time that operators take by themselves."""
+        kind = f"self_{'device' if self.device.type == 'cuda' else 'cpu'}_time_total"
+        times = {event.key: getattr(event, kind) for event in self.profile.key_averages()}
+        return sum(t for name, t in times.items() if "conv" in name) / max(1.0, sum(times.values()))
 
 
 def make(folder: Path) -> None:
     """A few synthetic heads, 75 % of them to train on."""
     from monai_ich.synth.dataset import design_case, write_dataset
 
-    for _ in write_dataset([design_case(seed) for seed in range(HEADS)], folder):
+    for _ in write_dataset([design_case(seed) for seed in range(HEADS)], folder, thickness=False):
         pass
 
 
-def train(bundle: str, data: Path, out: Path, steps: int, overrides: dict[str, Any]) -> dict[str, Any]:
+def train(bundle: str, data: Path, out: Path, steps: int, *, overlays: list[str], overrides: Any) -> dict[str, Any]:
     """Run so many steps; the record."""
     from monai.bundle import ConfigParser
 
     root = ROOT / "bundles" / bundle
     parser = ConfigParser()
-    parser.read_config(str(root / "configs" / "train.yaml"))
+    parser.read_config([str(root / "configs" / "train.yaml"), *(str(ROOT / name) for name in overlays)])
     settings = {"dataset_dir": str(data), "output_dir": str(out), "weights": str(out / "model.pt")}
-    steps_in_all = {"max_epochs": 1, "epoch_length": WARM_UP + steps, "val_interval": 10**6}
-    parser.update({"bundle_root": str(root), **settings, **steps_in_all, **overrides})
+    length = WARM_UP + steps + PROFILED
+    parser.update({"bundle_root": str(root), **settings, "max_epochs": 1, "epoch_length": length, **overrides})
+    parser.update({"val_interval": 10**6})
     parser.get_parsed_content("initialize")
     trainer = parser.get_parsed_content("train#trainer")
-    watch = Stopwatch(parser.get_parsed_content("device"))
+    watch = Stopwatch(parser.get_parsed_content("device"), steps)
     watch.attach(trainer)
     start_s = time.process_time()
     parser.get_parsed_content("run")
     spent_s = watch.waiting_s + watch.computing_s
     return {
         "device": _name(watch.device),
-        "samples": watch.samples,
-        "samples_per_s": round(watch.samples / spent_s, 3),
+        "window": parser["roi_size"],
+        "windows": watch.samples,
+        "ms_a_window": round(1000.0 * spent_s / watch.samples, 1),
+        "windows_per_s": round(watch.samples / spent_s, 3),
         "computing_share": round(watch.computing_s / spent_s, 3),
+        "convolution_share": round(watch.convolution_share, 3),
         "cpu_s": round(time.process_time() - start_s, 1),
     }
 
@@ -105,7 +131,10 @@ def train(bundle: str, data: Path, out: Path, steps: int, overrides: dict[str, A
 def _name(device: Any) -> str:
     import torch
 
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{os.cpu_count()} cores"
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    amx = " with AMX" if torch.cpu._is_amx_tile_supported() else ""
+    return f"{torch.get_num_threads()} of {os.cpu_count()} cores{amx}"
 
 
 def main() -> None:
@@ -118,15 +147,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     overrides = {name: json.loads(value) for name, value in (word.split("=", 1) for word in args.set)}
+    networks = {"shipped": [], **({"folded": FOLDED} if args.bundle == "ich_segmentation" else {})}
+    found = {}
     with tempfile.TemporaryDirectory() as scratch:
         data = args.data.resolve() if args.data else Path(scratch) / "heads"
         if args.data is None:
             make(data)
-        found = train(args.bundle, data, Path(scratch) / "run", args.steps, overrides)
-    record = {"bundle": args.bundle, "machine": platform.machine(), "overrides": overrides, **found}
+        for name, overlays in networks.items():
+            out = Path(scratch) / f"run-{name}"
+            found[name] = train(args.bundle, data, out, args.steps, overlays=overlays, overrides=overrides)
+    record = {"bundle": args.bundle, "machine": platform.machine(), "overrides": overrides, "networks": found}
     args.out.write_text(json.dumps(record, indent=1) + "\n")
-    for name, value in record.items():
-        print(f"{name:16} {value}")
+    print(f"{'':20}" + "".join(f"{name:>24}" for name in found))
+    for key in next(iter(found.values())):
+        print(f"{key:20}" + "".join(f"{row[key]!s:>24}" for row in found.values()))
 
 
 if __name__ == "__main__":

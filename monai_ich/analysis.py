@@ -15,7 +15,6 @@ from typing import Any
 
 from monai_ich.anatomy.cavity import cavity_box
 from monai_ich.bundle import Bundle, find_bundle
-from monai_ich.core.calibration import Evidence
 from monai_ich.core.errors import InputError
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.heat_map import HeatMap
@@ -27,6 +26,7 @@ from monai_ich.io.identity import identity_of
 from monai_ich.io.output import output_folder
 from monai_ich.io.read import Scan
 from monai_ich.results import ON_REQUEST, RESULTS, Analysis
+from monai_ich.segment.ich import Hemorrhage
 
 _NOT_CALIBRATED = Warn(
     "NOT_CALIBRATED",
@@ -43,7 +43,7 @@ class Pipeline:
         load_anatomy, load_ich: give the two bundles.
         segment_anatomy: CT and bundle to anatomy labels.
         fit_midline: anatomy labels to midline, or the reason why there is none.
-        segment_ich: CT, cavity, box and bundle to hemorrhage labels and what the probabilities add up to.
+        segment_ich: CT, cavity, box and bundle to hemorrhage labels, edema and what the probabilities add up to.
         measure: labels, CT, anatomy, midline to measurements.
         write: analysis and folder to files.
         explain: CT, labels, cavity and bundle to heat maps of the subtypes that are present; None for none.
@@ -58,7 +58,7 @@ class Pipeline:
     load_ich: Callable[[], Bundle]
     segment_anatomy: Callable[..., LabelMap]
     fit_midline: Callable[[LabelMap], Midline | str]
-    segment_ich: Callable[..., tuple[LabelMap, Evidence]]
+    segment_ich: Callable[..., Hemorrhage]
     measure: Callable[..., ExamMeasurements]
     write: Callable[[Analysis, Path], None]
     explain: Callable[..., tuple[HeatMap, ...]] | None = None
@@ -102,24 +102,24 @@ class Pipeline:
         if box is None:
             raise InputError("NO_HEAD", "No intracranial cavity was found: the input must be a head CT.")
         with clock("hemorrhage"):
-            labels, evidence = self.segment_ich(ct, cavity, within=box, bundle=ich_bundle)
+            found = self.segment_ich(ct, cavity, within=box, bundle=ich_bundle)
         with clock("measure"):
             midline = self.fit_midline(anatomy)
             calibration = ich_bundle.calibration and ich_bundle.calibration.with_anatomy(anatomy_bundle.weights_sha256)
             exam = self.measure(
-                labels,
+                found.labels,
                 ct=ct,
                 anatomy=anatomy,
                 midline=midline,
                 uncertain=ich_bundle.uncertain,
-                evidence=evidence,
+                evidence=found.evidence,
                 calibration=calibration,
             )
         heat_maps: tuple[HeatMap, ...] = ()
         if self.explain is not None:
             present = [finding.subtype for finding in exam.subtypes if finding.present]
             with clock("explain"):
-                heat_maps = self.explain(ct, labels, present, cavity=cavity, within=box, bundle=ich_bundle)
+                heat_maps = self.explain(ct, found.labels, present, cavity=cavity, within=box, bundle=ich_bundle)
         provenance = Provenance(
             versions=installed_versions(),
             weights={b.name: b.weights_sha256 for b in (anatomy_bundle, ich_bundle)},
@@ -130,7 +130,19 @@ class Pipeline:
         warnings = (*scan.warnings, *exam.warnings, *([_NOT_CALIBRATED] if ich_bundle.calibration is None else []))
         identity = identity_of(scan) if self.keep_ids else None
         return Analysis(
-            case_id, ct, anatomy, cavity, labels, midline, exam, warnings, provenance, identity, source, heat_maps
+            case_id=case_id,
+            ct=ct,
+            anatomy=anatomy,
+            cavity=cavity,
+            labels=found.labels,
+            edema=found.edema,
+            midline=midline,
+            exam=exam,
+            warnings=warnings,
+            provenance=provenance,
+            identity=identity,
+            source=source,
+            heat_maps=heat_maps,
         )
 
 

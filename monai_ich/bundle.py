@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import pickle
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ class Bundle:
         device: where it runs.
         weights_sha256: of the weights file.
         status: what the weights were trained and tested on, in one sentence.
+        classes: channels of the network's scores, background among them.
         uncertain: names of classes whose test figures are below target.
         calibration: what its volumes are worth; None where it was never found out, or for other weights.
     """
@@ -58,6 +60,7 @@ class Bundle:
     device: torch.device
     weights_sha256: str
     status: str
+    classes: int
     uncertain: tuple[str, ...] = ()
     calibration: Calibration | None = None
 
@@ -76,17 +79,18 @@ class Prediction:
     probabilities: torch.Tensor
     affine: NDArray[np.float64]
 
-    def sums_ml(self, inside: Mask | None = None) -> Sums:
+    def sums_ml(self, classes: int, inside: Mask | None = None) -> Sums:
         """What the probabilities add up to, their doubt ``p (1 - p)``, and the former by slice, in mL.
 
         Args:
+            classes: of the first so many after background.
             inside: where they are added up; None: everywhere.
 
         Returns:
-            Each of each class from 1 up, then of all of them together; the last one by native slice, along
+            Each of each of these classes, then of all of them together; the last one by native slice, along
             `Geometry.slice_axis`, and empty without `inside`.
         """
-        return _sums_ml(self.probabilities, self.affine, inside)
+        return _sums_ml(self.probabilities[: classes + 1], self.affine, inside)
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
@@ -142,6 +146,7 @@ def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights:
         target,
         weights_sha256,
         str(metadata.get("status", metadata.get("intended_use", ""))),
+        len(metadata["network_data_format"]["outputs"]["pred"]["channel_def"]),
         tuple(metadata.get("uncertain_classes", ())),
         _calibration(root / "configs" / "operating_points.json", weights_sha256),
     )
@@ -161,7 +166,7 @@ def predict(
     within: Box | None = None,
     inside: Mask | None = None,
     mirrored: Sequence[int] | None = None,
-    background_bias: float = 0.0,
+    bias: Mapping[int, float] = MappingProxyType({}),
 ) -> Prediction:
     """Run a bundle on a volume.
 
@@ -172,7 +177,7 @@ def predict(
         inside: what the network is shown, air elsewhere, on the grid of `ct`: the cavity, for a stripped head.
         mirrored: average with the prediction of the mirrored head (twice the network's time); the channel that each
             channel becomes in a mirror, for example ``(0, 2, 1)`` where 1 is left and 2 is right; None: once.
-        background_bias: added to the background's score (logit): above 0, foreground must be more certain.
+        bias: class to what is added to its score (logit); above 0 for background, all else must be more certain.
     """
     box = within or _WHOLE
     inner = ct.geometry.crop(box)
@@ -183,7 +188,8 @@ def predict(
             logits = (logits + _infer(bundle, torch.flip(image, dims=[1])).flip(1)[list(mirrored)]) / 2
         i, j, k = _before_padding(image)
         logits = logits[:, :i, :j, :k]
-        logits[0] += background_bias
+        for channel, more in bias.items():
+            logits[channel] += more
         probabilities = torch.softmax(logits, dim=0)
         affine = np.asarray(image.affine, np.float64)
         labels = np.zeros(ct.geometry.shape, np.uint8, order="F")  # slices lie together, as in the CT
@@ -243,7 +249,8 @@ def _sums_ml(probabilities: torch.Tensor, affine: NDArray[np.float64], inside: M
 
 def _foreground(probabilities: torch.Tensor) -> torch.Tensor:
     """Of ``(C, N)`` the classes from 1 up, then all of them together, in double precision."""
-    return torch.cat([probabilities[1:], 1.0 - probabilities[:1]]).double()
+    classes = probabilities[1:].double()
+    return torch.cat([classes, classes.sum(0, keepdim=True)])
 
 
 def _as_tensor(hu: NDArray[np.float32], affine: NDArray[np.float64], device: torch.device) -> Any:

@@ -16,8 +16,8 @@ DATA_SETS = ("bhsd", "instance2022", "ctich", "cq500", "rsna2019")
 
 
 def add_manifest(commands: Any) -> None:
-    """Add ``manifest check``, ``build``, ``split`` and ``strip`` to the command line."""
-    text = "lists of scans for training and studies: check, build, split, strip"
+    """Add the commands of ``manifest`` to the command line."""
+    text = "lists of scans for training and studies: check, build, split, strip, negatives"
     parts = commands.add_parser("manifest", help=text, description=text).add_subparsers(metavar="WHAT", required=True)
 
     text = "every fault of a manifest and of the files it names; exit code 3 where there is one"
@@ -47,6 +47,13 @@ def add_manifest(commands: Any) -> None:
     _output(sub)
     sub.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
     sub.set_defaults(run=_strip)
+
+    text = "single slices without blood (.png of 1 HU a gray level, .dcm) as stacks to train on"
+    sub = parts.add_parser("negatives", help=text, description=text)
+    sub.add_argument("folder", type=Path, help="with the slices, in subfolders too")
+    _output(sub)
+    sub.add_argument("--pixel-mm", type=float, default=0.45, help="of .png files, which do not say it (default 0.45)")
+    sub.set_defaults(run=_negatives)
 
 
 def _output(sub: argparse.ArgumentParser) -> None:
@@ -115,6 +122,15 @@ def _strip(args: argparse.Namespace) -> int:
     found, faults = find_cavities(manifest, folder, bundle=bundle, progress=_bar)
     _print_faults(faults, args)
     return _write(args.output, found) or (3 if faults else 0)
+
+
+def _negatives(args: argparse.Namespace) -> int:
+    from monai_ich.io.output import refuse_unwritable
+    from monai_ich.learning.negatives import build_negatives
+
+    refuse_existing(args)
+    refuse_unwritable(args.output.parent)
+    return _write(args.output, build_negatives(args.folder, args.output.parent, pixel_mm=args.pixel_mm))
 
 
 def _write(path: Path, manifest: Any) -> int:

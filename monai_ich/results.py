@@ -34,9 +34,9 @@ RESULTS = (
     *TABLES,
     *("montage.png", "report.html", "provenance.json"),
 )
-SCENE = "scene.mrb"
+SCENE, EDEMA = "scene.mrb", "edema.nii.gz"  # the latter where the network knows it
 HEAT_MAPS = tuple(f"heatmap_{subtype.name}.nii.gz" for subtype in Subtype)
-ON_REQUEST = (SCENE, *HEAT_MAPS, *DICOM_RESULTS)
+ON_REQUEST = (SCENE, EDEMA, *HEAT_MAPS, *DICOM_RESULTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +51,7 @@ class Analysis:
     anatomy: LabelMap
     cavity: Mask
     labels: LabelMap
+    edema: Mask | None
     midline: Midline | str
     exam: ExamMeasurements
     warnings: tuple[Warn, ...]
@@ -69,6 +70,7 @@ def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> N
     a = analysis
     cavity = LabelMap(a.cavity.voxels.astype(np.uint8), a.cavity.geometry, Cavity)
     images = {"ct.nii.gz": a.ct, "cavity.nii.gz": cavity, "anatomy.nii.gz": a.anatomy, "ich.nii.gz": a.labels}
+    images |= {EDEMA: a.edema} if a.edema is not None else {}
     images |= {f"heatmap_{found.subtype.name}.nii.gz": found for found in a.heat_maps}
     with ThreadPoolExecutor() as pool:
         packing = [pool.submit(write_nifti, folder / name, image) for name, image in images.items()]

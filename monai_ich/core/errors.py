@@ -7,6 +7,7 @@ IchError
 ├── LabelError       a label value without a meaning
 ├── ManifestError    a manifest that breaks its schema
 ├── BundleError      a bundle that is missing or broken
+├── TrainingError    a training that cannot go on
 ├── OutputError      the output folder cannot be written or holds earlier results
 └── SendError        an archive that does not answer or does not accept
 """
@@ -55,6 +56,10 @@ class ManifestError(IchError):
 
 class BundleError(IchError):
     """A MONAI bundle that is missing or broken."""
+
+
+class TrainingError(IchError):
+    """A training that cannot go on."""
 
 
 class OutputError(IchError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
@@ -18,6 +19,27 @@ class Subtype(IntEnum):
 
 
 EXTRA_AXIAL = (Subtype.EDH, Subtype.SDH)  # between skull and brain
+EDEMA = 6  # around a clot: the class of the network after the subtypes; never blood, never in a map of subtypes
+UNLABELED = 64  # and above, in training: background of masks that do not hold all classes, see `may_be`
+
+
+def unlabeled(classes: Iterable[int]) -> int:
+    """The value, in training, of background where some classes are not labeled, so that it may be one of these.
+
+    >>> unlabeled([]), unlabeled([1, EDEMA])
+    (0, 97)
+    """
+    bits = sum(1 << (value - 1) for value in set(classes))
+    return UNLABELED + bits if bits else 0
+
+
+def may_be(value: int) -> tuple[int, ...]:
+    """The classes that a voxel of an `unlabeled` value may be, beside background; none for other values.
+
+    >>> may_be(97), may_be(5)
+    ((1, 6), ())
+    """
+    return tuple(bit + 1 for bit in range(EDEMA) if value >= UNLABELED and (value - UNLABELED) >> bit & 1)
 
 
 class Anatomy(IntEnum):

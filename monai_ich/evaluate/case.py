@@ -17,7 +17,7 @@ from monai_ich.core.measurement import Measurement
 from monai_ich.core.volume import LabelMap, Mask, box_around
 from monai_ich.io.dicom_seg_read import is_dicom_labels
 from monai_ich.io.read import is_nifti, read_ct, read_labels
-from monai_ich.learning.manifest import ANY, IGNORE, Case
+from monai_ich.learning.manifest import ANY, NOT_BLOOD, Case
 from monai_ich.learning.manifest_labels import FINDINGS, label_exam, read_any_labels, values_in
 from monai_ich.measure.agreement import dice, match_lesions, relative_volume_difference, shift_error_mm
 from monai_ich.measure.surface import hausdorff_95, measure_surface_distances, normalized_surface_dice
@@ -157,7 +157,7 @@ def _compare_masks(
 
 def _meanings(mapping: Mapping[int, str]) -> dict[str, list[int]]:
     """Finding to its values in the reference; subtypes are left out where some blood is of unknown subtype."""
-    blood = {value: name for value, name in mapping.items() if name != IGNORE}
+    blood = {value: name for value, name in mapping.items() if name not in NOT_BLOOD}
     names = [] if ANY in blood.values() else [s.name for s in Subtype if s.name in blood.values()]
     return {name: [v for v, n in blood.items() if n == name] for name in names} | {ANY: list(blood)}
 

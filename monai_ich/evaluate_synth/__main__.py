@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ich.core.provenance import installed_versions
-from monai_ich.evaluate_synth import TEST_SEEDS
+from monai_ich.evaluate_synth import PICTURE_SEEDS, TEST_SEEDS
 from monai_ich.evaluate_synth.case import Job, Row, run_case
 from monai_ich.evaluate_synth.measures import summarize
 from monai_ich.evaluate_synth.store import append_row, read_rows, setup_digest, write_rows
@@ -69,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m monai_ich.evaluate_synth", description=__doc__)
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/evaluate"), help="default: runs/evaluate")
     parser.add_argument("--cases", type=int, default=len(TEST_SEEDS), help="the first so many heads of the set")
+    parser.add_argument("--pictures", type=int, default=len(PICTURE_SEEDS), help="of the heads that came as pictures")
     parser.add_argument("--workers", type=int, help="processes (default: one a core)")
     parser.add_argument("--device", help="where the networks run (default: cuda where there is one)")
     parser.add_argument("--anatomy-weights", help="instead of bundles/head_ct_anatomy/models/model.pt")
@@ -76,11 +77,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, help="begin no head after this time; run again to go on")
     parser.add_argument("--strict", action="store_true", help="exit 1 where a target is missed")
     args = parser.parse_args(argv)
-    if not 1 <= args.cases <= len(TEST_SEEDS):
-        parser.error(f"--cases must be 1 to {len(TEST_SEEDS)}")
+    for option, number, least, seeds in (
+        ("cases", args.cases, 1, TEST_SEEDS),
+        ("pictures", args.pictures, 0, PICTURE_SEEDS),
+    ):
+        if not least <= number <= len(seeds):
+            parser.error(f"--{option} must be {least} to {len(seeds)}")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     until = None if args.minutes is None else time.time() + 60.0 * args.minutes
-    jobs = [Job(seed, args.device, args.anatomy_weights, args.ich_weights, until) for seed in TEST_SEEDS[: args.cases]]
+    seeds = (*TEST_SEEDS[: args.cases], *PICTURE_SEEDS[: args.pictures])
+    jobs = [Job(seed, args.device, args.anatomy_weights, args.ich_weights, until) for seed in seeds]
     summary = evaluate(args.output, jobs, workers=args.workers)
     sys.stdout.write(as_text(summary))
     missed = [f["key"] for f in summary["figures"] if f["passed"] is False]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeAlias
+
+import numpy as np
 
 from monai_ich.analysis import Analysis, Pipeline, load_pipeline
 from monai_ich.anatomy.midline import fit_midline
@@ -13,9 +15,12 @@ from monai_ich.core.calibration import ANY
 from monai_ich.core.exam import ExamMeasurements, MidlineShift
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.volume import LabelMap
+from monai_ich.evaluate_synth import PICTURE_SEEDS
 from monai_ich.io.read import Scan
 from monai_ich.measure.agreement import count_lesions_found, dice, shared_ml, shift_along_mm, shift_error_mm
 from monai_ich.measure.midline_shift import measure_midline_shift
+from monai_ich.parts.pictures import draw_pictures
+from monai_ich.synth.case import HeadCase
 from monai_ich.synth.draw import draw_case
 from monai_ich.synth.generate import SyntheticScan, synthesize
 
@@ -50,7 +55,7 @@ def run_case(job: Job) -> Row | None:
     row: Row = {"seed": job.seed}
     try:
         start = time.perf_counter()
-        truth = synthesize(draw_case(job.seed))
+        truth = synthesize(head_of(job.seed))
         row["seconds_synthesis"] = time.perf_counter() - start
         pipeline = _loaded(job.device, job.anatomy_weights, job.ich_weights)
         found = pipeline.run(Scan(truth.ct), case_id=str(job.seed))
@@ -63,10 +68,20 @@ def run_case(job: Job) -> Row | None:
     return row
 
 
+def head_of(seed: int) -> HeadCase:
+    """The head of a seed: of `PICTURE_SEEDS` as it comes back from pictures, of all others never so."""
+    case = draw_case(seed)
+    pictures = draw_pictures(np.random.default_rng(seed)) if seed in PICTURE_SEEDS else None
+    window_hu = None if pictures else case.scanner.window_hu
+    return replace(case, scanner=replace(case.scanner, pictures=pictures, window_hu=window_hu))
+
+
 def figures_of(truth: SyntheticScan, found: Analysis) -> Row:
     """What is true of a head, and how near its analysis comes: columns of ``cases.csv``."""
     compared = compare(truth, found.labels, found.anatomy, found.exam.midline_shift)
-    return _described(truth) | compared | _compare_intervals(truth, found.exam)
+    known = found.edema is not None and truth.truth.edema_ml >= LESION_ML
+    edema: Row = {"dice_EDEMA": dice(found.edema, truth.edema) if known else None}
+    return _described(truth) | compared | edema | _compare_exam(truth, found.exam)
 
 
 @cache
@@ -85,6 +100,7 @@ def _described(truth: SyntheticScan) -> Row:
         "tilt_deg": scanner.tilt_deg,
         "noise_hu": scanner.noise_hu,
         "windowed": int(scanner.window_hu is not None),
+        "pictured": int(scanner.pictures is not None),
         "true_ml": truth.truth.total_ml,
         "true_shift_mm": truth.truth.midline_shift_mm,
     }
@@ -92,12 +108,13 @@ def _described(truth: SyntheticScan) -> Row:
     return row | {f"label_ml_{s.name}": truth.labels.volume_ml(s) for s in Subtype}
 
 
-def _compare_intervals(truth: SyntheticScan, exam: ExamMeasurements) -> Row:
-    """Whether intervals hold the truth, where there is or was found anything that they are about."""
+def _compare_exam(truth: SyntheticScan, exam: ExamMeasurements) -> Row:
+    """Whether the exam is called rightly; whether intervals hold the truth, where there is or was found anything."""
     true_ml = truth.truth.volume_ml
     rows = [(f.subtype.name, true_ml[f.subtype.name], f.volume.value, f.volume.interval) for f in exam.subtypes]
     rows.append((ANY, truth.truth.total_ml, exam.total_volume_ml, exam.total_interval_ml))
-    return {
+    bled, called = truth.truth.total_ml > 0, exam.hemorrhage_present
+    return {"called_bled": int(called) if bled else None, "called_clear": None if bled else int(not called)} | {
         f"covered_{name}": None if interval is None or not (ml or found) else int(interval[0] <= ml <= interval[1])
         for name, ml, found, interval in rows
     }
@@ -127,7 +144,7 @@ def _compare_anatomy(truth: SyntheticScan, anatomy: LabelMap) -> Row:
         "dice_cavity": part(*Anatomy),
         "dice_hemispheres": sum(sides) / 2,
         "dice_ventricles": part(*_VENTRICLES),
-        "dice_ventricles_by_side": sum(part(v) for v in _VENTRICLES) / 2,
+        **{f"dice_{v.name}": part(v) for v in _VENTRICLES},
         "dice_posterior_fossa": part(Anatomy.POSTERIOR_FOSSA),
     }
 

@@ -17,13 +17,15 @@ from monai_ich.io.output import renamed
 _BY_SUBTYPE = ("true_ml", "label_ml", "found_ml", "dice")
 _WORDS = ("error", "shift_toward", "shift_reason", "setup")
 COLUMNS = (
-    *("seed", "error", "thickness_mm", "slice_mm", "tilt_deg", "noise_hu", "windowed"),
+    *("seed", "error", "thickness_mm", "slice_mm", "tilt_deg", "noise_hu", "windowed", "pictured"),
     *("true_ml", "label_ml", "found_ml", "dice_blood", "false_ml", "false_pieces", "lesions", "lesions_found"),
     *("volume_error_percent", "label_volume_error_percent"),
     *("found_inside_ml", "label_inside_ml", "label_inside_true_ml"),
     *(f"{kind}_{s.name}" for kind in _BY_SUBTYPE for s in Subtype),
+    *("dice_EDEMA", "called_bled", "called_clear"),
     *(f"covered_{name}" for name in (*Subtype.__members__, ANY)),
-    *("dice_cavity", "dice_hemispheres", "dice_ventricles", "dice_ventricles_by_side", "dice_posterior_fossa"),
+    *("dice_cavity", "dice_hemispheres", "dice_ventricles", "dice_LEFT_VENTRICLE", "dice_RIGHT_VENTRICLE"),
+    "dice_posterior_fossa",
     *("true_shift_mm", "shift_mm", "shift_toward", "shift_reason", "shift_measured"),
     *("shift_error_mm", "shift_covered", "shift_error_on_truth_mm"),
     *(f"seconds_{stage}" for stage in ("synthesis", "anatomy", "hemorrhage", "measure", "comparison")),
@@ -47,7 +49,8 @@ def setup_digest(anatomy_weights: str | None = None, ich_weights: str | None = N
         anatomy / "configs" / "inference.yaml",
         *(ich / "configs" / f"{n}.yaml" for n in ("inference", "pipeline")),
     ]
-    code = [here / "bundle.py", here / "analysis.py", *(p for name in _PACKAGES for p in (here / name).glob("*.py"))]
+    code = [here / name for name in ("bundle.py", "analysis.py", "parts/pictures.py")]
+    code += [path for name in _PACKAGES for path in (here / name).glob("*.py")]
     code = [path for path in code if not (path.parent.name == "synth" and path.stem.startswith(_NO_PART))]
     whole = "".join(sha256_of(path) for path in [*weights, *configs, *sorted(code)])
     return hashlib.sha256(whole.encode()).hexdigest()[:16]

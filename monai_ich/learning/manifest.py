@@ -22,6 +22,7 @@ from monai_ich.io.output import renamed
 SCHEMA = "monai-ich/manifest/1"
 SPLITS = ("training", "validation", "test")
 ANY, IGNORE = "any", "ignore"
+NOT_BLOOD = (IGNORE, "EDEMA")
 SAME_LABELS: Mapping[int, str] = {int(s): s.name for s in Subtype}
 
 
@@ -33,7 +34,7 @@ class Case:
         id: names the case everywhere, folders included.
         split: one of `SPLITS`.
         image: one NIfTI file, DICOM folder or zip; or the DICOM files of one series, in the order of its slices.
-        label, anatomy: label maps on the image's grid; None where there are none.
+        label, edema, anatomy: label maps on the image's grid; None where there are none.
         patient: pseudonym that all scans of one patient share; by default `id`.
         site: where it was scanned, as far as known.
         fold: for cross-validation, from 0.
@@ -46,6 +47,7 @@ class Case:
     split: str
     image: tuple[Path, ...]
     label: Path | None = None
+    edema: Path | None = None
     anatomy: Path | None = None
     patient: str = ""
     site: str = ""
@@ -70,8 +72,8 @@ class Manifest:
     Args:
         name: of the data set.
         cases: its rows.
-        label_mapping: value in the label files to a subtype's name, ``"any"`` (hemorrhage of unknown subtype) or
-            ``"ignore"`` (no hemorrhage).
+        label_mapping: value in the label files to a subtype's name, ``"EDEMA"``, ``"any"`` (hemorrhage of unknown
+            subtype) or ``"ignore"`` (no hemorrhage): the classes that the masks hold.
         description, licence: for people.
 
     Raises:
@@ -166,7 +168,7 @@ def read_cases(record: dict[str, Any], folder: Path) -> Iterator[Case]:
             found = dict(row) | {"split": split}
             image = row["image"]
             found["image"] = tuple(folder / p for p in ([image] if isinstance(image, str) else image))
-            found |= {key: folder / row[key] for key in ("label", "anatomy") if key in row}
+            found |= {key: folder / row[key] for key in ("label", "edema", "anatomy") if key in row}
             if "slice_labels" in row:
                 found["slice_labels"] = tuple(None if s is None else tuple(s) for s in row["slice_labels"])
             yield Case(**found)
@@ -198,7 +200,7 @@ def _row(case: Case, folder: Path) -> dict[str, Any]:
 
     images = [relative(p) for p in case.image]
     row: dict[str, Any] = {"id": case.id, "image": images[0] if len(images) == 1 else images}
-    row |= {key: relative(p) for key in ("label", "anatomy") if (p := getattr(case, key)) is not None}
+    row |= {key: relative(p) for key in ("label", "edema", "anatomy") if (p := getattr(case, key)) is not None}
     for key in ("patient", "site", "fold", "exam_labels", "slice_labels", "midline_shift_mm"):
         value = getattr(case, key)
         if value not in (None, "") and (key, value) != ("patient", case.id):

@@ -59,7 +59,8 @@ def check_manifest(path: str | Path, *, progress: Progress = iter) -> Iterator[M
 
 
 def _missing_files(case: Case) -> Iterator[ManifestError]:
-    for role, paths in (("image", case.image), ("label", [case.label]), ("anatomy", [case.anatomy])):
+    roles = {"label": [case.label], "edema": [case.edema], "anatomy": [case.anatomy]}
+    for role, paths in {"image": case.image, **roles}.items():
         missing = [p for p in paths if p is not None and not p.exists()]
         if missing:
             which = f"{len(missing)} of {len(paths)} files" if len(paths) > 1 else "the file"
@@ -73,7 +74,12 @@ def _check_files(case: Case, mapping: Mapping[int, str]) -> Iterator[ManifestErr
         if case.slice_labels is not None and slices > 1 and len(case.slice_labels) != slices:
             message = f"Case {case.id} has {slices} slices and labels for {len(case.slice_labels)}."
             yield ManifestError("SLICE_COUNT", message)
-        for role, path, known in (("label", case.label, mapping), ("anatomy", case.anatomy, {int(a) for a in Anatomy})):
+        masks = (
+            ("label", case.label, mapping),
+            ("edema", case.edema, {1}),
+            ("anatomy", case.anatomy, {int(a) for a in Anatomy}),
+        )
+        for role, path, known in masks:
             if path is not None:
                 yield from _check_labels(f"Case {case.id}: its {role}", read_any_labels(path, grid=grid), grid, known)
     except IchError as error:

@@ -12,7 +12,7 @@ from monai_ich.core.labels import AnyLabel, Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.dicom_series import SourceSeries
 from monai_ich.io.read import is_nifti, read_labels
-from monai_ich.learning.manifest import ANY, IGNORE, Case
+from monai_ich.learning.manifest import ANY, NOT_BLOOD, Case
 
 FINDINGS = (*(s.name for s in Subtype), ANY)
 
@@ -53,7 +53,7 @@ def label_exam_by_mask(path: Path, mapping: Mapping[int, str]) -> dict[str, int]
     Raises:
         IchError: as `read_labels`.
     """
-    names = {value: name for value, name in mapping.items() if name != IGNORE}
+    names = {value: name for value, name in mapping.items() if name not in NOT_BLOOD}
     present = {names[v] for v in values_in(read_any_labels(path)) if v in names}
     return label_exam(present, names.values())
 

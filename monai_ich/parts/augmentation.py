@@ -12,6 +12,8 @@ from monai.config import KeysCollection
 from monai.networks.layers import GaussianFilter
 from monai.transforms import MapTransform, Randomizable
 
+from monai_ich.parts.pictures import draw_pictures, through_pictures
+
 _BONE_HU, _TISSUE_HU = 300.0, -200.0
 
 
@@ -161,6 +163,30 @@ class RandBeamHardeningd(Randomizable, MapTransform):
             near = blur(F.avg_pool3d(bone[None], (2, 2, 1), ceil_mode=True))
             near = F.interpolate(near, size=bone.shape[1:], mode="trilinear")[0]
             out[key] = image + gain_hu * near * (image > self.offset + _TISSUE_HU)
+        return out
+
+
+class RandPicturesd(Randomizable, MapTransform):
+    """A scan as it comes back from pictures of a window that nobody noted: see `monai_ich.parts.pictures`.
+
+    Args:
+        keys: images ``(1, I, J, K)`` in HU plus `offset`, slices along K.
+        offset: what was added to HU.
+        prob: how often.
+    """
+
+    def __init__(self, keys: KeysCollection, offset: float = 0.0, prob: float = 0.3) -> None:
+        MapTransform.__init__(self, keys)
+        self.offset, self.prob = offset, prob
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        if self.R.random() >= self.prob:
+            return out
+        pictures = draw_pictures(np.random.default_rng(self.R.randint(2**31)))
+        for key in self.key_iterator(out):
+            image = torch.as_tensor(out[key]).as_subclass(torch.Tensor)
+            out[key] = (through_pictures(image[0] - self.offset, pictures)[None] + self.offset).clamp_min(0.0)
         return out
 
 

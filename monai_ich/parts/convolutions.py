@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monai.networks.blocks import Convolution
+from monai.networks.blocks import Convolution, UnetBasicBlock, UnetResBlock
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -19,6 +19,14 @@ def plain_convolutions(network: nn.Module) -> nn.Module:
         if isinstance(block, Convolution) and isinstance(norm, nn.BatchNorm3d):
             block.conv = fuse_conv_bn_eval(block.conv, norm, transpose=isinstance(block.conv, nn.ConvTranspose3d))
             del block.adn.N
+    for block in network.modules():
+        if isinstance(block, (UnetBasicBlock, UnetResBlock)):  # of a DynUNet
+            for number in (1, 2, 3):
+                norm = getattr(block, f"norm{number}", None)
+                if isinstance(norm, nn.BatchNorm3d):
+                    convolution = getattr(block, f"conv{number}")
+                    convolution.conv = fuse_conv_bn_eval(convolution.conv, norm)
+                    setattr(block, f"norm{number}", nn.Identity())
     for parent in network.modules():
         for name, child in parent.named_children():
             if isinstance(child, nn.ConvTranspose3d) and _enlarges_nothing(child):

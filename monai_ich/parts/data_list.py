@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ich.core.errors import ManifestError
-from monai_ich.parts.label_files import no_labels, subtype_labels
+from monai_ich.parts.label_files import no_labels, training_labels
 
 SHIFTED_MM = 3.0
 MADE = ".monai-ich"  # folder in the data set for label files that are made from its own
@@ -42,7 +42,7 @@ def read_data_list(
     repeat_shifted: int = 1,
     bloodless_every: int = 1,
 ) -> list[dict[str, str]]:
-    """Rows of ``dataset.json`` with absolute paths; a manifest's label mapping is applied.
+    """Rows of ``dataset.json`` with absolute paths and the ``case``; a manifest's label mapping is applied.
 
     A row that lacks what only augmentation wants (anatomy, beside a label) gets an empty mask instead.
 
@@ -71,8 +71,10 @@ def read_data_list(
             raise ManifestError("MISSING_FILE", f"Scan {number} of {section!r} has no file for {missing[0]!r}.")
         paths |= {key: no_labels(paths["image"], folder / MADE) for key in lacks}
         if keys.get("label") == "label":
-            paths["label"] = subtype_labels(paths["label"], mapping, folder / MADE)
-        found.append({key: str(path) for key, path in paths.items()})
+            edema = folder / str(row["edema"]) if "edema" in row else None
+            paths["label"] = training_labels(paths["label"], mapping, folder / MADE, edema)
+        name = str(row.get("id", f"{section} {number}"))
+        found.append({"case": name} | {key: str(path) for key, path in paths.items()})
     bloodless = [row.get("exam_labels", {}).get("any") == 0 for row in rows]
     skipped = {n for k, n in enumerate(n for n, none in enumerate(bloodless) if none) if k % bloodless_every}
     shifted = [abs(row.get("midline_shift_mm", 0.0)) >= SHIFTED_MM for row in rows]

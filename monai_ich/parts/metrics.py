@@ -11,6 +11,8 @@ from monai.handlers import IgniteMetricHandler, from_engine
 from monai.metrics import CumulativeIterationMetric
 from torch import Tensor
 
+from monai_ich.core.labels import Subtype
+
 
 class FalseBloodMetric(CumulativeIterationMetric):
     """Milliliters of hemorrhage found in heads that have none, averaged over those heads.
@@ -26,8 +28,9 @@ class FalseBloodMetric(CumulativeIterationMetric):
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:  # type: ignore[override]
         """One-hot ``(B, C, I, J, K)`` prediction and reference, background first: mL ``(B, 1)``, NaN where blood is."""
         assert y is not None
-        bled = y[:, 1:].flatten(1).sum(1) > 0
-        found = y_pred[:, 1:].flatten(1).sum(1).float() * self.voxel_ml
+        blood = slice(1, 1 + len(Subtype))
+        bled = y[:, blood].flatten(1).sum(1) > 0
+        found = y_pred[:, blood].flatten(1).sum(1).float() * self.voxel_ml
         return torch.where(bled, torch.nan, found)[:, None]
 
     def aggregate(self) -> Tensor:  # type: ignore[override]
@@ -79,8 +82,13 @@ def one_class(index: int) -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:
 
 
 def any_class() -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:
-    """An output transform that makes one channel of all but the background, for a metric of any hemorrhage."""
-    return _of_each(lambda one_hot: one_hot[1:].amax(0, keepdim=True))
+    """An output transform that makes one channel of the five subtypes, for a metric of any hemorrhage."""
+    return _of_each(lambda one_hot: one_hot[1 : 1 + len(Subtype)].amax(0, keepdim=True))
+
+
+def subtypes() -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:
+    """An output transform that leaves edema out: background and the five subtypes."""
+    return _of_each(lambda one_hot: one_hot[: 1 + len(Subtype)])
 
 
 def _of_each(change: Callable[[Tensor], Tensor]) -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:

@@ -34,7 +34,7 @@ class CaseAudit:
         bone_voxels: EDH and SDH voxels that are more bone than not; must be 0.
         bright_voxels: labeled voxels above `BONE_LIKE_HU`, to see bone that shines into labels.
         outside_voxels: labeled voxels outside the cavity's label.
-        windowed: the export clips HU; such scans are left out of the HU histograms.
+        windowed: the export clips HU, or goes through pictures; such scans are left out of the HU histograms.
     """
 
     seed: int
@@ -66,7 +66,7 @@ def audit_scan(scan: SyntheticScan) -> tuple[CaseAudit, NDArray[np.int64]]:
         The record, and `hu_histograms` (all 0 where the export clips HU).
     """
     blood, hu, case = scan.labels.voxels, scan.ct.hu, scan.case
-    clear = case.scanner.window_hu is None
+    clear = case.scanner.window_hu is None and case.scanner.pictures is None
     masks = {s.name: blood == s for s in Subtype}
     extra_axial = {s.name: masks[s.name] for s in EXTRA_AXIAL}
     record = CaseAudit(

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
 from monai_ich.core.labels import EXTRA_AXIAL, Subtype
+from monai_ich.parts.pictures import Pictures
 
 Point: TypeAlias = tuple[float, float, float]
+SETTLED = 0.25  # IVH of less roughness has settled by gravity
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class AnatomyCase:
 
     Args:
         base_streak_hu: how much darker the band between the petrous bones is (beam hardening).
+        calcified: pineal gland and falx.
+        choroid_mm: radius of the choroid plexus in the left and the right atrium; 0 where it is not seen.
+        choroid_hu: its density: 45 to 60 where it is not calcified.
+        vessel_hu: of basilar and middle cerebral arteries.
+        fissure_mm: half the width of Sylvian fissures and basal cisterns, beside what the atlas has.
         drain: a ventricular catheter from the frontal bone; -1 left, +1 right, 0 none.
     """
 
@@ -66,6 +73,10 @@ class AnatomyCase:
     dura_mm: float = 0.9
     base_streak_hu: float = 4.0
     calcified: bool = True
+    choroid_mm: tuple[float, float] = (2.2, 2.2)
+    choroid_hu: float = 170.0
+    vessel_hu: float = 42.0
+    fissure_mm: float = 1.2
     calcified_ganglia: bool = False
     holder: bool = False
     drain: int = 0
@@ -85,8 +96,10 @@ class HemorrhageCase:
         side: -1 left, +1 right.
         center_mm: MNI mm; where the bleed starts (IPH, SAH) or is thickest (EDH, SDH).
         extent_mm: how far an extra-axial clot or SAH reaches from its center; rim of edema for IPH.
+        edema_hu: how much darker than brain that rim is where it is darkest.
         roughness: how much noise shapes the outline.
-        place: ``"falx"`` or ``"tentorium"`` for an SDH along one of these; ``"convexity"`` for all else.
+        place: ``"falx"`` or ``"tentorium"`` for an SDH along one of these; ``"cisterns"`` for SAH that fills the basal
+            cisterns, Sylvian fissures and what adjoins them in the shape of a star; ``"convexity"`` for all else.
         texture: standard deviation of the density inside, as a share of `hu` (old and fresh blood, swirls).
         level_hu: how much denser the lowest part is than the highest (cells settle; the head lies on its back).
     """
@@ -101,6 +114,7 @@ class HemorrhageCase:
     place: str = "convexity"
     texture: float = 0.06
     level_hu: float = 0.0
+    edema_hu: float = 11.0
 
     @property
     def on_skull(self) -> bool:
@@ -119,7 +133,8 @@ class ScannerCase:
         glow_mm: how far bone is felt (standard deviation).
         motion_mm: how far the head moves during a few slices.
         metal_mm: a clip or coil with streaks, world mm.
-        window_hu: the export clips to this range, as 8-bit pictures of a window do.
+        window_hu: the export clips to this range.
+        pictures: or it goes through pictures of a window that nobody noted.
     """
 
     pixels: int = 160
@@ -143,6 +158,7 @@ class ScannerCase:
     motion_mm: float = 0.0
     metal_mm: tuple[float, float, float] | None = None
     window_hu: tuple[float, float] | None = None
+    pictures: Pictures | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from monai_ich.synth.draw import draw_case, with_hemorrhages
 from monai_ich.synth.parallel import map_jobs
 
 VALIDATION_SHARE = 0.1
+_LOG = logging.getLogger(__name__)
 
 
 def case_folder(seed: int) -> str:
@@ -51,20 +53,24 @@ def design_case(
     return replace(case, scanner=replace(case.scanner, **given))
 
 
-def write_case(case: HeadCase, folder: Path, *, dicom: bool = False, device: str = "cpu") -> Path:
-    """Make one scan and write ``ct.nii.gz`` (or ``dicom/``), ``ich.nii.gz``, ``anatomy.nii.gz``, ``truth.json``."""
+def write_case(
+    case: HeadCase, folder: Path, *, dicom: bool = False, device: str = "cpu", thickness: bool = True
+) -> Path:
+    """Make one scan and write ``ct.nii.gz`` (or ``dicom/``), ``ich.nii.gz``, ``edema.nii.gz``, ``anatomy.nii.gz``,
+    ``truth.json``."""
     from monai_ich.io.dicom_write import write_ct_series
     from monai_ich.io.nifti import write_nifti
     from monai_ich.synth.generate import synthesize
 
-    scan = synthesize(case, device)
+    scan = synthesize(case, device, thickness=thickness)
     folder.mkdir(parents=True, exist_ok=True)
     if dicom:
-        thickness, tilt = case.scanner.thickness_mm, case.scanner.tilt_deg
-        write_ct_series(scan.ct, folder / "dicom", seed=case.seed, slice_thickness_mm=thickness, gantry_tilt_deg=tilt)
+        slab_mm, tilt = case.scanner.thickness_mm, case.scanner.tilt_deg
+        write_ct_series(scan.ct, folder / "dicom", seed=case.seed, slice_thickness_mm=slab_mm, gantry_tilt_deg=tilt)
     else:
         write_nifti(folder / "ct.nii.gz", scan.ct)
     write_nifti(folder / "ich.nii.gz", scan.labels)
+    write_nifti(folder / "edema.nii.gz", scan.edema)
     write_nifti(folder / "anatomy.nii.gz", scan.anatomy)
     record = {"truth": asdict(scan.truth) | {"total_ml": scan.truth.total_ml}, "case": case.as_dict()}
     (folder / "truth.json").write_text(json.dumps(record, indent=1) + "\n")  # last: a case with truth is complete
@@ -72,20 +78,55 @@ def write_case(case: HeadCase, folder: Path, *, dicom: bool = False, device: str
 
 
 def write_dataset(
-    cases: Iterable[HeadCase], folder: Path, *, dicom: bool = False, workers: int | None = None, device: str = "cpu"
+    cases: Iterable[HeadCase],
+    folder: Path,
+    *,
+    dicom: bool = False,
+    workers: int | None = None,
+    device: str = "cpu",
+    thickness: bool = True,
 ) -> Iterator[str]:
-    """Write many cases side by side and ``dataset.json``; skips those that are there, yields names as they finish."""
+    """Write many cases side by side and ``dataset.json``; skips those that are there, yields names as they finish.
+
+    A case that is there but cannot be read to its end is named in the log and made again.
+
+    Args:
+        cases: what to make.
+        folder: for one folder a case.
+        dicom: series instead of NIfTI, without ``dataset.json``.
+        workers: processes; by default one a core.
+        device: torch device.
+        thickness: as for `synthesize`.
+    """
     cases = list(cases)
-    missing = [c for c in cases if not (folder / case_folder(c.seed) / "truth.json").exists()]
-    jobs = [(c, folder / case_folder(c.seed), dicom, device) for c in missing]
+    missing = [c for c in cases if not _is_whole(folder / case_folder(c.seed))]
+    jobs = [(c, folder / case_folder(c.seed), dicom, device, thickness) for c in missing]
     yield from map_jobs(_write_job, jobs, workers)
     if not dicom:
         _write_list(folder, [case_folder(c.seed) for c in cases])
 
 
-def _write_job(job: tuple[HeadCase, Path, bool, str]) -> str:
-    case, folder, dicom, device = job
-    return write_case(case, folder, dicom=dicom, device=device).name
+def _is_whole(folder: Path) -> bool:
+    """Whether a case is there, and each of its images can be read to its end."""
+    from isal import igzip
+
+    if not (folder / "truth.json").exists():
+        return False
+    try:
+        json.loads((folder / "truth.json").read_text())
+        for path in folder.glob("*.nii.gz"):
+            with igzip.open(path, "rb") as stream:
+                while stream.read(1 << 24):
+                    pass
+    except (OSError, EOFError, ValueError, igzip.isal_zlib.error):
+        _LOG.warning("%s is damaged: it is made again", folder.name)
+        return False
+    return True
+
+
+def _write_job(job: tuple[HeadCase, Path, bool, str, bool]) -> str:
+    case, folder, dicom, device, thickness = job
+    return write_case(case, folder, dicom=dicom, device=device, thickness=thickness).name
 
 
 def _write_list(folder: Path, names: list[str]) -> None:
@@ -103,7 +144,7 @@ def _write_list(folder: Path, names: list[str]) -> None:
 
 
 def _row(folder: Path, name: str) -> dict[str, Any]:
-    files = {"image": "ct", "label": "ich", "anatomy": "anatomy"}
+    files = {"image": "ct", "label": "ich", "edema": "edema", "anatomy": "anatomy"}
     truth = json.loads((folder / name / "truth.json").read_text())["truth"]
     paths = {key: f"{name}/{stem}.nii.gz" for key, stem in files.items()}
     present = {s.name: int(truth["volume_ml"].get(s.name, 0.0) > 0.0) for s in Subtype}

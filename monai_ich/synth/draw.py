@@ -12,7 +12,17 @@ from dataclasses import replace
 import numpy as np
 
 from monai_ich.core.labels import Subtype
-from monai_ich.synth.case import AnatomyCase, HeadCase, HemorrhageCase, Point, ScannerCase, SkullDefect, Swelling
+from monai_ich.parts.pictures import draw_pictures
+from monai_ich.synth.case import (
+    SETTLED,
+    AnatomyCase,
+    HeadCase,
+    HemorrhageCase,
+    Point,
+    ScannerCase,
+    SkullDefect,
+    Swelling,
+)
 
 # (left-right, anterior, superior) in MNI mm; left-right is mirrored by the side
 _IPH_SITES = (
@@ -37,8 +47,11 @@ _RANGE_ML = {  # volumes are log-uniform
 }
 _MAX_INFRATENTORIAL_ML = 25.0
 _WINDOWS_HU = ((0.0, 80.0), (0.0, 80.0), (-20.0, 100.0), (-5.0, 85.0), (-50.0, 150.0))  # of 8-bit exports
-_SHARE = {Subtype.EDH: 0.18, Subtype.IPH: 0.27, Subtype.IVH: 0.17, Subtype.SAH: 0.17, Subtype.SDH: 0.21}
+_SHARE = {Subtype.EDH: 0.17, Subtype.IPH: 0.24, Subtype.IVH: 0.17, Subtype.SAH: 0.2, Subtype.SDH: 0.22}
 NO_BLEED_SHARE = 0.3
+_PIXELS, _PIXELS_SHARE = (160, 208, 256), (0.3, 0.35, 0.35)  # rows and columns: 1.4, 1.1 and 0.9 mm
+_TRAUMA_SHARE = 0.22  # of heads with blood: several kinds at once
+_CONTUSION_SITES = ((30, 38, -12), (12, 45, -18), (45, 0, -26), (50, -20, -16), (42, 42, 12), (50, -45, -5))
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -67,9 +80,13 @@ def draw_anatomy(rng: np.random.Generator) -> AnatomyCase:
         white_lesion_hu=float(rng.uniform(0, 12) * age * (rng.random() < 0.5)),
         sinus_hu=rng.uniform(42.0, 74.0),
         dura_hu=rng.uniform(44.0, 78.0),
-        dura_mm=rng.uniform(0.4, 1.2),
+        dura_mm=rng.uniform(0.4, 1.2) if rng.random() < 0.75 else rng.uniform(1.2, 2.0),
         base_streak_hu=float(rng.uniform(-4.0, 14.0)),
         calcified=bool(rng.random() < 0.7),
+        choroid_mm=tuple(float(rng.uniform(1.0, 4.5)) * (rng.random() < 0.8) for _ in range(2)),  # type: ignore[arg-type]
+        choroid_hu=float(rng.uniform(70.0, 260.0) if rng.random() < 0.65 else rng.uniform(42.0, 62.0)),
+        vessel_hu=float(rng.uniform(38.0, 66.0)),
+        fissure_mm=float(0.4 + 2.6 * age * rng.uniform(0.4, 1.0)),
         calcified_ganglia=bool(rng.random() < 0.08),
         holder=bool(rng.random() < 0.5),
         drain=int(rng.choice([-1, 1])) if rng.random() < 0.06 else 0,
@@ -123,9 +140,9 @@ def draw_hemorrhage(
     return {
         Subtype.EDH: _draw_edh,
         Subtype.IPH: _draw_iph,
-        Subtype.IVH: lambda rng, bleed: replace(bleed, extent_mm=rng.uniform(10.0, 70.0)),
+        Subtype.IVH: _draw_ivh,
         Subtype.SAH: _draw_sah,
-        Subtype.SDH: _draw_sdh,
+        Subtype.SDH: lambda rng, bleed: _draw_sdh(rng, bleed, range_ml is not None),
     }[subtype](rng, bleed)
 
 
@@ -138,12 +155,43 @@ def _draw_iph(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase
     sites, weights = zip(*_IPH_SITES, strict=True)
     site = _jittered(rng, sites[rng.choice(len(sites), p=weights)], bleed.side)
     most_ml = _MAX_INFRATENTORIAL_ML if site[2] < -20.0 and site[1] < -15.0 else math.inf
-    return replace(bleed, center_mm=site, extent_mm=rng.uniform(0.0, 12.0), volume_ml=min(bleed.volume_ml, most_ml))
+    rim_mm = float(rng.uniform(2.0, 16.0)) * (rng.random() < 0.85)
+    return replace(
+        bleed,
+        center_mm=site,
+        extent_mm=rim_mm,
+        edema_hu=float(rng.uniform(6.0, 15.0)),
+        volume_ml=min(bleed.volume_ml, most_ml),
+    )
+
+
+def _draw_contusion(rng: np.random.Generator, side: int) -> HemorrhageCase:
+    """Blood of mixed density in the cortex of frontal base, temporal pole or convexity, with edema."""
+    bleed = _draw_iph(rng, draw_hemorrhage(rng, Subtype.IPH, side, (0.2, 12.0)))
+    site = _CONTUSION_SITES[rng.integers(len(_CONTUSION_SITES))]
+    return replace(
+        bleed,
+        center_mm=_jittered(rng, site, side),
+        texture=rng.uniform(0.12, 0.35),
+        hu=rng.uniform(48.0, 70.0),
+        roughness=rng.uniform(0.3, 0.7),
+    )
+
+
+def _draw_ivh(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase:
+    """A cast; or blood that settled in the occipital horns, most often a few milliliters."""
+    bleed = replace(bleed, extent_mm=rng.uniform(10.0, 70.0))
+    if bleed.roughness < SETTLED and rng.random() < 0.6:
+        return replace(bleed, volume_ml=min(bleed.volume_ml, _log_uniform(rng, 0.4, 6.0)))
+    return bleed
 
 
 def _draw_sah(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase:
-    site = _jittered(rng, _SAH_SITES[rng.integers(len(_SAH_SITES))], bleed.side)
-    return replace(bleed, center_mm=site, extent_mm=rng.uniform(15.0, 60.0), hu=rng.uniform(52.0, 75.0))
+    """In sulci around a place of the convexity; or, of a ruptured aneurysm, from the basal cisterns outward."""
+    bleed = replace(bleed, extent_mm=rng.uniform(15.0, 60.0), hu=rng.uniform(50.0, 76.0))
+    if rng.random() < 0.45:
+        return replace(bleed, place="cisterns", volume_ml=_log_uniform(rng, 2.0, 45.0))
+    return replace(bleed, center_mm=_jittered(rng, _SAH_SITES[rng.integers(len(_SAH_SITES))], bleed.side))
 
 
 def _draw_edh(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase:
@@ -154,9 +202,12 @@ def _draw_edh(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase
     return replace(bleed, center_mm=site, extent_mm=float(np.clip(extent_mm, 10.0, 55.0)))
 
 
-def _draw_sdh(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase:
+def _draw_sdh(rng: np.random.Generator, bleed: HemorrhageCase, is_given: bool) -> HemorrhageCase:
     """A crescent, thin for its reach; one in five along falx or tentorium; one in four not fresh."""
     thickness_mm = min(_log_uniform(rng, 3.0, 18.0), 1.8 * bleed.volume_ml**0.45)  # a crescent, not a lens
+    if rng.random() < 0.35 and not is_given:  # thin and long
+        thickness_mm, reach_mm = rng.uniform(2.2, 5.0), rng.uniform(45.0, 95.0)
+        bleed = replace(bleed, volume_ml=math.pi * 0.6 * thickness_mm * reach_mm**2 / 1000.0)
     extent_mm = math.sqrt(1000.0 * bleed.volume_ml / (math.pi * 0.6 * thickness_mm))
     place = str(rng.choice(["convexity", "falx", "tentorium"], p=[0.8, 0.12, 0.08]))
     center = {
@@ -174,19 +225,38 @@ def _draw_sdh(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase
     )
 
 
+def _draw_trauma(rng: np.random.Generator) -> tuple[HemorrhageCase, ...]:
+    """What a blow leaves: clots on the skull, contusions, often opposite, and blood in sulci, several at once."""
+    side = int(rng.choice([-1, 1]))
+    bleeds = [_draw_contusion(rng, -side if rng.random() < 0.6 else side) for _ in range(rng.integers(0, 4))]
+    if rng.random() < 0.75:
+        bleeds.append(draw_hemorrhage(rng, Subtype.SDH, side))
+        if rng.random() < 0.35:
+            bleeds.append(draw_hemorrhage(rng, Subtype.SDH, -side))
+    if rng.random() < 0.35:
+        bleeds.append(draw_hemorrhage(rng, Subtype.EDH, side, (0.8, 40.0)))
+    if rng.random() < 0.7 or not bleeds:
+        bleeds += [draw_hemorrhage(rng, Subtype.SAH, s, (0.8, 12.0)) for s in (side, -side)[: rng.integers(1, 3)]]
+    if rng.random() < 0.2:
+        bleeds.append(draw_hemorrhage(rng, Subtype.IVH, range_ml=(0.4, 5.0)))
+    return tuple(sorted(bleeds, key=lambda b: b.subtype))
+
+
 def _draw_hemorrhages(rng: np.random.Generator) -> tuple[HemorrhageCase, ...]:
     if rng.random() < NO_BLEED_SHARE:
         return ()
+    if rng.random() < _TRAUMA_SHARE:
+        return _draw_trauma(rng)
     kinds = list(Subtype)
     weights = np.array([_SHARE[k] for k in kinds])
     count = 1 + int(rng.random() < 0.45) + int(rng.random() < 0.2)
     chosen = rng.choice(len(kinds), size=count, replace=False, p=weights)
     bleeds = [draw_hemorrhage(rng, kinds[i]) for i in chosen]
     for bleed in tuple(bleeds):
-        if bleed.subtype is Subtype.SDH and rng.random() < 0.2:  # on both sides
+        if bleed.subtype is Subtype.SDH and rng.random() < 0.3:  # on both sides
             bleeds.append(draw_hemorrhage(rng, Subtype.SDH, -bleed.side))
         if bleed.subtype is Subtype.IPH and rng.random() < 0.25:  # several contusions
-            bleeds += [draw_hemorrhage(rng, Subtype.IPH, range_ml=(0.2, 10.0)) for _ in range(rng.integers(1, 4))]
+            bleeds += [_draw_contusion(rng, int(rng.choice([-1, 1]))) for _ in range(rng.integers(1, 4))]
     return tuple(sorted(bleeds, key=lambda b: b.subtype))
 
 
@@ -200,13 +270,15 @@ def natural_shift_mm(rng: np.random.Generator, bleeds: tuple[HemorrhageCase, ...
 
 
 def draw_scanner(rng: np.random.Generator) -> ScannerCase:
-    """An emergency head scan at random."""
+    """An emergency head scan at random; one in five came as pictures of a window, one in twelve was clipped to it."""
     thin = rng.random() < 0.35
     slice_mm = float(rng.uniform(0.8, 2.5) if thin else rng.uniform(2.5, 7.0))
     tilt = float(rng.uniform(-25, 25) if rng.random() < 0.5 else 0.0)
     spread = 9.0 if rng.random() < 0.8 else 16.0
+    export, pixels = rng.random(), int(rng.choice(_PIXELS, p=_PIXELS_SHARE))
     return ScannerCase(
-        pixel_mm=float(rng.uniform(1.25, 1.65)),
+        pixels=pixels,
+        pixel_mm=float(rng.uniform(200.0, 264.0)) / pixels,
         slice_mm=slice_mm,
         thickness_mm=slice_mm * float(rng.choice([1.0, 1.0, rng.uniform(0.7, 1.3)])),
         tilt_deg=tilt,
@@ -223,7 +295,8 @@ def draw_scanner(rng: np.random.Generator) -> ScannerCase:
         cup_hu=float(rng.normal(0, 3.0)),
         motion_mm=float(rng.uniform(1.5, 6.0) if rng.random() < 0.07 else 0.0),
         metal_mm=tuple(float(v) for v in rng.normal([0, -5, 10], [35, 45, 30])) if rng.random() < 0.05 else None,  # type: ignore[arg-type]
-        window_hu=_WINDOWS_HU[rng.integers(len(_WINDOWS_HU))] if rng.random() < 0.12 else None,
+        window_hu=_WINDOWS_HU[rng.integers(len(_WINDOWS_HU))] if export < 0.08 else None,
+        pictures=draw_pictures(rng) if 0.08 <= export < 0.28 else None,
         glow_hu=float(rng.uniform(0.0, 60.0)),
         glow_mm=float(rng.uniform(5.0, 14.0)),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +25,8 @@ from monai_ich.synth.atlas import (
     sample,
     tentorium_mm,
 )
-from monai_ich.synth.case import HeadCase, HemorrhageCase, Point
+from monai_ich.synth.case import SETTLED, HeadCase, HemorrhageCase, Point
+from monai_ich.synth.cisterns import cisterns_mm
 
 CENTER_MM = (0.0, -18.0, 10.0)  # the middle of the head, MNI mm
 _NOISE_SPACING_MM = (60.0, 60.0, 60.0, 50.0, 9.0, 16.0, 6.0, 12.0)
@@ -66,12 +68,20 @@ def _noise_maps(seed: int) -> torch.Tensor:
     maps = []
     for spacing in _NOISE_SPACING_MM:
         coarse = [max(3, math.ceil(n * SPACING_MM / spacing) + 2) for n in SHAPE]
-        noise = torch.randn(1, 1, *coarse, generator=generator)
-        noise = F.interpolate(noise, size=shape, mode="trilinear", align_corners=True)
+        noise = torch.randn(1, 1, *coarse, generator=generator)[0, 0]
         kernel = max(1, int(spacing / 12)) * 2 + 1
-        noise = F.avg_pool3d(noise, kernel, stride=1, padding=kernel // 2, count_include_pad=False)
-        maps.append((noise / noise.std()).clamp(-2.2, 2.2)[0])
-    return torch.cat(maps)
+        for few, many in zip(coarse, shape, strict=True):
+            noise = torch.tensordot(noise, _refined(few, many, kernel), dims=([0], [1]))  # axes come round in turn
+        maps.append((noise / noise.std()).clamp(-2.2, 2.2))
+    return torch.stack(maps)
+
+
+@cache
+def _refined(few: int, many: int, kernel: int) -> torch.Tensor:
+    """The matrix ``(many, few)`` that interpolates an axis linearly, ends on ends, and takes the mean of `kernel`."""
+    lines = F.interpolate(torch.eye(few)[None], size=many, mode="linear", align_corners=True)[0].T
+    near = (torch.arange(many)[:, None] - torch.arange(many)[None, :]).abs() <= kernel // 2
+    return (near.float() / near.sum(1, keepdim=True)) @ lines
 
 
 def _rotation(degrees: tuple[float, float, float]) -> torch.Tensor:
@@ -227,19 +237,29 @@ class Head:
         width = a.fold_width * (1.0 - 0.8 * pressed) + 1e-3
         inward = (f.depth - a.csf_gap_mm - 7.0).clamp_min(0) / 14.0
         fold = 1.0 - (f.noise[FOLD].abs() / width + inward).clamp(0, 1)
-        return torch.maximum(share, fold * (f.bz > -25.0))
+        cistern = 0.5 - (cisterns_mm(f.bx, f.by, f.bz) - self._cistern_mm() * (1.0 - 0.6 * pressed)) / 1.4
+        return torch.maximum(torch.maximum(share, fold * (f.bz > -25.0)), cistern.clamp(0, 1))
+
+    def _cistern_mm(self) -> float:
+        """Half the width of the cisterns; blood that fills them stretches them."""
+        filled = sum(b.volume_ml for b in self.case.hemorrhages if b.place == "cisterns")
+        return self.case.anatomy.fissure_mm + min(2.5, 0.07 * filled)
 
     def _inside_score(self, bleed: HemorrhageCase, site: Point, f: Fields) -> torch.Tensor:
         """Scores of the bleeds inside the dura: distance from the site (IPH, SAH), height in the ventricle (IVH)."""
         ventricles, csf = self.ventricles(f), self.csf(f)
         cx, cy, cz = site
         if bleed.subtype is Subtype.IVH:
-            if bleed.roughness < 0.25:  # blood settles
+            if bleed.roughness < SETTLED:
                 score = self.height_mm(f.hx, f.hy, f.hz) + 4.0 * bleed.roughness * f.noise[BLOB]
             else:
                 away = ((f.bx - cx) ** 2 + (f.by - cy) ** 2 + (f.bz - cz) ** 2).sqrt()
                 score = away + 12.0 * bleed.roughness * f.noise[BLOB]
             return torch.where(ventricles < -0.2, score, torch.inf)
+        if bleed.place == "cisterns":
+            score = cisterns_mm(f.bx, f.by, f.bz) + 0.12 * (f.bx**2 + f.by**2 + (f.bz + 18.0) ** 2).sqrt()
+            score = score + 4.0 * bleed.roughness * f.noise[BLOB] + 0.05 * bleed.side * f.bx
+            return torch.where((csf > 0.5) & (f.depth > 0.8) & (ventricles > 0.5), score, torch.inf)
         stretch = 0.75 + 0.5 * abs(math.sin(7.0 * cx + cy))  # an elongated clot, fixed by its place
         distance = (
             (f.hx - cx) ** 2 + ((f.hy - cy) / (0.7 + 0.6 * stretch)) ** 2 + ((f.hz - cz) / (1.6 - 0.6 * stretch)) ** 2

@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 
 from monai_ich.core.geometry import Geometry
+from monai_ich.parts.pictures import through_pictures
 from monai_ich.synth.case import ScannerCase
 
-_FINE_MM = 1.6  # a slice thicker than this is averaged from several fine planes
+_FINE_MM = 2.5  # a slice thicker than this is averaged from several fine planes
 
 
 def scan_geometry(s: ScannerCase) -> Geometry:
@@ -50,21 +51,28 @@ def plane_points(geometry: Geometry, k: int, offset_mm: float, device: torch.dev
 
 
 def blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
-    """In-plane blur of ``(I, J, K)``; sigma in pixels."""
+    """In-plane blur of ``(I, J, K)``; sigma in pixels. A wide one is done at half the resolution."""
     if sigma < 0.15:
         return image
+    if sigma > 4.0:
+        slices = F.avg_pool2d(image.permute(2, 0, 1)[None], 2, ceil_mode=True, count_include_pad=False)
+        half = blur(slices[0].permute(1, 2, 0), sigma / 2.0).permute(2, 0, 1)[None]
+        return F.interpolate(half, size=image.shape[:2], mode="bilinear")[0].permute(1, 2, 0)
+    image = torch.tensordot(_gauss(image.shape[0], sigma).to(image), image, 1)
+    return torch.matmul(_gauss(image.shape[1], sigma).to(image), image)
+
+
+def _gauss(count: int, sigma: float) -> torch.Tensor:
+    """The matrix that blurs an axis of `count` pixels; beyond the ends are more of the last ones."""
     radius = max(1, math.ceil(2.5 * sigma))
-    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=image.device) / sigma) ** 2)
-    taps = (taps / taps.sum()).float()
-    x = image.permute(2, 0, 1)[:, None]
-    x = F.conv2d(F.pad(x, (0, 0, radius, radius), mode="replicate"), taps.view(1, 1, -1, 1))
-    x = F.conv2d(F.pad(x, (radius, radius, 0, 0), mode="replicate"), taps.view(1, 1, 1, -1))
-    return x[:, 0].permute(1, 2, 0)
+    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
+    at = (torch.arange(count)[:, None] + torch.arange(-radius, radius + 1)).clamp(0, count - 1)
+    return torch.zeros(count, count).scatter_add_(1, at, (taps / taps.sum()).expand(count, -1))
 
 
 def expose(hu: torch.Tensor, s: ScannerCase, geometry: Geometry, generator: torch.Generator) -> torch.Tensor:
     """What the scanner makes of exact HU ``(I, J, K)`` on its grid: blur, kernel, beam hardening, motion, metal,
-    cupping, correlated noise, and the window of the export."""
+    cupping, correlated noise, and the window or the pictures of the export."""
     pixel_mm = geometry.spacing_mm[0]
     image = blur(hu, s.blur_mm / pixel_mm)
     if s.sharpen:
@@ -82,7 +90,9 @@ def expose(hu: torch.Tensor, s: ScannerCase, geometry: Geometry, generator: torc
     noise = noise / noise.std().clamp_min(1e-6)
     body = 0.35 + 0.65 * blur((hu > -200).float(), 6.0 / pixel_mm)
     image = (image + s.noise_hu * body * noise).clamp(-1024.0, 3071.0)
-    return image.clamp(*s.window_hu) if s.window_hu else image
+    if s.window_hu:
+        image = image.clamp(*s.window_hu)
+    return through_pictures(image, s.pictures) if s.pictures else image
 
 
 def _bowl(hu: torch.Tensor) -> torch.Tensor:

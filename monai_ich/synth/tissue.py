@@ -7,17 +7,21 @@ from dataclasses import dataclass
 import torch
 
 from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Subtype
-from monai_ich.synth.atlas import falx_reaches, in_posterior_fossa, tentorium_mm
+from monai_ich.synth.atlas import falx_reaches, in_posterior_fossa, sample, tentorium_mm
 from monai_ich.synth.case import HemorrhageCase
 from monai_ich.synth.head import BLOB, FACE, FINE, SKULL, Fields, Head, tangential_mm
 
-_AIR_HU = -1000.0
+AIR_HU = -1000.0
 FORAMEN_MAGNUM_MM = -62.0
 # skull base, MNI mm, mirrored: start, end, radius
 _BASE_BONES = (
     ((15.0, -15.0, -34.0), (60.0, -36.0, -31.0), 6.5),  # petrous ridge
     ((6.0, 12.0, -20.0), (46.0, 22.0, -25.0), 3.0),  # sphenoid wing
     ((0.0, 1.0, -28.0), (0.0, -15.0, -64.0), 6.0),  # clivus
+)
+_ARTERIES = (
+    ((0.0, -12.0, -40.0), (0.0, -10.0, -18.0), 1.5),  # basilar
+    ((6.0, 2.0, -19.0), (32.0, 4.0, -15.0), 1.1),  # middle cerebral
 )
 
 
@@ -28,12 +32,14 @@ class Painted:
     Args:
         hu: ``(*S)``.
         blood: ``(5, *S)`` share of each `Subtype`, 0..1.
+        edema: ``(*S)`` share of edema around clots.
         anatomy: ``(5, *S)`` share of each `Anatomy` part.
         bone: ``(*S)`` share of bone.
     """
 
     hu: torch.Tensor
     blood: torch.Tensor
+    edema: torch.Tensor
     anatomy: torch.Tensor
     bone: torch.Tensor
 
@@ -49,6 +55,24 @@ def _capsule_mm(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, bone: tuple) 
     t = (((x - ax) * dx + (y - ay) * dy + (z - az) * dz) / (dx * dx + dy * dy + dz * dz)).clamp(0, 1)
     square = (x - ax - t * dx) ** 2 + (y - ay - t * dy) ** 2 + (z - az - t * dz) ** 2
     return square.sqrt() - radius
+
+
+def may_be_body(head: Head, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    """Where a point of the world (mm) is not air for sure: inside of the skin as drawn, with room for the warp."""
+    a = head.case.anatomy
+    hx, hy, hz = head.to_head(x, y, z)
+    swollen = a.swelling.height_mm if a.swelling else 0.0
+    bulge = max(0.0, a.defect.bulge_mm) if a.defect else 0.0
+    skin_mm = a.csf_gap_mm + 1.6 * a.skull_mm + a.scalp_mm + swollen + bulge + 8.0
+    near = sample(head.atlas.hull, hx, hy, hz)[0] * head.scale_mm < skin_mm
+    face = (hx / 62) ** 2 + ((hy - 22) / 68) ** 2 + ((hz + 62) / 62) ** 2 < 1.6
+    neck = ((hx / 58) ** 2 + ((hy + 32) / 58) ** 2 < 1.5) & (hz < -10)
+    return near | face | neck | (a.holder & (_holder(hx, hy).abs() < 0.12) & (hy < 0))
+
+
+def _holder(hx: torch.Tensor, hy: torch.Tensor) -> torch.Tensor:
+    """0 on the shell of the head holder, negative inside."""
+    return ((hx / 108) ** 2 + ((hy + 22) / 124) ** 2).sqrt() - 1.0
 
 
 def _outside(head: Head, f: Fields) -> torch.Tensor:
@@ -74,14 +98,13 @@ def _outside(head: Head, f: Fields) -> torch.Tensor:
     mouth = low & (f.hy > -5) & (f.hx.abs() < 45)
     bones = low & (f.noise[FACE] > 1.0)
     hu = torch.where(bones, 500.0 + 200.0 * f.noise[BLOB], hu)
-    hu = torch.where(mouth & (f.noise[BLOB] < -0.6), _AIR_HU, hu)
+    hu = torch.where(mouth & (f.noise[BLOB] < -0.6), AIR_HU, hu)
     orbit = ((f.hx.abs() - 32) ** 2 + (f.hy - 58) ** 2 + (f.hz + 36) ** 2).sqrt()
     hu = torch.where(orbit < 19.0, -80.0, hu)
     hu = torch.where(orbit < 12.0, 12.0, hu)
-    hu = _AIR_HU + (hu - _AIR_HU) * _soft(-body, 0.8)
+    hu = AIR_HU + (hu - AIR_HU) * _soft(-body, 0.8)
     if a.holder:
-        ring = ((f.hx / 108) ** 2 + ((f.hy + 22) / 124) ** 2).sqrt()
-        hu = torch.where(((ring - 1.0).abs() < 0.012) & (f.hy < -10) & (body < -2), 180.0, hu)
+        hu = torch.where((_holder(f.hx, f.hy).abs() < 0.012) & (f.hy < -10) & (body < -2), 180.0, hu)
     return hu
 
 
@@ -129,24 +152,28 @@ def _brain(head: Head, f: Fields, ventricles: torch.Tensor, csf: torch.Tensor) -
         hu = hu + (a.csf_hu + 8.0 - hu) * 0.8 * _soft(distance - radius, 2.0) * (f.bx * x > 0)
     hu = hu + (a.csf_hu - hu) * torch.maximum(csf, _soft(ventricles))
     dura = _soft(f.bx.abs() - a.dura_mm) * falx_reaches(f.by, f.bz)
-    tent = _soft((f.bz - tentorium_mm(f.bx, f.by)).abs() - 0.8) * (f.by < -38) * (f.bx.abs() > 6)
+    tent = _soft((f.bz - tentorium_mm(f.bx, f.by)).abs() - 0.9 * a.dura_mm) * (f.by < -38) * (f.bx.abs() > 6)
     sinus = _soft(f.hx.abs() - 3.5) * _soft(f.depth - 6.0) * ((f.hz > 15) | (f.hy < -75))
     transverse = _soft((f.hz - tentorium_mm(f.hx, f.hy)).abs() - 4.0) * _soft(f.depth - 7.0) * (f.hy < -55)
-    hu = hu + (a.dura_hu - hu) * torch.maximum(0.8 * dura, 0.5 * tent)
+    hu = hu + (a.dura_hu - hu) * torch.maximum(0.8 * dura, 0.7 * tent)
     hu = hu + (a.sinus_hu - hu) * torch.maximum(0.9 * sinus, 0.8 * transverse)
     band = torch.exp(-(((f.hz + 33) / 7) ** 2) - ((f.hy + 22) / 8) ** 2) * (1.0 + 0.4 * f.noise[BLOB])
     hu = hu - a.base_streak_hu * band
     if a.calcified:
         pineal = (f.bx**2 + (f.by + 28) ** 2 + (f.bz - 2) ** 2).sqrt() - 2.5
-        choroid = ((f.bx.abs() - 23) ** 2 + (f.by + 43) ** 2 + (f.bz - 9) ** 2).sqrt() - 2.2
         falx = ((f.bx / 1.4) ** 2 + (f.by - 45) ** 2 / 9 + (f.bz - 40) ** 2 / 16).sqrt() - 1.0
-        hu = hu + (170.0 - hu) * _soft(torch.stack([pineal, choroid, falx + 0.6 * f.noise[BLOB]]).amin(0))
+        hu = hu + (170.0 - hu) * _soft(torch.minimum(pineal, falx + 0.6 * f.noise[BLOB]))
+    choroid = ((f.bx.abs() - 23) ** 2 + ((f.by + 43) / 1.4) ** 2 + (f.bz - 9) ** 2).sqrt() + 0.7 * f.noise[BLOB]
+    choroid = choroid - torch.where(f.bx < 0, *a.choroid_mm)
+    hu = hu + (a.choroid_hu - hu) * _soft(choroid)
+    arteries = torch.minimum(*(_capsule_mm(f.bx.abs(), f.by, f.bz, artery) for artery in _ARTERIES))
+    hu = hu + (a.vessel_hu - hu) * _soft(arteries)
     if a.calcified_ganglia:
         pallidum = (((f.bx.abs() - 19) / 4) ** 2 + ((f.by + 2) / 7) ** 2 + (f.bz / 5) ** 2).sqrt() - 1.0
         hu = hu + (110.0 - hu) * _soft(4.0 * pallidum + 2.0 * f.noise[FINE], 2.0)
     if a.defect and a.defect.air_mm:
         pocket = (f.depth < a.defect.air_mm + 2.0 * f.noise[BLOB]) & (f.defect_mm < a.defect.radius_mm) & (f.hy > 10)
-        hu = torch.where(pocket, _AIR_HU, hu)
+        hu = torch.where(pocket, AIR_HU, hu)
     if a.drain:
         path = ((a.drain * 30.0, 45.0, 75.0), (a.drain * 5.0, 8.0, 8.0), 1.3)
         hu = hu + (260.0 - hu) * _soft(_capsule_mm(f.bx, f.by, f.bz, path))
@@ -173,6 +200,7 @@ def paint(head: Head, f: Fields) -> Painted:
     hu = _outside(head, f)
     hu = hu + (_brain(head, f, ventricles, csf) - hu) * torch.maximum(inside, canal)
     blood = torch.zeros(len(Subtype), *f.depth.shape, device=f.depth.device)
+    edema = torch.zeros_like(f.depth)
     for bleed, size, score in zip(head.case.hemorrhages, head.sizes, head.scores(f), strict=True):
         if size == 0.0:
             continue
@@ -180,13 +208,15 @@ def paint(head: Head, f: Fields) -> Painted:
         share = ((size - score) / step + 0.5).clamp(0, 1) * cavity
         if bleed.subtype is Subtype.SAH:
             share = share * (1.3 * csf).clamp(0, 1)
-        if bleed.subtype is Subtype.IPH and bleed.extent_mm > 0.5:  # edema around the clot
-            rim = (1.0 - (score - size) / bleed.extent_mm).clamp(0, 1) * torch.isfinite(score) * (1.0 - csf)
-            hu = hu - 11.0 * rim * (score > size)
+        if bleed.subtype is Subtype.IPH and bleed.extent_mm > 0.5:  # edema around the clot, further along white matter
+            reach = bleed.extent_mm * (0.6 + 0.5 * f.tissue[1] + 0.15 * f.noise[BLOB]).clamp_min(0.2)
+            wet = _soft(score - size - reach, 1.0) * torch.isfinite(score) * (1.0 - csf) * cavity * (score > size)
+            hu = hu - bleed.edema_hu * wet * (1.15 - 0.3 * ((score - size) / reach).clamp(0, 1))
+            edema = torch.maximum(edema, wet)
         hu = hu + (_clot_hu(head, bleed, f) - hu) * share
         blood[bleed.subtype - 1] = torch.maximum(blood[bleed.subtype - 1], share)
     hu = hu + (bone_hu - hu) * bone
-    return Painted(hu, blood, _anatomy(f, ventricles, cavity), bone)
+    return Painted(hu, blood, edema * (1.0 - blood.sum(0)).clamp_min(0), _anatomy(f, ventricles, cavity), bone)
 
 
 def _anatomy(f: Fields, ventricles: torch.Tensor, cavity: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,7 @@ import pytest
 
 from monai_ich.cli import main
 from monai_ich.core.errors import ManifestError
+from monai_ich.core.labels import EDEMA, Subtype, unlabeled
 from monai_ich.learning.manifest import Case, Manifest, read_manifest, write_manifest
 from monai_ich.learning.manifest_check import check_manifest
 from monai_ich.learning.manifest_labels import strata_of
@@ -189,7 +190,8 @@ def test_training_reads_a_manifest_with_its_labels_mapped(written: Path) -> None
     keys = {"image": "image", "label": "label", "cavity": "anatomy"}
     first, second = read_data_list(written.parent, "training", keys)
     values = [sorted(np.unique(np.asarray(nib.load(row["label"]).dataobj))) for row in (first, second)]
-    assert values == [[0, 5], [0, 2]], "7 is SDH, 2 is IPH, 9 is to be ignored"
+    other = unlabeled([Subtype.EDH, Subtype.IVH, Subtype.SAH, EDEMA])
+    assert values == [[5, other], [2, other]], "7 is SDH, 2 is IPH, 9 is to be ignored; no mask holds the others"
     assert np.allclose(nib.load(first["label"]).affine, AFFINE)
     empty = nib.load(first["cavity"])
     assert empty.shape == (6, 6, 4) and not np.asarray(empty.dataobj).any()
@@ -205,9 +207,31 @@ def test_training_does_not_learn_subtypes_from_masks_that_name_none(written: Pat
 
 
 def test_labels_with_our_numbers_are_trained_on_as_they_are(written: Path, record: dict[str, Any]) -> None:
-    write_json(written, record | {"label_mapping": {"5": "SDH", "2": "IPH"}})
+    ours = {str(int(s)): s.name for s in Subtype}
+    write_json(written, record | {"label_mapping": ours | {"6": "EDEMA"}})
     (row, _) = read_data_list(written.parent, "training", {"image": "image", "label": "label"})
-    assert row["label"] == str(written.parent / "mask0.nii.gz")
+    assert row["label"] == str(written.parent / "mask0.nii.gz") and row["case"] == record["training"][0]["id"]
+    for mapping in (ours, {}):  # no mapping: our numbers
+        write_json(written, record | {"label_mapping": mapping})
+        (row, _) = read_data_list(written.parent, "training", {"image": "image", "label": "label"})
+        values = np.unique(np.asarray(nib.load(row["label"]).dataobj)).tolist()
+        assert set(values) <= {unlabeled([EDEMA]), 2, 7} and 0 not in values, "background may be edema"
+
+
+def test_edema_in_a_file_of_its_own_is_a_class_beside_blood(written: Path, record: dict[str, Any]) -> None:
+    voxels = np.zeros((6, 6, 4), np.uint8)
+    voxels[:4] = 1
+    nib.save(nib.Nifti1Image(voxels, AFFINE), written.parent / "edema.nii.gz")
+    rows = [record["training"][0] | {"edema": "edema.nii.gz"}]
+    write_json(
+        written, record | {"label_mapping": {str(int(s)): s.name for s in Subtype} | {"7": "SDH"}, "training": rows}
+    )
+    assert codes(written) == [] and read_manifest(written).cases[0].edema == written.parent / "edema.nii.gz"
+    (row,) = read_data_list(written.parent, "training", {"image": "image", "label": "label"})
+    mask = np.asarray(nib.load(written.parent / "mask0.nii.gz").dataobj)
+    found = np.asarray(nib.load(row["label"]).dataobj)
+    assert (found[mask == 7] == Subtype.SDH).all(), "blood stays blood"
+    assert (found[:4][mask[:4] == 0] == EDEMA).all() and (found[4:][mask[4:] == 0] == 0).all()
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from monai.networks.nets import UNet
+from monai.networks.nets import DynUNet, UNet
 from torch import nn
 
 from monai_ich.parts.convolutions import plain_convolutions
@@ -25,6 +25,21 @@ def test_plain_convolutions_give_the_same_scores(norm: str, units: int) -> None:
     torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)
     left = [layer.stride for layer in network.modules() if isinstance(layer, nn.ConvTranspose3d)]
     assert left == [(2, 2, 1)]
+    assert not any(isinstance(layer, nn.BatchNorm3d) for layer in network.modules())
+
+
+@pytest.mark.parametrize("res_block", [False, True])
+def test_batch_norm_of_a_dynunet_becomes_part_of_its_convolutions(res_block: bool) -> None:
+    torch.manual_seed(0)
+    steps = {"kernel_size": [3, 3, 3], "strides": [1, 2, 2], "upsample_kernel_size": [2, 2]}
+    network = DynUNet(3, 3, 6, filters=[4, 8, 8], norm_name="batch", res_block=res_block, **steps)
+    image = torch.rand(2, 3, 16, 12, 8)
+    network(image)
+    network.eval()
+    with torch.inference_mode():
+        before = network(image)
+        after = plain_convolutions(network)(image)
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)
     assert not any(isinstance(layer, nn.BatchNorm3d) for layer in network.modules())
 
 

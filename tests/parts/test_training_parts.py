@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,16 +12,29 @@ import torch
 from ignite.engine import Engine
 from monai.inferers import SimpleInferer
 
+from monai_ich.core.errors import TrainingError
+from monai_ich.core.labels import EDEMA, unlabeled
 from monai_ich.parts.augmentation import (
     RandBeamHardeningd,
     RandDropChanneld,
     RandMirrorSidesd,
+    RandPicturesd,
     RandSkullStripd,
     RandWindowd,
 )
-from monai_ich.parts.handlers import CosineBudget, FreezeStatistics, MovingAverage, Resume, save_weights
-from monai_ich.parts.inferers import AutocastInferer
+from monai_ich.parts.handlers import (
+    CosineBudget,
+    FreezeStatistics,
+    MovingAverage,
+    Resume,
+    SayMachine,
+    StopAtNaN,
+    save_aside,
+    save_weights,
+)
+from monai_ich.parts.inferers import AutocastInferer, describe_machine
 from monai_ich.parts.losses import HemorrhageLoss, MidlineLoss
+from monai_ich.parts.pictures import Pictures, through_pictures
 from monai_ich.parts.visible import VisibleBloodd
 
 
@@ -98,7 +112,7 @@ def test_training_ends_when_its_minutes_are_spent_resumed_ones_included() -> Non
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize(("after", "steps"), [(0.0, 0), (0.5, 50), (1.0, 100)])
+@pytest.mark.parametrize(("after", "steps"), [(0.0, 0), (0.5, 60), (1.0, 100)])
 def test_statistics_of_batch_norm_stand_still_late_in_training(after: float, steps: int, compiled: bool) -> None:
     plain = torch.nn.Sequential(torch.nn.BatchNorm3d(1))
     network = torch.compile(plain, backend="eager") if compiled else plain
@@ -112,11 +126,36 @@ def test_statistics_of_batch_norm_stand_still_late_in_training(after: float, ste
     means: list[float] = []
     engine = Engine(step)
     budget.attach(engine)
-    FreezeStatistics(network, budget, after).attach(engine)
+    FreezeStatistics(network, budget, after, windows=10).attach(engine)
     engine.run(range(1, 101))
     by_itself = [abs(mean) < 1e-3 for mean in means]  # an even window less its own mean is 0
     assert all(by_itself[: max(0, steps - 1)]) and not any(by_itself[steps + 1 :])
-    assert int(plain[0].num_batches_tracked) == pytest.approx(steps, abs=1)  # type: ignore[arg-type]
+    if after == 0.5:  # the mean of the ten steps after the first half, 50 to 59 or 51 to 60
+        assert float(plain[0].running_mean) == pytest.approx(55.0, abs=1.0)  # type: ignore[arg-type]
+
+
+def test_a_training_that_was_frozen_stays_so_and_its_average_has_the_same_statistics() -> None:
+    network, average = (torch.nn.Sequential(torch.nn.BatchNorm3d(1)) for _ in range(2))
+    budget = CosineBudget(torch.optim.SGD(network.parameters(), lr=1e-9))
+    first = FreezeStatistics(network, budget, 0.5, average=average, windows=4)
+
+    def run(handler: FreezeStatistics, done: float, value: float) -> None:
+        budget.done = done
+        network.train()
+        handler._step()
+        network(torch.full((1, 1, 2, 2, 2), value))
+
+    for value in (1.0, 2.0):
+        run(first, 0.4, value)
+    for value in (10.0, 20.0, 30.0, 40.0, 90.0):
+        run(first, 0.6, value)
+    assert first.state_dict() == {"frozen": True}
+    for norm in (network[0], average[0]):
+        assert float(norm.running_mean) == pytest.approx(25.0)  # type: ignore[arg-type]
+    resumed = FreezeStatistics(network, budget, 1.0, average=average)
+    resumed.load_state_dict({"frozen": True})
+    run(resumed, 0.1, 500.0)
+    assert resumed.frozen and float(network[0].running_mean) == pytest.approx(25.0)  # type: ignore[arg-type]
 
 
 def test_shipped_weights_hold_large_variances(tmp_path: Any) -> None:
@@ -125,6 +164,14 @@ def test_shipped_weights_hold_large_variances(tmp_path: Any) -> None:
     found = torch.load(tmp_path / "model.pt", weights_only=True)
     assert found["kernel"].dtype == torch.float16 and found["running_var"].item() == pytest.approx(2e11)
     assert found["count"].item() == 7
+
+
+def test_a_kernel_of_two_names_is_shipped_once(tmp_path: Any) -> None:
+    kernel = torch.rand(64, 64, 3, 3, 3)
+    for name, state in (("one", {"a": kernel}), ("two", {"a": kernel, "b": kernel})):
+        save_weights(state, tmp_path / f"{name}.pt")
+    one, two = ((tmp_path / f"{name}.pt").stat().st_size for name in ("one", "two"))
+    assert two < 1.01 * one + 1000
 
 
 def test_moving_average_of_constant_weights_is_these_weights() -> None:
@@ -149,6 +196,49 @@ def test_resume_goes_on_after_the_last_whole_epoch(tmp_path: Any) -> None:
     second: list[int] = []
     run(4, second)
     assert first == [1, 1, 1, 2, 2, 2] and second == [3, 3, 3, 4, 4, 4]
+
+
+def test_a_loss_that_is_no_number_ends_the_training_with_step_and_case(tmp_path: Path) -> None:
+    network = torch.nn.Linear(1, 1)
+
+    def step(engine: Engine, batch: dict[str, Any]) -> list[dict[str, Any]]:
+        return [{"loss": torch.tensor(float("nan") if engine.state.iteration == 5 else 1.0)}]
+
+    engine = Engine(step)
+    Resume(tmp_path / "checkpoint.pt", {"network": network}).attach(engine)
+    StopAtNaN().attach(engine)
+    with pytest.raises(TrainingError, match=r"LOSS_NOT_FINITE.*step 5 \(cases: head_7, head_9\)"):
+        engine.run([{"case": ["head_7", "head_9"]}] * 3, max_epochs=4)
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["iteration"] == 3, "the last whole epoch"
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save_aside({"step": 1}, path)
+
+    def full(state: Any, file: Path) -> None:
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(TrainingError, match="DISK_FULL"):
+        save_aside({"step": 2}, path)
+    assert torch.load(path, weights_only=True) == {"step": 1} and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_training_says_what_the_machine_is_good_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    assert "float32" in describe_machine("cpu") and "slower" in describe_machine("cpu")
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    engine = Engine(lambda engine, batch: None)
+    SayMachine("cpu").attach(engine)
+    with caplog.at_level("INFO"):
+        engine.run([0], max_epochs=1)
+    assert "training on 1 CPU core with AMX" in caplog.text
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -176,8 +266,25 @@ def test_a_window_clips_bone_and_air_to_its_ends() -> None:
     assert (window({"image": hu})["image"].flatten() - 1024).tolist() == [0, 0, 40, 80, 80]
 
 
+def test_pictures_keep_what_their_window_shows_and_soften_the_edge_of_the_skull() -> None:
+    hu = torch.full((40, 40, 3), 40.0)
+    hu[:17] = 1500.0
+    exact = through_pictures(hu, Pictures((0.0, 80.0), (0.0, 80.0)))
+    assert exact.unique().tolist() == pytest.approx([40.0, 80.0], abs=0.2)
+    resized = through_pictures(hu, Pictures((0.0, 80.0), (0.0, 80.0), ratio=0.7, quality=60))
+    assert ((resized > 48) & (resized < 72)).any(), "the gray of blood lies between bone and brain"
+    guessed = through_pictures(hu, Pictures((0.0, 80.0), (-10.0, 100.0)))
+    assert guessed.unique().tolist() == pytest.approx([45.0, 100.0], abs=0.3)  # half of the range; its white
+
+
+def test_pictures_of_air_stay_above_nothing() -> None:
+    image = torch.full((1, 32, 32, 2), 24.0)  # -1000 HU
+    found = always(RandPicturesd("image", offset=1024.0)).set_random_state(3)({"image": image})["image"]
+    assert found.shape == image.shape and float(found.min()) >= 0.0 and float(found.max()) < 1200.0
+
+
 def _scores(labels: torch.Tensor) -> torch.Tensor:
-    return 8.0 * torch.nn.functional.one_hot(labels[:, 0].long(), 6).movedim(-1, 1).float()
+    return 8.0 * torch.nn.functional.one_hot(labels[:, 0].long(), 7).movedim(-1, 1).float()
 
 
 def test_a_midline_out_of_place_costs_more_than_as_many_voxels_elsewhere() -> None:
@@ -217,6 +324,26 @@ def test_weights_of_the_loss_decide_between_missing_blood_and_calling_it_by_anot
 
     assert cost(renamed, subtype_weight=0.3) < 0.5 * cost(renamed)
     assert cost(missed, background_weight=0.1) > 1.5 * cost(missed)
+
+
+def test_what_a_scan_does_not_label_costs_nothing() -> None:
+    labels = torch.zeros(1, 1, 16, 16, 4, dtype=torch.uint8)
+    labels[:, :, 4:8, 4:8], found = 2, labels.clone()
+    found[labels == 2], found[:, :, 12:] = 2, 5
+    loss = HemorrhageLoss()
+    partly = torch.where(labels == 0, unlabeled([5, EDEMA]), labels)
+    assert loss(_scores(found), partly) == pytest.approx(float(loss(_scores(labels), partly)), abs=0.02)
+    assert loss(_scores(found), labels) > loss(_scores(labels), labels) + 1.0
+
+
+def test_edema_is_learned_apart_from_blood() -> None:
+    labels = torch.zeros(1, 1, 16, 16, 4, dtype=torch.uint8)
+    labels[:, :, 4:8, 4:8], labels[:, :, 8:10, 4:8] = 2, EDEMA
+    dry, wrong = torch.where(labels == EDEMA, 0, labels), torch.where(labels == EDEMA, 2, labels)
+    right, without = HemorrhageLoss()(_scores(labels), labels), HemorrhageLoss(edema_weight=0.0)
+    assert HemorrhageLoss()(_scores(dry), labels) > right + 0.15
+    assert without(_scores(dry), labels) == pytest.approx(float(without(_scores(labels), labels)), abs=1e-3)
+    assert without(_scores(wrong), labels) > without(_scores(labels), labels) + 0.3, "edema is no blood"
 
 
 def test_a_window_without_blood_costs_what_is_found_in_it() -> None:

@@ -21,6 +21,7 @@ from monai_ich.io.nifti import write_nifti
 from monai_ich.io.read import Scan, read_ct
 from monai_ich.measure.summary import measure_exam
 from monai_ich.results import write_results
+from monai_ich.segment.ich import Hemorrhage
 from monai_ich.study.inputs import list_cases
 from monai_ich.study.run import run_study
 from tests.phantom import grid, phantom
@@ -61,10 +62,10 @@ def _anatomy(ct: CTVolume, *, bundle: Any) -> LabelMap:
     return LabelMap(np.where((ct.hu > 0) & (ct.hu < 100), sides, 0).astype(np.uint8), ct.geometry, Anatomy)
 
 
-def _blood(ct: CTVolume, cavity: Any, *, within: Any, bundle: Any) -> tuple[LabelMap, Evidence]:
+def _blood(ct: CTVolume, cavity: Any, *, within: Any, bundle: Any) -> Hemorrhage:
     found = ((ct.hu > 60) & cavity.voxels).astype(np.uint8) * np.uint8(Subtype.IPH)
     nothing = dict.fromkeys([*Subtype.__members__, ANY], 0.0)
-    return LabelMap(found, ct.geometry, Subtype), Evidence(nothing, nothing)
+    return Hemorrhage(LabelMap(found, ct.geometry, Subtype), None, Evidence(nothing, nothing))
 
 
 def write_head(path: Path) -> Path:

@@ -7,7 +7,7 @@ import pytest
 
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy, Subtype
-from monai_ich.core.volume import CTVolume, LabelMap
+from monai_ich.core.volume import CTVolume, LabelMap, Mask
 from monai_ich.synth import audit
 from monai_ich.synth.audit_case import CLASSES, audit_scan, hu_histograms, thickness_mm
 from monai_ich.synth.audit_summary import hu_percentiles, summarize
@@ -38,7 +38,8 @@ def _tiny(**scanner: tuple[float, float]) -> SyntheticScan:
     )
     case = HeadCase(5, scanner=ScannerCase(**scanner))  # type: ignore[arg-type]
     ct, blood = CTVolume(hu, geometry), LabelMap(labels, geometry, Subtype)
-    return SyntheticScan(case, ct, blood, LabelMap(anatomy, geometry, Anatomy), truth, bone)
+    edema = Mask(np.zeros(labels.shape, bool), geometry)
+    return SyntheticScan(case, ct, blood, edema, LabelMap(anatomy, geometry, Anatomy), truth, bone)
 
 
 def _summary(*scans: SyntheticScan) -> dict:  # type: ignore[type-arg]

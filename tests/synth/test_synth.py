@@ -8,6 +8,7 @@ from monai_ich.anatomy.midline import fit_midline
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.measure.midline_shift import measure_midline_shift
 from monai_ich.measure.summary import measure_exam
+from monai_ich.parts.pictures import Pictures
 from monai_ich.synth.case import HemorrhageCase, ScannerCase, SkullDefect, Swelling
 from monai_ich.synth.dataset import design_case
 from monai_ich.synth.draw import draw_case, with_hemorrhages
@@ -16,9 +17,16 @@ from monai_ich.synth.generate import SyntheticScan, synthesize
 SMALL = ScannerCase(pixels=112, pixel_mm=2.0, slice_mm=5.0, thickness_mm=5.0)
 
 
-def _scan(wanted: dict[Subtype, float], *, seed: int = 3, shift_mm: float = 0.0, side: int = -1) -> SyntheticScan:
+def _scan(
+    wanted: dict[Subtype, float],
+    *,
+    seed: int = 3,
+    shift_mm: float = 0.0,
+    side: int = -1,
+    scanner: ScannerCase = SMALL,
+) -> SyntheticScan:
     case = with_hemorrhages(draw_case(seed), wanted, side=side)
-    return synthesize(replace(case, scanner=SMALL, shift_mm=shift_mm))
+    return synthesize(replace(case, scanner=scanner, shift_mm=shift_mm))
 
 
 @pytest.mark.slow
@@ -31,7 +39,8 @@ def test_same_seed_same_head() -> None:
 
 @pytest.mark.parametrize("subtype", list(Subtype))
 def test_each_subtype_has_its_volume_density_and_place(subtype: Subtype) -> None:
-    scan = _scan({subtype: 15.0})
+    fine = replace(SMALL, slice_mm=2.0, thickness_mm=2.0)  # of horns thinner than a slice more than half is brain
+    scan = _scan({subtype: 15.0}, scanner=fine if subtype is Subtype.IVH else SMALL)
     on_skull = subtype in (Subtype.EDH, Subtype.SDH)  # bone outshines the rim of these, as much as a third if thin
     assert scan.truth.volume_ml[subtype.name] == pytest.approx(15.0, rel=0.35 if on_skull else 0.25)
     assert abs(scan.labels.volume_ml(subtype) - scan.truth.volume_ml[subtype.name]) <= scan.ct.geometry.voxel_ml
@@ -160,3 +169,60 @@ def test_cuda_makes_the_same_head() -> None:
     a, b = synthesize(case), synthesize(case, "cuda")
     assert np.abs(a.ct.hu - b.ct.hu).mean() < 1.0
     assert (a.labels.voxels != b.labels.voxels).mean() < 1e-3
+
+
+@pytest.mark.slow
+def test_edema_lies_around_the_clot_darker_than_brain_and_is_no_blood() -> None:
+    bleed = HemorrhageCase(Subtype.IPH, 20.0, 68.0, 1, (30.0, 10.0, 25.0), 12.0, edema_hu=12.0)
+    case = replace(draw_case(3), hemorrhages=(bleed,), scanner=replace(SMALL, noise_hu=1.0))
+    scan = synthesize(replace(case, anatomy=replace(case.anatomy, infarct_mm=None)))
+    dry = synthesize(replace(case, hemorrhages=(replace(bleed, extent_mm=0.0),)))
+    assert not (scan.edema.voxels & (scan.labels.voxels > 0)).any() and not dry.edema.voxels.any()
+    assert scan.truth.edema_ml == pytest.approx(scan.edema.volume_ml, rel=0.25) and scan.truth.edema_ml > 5.0
+    assert dry.truth.edema_ml == 0.0 and dry.truth.total_ml == pytest.approx(scan.truth.total_ml, rel=0.02)
+    inside = (scan.anatomy.voxels > 0) & (scan.labels.voxels == 0)
+    assert np.median(scan.ct.hu[scan.edema.voxels]) < np.median(scan.ct.hu[inside & ~scan.edema.voxels]) - 4.0
+
+
+@pytest.mark.slow
+def test_blood_of_the_cisterns_is_a_star_on_both_sides() -> None:
+    bleed = HemorrhageCase(Subtype.SAH, 25.0, 65.0, 1, (0.0, -4.0, -18.0), 30.0, place="cisterns")
+    case = replace(draw_case(3), hemorrhages=(bleed,), shift_mm=0.0, scanner=replace(SMALL, slice_mm=2.5))
+    scan = synthesize(case)
+    assert scan.truth.volume_ml["SAH"] == pytest.approx(25.0, rel=0.35)
+    world = scan.labels.geometry.to_world(np.argwhere(scan.labels.voxels == Subtype.SAH))
+    right = (world[:, 0] > 0).mean()
+    assert 0.25 < right < 0.75 and np.ptp(world[:, 0]) > 60.0, "both Sylvian fissures"
+    middle = np.abs(world[:, 0]) < 6.0
+    assert np.ptp(world[middle, 1]) > 40.0, "before the midbrain and between the frontal lobes"
+
+
+def test_what_is_drawn_holds_what_real_scans_show() -> None:
+    cases = [draw_case(seed) for seed in range(600)]
+    bled = [case for case in cases if case.hemorrhages]
+    kinds = [{b.subtype for b in case.hemorrhages} for case in bled]
+    assert 0.25 < 1 - len(bled) / len(cases) < 0.35
+    assert np.mean([len(kind) > 2 for kind in kinds]) > 0.12, "trauma: several kinds at once"
+    assert 0.15 < np.mean([case.scanner.pictures is not None for case in cases]) < 0.25
+    sdh = [b for case in bled for b in case.hemorrhages if b.subtype is Subtype.SDH and b.place == "convexity"]
+    assert np.mean([b.volume_ml / b.extent_mm**2 < 0.0095 for b in sdh]) > 0.25, "thinner than 5 mm"
+    sides = [{b.side for b in case.hemorrhages if b.subtype is Subtype.SDH} for case in bled]
+    assert np.mean([len(side) == 2 for side in sides if side]) > 0.15, "on both sides"
+    assert any(b.place == "cisterns" for case in bled for b in case.hemorrhages)
+
+
+@pytest.mark.slow
+def test_a_head_from_pictures_is_the_head_in_a_window() -> None:
+    case = replace(draw_case(3), scanner=SMALL)
+    plain = synthesize(case)
+    pictures = Pictures((0.0, 80.0), (10.0, 110.0), ratio=0.8, quality=80)
+    seen = synthesize(replace(case, scanner=replace(SMALL, pictures=pictures)))
+    assert np.array_equal(seen.labels.voxels, plain.labels.voxels) and seen.truth == plain.truth
+    assert seen.ct.hu.min() >= 10 and seen.ct.hu.max() <= 110
+    inside = plain.anatomy.voxels > 0
+    assert np.corrcoef(seen.ct.hu[inside], plain.ct.hu[inside].clip(0, 80))[0, 1] > 0.8
+
+
+def test_thickness_is_left_out_where_it_is_not_asked_for() -> None:
+    case = replace(with_hemorrhages(draw_case(3), {Subtype.SDH: 40.0}), scanner=replace(SMALL, slice_mm=10.0))
+    assert synthesize(case, thickness=False).truth == replace(synthesize(case).truth, thickness_mm={})

@@ -1,0 +1,70 @@
+"""Dice by windows seen, per subtype, over a whole training: the figure of docs/experiments.md.
+
+    python -m benchmarks.learning_curve runs/ich_segmentation/mlruns.db [--record FILE] [-o FIGURE]
+
+Reads the validations that a training logged to MLflow and adds them to the record, so that the curve outlives the
+machine that trained; a training that was resumed goes on where it was. Windows are epochs times steps times windows a
+step, as the run's own parameters say them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from monai_ich.core.labels import Subtype, label_of
+
+PREFIX = "val_dice_"
+
+
+def read_curve(store: Path, experiment: str) -> dict[str, dict[str, float]]:
+    """Windows seen (as text) to the Dice of each class."""
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{store.resolve()}")
+    found: dict[str, dict[str, float]] = {}
+    kept = client.get_experiment_by_name(experiment)
+    for run in client.search_runs([kept.experiment_id], order_by=["start_time"]) if kept else []:
+        an_epoch = int(run.data.params.get("epoch_length", 1)) * int(run.data.params.get("batch_size", 1))
+        for key in (key for key in run.data.metrics if key.startswith(PREFIX)):
+            for point in client.get_metric_history(run.info.run_id, key):
+                row = found.setdefault(str(point.step * an_epoch), {})
+                row[key.removeprefix(PREFIX)] = round(point.value, 4)
+    return found
+
+
+def draw(curve: dict[str, dict[str, float]], path: Path) -> None:
+    """A line for each class."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axis = figure.subplots()
+    windows = sorted(curve, key=int)
+    colors = {s.name: tuple(c / 255 for c in label_of(s).color) for s in Subtype} | {"any": "black", "edema": "gray"}
+    for name, color in colors.items():
+        points = [(int(w) / 1000, curve[w][name]) for w in windows if name in curve[w]]
+        if points:
+            axis.plot(*zip(*points, strict=True), color=color, label=name, linewidth=2.5 if name == "any" else 1.5)
+    axis.set(xlabel="windows seen, thousands", ylabel="Dice on validation heads, where present", ylim=(0, 1))
+    axis.grid(alpha=0.3)
+    axis.legend(ncols=4, loc="upper left")
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Add to the record and draw it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--experiment", default="ich_segmentation")
+    parser.add_argument("--record", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("-o", "--output", type=Path, default=Path("docs/learning_curve.png"))
+    args = parser.parse_args()
+    record = json.loads(args.record.read_text()) if args.record.is_file() else {}
+    record |= read_curve(args.store, args.experiment)
+    args.record.write_text(json.dumps({w: record[w] for w in sorted(record, key=int)}, indent=1) + "\n")
+    draw(record, args.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""A folder of synthetic heads that goes on where it stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monai_ich.synth.dataset import design_case, write_dataset
+
+CASES = [design_case(seed, pixels=48, thickness_mm=12.0) for seed in (3, 4)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["cut", "flipped", "truth"])
+def test_a_damaged_head_is_named_and_made_again(tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str) -> None:
+    assert len(list(write_dataset(CASES, tmp_path, workers=1, thickness=False))) == 2
+    path = tmp_path / "case_000004" / ("truth.json" if damage == "truth" else "ich.nii.gz")
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 0x55]) + whole[middle + 1 :]
+    path.write_bytes(flipped if damage == "flipped" else whole[:middle])
+    assert list(write_dataset(CASES, tmp_path, workers=1, thickness=False)) == ["case_000004"]
+    assert "case_000004 is damaged" in caplog.text and path.read_bytes() == whole, "the same seed, the same head"
+    assert list(write_dataset(CASES, tmp_path, workers=1, thickness=False)) == []
