@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from monai_ich.core.errors import InputError
+from monai_ich.core.errors import InputError, SeriesError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import LabelSet
 from monai_ich.core.provenance import Warn
@@ -91,9 +91,24 @@ def read_ct(
         _require_head_size(volume.geometry)
         return Scan(volume)
     looked = survey(path)
-    volume, source, warnings = read_series(looked.choose(series), mode=mode, assume_hu=assume_hu)
+    chosen = looked.choose(series)
+    _require_head_width(chosen)
+    volume, source, warnings = read_series(chosen, mode=mode, assume_hu=assume_hu)
     source = replace(source, keep=looked.root.scratch)
     return Scan(volume, source, (*warnings, *_unknown_damage(looked.found)), looked)
+
+
+def _require_head_width(candidate: Candidate) -> None:
+    """The same in the planes of a series, whose coverage across them `dicom_ranking` looks at."""
+    image = candidate.instances[0]
+    extent = [n * step for n, step in zip((image.rows, image.columns), image.spacing, strict=True)]
+    if min(extent) < _EXTENT_MM[0] or max(extent) > _EXTENT_MM[1]:
+        found = " x ".join(f"{e:.4g}" for e in extent)
+        raise SeriesError(
+            "INSUFFICIENT_COVERAGE",
+            f"Images of a head are {_EXTENT_MM[0]:.0f} to {_EXTENT_MM[1]:.0f} mm wide, found {found} mm: is the pixel "
+            "spacing in millimeters?",
+        )
 
 
 def _require_head_size(geometry: Geometry) -> None:

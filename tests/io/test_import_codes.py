@@ -86,6 +86,13 @@ def _strays(folder: Path) -> None:
     edit(_head()(folder), change)
 
 
+def _one_intercept(folder: Path) -> None:
+    def change(d: pydicom.Dataset, n: int) -> None:
+        d.RescaleIntercept = "-964" if n == 12 else "-1024"
+
+    edit(_head()(folder), change)
+
+
 def _without_rescale(folder: Path) -> None:
     def change(d: pydicom.Dataset, n: int) -> None:
         d.PixelData = (d.pixel_array - 1024).astype("<i2").tobytes()
@@ -143,6 +150,9 @@ REFUSED: dict[str, Case] = {
     "NON_LINEAR_POSITIONS": (_strays, ()),
     "DUPLICATE_POSITION": (write.one_position_twice, ()),
     "MISSING_SLICES": (lambda folder: write.drop(_head()(folder), 13), ()),
+    "DUPLICATE_UID": (_part(16, SOPInstanceUID="1.2.3"), ()),
+    "SLICE_LEVEL": (_one_intercept, ()),
+    "INTERLEAVED": (write.two_passes, ()),
     "NO_RESCALE": (_without_rescale, ()),
     "NOT_HU": (_head(RescaleIntercept="0"), ()),
     "UNSUPPORTED_TRANSFER_SYNTAX": (partial(_coded, syntax=uid.MPEG2MPML, code=b"1234"), ()),
