@@ -257,7 +257,7 @@ def _spacing(words: Sequence[str]) -> tuple[float | None, float | None, float | 
 
 def _resample(args: argparse.Namespace) -> int:
     from monai_ich.core.labels import AnyLabel, Subtype
-    from monai_ich.core.relabel import resample_labels
+    from monai_ich.core.relabel import require_kept, resample_labels
     from monai_ich.io.nifti import read_nifti_grid, write_nifti
     from monai_ich.io.output import output_file
     from monai_ich.io.read import interpolation_warnings, is_nifti, read_labels
@@ -267,6 +267,7 @@ def _resample(args: argparse.Namespace) -> int:
     grid, source = (read_nifti_grid(args.like), None) if scan is None else (scan.volume.geometry, scan.source)
     labels = read_labels(args.mask, AnyLabel if is_nifti(args.mask) else Subtype, grid=grid, source=source)
     there = resample_labels(labels, grid)
+    require_kept(labels, there)
     with output_file(args.output):
         write_nifti(args.output, there)
     for warning in interpolation_warnings(scan, args.mask):

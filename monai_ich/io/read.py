@@ -143,7 +143,8 @@ def read_labels(
     Args:
         path: what to read.
         labels: what its values or segments may be.
-        grid, source: of the CT, for a DICOM SEG: its frames go onto the CT's slices (see `dicom_seg_read`).
+        grid, source: of the CT: the frames of a DICOM SEG go onto its slices (see `dicom_seg_read`), a mask of
+            another extent or order of axes onto its voxels where these coincide.
 
     Raises:
         InputError: ``INPUT_NOT_FOUND``, ``NOT_LABELS`` for another kind of file, and those of each format.
@@ -154,16 +155,25 @@ def read_labels(
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", "The label file does not exist: check the path given.")
     if is_nifti(path):
-        return read_nifti_labels(path, labels)
+        return _placed(read_nifti_labels(path, labels), grid)
     if path.name.endswith(_NRRD):
         from monai_ich.io.seg_nrrd import read_seg_nrrd  # SciPy is slow to load
 
-        return read_seg_nrrd(path, labels)
+        return _placed(read_seg_nrrd(path, labels), grid)
     from monai_ich.io.dicom_seg_read import is_dicom_labels, read_dicom_seg
 
     if is_dicom_labels(path):
         return read_dicom_seg(path, labels, grid=grid, source=source)
     raise InputError("NOT_LABELS", "Labels are read from .nii, .nii.gz, .seg.nrrd and DICOM SEG files.")
+
+
+def _placed(labels: LabelMap, grid: Geometry | None) -> LabelMap:
+    """On the CT's grid where that loses nothing (a crop, other axes); else as it is, for who wants it to refuse."""
+    if grid is None or labels.geometry.same_grid(grid):
+        return labels
+    from monai_ich.core.relabel import place_labels
+
+    return place_labels(labels, grid) or labels
 
 
 def interpolation_warnings(scan: Scan | None, *paths: Path | None) -> tuple[Warn, ...]:
