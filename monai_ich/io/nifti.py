@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from io import BytesIO
@@ -21,6 +19,7 @@ from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import LabelSet
 from monai_ich.core.volume import AIR_HU, MAX_HU, CTVolume, LabelMap, Mask
 from monai_ich.io.hounsfield import require_hu
+from monai_ich.io.output import renamed
 from monai_ich.io.quiet import quiet
 
 _GZIP_LEVEL = 2  # of ISA-L: a quarter of the time of zlib's fastest level for 3 % more bytes
@@ -90,19 +89,12 @@ def write_nifti(path: Path, image: CTVolume | LabelMap | Mask | HeatMap) -> None
     """
     nifti = _as_nifti(image)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(prefix=".partial-", suffix=path.name, dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            if path.name.endswith(".gz"):
-                with _packed(stream) as packed:
-                    nifti.to_stream(packed)
-            else:
-                nifti.to_stream(stream)
-        Path(aside).chmod(0o644)
-        Path(aside).replace(path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    with renamed(path) as aside, aside.open("wb") as stream:
+        if path.name.endswith(".gz"):
+            with _packed(stream) as packed:
+                nifti.to_stream(packed)
+        else:
+            nifti.to_stream(stream)
 
 
 def pack_nifti(image: CTVolume | LabelMap | Mask) -> bytes:

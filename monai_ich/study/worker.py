@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 import traceback
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -66,10 +66,10 @@ class Worker:
 @contextmanager
 def _aside(folder: Path) -> Iterator[Path]:
     """A folder beside `folder` that takes its place in the end, or vanishes."""
-    aside = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+    aside = folder.parent / f".partial-{uuid.uuid4().hex}"
+    aside.mkdir()  # with the rights that the user's umask leaves
     try:
         yield aside
-        aside.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
         aside.replace(folder)
     finally:
