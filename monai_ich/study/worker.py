@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monai_ich.analysis import Pipeline
-from monai_ich.core.errors import IchError
+from monai_ich.core.errors import IchError, fault_of_ours
 from monai_ich.io.read import as_one_path
 from monai_ich.study.inputs import StudyCase
 
@@ -57,9 +56,8 @@ class Worker:
             return Outcome(case.id, error.code, error.message)
         except Exception as error:  # one bad scan never stops the rest
             _LOG.debug("case %s", case.id, exc_info=True)
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{Path(frame.filename).name}, line {frame.lineno}"
-            return Outcome(case.id, "INTERNAL_ERROR", f"A fault of ours: {type(error).__name__} in {where}.")
+            fault = fault_of_ours(error)
+            return Outcome(case.id, fault.code, fault.message)
         return Outcome(case.id)
 
 
