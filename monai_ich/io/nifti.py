@@ -19,6 +19,7 @@ from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import LabelSet
 from monai_ich.core.volume import AIR_HU, MAX_HU, CTVolume, LabelMap, Mask
 from monai_ich.io.hounsfield import require_hu
+from monai_ich.io.limits import require_size
 from monai_ich.io.output import renamed
 from monai_ich.io.quiet import quiet
 
@@ -163,9 +164,12 @@ def _read(
     try:
         with quiet("nibabel.global"):
             image: Any = nib.load(path)
+        require_size(image.shape)
         data = voxels(image)
         affine = np.asarray(image.affine, np.float64)
         codes = int(image.header["sform_code"]), int(image.header["qform_code"])
+    except InputError:
+        raise
     except Exception as error:  # a damaged header fails in many ways
         raise InputError("NOT_NIFTI", "The file is named like NIfTI but cannot be read as such.") from error
     while data.ndim > 3 and data.shape[-1] == 1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,6 +22,7 @@ from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.labels import Code, Label, LabelSet, label_of
 from monai_ich.core.relabel import resample_labels
 from monai_ich.core.volume import LabelMap
+from monai_ich.io.limits import require_size
 from monai_ich.io.segment_names import values_named
 
 _LPS = ("left-posterior-superior", "lps")
@@ -66,12 +68,13 @@ def read_seg_nrrd(path: Path, labels: LabelSet) -> LabelMap:
             ``CONTRADICTORY_LABEL`` where a segment's ID and name say different things.
     """
     try:
+        _require_attached(path)
         data, header = nrrd.read(str(path), index_order="F")
         affine = np.eye(4)
         affine[:3, :3] = np.asarray(header["space directions"], np.float64)[-3:].T
         affine[:3, 3] = header["space origin"]
         space = str(header["space"]).lower()
-    except (nrrd.NRRDError, OSError, KeyError, ValueError, EOFError) as error:
+    except (nrrd.NRRDError, OSError, KeyError, ValueError, EOFError, TypeError, zlib.error) as error:
         raise InputError("NOT_SEG_NRRD", "The file is named like a .seg.nrrd but cannot be read as such.") from error
     if data.ndim not in (3, 4):
         raise InputError("NOT_SEG_NRRD", f"A segmentation has three dimensions or layers of these, found {data.ndim}.")
@@ -81,6 +84,21 @@ def read_seg_nrrd(path: Path, labels: LabelSet) -> LabelMap:
     shape = (int(layers.shape[1]), int(layers.shape[2]), int(layers.shape[3]))
     geometry = Geometry.from_lps(shape, affine) if space in _LPS else Geometry(shape, affine)
     return LabelMap(_painted(layers, _segments(header, len(layers)), labels), geometry, labels)
+
+
+def _require_attached(path: Path) -> None:
+    """Refuse, before any voxel is read, data in another file or after a skip, and a size that no head has.
+
+    NRRD allows both; a file from elsewhere could so have any other file opened, or never end.
+
+    Raises:
+        InputError: ``NOT_SEG_NRRD``, ``TOO_LARGE``.
+    """
+    header = nrrd.read_header(str(path))
+    skips = [str(header.get(name, "0")) for name in ("line skip", "lineskip", "byte skip", "byteskip")]
+    if "data file" in header or "datafile" in header or any(skip not in ("0", "") for skip in skips):
+        raise InputError("NOT_SEG_NRRD", "A segmentation holds its voxels itself, after its header: save it anew.")
+    require_size(np.atleast_1d(header["sizes"]).tolist())
 
 
 def _reference_geometry(geometry: Geometry) -> str:

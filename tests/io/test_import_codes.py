@@ -126,6 +126,11 @@ def _without_orientation(image: nib.Nifti1Image) -> nib.Nifti1Image:
     return image
 
 
+def _claims_much(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Of one value all over, so that the file is small."""
+    return nib.Nifti1Image(np.broadcast_to(np.uint8(0), (1000, 1000, 300)), image.affine)
+
+
 def _infinite(image: nib.Nifti1Image) -> nib.Nifti1Image:
     hu = np.asarray(image.dataobj).copy()
     hu[30, 30, 16] = np.inf
@@ -165,6 +170,7 @@ REFUSED: dict[str, Case] = {
     "NOT_NIFTI": (lambda folder: (folder / "input.nii").write_text(NAME), ()),
     "NOT_3D": (partial(_nifti, change=lambda image: image.slicer[:, :, 3:4]), ()),
     "NO_ORIENTATION": (partial(_nifti, change=_without_orientation), ()),
+    "TOO_LARGE": (partial(_nifti, change=_claims_much), ()),
     "NON_FINITE": (partial(_nifti, change=_infinite), ()),
 }
 
@@ -258,7 +264,7 @@ def _codes_in_source() -> tuple[set[str], set[str]]:
     return refused, warned
 
 
-_MODULES = ("read.py", "hounsfield.py", "nifti.py")
+_MODULES = ("read.py", "hounsfield.py", "limits.py", "nifti.py")
 _MASKS = ("dicom_seg_read", "dicom_segments")  # test_dicom_seg_read
 _WRITERS = ("dicom_seg", "dicom_sr", "dicom_sc", "dicom_codes", "dicom_origin", "dicom_send", "dicom_write")
 _NO_CODES = {"DOSE_INFO", "HU_MOD", "Z_EFF"}  # values of DICOM attributes
