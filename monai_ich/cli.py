@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,11 +16,19 @@ from monai_ich.cli_calibrate import add_calibrate
 from monai_ich.cli_evaluate import add_evaluate
 from monai_ich.cli_export import add_export
 from monai_ich.cli_manifest import add_manifest
-from monai_ich.cli_parts import add_reading, read_mask, read_scan, refuse_existing, usage_error
+from monai_ich.cli_parts import (
+    Stopped,
+    add_reading,
+    read_mask,
+    read_scan,
+    refuse_existing,
+    stopped_cleanly,
+    usage_error,
+)
 from monai_ich.cli_register import add_register
 from monai_ich.cli_send import add_send
 from monai_ich.cli_study import add_study
-from monai_ich.core.errors import IchError
+from monai_ich.core.errors import IchError, fault_of_ours
 
 if TYPE_CHECKING:
     from monai_ich.core.geometry import Geometry
@@ -36,16 +45,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     try:
-        return int(args.run(args))
+        with stopped_cleanly():
+            code = int(args.run(args))
+            sys.stdout.flush()
+            return code
     except IchError as error:
-        if args.json_errors:
-            print(json.dumps({"code": error.code, "message": error.message}), file=sys.stderr)
-        else:
-            print(f"monai-ich: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
+        return _refuse(error, args)
+    except Stopped as stop:
         print("monai-ich: stopped", file=sys.stderr)
-        return 130
+        return 128 + stop.signal
+    except BrokenPipeError:  # whoever reads our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # the last net: a traceback may show what stands in a header
+        if args.traceback:
+            raise
+        return _refuse(fault_of_ours(error), args)
+
+
+def _refuse(error: IchError, args: argparse.Namespace) -> int:
+    if args.json_errors:
+        print(json.dumps({"code": error.code, "message": error.message}), file=sys.stderr)
+    else:
+        print(f"monai-ich: {error}", file=sys.stderr)
+    return error.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="monai-ich", description="Segment and measure intracranial hemorrhage on head CT. For research use."
     )
     parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--traceback", action="store_true", help="show a fault of ours whole; it may show headers")
     parser.add_argument("--json-errors", action="store_true", help="refusals as JSON on stderr")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -258,7 +282,7 @@ def _spacing(words: Sequence[str]) -> tuple[float | None, float | None, float | 
 
 def _resample(args: argparse.Namespace) -> int:
     from monai_ich.core.labels import AnyLabel, Subtype
-    from monai_ich.core.relabel import resample_labels
+    from monai_ich.core.relabel import require_kept, resample_labels
     from monai_ich.io.nifti import read_nifti_grid, write_nifti
     from monai_ich.io.output import output_file
     from monai_ich.io.read import interpolation_warnings, is_nifti, read_labels
@@ -268,6 +292,7 @@ def _resample(args: argparse.Namespace) -> int:
     grid, source = (read_nifti_grid(args.like), None) if scan is None else (scan.volume.geometry, scan.source)
     labels = read_labels(args.mask, AnyLabel if is_nifti(args.mask) else Subtype, grid=grid, source=source)
     there = resample_labels(labels, grid)
+    require_kept(labels, there)
     with output_file(args.output):
         write_nifti(args.output, there)
     for warning in interpolation_warnings(scan, args.mask):

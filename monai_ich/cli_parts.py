@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +16,37 @@ if TYPE_CHECKING:
     from monai_ich.core.labels import LabelSet
     from monai_ich.core.volume import LabelMap
     from monai_ich.io.read import Scan
+
+
+class Stopped(BaseException):
+    """The process was told to stop; raised where it is, so that what is half-written goes.
+
+    Args:
+        signal: which signal told it.
+    """
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(signal)
+        self.signal = signal
+
+
+@contextmanager
+def stopped_cleanly() -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP raise `Stopped` meanwhile (in the main thread; elsewhere Python has no say)."""
+
+    def stop(number: int, frame: object) -> None:
+        raise Stopped(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(name, stop) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
 
 
 def add_reading(sub: argparse.ArgumentParser) -> None:

@@ -204,3 +204,13 @@ def in_syntax(folder: Path, syntax: uid.UID) -> None:
 def truncated(folder: Path) -> None:
     path = files(series(folder))[20]
     path.write_bytes(path.read_bytes()[:-3000])
+
+
+def two_passes(folder: Path) -> Path:
+    """One series, one acquisition, and yet every second slice was taken after the patient had moved by 12 mm."""
+
+    def change(d: pydicom.Dataset, n: int) -> None:
+        if n % 2:
+            d.PixelData = np.roll(d.pixel_array, 4, axis=1).tobytes()
+
+    return edit(series(folder), change)

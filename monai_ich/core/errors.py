@@ -14,6 +14,9 @@ IchError
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 
 class IchError(Exception):
     """The input was refused.
@@ -68,3 +71,10 @@ class OutputError(IchError):
 
 class SendError(IchError):
     """An archive that does not answer, or does not accept."""
+
+
+def fault_of_ours(error: Exception) -> IchError:
+    """What is said of an exception that nobody foresaw: its kind and place, never its text, which may hold a header."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(frame.filename).name}, line {frame.lineno}"
+    return IchError("INTERNAL_ERROR", f"A fault of ours: {type(error).__name__} in {where}.", exit_code=1)

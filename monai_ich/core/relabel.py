@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from monai_ich.core.errors import GeometryError
 from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.resample import resample_image
 from monai_ich.core.volume import LabelMap
@@ -24,6 +25,8 @@ _TRACE = 1e-3
 _DEPTH = 0.01
 _ORDER = 1e-4
 _MOSTLY = 0.5
+_MOST_LOST = 0.1
+_COINCIDES = 0.02  # of a voxel
 
 _Share: TypeAlias = tuple[int, tuple[slice, ...], NDArray[np.float32]]  # a label, voxels, its share of each
 
@@ -42,6 +45,49 @@ def resample_labels(labels: LabelMap, grid: Geometry) -> LabelMap:
     if labels.geometry.same_grid(grid, tolerance_mm=1e-4):
         return LabelMap(labels.voxels.copy(order="K"), grid, labels.labels)
     return LabelMap(_contest(_shares(labels, grid), grid.shape), grid, labels.labels)
+
+
+def require_kept(before: LabelMap, after: LabelMap) -> None:
+    """Refuse a resampling that left labels behind, since the two grids do not lie over each other.
+
+    Raises:
+        GeometryError: ``LABELS_LOST`` where a label has lost more than a tenth of its volume and a few voxels.
+    """
+    for value in sorted(before.boxes()):
+        was_ml, is_ml = before.volume_ml(value), after.volume_ml(value)
+        rounding_ml = 4.0 * max(before.geometry.voxel_ml, after.geometry.voxel_ml)
+        if is_ml < (1.0 - _MOST_LOST) * was_ml - rounding_ml:
+            raise GeometryError(
+                "LABELS_LOST",
+                f"Of {was_ml:.3f} mL of label {value}, {is_ml:.3f} mL lie on the new grid: the mask lies elsewhere, or "
+                "its affine is wrong.",
+            )
+
+
+def place_labels(labels: LabelMap, grid: Geometry) -> LabelMap | None:
+    """A label map on another grid, voxel by voxel, where that loses nothing: another extent or order of axes.
+
+    Args:
+        labels: on a crop of `grid`, a larger one, or one whose axes run otherwise.
+        grid: where to.
+
+    Returns:
+        None where voxels of the two do not coincide, or where a label would be left out.
+    """
+    matrix = np.linalg.inv(grid.affine) @ labels.geometry.affine
+    axes, offset = np.rint(matrix[:3, :3]), np.rint(matrix[:3, 3])
+    reach = max(labels.geometry.shape)
+    if np.abs(matrix[:3, :3] - axes).max() * reach > _COINCIDES or np.abs(matrix[:3, 3] - offset).max() > _COINCIDES:
+        return None
+    if not (np.abs(axes).sum(0) == 1).all() or not (np.abs(axes).sum(1) == 1).all():
+        return None
+    where = np.argwhere(labels.voxels)
+    at = (where @ axes.T + offset).astype(int)
+    if ((at < 0) | (at >= np.array(grid.shape))).any():
+        return None
+    out = np.zeros(grid.shape, np.uint8)
+    out[tuple(at.T)] = labels.voxels[tuple(where.T)]
+    return LabelMap(out, grid, labels.labels)
 
 
 def fill_slices(voxels: NDArray[np.uint8], at: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from monai_ich.core.cells import plain_cell
 from monai_ich.core.errors import IchError, InputError, ManifestError
 from monai_ich.core.provenance import installed_versions, sha256_of
 from monai_ich.evaluate.case import Row, evaluate_case
@@ -145,4 +146,5 @@ def write_rows(path: Path, rows: Sequence[Row], columns: Sequence[str] = ()) -> 
     with path.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+        rounded = ({k: f"{v:.6g}" if isinstance(v, float) else plain_cell(v) for k, v in row.items()} for row in rows)
+        writer.writerows(rounded)

@@ -32,6 +32,10 @@ SUBTYPES = {
     Subtype.SAH: Code("21454007", "SCT", "Subarachnoid hemorrhage"),
     Subtype.SDH: Code("35486000", "SCT", "Subdural hemorrhage"),
 }
+REGIONS = {  # of hemorrhage in other writers' files, where the region alone says which it is
+    Subtype.SAH: Code("35951006", "SCT", "Subarachnoid space"),
+    Subtype.SDH: Code("54214006", "SCT", "Subdural space"),
+}
 MIDLINE_SHIFT = _private("MLS", "Midline shift")
 VENTRICLES = Code("35764002", "SCT", "Brain ventricle")
 CAVITY = Code("1101003", "SCT", "Cranial cavity")

@@ -37,7 +37,13 @@ def require_complete(group: Group, *, mode: Mode) -> list[Warn]:
     if beyond:
         text = f"{beyond} images of the series lie beyond the chosen ones, on another grid, and would be left out."
         found.append(Warn(group.parted_by, text))
-    lost = _lost_at_an_end(group)
+    between = _lost_between(group)
+    if between:
+        text = (
+            f"{between} of {between + 1} slices are missing everywhere: the headers contradict the gaps between images."
+        )
+        found.append(Warn("MISSING_SLICES", text))
+    lost = 0 if between else _lost_at_an_end(group)
     if lost:
         text = f"The header announces {lost} more images than the {len(group.instances)} found: get the whole series."
         found.append(Warn("MISSING_SLICES", text))
@@ -75,6 +81,31 @@ def _lost_at_an_end(group: Group) -> int:
         return 0
     lost = announced - group.series_total
     return lost if 0 < lost < len(numbers) / 2 else 0
+
+
+def _lost_between(group: Group) -> int:
+    """How many slices are missing in every gap of an even series; 0 where at most one sign says so.
+
+    Signs are image numbers that skip as many each time, a stated distance of slices, a slice thickness and an announced
+    number of images that all go with the same smaller gap. One alone may be a habit of the scanner.
+    """
+    along = along_normal(group.instances, group.instances[0])
+    order = np.argsort(along)
+    gaps = np.diff(along[order])
+    if not gaps.size or gaps.min() <= 0.01 or np.ptp(gaps) > 0.02 * gaps.max():
+        return 0
+    gap, images = float(np.median(gaps)), [group.instances[n] for n in order]
+    times = []
+    numbers = [i.number for i in images if i.number is not None]
+    if len(numbers) == len(images):
+        steps = set(np.abs(np.diff(numbers)).tolist())
+        times += [steps.pop()] if len(steps) == 1 else []
+    for stated in (images[0].between_mm, images[0].thickness_mm):
+        times += [round(gap / abs(stated))] if stated and abs(gap / stated - round(gap / stated)) < 0.05 else []
+    announced = max((i.announced or 0 for i in images), default=0)
+    times += [round(announced / len(images))] if announced > len(images) else []
+    agreed = max(set(times), key=times.count, default=1)
+    return agreed - 1 if agreed > 1 and times.count(agreed) > 1 else 0
 
 
 def require_no_gap(instances: list[Instance], along: FloatArray, *, mode: Mode) -> list[Warn]:

@@ -16,7 +16,7 @@ from monai_ich.io.quiet import quiet
 
 _ORIENTATION = 1e-3
 _SPACING = 1e-3
-_SAME_PLACE_MM = 0.01
+SAME_PLACE_MM = 0.01
 _MIN_PART = 3
 
 
@@ -145,9 +145,33 @@ def along_normal(instances: tuple[Instance, ...] | list[Instance], plane: Instan
     return np.asarray(np.array([i.position for i in instances]).reshape(-1, 3) @ normal, np.float64)
 
 
+def _part_acquisitions(images: list[Instance]) -> list[list[Instance]]:
+    """Part two passes over one region: between them the patient may have moved, so they are no one volume.
+
+    Acquisitions that follow each other (thin slices at the base, thick ones above), and scanners that count each
+    rotation, stay together: only parts that reach over each other by more than two of their slices are passes.
+    """
+    parts: dict[str, list[Instance]] = defaultdict(list)
+    for image in images:
+        parts[image.acquisition].append(image)
+    if len(parts) < 2 or any(len(part) < _MIN_PART for part in parts.values()):
+        return [images]
+    ranges = []
+    for part in parts.values():
+        along = np.sort(along_normal(part, images[0]))
+        if not along.size:
+            return [images]
+        ranges.append((along[0], along[-1], float(np.median(np.diff(along)))))
+    for n, (low, high, step) in enumerate(ranges):
+        for other_low, other_high, other_step in ranges[n + 1 :]:
+            if min(high, other_high) - max(low, other_low) > 2.0 * max(step, other_step):
+                return list(parts.values())
+    return [images]
+
+
 def _repeats(instances: list[Instance]) -> bool:
     along = np.sort(along_normal(instances, instances[0]))
-    return bool((np.diff(along) <= _SAME_PLACE_MM).any())
+    return bool((np.diff(along) <= SAME_PLACE_MM).any())
 
 
 def _part_repeats(images: list[Instance]) -> list[list[Instance]]:
@@ -155,6 +179,9 @@ def _part_repeats(images: list[Instance]) -> list[list[Instance]]:
 
     Without a key that does so the images stay together: true copies are dropped later, by their pixels.
     """
+    acquisitions = _part_acquisitions(images)
+    if len(acquisitions) > 1:
+        return acquisitions
     if not _repeats(list({(i.sop_uid, i.frame): i for i in images}.values())):
         return [images]
     for key in ("kernel", "acquisition", "time"):

@@ -11,7 +11,7 @@ import numpy as np
 
 from monai_ich.core.errors import SeriesError
 from monai_ich.core.geometry import FloatArray
-from monai_ich.io.dicom_discovery import along_normal
+from monai_ich.io.dicom_discovery import SAME_PLACE_MM, along_normal
 from monai_ich.io.dicom_instance import Instance
 
 _MAX_OFF_LINE_MM = 0.3
@@ -20,18 +20,25 @@ _PLANNED = 0.75
 
 
 def order_slices(instances: tuple[Instance, ...]) -> tuple[list[Instance], FloatArray]:
-    """Images by position along ``row x column``, each SOP instance (and frame) once, and those positions in mm.
+    """Images by position along ``row x column``, copies of a file too, and those positions in mm.
 
     Raises:
-        SeriesError: ``NON_ORTHOGONAL_IOP``.
+        SeriesError: ``NON_ORTHOGONAL_IOP``; ``DUPLICATE_UID`` where one SOPInstanceUID stands on two positions.
     """
     row, column = _axes(instances[0])
     if abs(float(row @ column)) > 1e-3 or max(abs(np.linalg.norm(v) - 1) for v in (row, column)) > 1e-2:
         raise SeriesError("NON_ORTHOGONAL_IOP", "The image orientation is not made of two perpendicular unit vectors.")
-    unique = list({(i.sop_uid, i.frame): i for i in instances}.values())
-    along = along_normal(unique, instances[0])
+    along = along_normal(instances, instances[0])
     order = np.argsort(along, kind="stable")
-    return [unique[n] for n in order], along[order]
+    places: dict[tuple[str, int | None], float] = {}
+    for n in order:
+        place = places.setdefault((instances[n].sop_uid, instances[n].frame), float(along[n]))
+        if along[n] - place > SAME_PLACE_MM:
+            raise SeriesError(
+                "DUPLICATE_UID",
+                "Images at different positions have one SOPInstanceUID (0008,0018), or none: number them anew.",
+            )
+    return [instances[n] for n in order], along[order]
 
 
 def count_missing(instances: list[Instance], along: FloatArray) -> list[int]:

@@ -21,15 +21,17 @@ from pydicom.uid import (
     LegacyConvertedEnhancedCTImageStorage,
 )
 
+from monai_ich.io.dicom_words import names_agent
+
 CT_CLASSES = (CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 _ALWAYS_LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
-_NO_AGENT = ("", "NO", "NONE", "N", "WITHOUT", "NATIVE")
 
 # Where multi-frame objects keep what classic images hold at the top (PS3.3 C.7.6.16 and C.8.15.3).
 _GROUPS = {
     "ImageType": ("CTImageFrameTypeSequence", "FrameType"),
     "PixelSpacing": ("PixelMeasuresSequence", "PixelSpacing"),
     "SliceThickness": ("PixelMeasuresSequence", "SliceThickness"),
+    "SpacingBetweenSlices": ("PixelMeasuresSequence", "SpacingBetweenSlices"),
     "ImageOrientationPatient": ("PlaneOrientationSequence", "ImageOrientationPatient"),
     "ImagePositionPatient": ("PlanePositionSequence", "ImagePositionPatient"),
     "RescaleSlope": ("PixelValueTransformationSequence", "RescaleSlope"),
@@ -86,6 +88,7 @@ class Instance:
     Args:
         frame: index within a multi-frame object; None for a classic image.
         announced: the largest number of images that the header says belong together; None where it does not say.
+        between_mm: distance of slices that the header states; None where it states none.
         rescale: slope and intercept to HU; None where either is missing.
     """
 
@@ -109,6 +112,7 @@ class Instance:
     orientation: tuple[float, ...]
     position: tuple[float, ...]
     thickness_mm: float | None
+    between_mm: float | None
     tilt_deg: float | None
     rescale: tuple[float, float] | None
     rescale_type: str
@@ -183,6 +187,15 @@ def _number(value: Any) -> float | None:
     return float(value) if value not in (None, "") else None
 
 
+def _said(value: Any) -> float | None:
+    """A number that nothing depends on: text in its place, or a decimal comma, damages no image."""
+    try:
+        number = float(str(value).replace(",", "."))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def _words(value: Any) -> str:
     return (
         " ".join(str(v) for v in value) if isinstance(value, (list, pydicom.multival.MultiValue)) else str(value or "")
@@ -215,14 +228,15 @@ def _instance(path: Path, header: Any, frame: int | None, find: Callable[[str], 
         spacing=_numbers(find("PixelSpacing")),
         orientation=_numbers(find("ImageOrientationPatient")),
         position=_numbers(find("ImagePositionPatient")),
-        thickness_mm=_number(find("SliceThickness")),
-        tilt_deg=_number(find("GantryDetectorTilt")),
+        thickness_mm=_said(find("SliceThickness")),
+        between_mm=_said(find("SpacingBetweenSlices")),
+        tilt_deg=_said(find("GantryDetectorTilt")),
         rescale=(slope, intercept) if usable and slope is not None and intercept is not None else None,
         rescale_type=_words(find("RescaleType")).strip(),
         text=" ".join(_words(header.get(n)) for n in _TEXTS),
         kernel=_words(find("ConvolutionKernel")),
         body_part=_words(header.get("BodyPartExamined")) or _words(region[0].get("CodeMeaning") if region else ""),
-        contrast=agent not in _NO_AGENT or bool(header.get("ContrastBolusAgentSequence")),
+        contrast=names_agent(agent) or bool(header.get("ContrastBolusAgentSequence")),
         lossy=str(header.get("LossyImageCompression", "")) == "01"
         or header.file_meta.get("TransferSyntaxUID") in _ALWAYS_LOSSY,
     )

@@ -15,6 +15,7 @@ from pydicom.uid import HTJ2K, JPEG2000
 from monai_ich.core.errors import SeriesError
 from monai_ich.core.volume import AIR_HU
 from monai_ich.io.dicom_instance import Instance, open_dicom
+from monai_ich.io.limits import require_size
 from monai_ich.io.quiet import quiet
 
 _SURELY_AIR_HU = -900.0
@@ -43,11 +44,13 @@ def read_slices(instances: list[Instance], *, assume_hu: bool) -> Slices:
         assume_hu: take stored values as HU where an image has no rescale.
 
     Raises:
+        InputError: ``TOO_LARGE``.
         SeriesError: ``NO_RESCALE``, ``UNSUPPORTED_TRANSFER_SYNTAX``, ``CORRUPT_PIXEL_DATA``, ``TRUNCATED_FILE``.
     """
     first = instances[0]
     if not 0 < min(first.rows, first.columns) <= max(first.rows, first.columns) <= _MAX_SIDE:
         raise SeriesError("CORRUPT_PIXEL_DATA", f"Images of {first.columns} x {first.rows} pixels are no CT.")
+    require_size((len(instances), first.rows, first.columns))
     hu = np.empty((len(instances), first.rows, first.columns), np.float32)
     with quiet("pydicom"), ThreadPoolExecutor() as pool:
         shared = {path: _open(path) for path in {i.path for i in instances if i.frame is not None}}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +9,13 @@ import numpy as np
 from monai_ich.core.errors import SeriesError
 from monai_ich.io.dicom_discovery import Found, Group, along_normal, part_series
 from monai_ich.io.dicom_instance import CT_CLASSES, Instance
+from monai_ich.io.dicom_words import is_like_hu, is_sharp, monoenergetic_kev, names_contrast, names_head
 
 _MIN_SLICES = 3
 _MIN_COVERAGE_MM = 80.0
 _TIE = 0.02
-_HEAD = ("HEAD", "BRAIN", "SKULL", "CRAN", "NEURO", "CEREB", "SCHAEDEL", "KOPF", "TETE")
-_SHARP = re.compile(r"BONE|SHARP|EDGE|KNOCHEN|\b[HBJU][A-Z]?[6-9]\d|\bFC(3|8)\d")
 _NOT_AN_IMAGE = {"SCREEN SAVE", "SCREENSAVE", "DOSE", "DOSE_INFO", "SCREEN", "PROT"}
-_MAPS = {"PERFUSION", "CBF", "CBV", "RCBF", "RCBV", "MTT", "TTP", "TMAX", "PERMEABILITY", "VMI", "Z_EFF", "IODINE"}
+_MAPS = {"PERFUSION", "CBF", "CBV", "RCBF", "RCBV", "MTT", "TTP", "TMAX", "PERMEABILITY", "Z_EFF", "IODINE"}
 _HU_TYPES = ("", "HU", "US", "HU_MOD")
 
 
@@ -63,7 +61,7 @@ def _judge(group: Group) -> Candidate:
     first = group.instances[0]
     refused, why = _refusal(group)
     points = [(0.0, why)] if why else []
-    if any(word in f"{first.text} {first.body_part}" for word in _HEAD):
+    if names_head(f"{first.text} {first.body_part}"):
         points.append((4.0, "head"))
     if first.image_type[:2] == ("ORIGINAL", "PRIMARY"):
         points.append((3.0, "original"))
@@ -71,9 +69,11 @@ def _judge(group: Group) -> Candidate:
         points.append((1.0, "axial"))
     if len(first.orientation) == 6 and abs(np.cross(first.orientation[:3], first.orientation[3:])[2]) < 0.7:
         points.append((-3.0, "planes far from axial"))
-    if any(i.contrast for i in group.instances):
+    if any(i.contrast for i in group.instances) or names_contrast(first.text):
         points.append((-3.0, "contrast"))
-    if _SHARP.search(f"{first.kernel} {first.text}"):
+    if "VMI" in first.image_type:
+        points.append((-1.0, "virtual monoenergetic"))
+    if is_sharp(first.kernel, first.text):
         points.append((-2.0, f"bone kernel {first.kernel}".strip()))
     if first.thickness_mm:
         points.append((-0.1 * min(first.thickness_mm, 10.0), f"{first.thickness_mm:g} mm slices"))
@@ -94,6 +94,9 @@ def _refusal(group: Group) -> tuple[str | None, str]:
     named = sorted(_MAPS & set(first.image_type))
     if named or first.rescale_type not in _HU_TYPES:
         return "NOT_HU", f"holds {(named or [first.rescale_type])[0]}, not Hounsfield units"
+    kev = monoenergetic_kev(first.text)
+    if kev is not None and not is_like_hu(kev):
+        return "NOT_HU", f"virtual monoenergetic at {kev} keV, where tissue has other densities"
     if any(len(i.position) != 3 or len(i.orientation) != 6 or len(i.spacing) != 2 for i in group.instances):
         return "MISSING_POSITION", "an image has no position, orientation or pixel spacing"
     geometry = np.array([(*i.position, *i.orientation, *i.spacing) for i in group.instances])

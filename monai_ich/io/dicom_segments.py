@@ -12,6 +12,7 @@ from pydicom.sr.coding import Code as DicomCode
 from monai_ich.core.errors import InputError, LabelError
 from monai_ich.core.labels import Anatomy, Cavity, Code, LabelSet, Subtype, label_of
 from monai_ich.io import dicom_codes as codes
+from monai_ich.io.segment_names import values_named
 
 _BESIDE: dict[LabelSet, LabelSet] = {Anatomy: Cavity}  # what our own file holds beside them, overlapping
 _BRAIN = label_of(Subtype.IPH).region
@@ -73,16 +74,14 @@ def _value(segment: Dataset, labels: LabelSet) -> int | None:
 
 
 def _named(segment: Dataset, labels: LabelSet) -> set[int]:
-    said = {str(segment.get(name) or "").strip().casefold() for name in _NAMES}
-    names = {(int(value), name.casefold()) for value in labels for name in (value.name, label_of(value).name)}
-    names |= {(int(s), code.meaning.casefold()) for s, code in codes.SUBTYPES.items() if isinstance(s, labels)}
-    return {value for value, name in names if name in said}
+    return values_named((str(segment.get(name) or "") for name in _NAMES), labels)
 
 
 def _coded(segment: Dataset, labels: LabelSet) -> set[int]:
     kind, region = (_code(segment, name) for name in ("SegmentedPropertyTypeCodeSequence", "AnatomicRegionSequence"))
     own = {int(s) for s, code in codes.SUBTYPES.items() if isinstance(s, labels) and _same(kind, code)}
     of_type = {value for value in labels if _same(kind, label_of(value).type)}
+    own |= {int(s) for s, code in codes.REGIONS.items() if s in of_type and _same(region, code)}
     if len(of_type) > 1:  # by region; blood "in the brain" may be blood of any kind
         of_type = {v for v in of_type if _same(region, label_of(v).region) and not _same(region, _BRAIN)}
     return own or {int(value) for value in of_type}

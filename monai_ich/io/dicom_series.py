@@ -1,9 +1,10 @@
 """One DICOM series to a CT volume in Hounsfield units, with geometry from positions and nothing else.
 
 Refusals (`SeriesError`) are the codes of `dicom_ranking` and, here, NON_ORTHOGONAL_IOP NON_LINEAR_POSITIONS
-DUPLICATE_POSITION MISSING_SLICES NO_RESCALE UNSUPPORTED_TRANSFER_SYNTAX CORRUPT_PIXEL_DATA TRUNCATED_FILE MIXED_*;
-warnings VARIABLE_SPACING GANTRY_TILT TILT_MISMATCH SLICES_INTERPOLATED LOSSY CONTRAST NOT_HEAD NONSTANDARD_PADDING
-and, in lenient mode, MISSING_SLICES TRUNCATED_FILE MIXED_* DUPLICATE_POSITION for what strict mode refuses.
+DUPLICATE_UID DUPLICATE_POSITION MISSING_SLICES SLICE_LEVEL INTERLEAVED NO_RESCALE UNSUPPORTED_TRANSFER_SYNTAX
+CORRUPT_PIXEL_DATA TRUNCATED_FILE MIXED_*; warnings VARIABLE_SPACING GANTRY_TILT TILT_MISMATCH SLICES_INTERPOLATED
+LOSSY CONTRAST NOT_HEAD NONSTANDARD_PADDING and, in lenient mode, MISSING_SLICES TRUNCATED_FILE MIXED_*
+DUPLICATE_POSITION for what strict mode refuses.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from monai_ich.core.provenance import Warn
 from monai_ich.core.regrid import even_positions, is_even, regrid, slab_widths_mm
 from monai_ich.core.volume import AIR_HU, MAX_HU, CTVolume
 from monai_ich.io.dicom_completeness import require_complete, require_no_gap
+from monai_ich.io.dicom_discovery import SAME_PLACE_MM
 from monai_ich.io.dicom_geometry import affine_lps, order_slices, signed_tilt_deg
 from monai_ich.io.dicom_instance import Instance
+from monai_ich.io.dicom_levels import require_levels, require_one_pass
 from monai_ich.io.dicom_pixels import read_slices
 from monai_ich.io.dicom_ranking import Candidate
+from monai_ich.io.dicom_words import names_other_part
 from monai_ich.io.hounsfield import require_hu
-
-_SAME_PLACE_MM = 0.01
-_HEAD = ("HEAD", "BRAIN", "SKULL", "NEURO", "ORBIT", "FACE", "CRAN")
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ def read_series(
         if not any(w.code == "SLICES_INTERPOLATED" for w in warnings):
             warnings.append(_spacing_warning(along, wanted))
     require_hu(hu, made_air_hu=AIR_HU if odd_border else None)
+    require_levels(hu)
+    require_one_pass(hu)
     np.clip(hu, AIR_HU, MAX_HU, out=hu)
     warnings += _header_warnings(instances, tilt_deg, lossy=lossy)
     if odd_border:
@@ -138,7 +141,7 @@ def _without_doubles(along: FloatArray, hu: NDArray[np.float32]) -> list[int]:
     """Indices without images that repeat position and pixels; refuses those that repeat the position only."""
     keep = [0]
     for n in range(1, len(along)):
-        if along[n] - along[keep[-1]] > _SAME_PLACE_MM:
+        if along[n] - along[keep[-1]] > SAME_PLACE_MM:
             keep.append(n)
         elif not np.array_equal(hu[:, :, n], hu[:, :, keep[-1]]):
             raise SeriesError("DUPLICATE_POSITION", "Two different images lie at one position: the series holds two.")
@@ -184,6 +187,6 @@ def _header_warnings(instances: list[Instance], tilt_deg: float, *, lossy: bool)
         found.append(Warn("LOSSY", "The images were compressed with loss; densities are approximate."))
     if any(i.contrast for i in instances):
         found.append(Warn("CONTRAST", "A contrast agent was given; bright vessels can look like blood."))
-    if first.body_part and not any(w in first.body_part for w in _HEAD):
+    if names_other_part(first.body_part):
         found.append(Warn("NOT_HEAD", "The header names another body part than the head."))
     return found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from io import BytesIO
@@ -21,6 +19,8 @@ from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import LabelSet
 from monai_ich.core.volume import AIR_HU, MAX_HU, CTVolume, LabelMap, Mask
 from monai_ich.io.hounsfield import require_hu
+from monai_ich.io.limits import require_size
+from monai_ich.io.output import renamed
 from monai_ich.io.quiet import quiet
 
 _GZIP_LEVEL = 2  # of ISA-L: a quarter of the time of zlib's fastest level for 3 % more bytes
@@ -90,19 +90,12 @@ def write_nifti(path: Path, image: CTVolume | LabelMap | Mask | HeatMap) -> None
     """
     nifti = _as_nifti(image)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(prefix=".partial-", suffix=path.name, dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            if path.name.endswith(".gz"):
-                with _packed(stream) as packed:
-                    nifti.to_stream(packed)
-            else:
-                nifti.to_stream(stream)
-        Path(aside).chmod(0o644)
-        Path(aside).replace(path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    with renamed(path) as aside, aside.open("wb") as stream:
+        if path.name.endswith(".gz"):
+            with _packed(stream) as packed:
+                nifti.to_stream(packed)
+        else:
+            nifti.to_stream(stream)
 
 
 def pack_nifti(image: CTVolume | LabelMap | Mask) -> bytes:
@@ -171,9 +164,12 @@ def _read(
     try:
         with quiet("nibabel.global"):
             image: Any = nib.load(path)
+        require_size(image.shape)
         data = voxels(image)
         affine = np.asarray(image.affine, np.float64)
         codes = int(image.header["sform_code"]), int(image.header["qform_code"])
+    except InputError:
+        raise
     except Exception as error:  # a damaged header fails in many ways
         raise InputError("NOT_NIFTI", "The file is named like NIfTI but cannot be read as such.") from error
     while data.ndim > 3 and data.shape[-1] == 1:

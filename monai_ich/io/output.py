@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,10 +104,15 @@ def _coded(folder: Path, *also: int) -> Iterator[None]:
 
 @contextmanager
 def renamed(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to, which takes its place in the end; nothing is left of it where that fails."""
-    aside = path.with_name(f".partial-{path.name}")
+    """A name beside `path` to write to, which takes its place in the end; nothing is left of it where that fails.
+
+    No other process or thread has that name, and the file gets the rights that the user's umask leaves.
+    """
+    aside = path.with_name(f".partial-{os.getpid()}-{threading.get_ident()}-{path.name}")
     try:
         yield aside
+        with aside.open("rb") as written:
+            os.fsync(written.fileno())
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)

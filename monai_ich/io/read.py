@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from monai_ich.core.errors import InputError
+from monai_ich.core.errors import InputError, SeriesError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import LabelSet
 from monai_ich.core.provenance import Warn
@@ -91,9 +91,24 @@ def read_ct(
         _require_head_size(volume.geometry)
         return Scan(volume)
     looked = survey(path)
-    volume, source, warnings = read_series(looked.choose(series), mode=mode, assume_hu=assume_hu)
+    chosen = looked.choose(series)
+    _require_head_width(chosen)
+    volume, source, warnings = read_series(chosen, mode=mode, assume_hu=assume_hu)
     source = replace(source, keep=looked.root.scratch)
     return Scan(volume, source, (*warnings, *_unknown_damage(looked.found)), looked)
+
+
+def _require_head_width(candidate: Candidate) -> None:
+    """The same in the planes of a series, whose coverage across them `dicom_ranking` looks at."""
+    image = candidate.instances[0]
+    extent = [n * step for n, step in zip((image.rows, image.columns), image.spacing, strict=True)]
+    if min(extent) < _EXTENT_MM[0] or max(extent) > _EXTENT_MM[1]:
+        found = " x ".join(f"{e:.4g}" for e in extent)
+        raise SeriesError(
+            "INSUFFICIENT_COVERAGE",
+            f"Images of a head are {_EXTENT_MM[0]:.0f} to {_EXTENT_MM[1]:.0f} mm wide, found {found} mm: is the pixel "
+            "spacing in millimeters?",
+        )
 
 
 def _require_head_size(geometry: Geometry) -> None:
@@ -128,7 +143,8 @@ def read_labels(
     Args:
         path: what to read.
         labels: what its values or segments may be.
-        grid, source: of the CT, for a DICOM SEG: its frames go onto the CT's slices (see `dicom_seg_read`).
+        grid, source: of the CT: the frames of a DICOM SEG go onto its slices (see `dicom_seg_read`), a mask of
+            another extent or order of axes onto its voxels where these coincide.
 
     Raises:
         InputError: ``INPUT_NOT_FOUND``, ``NOT_LABELS`` for another kind of file, and those of each format.
@@ -139,16 +155,25 @@ def read_labels(
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", "The label file does not exist: check the path given.")
     if is_nifti(path):
-        return read_nifti_labels(path, labels)
+        return _placed(read_nifti_labels(path, labels), grid)
     if path.name.endswith(_NRRD):
         from monai_ich.io.seg_nrrd import read_seg_nrrd  # SciPy is slow to load
 
-        return read_seg_nrrd(path, labels)
+        return _placed(read_seg_nrrd(path, labels), grid)
     from monai_ich.io.dicom_seg_read import is_dicom_labels, read_dicom_seg
 
     if is_dicom_labels(path):
         return read_dicom_seg(path, labels, grid=grid, source=source)
     raise InputError("NOT_LABELS", "Labels are read from .nii, .nii.gz, .seg.nrrd and DICOM SEG files.")
+
+
+def _placed(labels: LabelMap, grid: Geometry | None) -> LabelMap:
+    """On the CT's grid where that loses nothing (a crop, other axes); else as it is, for who wants it to refuse."""
+    if grid is None or labels.geometry.same_grid(grid):
+        return labels
+    from monai_ich.core.relabel import place_labels
+
+    return place_labels(labels, grid) or labels
 
 
 def interpolation_warnings(scan: Scan | None, *paths: Path | None) -> tuple[Warn, ...]:

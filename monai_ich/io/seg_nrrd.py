@@ -7,9 +7,11 @@ as its orthogonal copy (grown field of view, each label's volume kept).
 
 from __future__ import annotations
 
+import re
 import tempfile
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import nrrd
 import numpy as np
@@ -20,6 +22,8 @@ from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.labels import Code, Label, LabelSet, label_of
 from monai_ich.core.relabel import resample_labels
 from monai_ich.core.volume import LabelMap
+from monai_ich.io.limits import require_size
+from monai_ich.io.segment_names import values_named
 
 _LPS = ("left-posterior-superior", "lps")
 _RAS = ("right-anterior-superior", "ras")
@@ -56,26 +60,45 @@ def write_seg_nrrd(path: Path, labels: LabelMap) -> None:
 
 
 def read_seg_nrrd(path: Path, labels: LabelSet) -> LabelMap:
-    """Read a segmentation, also one that was edited in 3D Slicer: values are matched by segment ID, then by name.
+    """Read a segmentation, also one that was edited in 3D Slicer: a segment is what its ID and name say.
 
     Raises:
-        InputError: ``NOT_SEG_NRRD`` where it is no single-layer segmentation, or in neither LPS nor RAS space.
-        LabelError: ``UNKNOWN_LABEL`` where voxels hold a segment that `labels` does not know, or none.
+        InputError: ``NOT_SEG_NRRD`` where segments overlap, or lie in neither LPS nor RAS space.
+        LabelError: ``UNKNOWN_LABEL`` where voxels hold a segment that `labels` does not know, or none;
+            ``CONTRADICTORY_LABEL`` where a segment's ID and name say different things.
     """
     try:
+        _require_attached(path)
         data, header = nrrd.read(str(path), index_order="F")
         affine = np.eye(4)
         affine[:3, :3] = np.asarray(header["space directions"], np.float64)[-3:].T
         affine[:3, 3] = header["space origin"]
         space = str(header["space"]).lower()
-    except (nrrd.NRRDError, OSError, KeyError, ValueError, EOFError) as error:
+    except (nrrd.NRRDError, OSError, KeyError, ValueError, EOFError, TypeError, zlib.error) as error:
         raise InputError("NOT_SEG_NRRD", "The file is named like a .seg.nrrd but cannot be read as such.") from error
-    if data.ndim != 3:
-        raise InputError("NOT_SEG_NRRD", "Segments overlap (several layers): save the segmentation without overlaps.")
+    if data.ndim not in (3, 4):
+        raise InputError("NOT_SEG_NRRD", f"A segmentation has three dimensions or layers of these, found {data.ndim}.")
     if space not in (*_LPS, *_RAS):
         raise InputError("NOT_SEG_NRRD", f"A segmentation lies in LPS or RAS space, found {space[:40]}: save it anew.")
-    geometry = Geometry.from_lps(data.shape, affine) if space in _LPS else Geometry(data.shape, affine)
-    return LabelMap(_relabeled(data, _segments(header), labels), geometry, labels)
+    layers = data if data.ndim == 4 else data[None]
+    shape = (int(layers.shape[1]), int(layers.shape[2]), int(layers.shape[3]))
+    geometry = Geometry.from_lps(shape, affine) if space in _LPS else Geometry(shape, affine)
+    return LabelMap(_painted(layers, _segments(header, len(layers)), labels), geometry, labels)
+
+
+def _require_attached(path: Path) -> None:
+    """Refuse, before any voxel is read, data in another file or after a skip, and a size that no head has.
+
+    NRRD allows both; a file from elsewhere could so have any other file opened, or never end.
+
+    Raises:
+        InputError: ``NOT_SEG_NRRD``, ``TOO_LARGE``.
+    """
+    header = nrrd.read_header(str(path))
+    skips = [str(header.get(name, "0")) for name in ("line skip", "lineskip", "byte skip", "byteskip")]
+    if "data file" in header or "datafile" in header or any(skip not in ("0", "") for skip in skips):
+        raise InputError("NOT_SEG_NRRD", "A segmentation holds its voxels itself, after its header: save it anew.")
+    require_size(np.atleast_1d(header["sizes"]).tolist())
 
 
 def _reference_geometry(geometry: Geometry) -> str:
@@ -121,28 +144,46 @@ def _tags(label: Label) -> str:
     return f"TerminologyEntry:{'~'.join(entry)}|Segmentation.Status:completed|"
 
 
-def _segments(header: dict[str, Any]) -> dict[int, tuple[str, str]]:
-    """Label value in the file to the segment's ID and name; empty where the file has no segment entries."""
-    found: dict[int, tuple[str, str]] = {}
-    number = 0
-    while f"Segment{number}_LabelValue" in header:
+_Key: TypeAlias = tuple[int, int]  # layer, and the value in it
+
+
+def _segments(header: dict[str, Any], layers: int) -> dict[_Key, tuple[str, str]]:
+    """Where a segment is stored, to its ID and name; empty where the file has no segment entries.
+
+    3D Slicer before 4.11 wrote neither layers nor values: a segment was a layer of its own, of the value 1.
+    """
+    found: dict[_Key, tuple[str, str]] = {}
+    for number in range(sum(1 for key in header if re.fullmatch(r"Segment\d+_ID", key))):
         prefix = f"Segment{number}_"
-        found[int(header[prefix + "LabelValue"])] = (header.get(prefix + "ID", ""), header.get(prefix + "Name", ""))
-        number += 1
+        layer = int(header.get(prefix + "Layer", number if layers > 1 else 0))
+        value = int(header.get(prefix + "LabelValue", 1))
+        found[layer, value] = (header.get(prefix + "ID", ""), header.get(prefix + "Name", ""))
     return found
 
 
-def _relabeled(data: NDArray[Any], segments: dict[int, tuple[str, str]], labels: LabelSet) -> NDArray[Any]:
+def _painted(layers: NDArray[Any], segments: dict[_Key, tuple[str, str]], labels: LabelSet) -> NDArray[Any]:
     """Our label values for the file's; the number of a segment that we do not know means nothing to us."""
-    if not segments:
-        return data
-    known = {value.name: int(value) for value in labels} | {label_of(value).name: int(value) for value in labels}
-    out = np.zeros(data.shape, np.uint8)
-    for stored in np.unique(data[data != 0]).tolist():
-        keys = segments.get(stored, ())
-        value = next((known[key] for key in keys if key in known), None)
-        if value is None:
-            what = f"the segment {keys[1] or keys[0]!r}" if keys else f"the value {stored} without a segment"
-            raise LabelError("UNKNOWN_LABEL", f"Segments of {labels.__name__} were expected, found {what}: rename it.")
-        out[data == stored] = value
+    if not segments and len(layers) == 1:
+        return np.asarray(layers[0])
+    out = np.zeros(layers.shape[1:], np.uint8)
+    for n, layer in enumerate(layers):
+        for stored in np.unique(layer[layer != 0]).tolist():
+            value, mask = _value(segments.get((n, stored)), stored, labels), layer == stored
+            if not np.isin(out[mask], (0, value)).all():
+                raise InputError("NOT_SEG_NRRD", "Segments overlap: save the segmentation without overlaps.")
+            out[mask] = value
     return out
+
+
+def _value(keys: tuple[str, str] | None, stored: int, labels: LabelSet) -> int:
+    found = values_named(keys or (), labels)
+    if len(found) > 1:
+        names = " and ".join(labels(value).name for value in sorted(found))
+        raise LabelError(
+            "CONTRADICTORY_LABEL",
+            f"The ID and the name of a segment say {names}: renamed in 3D Slicer it keeps its ID; make a new one.",
+        )
+    if not found:
+        what = f"the segment {keys[1] or keys[0]!r}" if keys else f"the value {stored} without a segment"
+        raise LabelError("UNKNOWN_LABEL", f"Segments of {labels.__name__} were expected, found {what}: rename it.")
+    return found.pop()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ich.core.calibration import Evidence
+from monai_ich.core.cells import plain_cell
 from monai_ich.core.exam import ExamMeasurements, Lesion, SubtypeFinding, Ventricles
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
@@ -218,4 +219,4 @@ def _write_csv(path: Path, columns: list[str], rows: list[Mapping[str, Any]] | l
     with path.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: plain_cell(value) for name, value in row.items()} for row in rows)

@@ -17,6 +17,7 @@ from monai_ich.measure.components import find_lesions
 from monai_ich.measure.criteria import check_criteria
 from monai_ich.measure.key_slices import find_key_slices
 from monai_ich.measure.midline_shift import measure_midline_shift
+from monai_ich.measure.plausibility import plausibility_warnings
 from monai_ich.measure.ventricles import measure_ventricles
 from monai_ich.measure.volume import (
     DEFAULT_OPERATING_POINTS_ML,
@@ -74,7 +75,7 @@ def measure_exam(
         ventricles=measure_ventricles(anatomy, midline),
         criteria=check_criteria(subtypes, lesions, shift, anatomy, operating_points),
         slices=_slices(labels),
-        warnings=(*edge_warnings(labels), *cut_warnings(anatomy)),
+        warnings=(*edge_warnings(labels), *cut_warnings(anatomy), *plausibility_warnings(labels, ct, anatomy)),
         total_interval_ml=total_interval_ml,
         probability=probability,
         evidence=evidence,

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from monai_ich.bundle import BUNDLES, find_bundle
+from monai_ich.core.cells import plain_cell
 from monai_ich.core.errors import BundleError
 from monai_ich.core.provenance import installed_versions, sha256_of
 from monai_ich.io.output import renamed
@@ -87,9 +88,12 @@ def write_tables(folder: Path, rows: Sequence[Mapping[str, Any]], failures: Iter
     """Write ``study.csv``, ``study.parquet`` and ``failures.csv``, each aside, then renamed."""
     table = as_table(rows)
     columns = ["case_id", "code", "message"]
-    failed = pd.DataFrame([[getattr(f, c) for c in columns] for f in failures], columns=columns)
+    failed = pd.DataFrame([[plain_cell(getattr(f, c)) for c in columns] for f in failures], columns=columns)
+    text = table.select_dtypes("string").columns
     with renamed(folder / "study.csv") as aside:
-        table.to_csv(aside, index=False, lineterminator="\n")
+        table.assign(**{name: table[name].map(plain_cell, na_action="ignore") for name in text}).to_csv(
+            aside, index=False, lineterminator="\n"
+        )
     with renamed(folder / "study.parquet") as aside:
         table.to_parquet(aside, index=False)
     with renamed(folder / "failures.csv") as aside:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def write_summary(path: Path, rows: Sequence[Mapping[str, Any]], failures: Seque
     counts = f"{len(rows)} of {total} scans done, {len(failures)} failed, {left} left to do."
     parts = [f"<p class=status role=note>{RESEARCH_USE}</p>", f"<p class=headline>{counts}</p>"]
     if failures:
-        cells = [(escape(f.case_id), f.code, escape(f.message)) for f in failures]
+        cells = [(escape(f.case_id), escape(f.code), escape(f.message)) for f in failures]
         parts += ["<h2>Failures</h2>", as_table(("Case", "Code", "Why"), cells)]
     if rows:
         parts += ["<h2>Hemorrhage</h2>", _presence(rows)]
@@ -79,7 +80,7 @@ def _scans(rows: Sequence[Mapping[str, Any]]) -> str:
 
     cells = [
         (
-            f'<a href="cases/{escape(row["case_id"])}/report.html">{escape(row["case_id"])}</a>',
+            f'<a href="cases/{quote(row["case_id"])}/report.html">{escape(row["case_id"])}</a>',
             f"{row['total_volume_ml']:.1f} mL",
             " ".join(s.name for s in Subtype if row[f"{s.name}_present"]) or "none",
             shift(row),

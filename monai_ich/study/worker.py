@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
-import traceback
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monai_ich.analysis import Pipeline
-from monai_ich.core.errors import IchError
+from monai_ich.core.errors import IchError, fault_of_ours
 from monai_ich.io.read import as_one_path
 from monai_ich.study.inputs import StudyCase
 
@@ -57,19 +56,18 @@ class Worker:
             return Outcome(case.id, error.code, error.message)
         except Exception as error:  # one bad scan never stops the rest
             _LOG.debug("case %s", case.id, exc_info=True)
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{Path(frame.filename).name}, line {frame.lineno}"
-            return Outcome(case.id, "INTERNAL_ERROR", f"A fault of ours: {type(error).__name__} in {where}.")
+            fault = fault_of_ours(error)
+            return Outcome(case.id, fault.code, fault.message)
         return Outcome(case.id)
 
 
 @contextmanager
 def _aside(folder: Path) -> Iterator[Path]:
     """A folder beside `folder` that takes its place in the end, or vanishes."""
-    aside = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+    aside = folder.parent / f".partial-{uuid.uuid4().hex}"
+    aside.mkdir()  # with the rights that the user's umask leaves
     try:
         yield aside
-        aside.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
         aside.replace(folder)
     finally:

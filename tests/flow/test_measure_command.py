@@ -119,9 +119,9 @@ def test_refusals_have_a_code(images: Path, tmp_path: Path, capsys: pytest.Captu
     voxels = np.asarray(nib.load(images / "ich.nii.gz").dataobj)
     nib.save(nib.Nifti1Image(np.where(voxels == 5, 9, voxels).astype(np.uint8), GRID.affine), tmp_path / "nine.nii.gz")
     nib.save(nib.Nifti1Image(voxels[:, :, 10:11], GRID.affine), tmp_path / "one.nii.gz")
-    other = GRID.crop((slice(0, 96), slice(0, 96), slice(1, 32)))
-    write_nifti(tmp_path / "short.nii.gz", LabelMap(voxels[:, :, 1:], other, Subtype))
-    for name, code in (("nine", "UNKNOWN_LABEL"), ("one", "NOT_3D"), ("short", "GRID_MISMATCH")):
+    between = GRID.affine + np.array([[0, 0, 0, 0.9]] + [[0] * 4] * 3)  # no crop: voxels lie beside each other
+    write_nifti(tmp_path / "beside.nii.gz", LabelMap(voxels, Geometry(GRID.shape, between), Subtype))
+    for name, code in (("nine", "UNKNOWN_LABEL"), ("one", "NOT_3D"), ("beside", "GRID_MISMATCH")):
         args = ["measure", tmp_path / f"{name}.nii.gz", "-o", tmp_path / "out", *_given(images)]
         assert main([str(a) for a in args]) == 3
         said = capsys.readouterr().err

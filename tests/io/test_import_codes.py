@@ -86,6 +86,13 @@ def _strays(folder: Path) -> None:
     edit(_head()(folder), change)
 
 
+def _one_intercept(folder: Path) -> None:
+    def change(d: pydicom.Dataset, n: int) -> None:
+        d.RescaleIntercept = "-964" if n == 12 else "-1024"
+
+    edit(_head()(folder), change)
+
+
 def _without_rescale(folder: Path) -> None:
     def change(d: pydicom.Dataset, n: int) -> None:
         d.PixelData = (d.pixel_array - 1024).astype("<i2").tobytes()
@@ -119,6 +126,11 @@ def _without_orientation(image: nib.Nifti1Image) -> nib.Nifti1Image:
     return image
 
 
+def _claims_much(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Of one value all over, so that the file is small."""
+    return nib.Nifti1Image(np.broadcast_to(np.uint8(0), (1000, 1000, 300)), image.affine)
+
+
 def _infinite(image: nib.Nifti1Image) -> nib.Nifti1Image:
     hu = np.asarray(image.dataobj).copy()
     hu[30, 30, 16] = np.inf
@@ -143,6 +155,9 @@ REFUSED: dict[str, Case] = {
     "NON_LINEAR_POSITIONS": (_strays, ()),
     "DUPLICATE_POSITION": (write.one_position_twice, ()),
     "MISSING_SLICES": (lambda folder: write.drop(_head()(folder), 13), ()),
+    "DUPLICATE_UID": (_part(16, SOPInstanceUID="1.2.3"), ()),
+    "SLICE_LEVEL": (_one_intercept, ()),
+    "INTERLEAVED": (write.two_passes, ()),
     "NO_RESCALE": (_without_rescale, ()),
     "NOT_HU": (_head(RescaleIntercept="0"), ()),
     "UNSUPPORTED_TRANSFER_SYNTAX": (partial(_coded, syntax=uid.MPEG2MPML, code=b"1234"), ()),
@@ -155,6 +170,7 @@ REFUSED: dict[str, Case] = {
     "NOT_NIFTI": (lambda folder: (folder / "input.nii").write_text(NAME), ()),
     "NOT_3D": (partial(_nifti, change=lambda image: image.slicer[:, :, 3:4]), ()),
     "NO_ORIENTATION": (partial(_nifti, change=_without_orientation), ()),
+    "TOO_LARGE": (partial(_nifti, change=_claims_much), ()),
     "NON_FINITE": (partial(_nifti, change=_infinite), ()),
 }
 
@@ -248,7 +264,7 @@ def _codes_in_source() -> tuple[set[str], set[str]]:
     return refused, warned
 
 
-_MODULES = ("read.py", "hounsfield.py", "nifti.py")
+_MODULES = ("read.py", "hounsfield.py", "limits.py", "nifti.py")
 _MASKS = ("dicom_seg_read", "dicom_segments")  # test_dicom_seg_read
 _WRITERS = ("dicom_seg", "dicom_sr", "dicom_sc", "dicom_codes", "dicom_origin", "dicom_send", "dicom_write")
 _NO_CODES = {"DOSE_INFO", "HU_MOD", "Z_EFF"}  # values of DICOM attributes

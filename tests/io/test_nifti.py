@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -196,3 +197,26 @@ def test_labels_come_from_nifti_or_nrrd_only(tmp_path: Path) -> None:
         read_labels(tmp_path / "labels.mha", Subtype)
     with pytest.raises(IchError, match="INPUT_NOT_FOUND"):
         read_labels(tmp_path / "none.nii", Subtype)
+
+
+def test_a_file_has_the_rights_that_the_umask_leaves_and_nothing_stays_of_one_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.umask(0o077)
+    try:
+        write_nifti(tmp_path / "private.nii.gz", phantom(grid()))
+        os.umask(0o002)
+        write_nifti(tmp_path / "shared.nii", phantom(grid()))
+    finally:
+        os.umask(before)
+    rights = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()}
+    assert rights == {"private.nii.gz": "0o600", "shared.nii": "0o664"}
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    whole = (tmp_path / "shared.nii").read_bytes()
+    with pytest.raises(OSError, match="space"):
+        write_nifti(tmp_path / "shared.nii", phantom(grid(count=30)))
+    assert (tmp_path / "shared.nii").read_bytes() == whole and len(list(tmp_path.iterdir())) == 2

@@ -1,0 +1,199 @@
+"""What a series says of itself is believed only where it does not contradict itself (kinds of faults met elsewhere)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from monai_ich.io.read import read_ct
+from tests import dicom_writers as write
+from tests.conftest import ROOT
+from tests.io.refusal import codes, refused
+from tests.phantom import agreement, edit, files, grid, series
+
+CASES = ROOT.parent / "shared" / "cases"
+STUDY = {"StudyInstanceUID": "1.2.9"}
+needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="no ../shared/cases here")
+
+
+def _second_pass(folder: Path, count: int, offset_mm: float) -> Path:
+    """A series of two acquisitions: the second repeats the lowest `count` slices, `offset_mm` higher."""
+    series(folder / "a")
+    again = series(folder / "b")
+    for path in files(again)[count:]:
+        path.unlink()
+
+    def change(d: pydicom.Dataset, n: int) -> None:
+        x, y, z = (float(v) for v in d.ImagePositionPatient)
+        d.ImagePositionPatient, d.AcquisitionNumber = [x, y, z + offset_mm], "2"
+        d.SOPInstanceUID = d.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{n + 1}"
+
+    edit(again, change)
+    return folder
+
+
+@pytest.mark.parametrize("offset_mm", [1.0, 2.5])
+def test_a_partial_second_pass_is_left_out(tmp_path: Path, offset_mm: float) -> None:
+    scan = read_ct(_second_pass(tmp_path, 12, offset_mm))
+    assert scan.volume.geometry.shape[2] == 32 and agreement(scan.volume) > 0.999
+
+
+@pytest.mark.parametrize("offset_mm", [1.0, 2.5])
+def test_two_whole_passes_are_never_one_volume(tmp_path: Path, offset_mm: float) -> None:
+    assert refused(_second_pass(tmp_path, 32, offset_mm)) == "AMBIGUOUS_SERIES"
+
+
+def test_acquisitions_that_follow_each_other_are_one_volume(tmp_path: Path) -> None:
+    folder = edit(series(tmp_path / "s"), lambda d, n: setattr(d, "AcquisitionNumber", str(1 + n // 16)))
+    assert read_ct(folder).volume.geometry.shape[2] == 32
+
+
+def test_each_rotation_may_have_a_number_of_its_own(tmp_path: Path) -> None:
+    folder = edit(series(tmp_path / "s"), lambda d, n: setattr(d, "AcquisitionNumber", str(n)))
+    assert read_ct(folder).volume.geometry.shape[2] == 32
+
+
+def test_a_comb_of_two_passes_in_one_acquisition_is_seen_in_the_images(tmp_path: Path) -> None:
+    assert refused(write.two_passes(tmp_path / "s")) == "INTERLEAVED"
+
+
+@pytest.mark.parametrize("kept", [2, 3])
+def test_slices_lost_at_every_place_are_missed_by_what_headers_say(tmp_path: Path, kept: int) -> None:
+    folder = series(tmp_path / "s", grid(slice_mm=2.5, count=60), SpacingBetweenSlices="2.5", SliceThickness="2.5")
+    for n, path in enumerate(files(folder)):
+        if n % kept:
+            path.unlink()
+    assert refused(folder) == "MISSING_SLICES"
+    assert "MISSING_SLICES" in codes(read_ct(folder, mode="lenient"))
+
+
+def test_slices_with_gaps_that_were_planned_are_whole(tmp_path: Path) -> None:
+    folder = series(tmp_path / "s", SpacingBetweenSlices="5", SliceThickness="2.5")
+    assert "MISSING_SLICES" not in codes(read_ct(folder))
+
+
+def test_one_uid_for_two_images_is_refused(tmp_path: Path) -> None:
+    folder = series(tmp_path / "s")
+    (first, second) = files(folder)[10:12]
+    d, other = pydicom.dcmread(first), pydicom.dcmread(second)
+    other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = d.SOPInstanceUID
+    other.save_as(second)
+    assert refused(folder) == "DUPLICATE_UID"
+    other.ImagePositionPatient = d.ImagePositionPatient
+    other.save_as(second)
+    assert refused(folder) in ("DUPLICATE_POSITION", "MISSING_SLICES"), "two images, one place, one UID"
+
+
+def test_a_true_copy_of_a_file_is_only_told(tmp_path: Path) -> None:
+    folder = series(tmp_path / "s")
+    (folder / "copy.dcm").write_bytes(files(folder)[10].read_bytes())
+    assert codes(read_ct(folder)) == {"DUPLICATE_POSITION"}
+
+
+@pytest.mark.parametrize("intercept", ["0", "-964"])
+def test_a_slice_of_another_level_is_named(tmp_path: Path, intercept: str) -> None:
+    folder = edit(
+        series(tmp_path / "s"), lambda d, n: setattr(d, "RescaleIntercept", intercept if n == 14 else "-1024")
+    )
+    with pytest.raises(Exception, match=r"SLICE_LEVEL: Slice 15 of 32"):
+        read_ct(folder)
+
+
+def test_a_blank_slice_is_named(tmp_path: Path) -> None:
+    def blank(d: pydicom.Dataset, n: int) -> None:
+        if n == 20:
+            d.PixelData = np.zeros_like(d.pixel_array).tobytes()
+
+    with pytest.raises(Exception, match=r"SLICE_LEVEL: Slice 21 of 32"):
+        read_ct(edit(series(tmp_path / "s"), blank))
+
+
+@pytest.mark.parametrize("spacing", [[0.32, 0.32], [32.0, 32.0]])
+def test_pixels_in_another_unit_are_refused(tmp_path: Path, spacing: list[float]) -> None:
+    assert refused(series(tmp_path / "s", PixelSpacing=spacing)) == "INSUFFICIENT_COVERAGE"
+
+
+@pytest.mark.parametrize("kernel", ["YB", "Hr59f", "DETAIL", "LUNG", "HUESO", "OS", "BONEPLUS", "D"])
+def test_a_sharp_kernel_loses_whatever_its_maker_calls_it(tmp_path: Path, kernel: str) -> None:
+    series(tmp_path / "a", grid(slice_mm=2.5, count=64), seed=1, ConvolutionKernel=kernel, SliceThickness="1", **STUDY)
+    soft = series(tmp_path / "b", seed=2, ConvolutionKernel="UB", **STUDY)
+    scan = read_ct(tmp_path)
+    assert scan.source is not None and {p.parent for p in scan.source.paths} == {soft}
+
+
+@pytest.mark.parametrize("text", ["CTA HEAD NECK 1.0", "ANGIO SCHAEDEL", "HEAD VENOUS"])
+def test_an_enhanced_scan_loses_though_only_its_description_says_so(tmp_path: Path, text: str) -> None:
+    series(tmp_path / "a", seed=1, SeriesDescription=text, SliceThickness="1", **STUDY)
+    native = series(tmp_path / "b", seed=2, SeriesDescription="HEAD W/O CONTRAST", **STUDY)
+    scan = read_ct(tmp_path)
+    assert scan.source is not None and {p.parent for p in scan.source.paths} == {native}
+
+
+@pytest.mark.parametrize("agent", ["N/A", "NO CONTRAST", "OHNE", "SANS INJECTION", "none."])
+@pytest.mark.parametrize("part", ["KOPF", "CABEZA", "UNKNOWN", "TÊTE"])
+def test_words_in_other_languages_warn_of_nothing(tmp_path: Path, agent: str, part: str) -> None:
+    folder = series(tmp_path / "s", SpecificCharacterSet="ISO_IR 192", ContrastBolusAgent=agent, BodyPartExamined=part)
+    assert codes(read_ct(folder)) == set()
+
+
+@pytest.mark.parametrize(("text", "refusal"), [("Mono+ 40 keV", True), ("MONO 190KEV", True), ("Mono+ 70 keV", False)])
+def test_a_virtual_energy_is_taken_where_its_densities_are_those_of_ct(
+    tmp_path: Path, text: str, refusal: bool
+) -> None:
+    folder = series(tmp_path / "s", SeriesDescription=text, ImageType=["DERIVED", "PRIMARY", "AXIAL", "VMI"])
+    if refusal:
+        assert refused(folder) == "NOT_HU"
+    else:
+        assert agreement(read_ct(folder).volume) > 0.999
+
+
+@pytest.mark.parametrize("tag", ["GantryDetectorTilt", "SliceThickness"])
+@pytest.mark.parametrize("value", [b"N/A ", b"5,0 "])
+def test_text_in_a_number_that_nothing_depends_on_damages_no_image(tmp_path: Path, tag: str, value: bytes) -> None:
+    old = {"GantryDetectorTilt": b"0.0 ", "SliceThickness": b"5 "}[tag]
+    folder = series(tmp_path / "s")
+    for path in files(folder):
+        d = pydicom.dcmread(path)
+        element = pydicom.dataelem.RawDataElement(
+            pydicom.tag.Tag(tag),
+            "DS",
+            len(value),
+            value,
+            0,
+            False,
+            True,
+            True,  # type: ignore[arg-type]
+        )
+        d._dict[pydicom.tag.Tag(tag)] = element
+        assert old
+        d.save_as(path)
+    assert agreement(read_ct(folder).volume) > 0.999
+
+
+@needs_cases
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("multipass_interleaved", "AMBIGUOUS_SERIES"),
+        ("every_second_slice_lost_announced", "MISSING_SLICES"),
+        ("same_sop_other_pixels_some", "DUPLICATE_POSITION"),
+        ("monoe_40kev", "NOT_HU"),
+        ("one_slice_wrong_intercept", "SLICE_LEVEL"),
+        ("pixelspacing_cm", "INSUFFICIENT_COVERAGE"),
+    ],
+)
+def test_inputs_that_went_wrong_are_refused(name: str, code: str) -> None:
+    assert refused(CASES / f"{name}.zip") == code
+
+
+@needs_cases
+@pytest.mark.parametrize(
+    "name",
+    ["kernels_philips_UB_YB", "cta_without_agent_tag", "vmi_photon_counting", "tilt_text", "agent_NA_bodypart_KOPF"],
+)
+def test_inputs_that_went_wrong_are_read_right(name: str) -> None:
+    scan = read_ct(CASES / f"{name}.zip")
+    assert scan.volume.geometry.spacing_mm[2] == pytest.approx(5.0, abs=0.01) and codes(scan) == set()
