@@ -10,7 +10,7 @@ from pathlib import Path
 
 from monai_ich.core.labels import Subtype
 
-SEED = 2031  # a whole head without surgery, metal or motion, not among those that the weights were trained on
+SEED = 2042  # a whole head without surgery, metal or motion, not among those that the weights were trained on
 
 
 def main(argv: list[str] | None = None) -> int:
