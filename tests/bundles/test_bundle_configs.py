@@ -214,3 +214,17 @@ def test_label_and_deploy_can_consume_the_bundle(bundle: Path, grid: tuple[str, 
 def test_first_transform_is_a_loader_that_consumers_recognize(bundle: Path) -> None:
     steps = parser_of(bundle, "inference.yaml").get_parsed_content("preprocessing").transforms
     assert isinstance(steps[0], LoadImaged)
+
+
+def test_the_folded_network_goes_on_from_where_its_training_stands() -> None:
+    root = Path(__file__).resolve().parents[2]
+    parser = ConfigParser()
+    names = ("bundles/ich_segmentation/configs/inference.yaml", "configs/model/folded.yaml")
+    parser.read_config([str(root / name) for name in names])
+    network = parser.get_parsed_content("network_def").eval()
+    network.load_state_dict(torch.load(root / "configs/model/folded.pt", weights_only=True))
+    assert all(layer.in_channels >= 12 for layer in network[1].modules() if isinstance(layer, torch.nn.Conv3d))
+    with torch.inference_mode():
+        scores = network(torch.zeros(1, 3, 32, 48, 8))
+    assert list(scores.shape) == [1, 7, 32, 48, 8] and bool(torch.isfinite(scores).all())
+    assert bool((scores[:, 0] > scores[:, 1:].amax(1)).all()), "air is background"
