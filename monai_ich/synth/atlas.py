@@ -63,6 +63,21 @@ def falx_reaches(y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
     return ((((y + 20.0) / 56.0) ** 2 + ((z - 4.0) / 44.0) ** 2) > 1) & (z > -8.0)
 
 
+def segment_mm(
+    x: torch.Tensor,
+    y: torch.Tensor,
+    z: torch.Tensor,
+    start: tuple[float, float, float],
+    end: tuple[float, float, float],
+) -> torch.Tensor:
+    """Distance (mm) of points from the straight line between two ends."""
+    (ax, ay, az), (bx, by, bz) = start, end
+    dx, dy, dz = bx - ax, by - ay, bz - az
+    px, py, pz = x - ax, y - ay, z - az
+    t = ((px * dx + py * dy + pz * dz) / (dx * dx + dy * dy + dz * dz)).clamp(0, 1)
+    return ((px - t * dx) ** 2 + (py - t * dy) ** 2 + (pz - t * dz) ** 2).sqrt()
+
+
 def _signed_distance_mm(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     from scipy.ndimage import distance_transform_edt
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from monai_ich.synth.atlas import segment_mm
+
 # MNI mm, mirrored: start, end
 _LINES = (
     ((0.0, 2.0, -20.0), (9.0, -4.0, -20.0)),  # suprasellar
@@ -21,9 +23,6 @@ _LINES = (
 def cisterns_mm(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
     """Distance (mm) of points (MNI mm, brain before the mass effect) from the nearest of these lines."""
     x, nearest = x.abs(), torch.full_like(x, torch.inf)
-    for (ax, ay, az), (bx, by, bz) in _LINES:
-        dx, dy, dz = bx - ax, by - ay, bz - az
-        px, py, pz = x - ax, y - ay, z - az
-        t = ((px * dx + py * dy + pz * dz) / (dx * dx + dy * dy + dz * dz)).clamp(0, 1)
-        nearest = torch.minimum(nearest, (px - t * dx) ** 2 + (py - t * dy) ** 2 + (pz - t * dz) ** 2)
-    return nearest.sqrt()
+    for start, end in _LINES:
+        nearest = torch.minimum(nearest, segment_mm(x, y, z, start, end))
+    return nearest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Subtype
-from monai_ich.synth.atlas import falx_reaches, in_posterior_fossa, sample, tentorium_mm
+from monai_ich.synth.atlas import falx_reaches, in_posterior_fossa, sample, segment_mm, tentorium_mm
 from monai_ich.synth.case import HemorrhageCase
 from monai_ich.synth.head import BLOB, FACE, FINE, SKULL, Fields, Head, tangential_mm
 
@@ -50,11 +50,8 @@ def _soft(distance_mm: torch.Tensor, width_mm: float = 0.5) -> torch.Tensor:
 
 
 def _capsule_mm(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, bone: tuple) -> torch.Tensor:  # type: ignore[type-arg]
-    (ax, ay, az), (bx, by, bz), radius = bone
-    dx, dy, dz = bx - ax, by - ay, bz - az
-    t = (((x - ax) * dx + (y - ay) * dy + (z - az) * dz) / (dx * dx + dy * dy + dz * dz)).clamp(0, 1)
-    square = (x - ax - t * dx) ** 2 + (y - ay - t * dy) ** 2 + (z - az - t * dz) ** 2
-    return square.sqrt() - radius
+    start, end, radius = bone
+    return segment_mm(x, y, z, start, end) - radius
 
 
 def may_be_body(head: Head, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
