@@ -105,10 +105,10 @@ def train(bundle: str, data: Path, out: Path, steps: int, *, overlays: list[str]
     root = ROOT / "bundles" / bundle
     parser = ConfigParser()
     parser.read_config([str(root / "configs" / "train.yaml"), *(str(ROOT / name) for name in overlays)])
-    settings = {"dataset_dir": str(data), "output_dir": str(out), "weights": str(out / "model.pt")}
+    paths = {"bundle_root": root, "dataset_dir": data, "output_dir": out, "weights": out / "model.pt"}
+    settings = {name: str(path) for name, path in paths.items()}
     length = WARM_UP + steps + PROFILED
-    parser.update({"bundle_root": str(root), **settings, "max_epochs": 1, "epoch_length": length, **overrides})
-    parser.update({"val_interval": 10**6})
+    parser.update({**settings, "max_epochs": 1, "epoch_length": length, **overrides, "val_interval": 10**6})
     parser.get_parsed_content("initialize")
     trainer = parser.get_parsed_content("train#trainer")
     watch = Stopwatch(parser.get_parsed_content("device"), steps)
