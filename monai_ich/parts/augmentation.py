@@ -166,6 +166,43 @@ class RandBeamHardeningd(Randomizable, MapTransform):
         return out
 
 
+class RandPointSpreadd(Randomizable, MapTransform):
+    """Spread a share of each voxel over its neighbors, as the long tails of a scanner's point spread do.
+
+    On a real head without blood, brain 2 to 3 mm below the inner table read 53 to 71 HU, 20 to 35 HU above what lay
+    deeper; heads blurred by a plain Gaussian are 10 HU above there, and a network that saw only such took the rim for a
+    subdural hematoma.
+
+    Args:
+        keys: images ``(1, I, J, K)`` in HU plus any offset, slices along K.
+        largest_share: of a voxel that is spread.
+        reach: standard deviation of the spread in plane in voxels, from and to; a quarter of it across slices.
+        prob: how often.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        largest_share: float = 0.16,
+        reach: tuple[float, float] = (0.6, 2.0),
+        prob: float = 0.5,
+    ) -> None:
+        MapTransform.__init__(self, keys)
+        self.largest_share, self.reach, self.prob = largest_share, reach, prob
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        if self.R.random() >= self.prob:
+            return out
+        share, reach = self.R.uniform(0.0, self.largest_share), self.R.uniform(*self.reach)
+        blur = GaussianFilter(3, [reach, reach, reach / 4], truncated=2.5)
+        for key in self.key_iterator(out):
+            image = out[key]
+            spread = blur(torch.as_tensor(image).as_subclass(torch.Tensor)[None])[0]
+            out[key] = image + share * (spread - image)
+        return out
+
+
 class RandPicturesd(Randomizable, MapTransform):
     """A scan as it comes back from pictures of a window that nobody noted: see `monai_ich.parts.pictures`.
 

@@ -131,6 +131,8 @@ class ScannerCase:
         glow_hu: beam hardening: how much brighter a voxel would be if all around it in plane were bone. A real head was
             at 30: brain 5 mm from the skull is 6 HU brighter at the level of the ventricles, 10 HU near the vertex.
         glow_mm: how far bone is felt (standard deviation).
+        tail_share: of each pixel, what the scanner's point spread puts into its long tails.
+        tail_mm: how far these reach (standard deviation).
         motion_mm: how far the head moves during a few slices.
         metal_mm: a clip or coil with streaks, world mm.
         window_hu: the export clips to this range.
@@ -155,6 +157,8 @@ class ScannerCase:
     cup_hu: float = 0.0
     glow_hu: float = 30.0
     glow_mm: float = 9.0
+    tail_share: float = 0.0
+    tail_mm: float = 2.0
     motion_mm: float = 0.0
     metal_mm: tuple[float, float, float] | None = None
     window_hu: tuple[float, float] | None = None

@@ -299,6 +299,8 @@ def draw_scanner(rng: np.random.Generator) -> ScannerCase:
         pictures=draw_pictures(rng) if 0.08 <= export < 0.28 else None,
         glow_hu=float(rng.uniform(0.0, 60.0)),
         glow_mm=float(rng.uniform(5.0, 14.0)),
+        tail_share=float(rng.uniform(0.0, 0.16)),
+        tail_mm=float(rng.uniform(1.0, 3.0)),
     )
 
 

@@ -75,6 +75,8 @@ def expose(hu: torch.Tensor, s: ScannerCase, geometry: Geometry, generator: torc
     cupping, correlated noise, and the window or the pictures of the export."""
     pixel_mm = geometry.spacing_mm[0]
     image = blur(hu, s.blur_mm / pixel_mm)
+    if s.tail_share:
+        image = torch.lerp(image, blur(image, s.tail_mm / pixel_mm), s.tail_share)
     if s.sharpen:
         image = image + s.sharpen * (image - blur(image, 1.2 / pixel_mm))
     dense = blur((hu > 300).float(), s.glow_mm / pixel_mm)

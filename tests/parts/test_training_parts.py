@@ -18,6 +18,7 @@ from monai_ich.parts.augmentation import (
     RandBeamHardeningd,
     RandDropChanneld,
     RandMirrorSidesd,
+    RandPointSpreadd,
     RandPicturesd,
     RandSkullStripd,
     RandWindowd,
@@ -258,6 +259,15 @@ def test_tissue_near_bone_becomes_brighter_and_air_stays() -> None:
     gain = (glow["image"] - image)[0, :, 20]
     assert 1.0 < gain[10, 0] < 40.0 and gain[10, 0] > gain[16, 0] > gain[50, 0] == pytest.approx(0.0, abs=0.1)
     assert torch.equal(gain[70:, 0], torch.zeros(10)) and float(gain[:, 7].max()) < 0.5 * float(gain[:70, 0].max())
+
+
+def test_long_tails_brighten_the_rim_below_bone_and_keep_the_sum() -> None:
+    image = torch.full((1, 60, 40, 8), 1054.0)  # brain, HU + 1024
+    image[:, 20:26] = 2224.0  # skull
+    tails = always(RandPointSpreadd("image", largest_share=0.3, reach=(1.5, 1.5))).set_random_state(0)
+    gain = (tails({"image": image})["image"] - image)[0, :, 20, 4]
+    assert gain[26] > gain[27] > gain[28] > 0 and gain[22] < 0, "what brain gains, bone loses"
+    assert float(gain.sum()) == pytest.approx(0.0, abs=0.1) and float(gain[40:].abs().max()) < 0.1
 
 
 def test_a_window_clips_bone_and_air_to_its_ends() -> None:
