@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -196,9 +197,11 @@ class RandPointSpreadd(Randomizable, MapTransform):
             return out
         share, reach = self.R.uniform(0.0, self.largest_share), self.R.uniform(*self.reach)
         blur = GaussianFilter(3, [reach, reach, reach / 4], truncated=2.5)
+        beyond = math.ceil(2.5 * reach)  # more of the last voxels lie beyond the ends, not air
         for key in self.key_iterator(out):
-            image = out[key]
-            spread = blur(torch.as_tensor(image).as_subclass(torch.Tensor)[None])[0]
+            image = torch.as_tensor(out[key])
+            padded = F.pad(image.as_subclass(torch.Tensor)[None], (beyond,) * 6, mode="replicate")
+            spread = blur(padded)[0, :, beyond:-beyond, beyond:-beyond, beyond:-beyond]
             out[key] = image + share * (spread - image)
         return out
 

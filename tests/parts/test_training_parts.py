@@ -18,8 +18,8 @@ from monai_ich.parts.augmentation import (
     RandBeamHardeningd,
     RandDropChanneld,
     RandMirrorSidesd,
-    RandPointSpreadd,
     RandPicturesd,
+    RandPointSpreadd,
     RandSkullStripd,
     RandWindowd,
 )
