@@ -196,8 +196,8 @@ class RandPointSpreadd(Randomizable, MapTransform):
         if self.R.random() >= self.prob:
             return out
         share, reach = self.R.uniform(0.0, self.largest_share), self.R.uniform(*self.reach)
-        blur = GaussianFilter(3, [reach, reach, reach / 4], truncated=2.5)
-        beyond = math.ceil(2.5 * reach)  # more of the last voxels lie beyond the ends, not air
+        blur = GaussianFilter(3, [reach, reach, reach / 4])  # four deviations: fewer would lose HU
+        beyond = math.ceil(4.0 * reach)  # more of the last voxels lie beyond the ends, not air
         for key in self.key_iterator(out):
             image = torch.as_tensor(out[key])
             padded = F.pad(image.as_subclass(torch.Tensor)[None], (beyond,) * 6, mode="replicate")

@@ -267,7 +267,7 @@ def test_long_tails_brighten_the_rim_below_bone_and_keep_the_sum() -> None:
     tails = always(RandPointSpreadd("image", largest_share=0.3, reach=(1.5, 1.5))).set_random_state(0)
     gain = (tails({"image": image})["image"] - image)[0, :, 20, 4]
     assert gain[26] > gain[27] > gain[28] > 0 and gain[22] < 0, "what brain gains, bone loses"
-    assert float(gain.sum()) == pytest.approx(0.0, abs=0.1) and float(gain[40:].abs().max()) < 0.1
+    assert float(gain.sum()) == pytest.approx(0.0, abs=1.0) and float(gain[40:].abs().max()) < 0.1
 
 
 def test_a_window_clips_bone_and_air_to_its_ends() -> None:
