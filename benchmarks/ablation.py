@@ -2,7 +2,7 @@
 
     python -m benchmarks.ablation DATA -o WORK --minutes 10 [--workers 2] [--only NAME ...] [--record FILE]
 
-DATA is a folder of synthetic heads (``make train-data``). A variant is an overlay, or a handful of overrides, of the
+DATA is a folder of synthetic heads (``make train-data``). A variant is an overlay over the
 bundle's own ``train.yaml``; all start from nothing, with the same seed, and train for as long. They are judged on
 the validation heads' own grid, whatever grid they work on, at the odds of blood against background that suit each best:
 networks that are trained for so short have not yet found their threshold. The order counts, not the height of the
@@ -22,7 +22,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -42,13 +42,12 @@ ROOT = Path(__file__).resolve().parents[1]
 BUNDLE = ROOT / "bundles" / "ich_segmentation"
 COLUMNS = ("any", *(subtype.name for subtype in Subtype))
 ODDS = tuple(range(-1, 5))  # blood against background, natural logarithm
-HEAD_MM = (240.0, 240.0, 160.0)
-FOLDED = ["configs/model/folded.yaml", "configs/training/folded.yaml"]
-VARIANTS: dict[str, tuple[list[str], dict[str, object]]] = {  # overlays, overrides
-    "U-Net with a level at full resolution (the bundle's)": ([], {}),
-    "folded DynUNet": (FOLDED, {}),
-    "folded U-Net": ([*FOLDED, "configs/model/folded_unet.yaml"], {}),
-    "folded SegResNet": ([*FOLDED, "configs/model/folded_segresnet.yaml"], {}),
+HEAD = (160, 160, 48)  # voxels of 1.5 x 1.5 x 3 mm
+VARIANTS = {  # overlays
+    "folded DynUNet (the bundle's)": [],
+    "folded U-Net": ["configs/model/unet.yaml"],
+    "folded SegResNet": ["configs/model/segresnet.yaml"],
+    "U-Net with a level at full resolution": ["configs/model/full_resolution.yaml"],
 }
 
 
@@ -66,15 +65,11 @@ def train(overlays: list[str], options: Mapping[str, object], log: Path, threads
 
 def make_bundle(out: Path, name: str) -> Bundle:
     """The variant as a bundle that infers, in the folder of its training."""
-    overlays, overrides = VARIANTS[name]
     root = out / "bundle"
     (root / "configs").mkdir(parents=True, exist_ok=True)
     (root / "models").mkdir(exist_ok=True)
     config = ConfigParser()
-    config.read_config([str(BUNDLE / "configs" / "inference.yaml"), *(str(ROOT / name) for name in overlays)])
-    if "spacing_mm" in overrides:
-        (spacing,) = (t for t in config["preprocessing#transforms"] if t["_target_"] == "Spacingd")
-        spacing["pixdim"] = overrides["spacing_mm"]
+    config.read_config([str(BUNDLE / "configs" / "inference.yaml"), *(str(ROOT / file) for file in VARIANTS[name])])
     ConfigParser.export_config_file(config.get(), str(root / "configs" / "inference.yaml"), fmt="yaml")
     shutil.copy(BUNDLE / "configs" / "metadata.json", root / "configs")
     shutil.copy(out / "model.pt", root / "models")
@@ -112,14 +107,13 @@ def _dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
     return 2.0 * float((found & truth).sum()) / float(found.sum() + truth.sum())
 
 
-def network_s(bundle: Bundle, spacing_mm: Sequence[float]) -> float:
-    """Seconds for the network to see a head of `HEAD_MM` on its own grid, the shortest of three."""
-    shape = [round(mm / step / 16) * 16 for mm, step in zip(HEAD_MM, spacing_mm, strict=True)]
+def network_s(bundle: Bundle) -> float:
+    """Seconds for the network to see a head, the shortest of three."""
     times = []
     with torch.inference_mode():
         for _ in range(4):
             start = time.monotonic()
-            bundle.network(torch.rand(1, 3, *shape))
+            bundle.network(torch.rand(1, 3, *HEAD))
             times.append(time.monotonic() - start)
     return round(min(times[1:]), 2)
 
@@ -138,7 +132,7 @@ def steps(out: Path) -> int:
 
 def measure(name: str, args: argparse.Namespace) -> dict[str, object]:
     """Train and judge one variant."""
-    overlays, overrides = VARIANTS[name]
+    overlays = VARIANTS[name]
     out = args.output.resolve() / str(list(VARIANTS).index(name))
     out.mkdir(parents=True, exist_ok=True)
     threads = int(os.environ.get("OMP_NUM_THREADS", max(1, (os.cpu_count() or 1) // args.workers)))
@@ -150,7 +144,6 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, object]:
         "max_minutes": args.minutes,
         "max_epochs": 10**6,
         "val_interval": 10**6,
-        **overrides,
     }
     seconds = out / "seconds"
     if not seconds.is_file():
@@ -162,7 +155,7 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, object]:
         "windows": steps(out) * int(str(parser_of(overlays)["batch_size"])),
         "machine": f"{threads} of {os.cpu_count()} cores, {platform.machine()}",
         "train_s": int(seconds.read_text()),
-        "network_s": network_s(bundle, overrides.get("spacing_mm", (1.5, 1.5, 3.0))),
+        "network_s": network_s(bundle),
         **judge(bundle, args.data),
     }
 

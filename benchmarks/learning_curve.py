@@ -4,7 +4,8 @@
 
 Reads the validations that a training logged to MLflow and adds them to the record, so that the curve outlives the
 machine that trained; a training that was resumed goes on where it was. Windows are epochs times steps times windows a
-step, as the run's own parameters say them.
+step, as the run's own parameters say them; where several processes trained up to some epoch,
+``--since EPOCH --beside WINDOWS`` reads the points after it and adds what the others saw.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from monai_ich.core.labels import Subtype, label_of
 PREFIX = "val_dice_"
 
 
-def read_curve(store: Path, experiment: str) -> dict[str, dict[str, float]]:
+def read_curve(store: Path, experiment: str, *, since: int = 0, beside: int = 0) -> dict[str, dict[str, float]]:
     """Windows seen (as text) to the Dice of each class."""
     from mlflow.tracking import MlflowClient
 
@@ -28,8 +29,8 @@ def read_curve(store: Path, experiment: str) -> dict[str, dict[str, float]]:
     for run in client.search_runs([kept.experiment_id], order_by=["start_time"]) if kept else []:
         an_epoch = int(run.data.params.get("epoch_length", 1)) * int(run.data.params.get("batch_size", 1))
         for key in (key for key in run.data.metrics if key.startswith(PREFIX)):
-            for point in client.get_metric_history(run.info.run_id, key):
-                row = found.setdefault(str(point.step * an_epoch), {})
+            for point in (p for p in client.get_metric_history(run.info.run_id, key) if p.step > since):
+                row = found.setdefault(str(point.step * an_epoch + beside), {})
                 row[key.removeprefix(PREFIX)] = round(point.value, 4)
     return found
 
@@ -57,11 +58,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", type=Path)
     parser.add_argument("--experiment", default="ich_segmentation")
+    parser.add_argument("--since", type=int, default=0, help="epoch that the first new point comes after")
+    parser.add_argument("--beside", type=int, default=0, help="windows that other processes had seen by then")
     parser.add_argument("--record", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/learning_curve.png"))
     args = parser.parse_args()
     record = json.loads(args.record.read_text()) if args.record.is_file() else {}
-    record |= read_curve(args.store, args.experiment)
+    record |= read_curve(args.store, args.experiment, since=args.since, beside=args.beside)
     args.record.write_text(json.dumps({w: record[w] for w in sorted(record, key=int)}, indent=1) + "\n")
     draw(record, args.output)
 

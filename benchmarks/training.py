@@ -1,9 +1,9 @@
-"""Training throughput of a bundle, with the folded network beside it in the same run.
+"""Training throughput of a bundle, with the hemorrhage network of before beside it in the same run.
 
     python -m benchmarks.training [DATA] [--bundle ich_segmentation] [--steps 40] [--set ID=VALUE ...] [--out FILE]
 
 Runs the bundle's own ``train.yaml`` on DATA, a folder of synthetic heads (a few are made where none is given), without
-validation; for the hemorrhage bundle once more with ``configs/model/folded.yaml``. The first steps, which tune
+validation; for the hemorrhage bundle once more with ``configs/model/full_resolution.yaml``. The first steps, which tune
 kernels, do not count. What is not computing is waiting for data: the time from asking the loader for a batch until it
 is there. The share of convolutions is PyTorch's profiler's, of some steps after the timed ones. ``--set num_workers=2``
 and the like are overrides of that file.
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HEADS = 8
 WARM_UP = 10
 PROFILED = 5
-FOLDED = ["configs/model/folded.yaml", "configs/training/folded.yaml"]
+BEFORE = ["configs/model/full_resolution.yaml"]
 
 
 class Stopwatch:
@@ -147,7 +147,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     overrides = {name: json.loads(value) for name, value in (word.split("=", 1) for word in args.set)}
-    networks = {"shipped": [], **({"folded": FOLDED} if args.bundle == "ich_segmentation" else {})}
+    networks = {"shipped": [], **({"before": BEFORE} if args.bundle == "ich_segmentation" else {})}
     found = {}
     with tempfile.TemporaryDirectory() as scratch:
         data = args.data.resolve() if args.data else Path(scratch) / "heads"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from monai.config import KeysCollection
-from monai.networks.layers import GaussianFilter
 from monai.transforms import MapTransform, Randomizable
 
+from monai_ich.parts.blurring import blur_volume
 from monai_ich.parts.pictures import draw_pictures, through_pictures
 
 _BONE_HU, _TISSUE_HU = 300.0, -200.0
@@ -157,12 +155,10 @@ class RandBeamHardeningd(Randomizable, MapTransform):
         if self.R.random() >= self.prob:
             return out
         gain_hu, reach = self.R.uniform(0.0, self.largest_hu), self.R.uniform(*self.reach)
-        blur = GaussianFilter(3, [reach / 2, reach / 2, reach / 6], truncated=2.5)  # at half the resolution in plane
         for key in self.key_iterator(out):
             image = out[key]
             bone = (torch.as_tensor(image) > self.offset + _BONE_HU).float().as_subclass(torch.Tensor)
-            near = blur(F.avg_pool3d(bone[None], (2, 2, 1), ceil_mode=True))
-            near = F.interpolate(near, size=bone.shape[1:], mode="trilinear")[0]
+            near = blur_volume(bone, (reach, reach, reach / 6))
             out[key] = image + gain_hu * near * (image > self.offset + _TISSUE_HU)
         return out
 
@@ -196,12 +192,9 @@ class RandPointSpreadd(Randomizable, MapTransform):
         if self.R.random() >= self.prob:
             return out
         share, reach = self.R.uniform(0.0, self.largest_share), self.R.uniform(*self.reach)
-        blur = GaussianFilter(3, [reach, reach, reach / 4])  # four deviations: fewer would lose HU
-        beyond = math.ceil(4.0 * reach)  # more of the last voxels lie beyond the ends, not air
         for key in self.key_iterator(out):
             image = torch.as_tensor(out[key])
-            padded = F.pad(image.as_subclass(torch.Tensor)[None], (beyond,) * 6, mode="replicate")
-            spread = blur(padded)[0, :, beyond:-beyond, beyond:-beyond, beyond:-beyond]
+            spread = blur_volume(image.as_subclass(torch.Tensor), (reach, reach, reach / 4))
             out[key] = image + share * (spread - image)
         return out
 

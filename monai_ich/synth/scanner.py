@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from monai_ich.core.geometry import Geometry
+from monai_ich.parts.blurring import gauss_matrix
 from monai_ich.parts.pictures import through_pictures
 from monai_ich.synth.case import ScannerCase
 
@@ -58,16 +59,8 @@ def blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
         slices = F.avg_pool2d(image.permute(2, 0, 1)[None], 2, ceil_mode=True, count_include_pad=False)
         half = blur(slices[0].permute(1, 2, 0), sigma / 2.0).permute(2, 0, 1)[None]
         return F.interpolate(half, size=image.shape[:2], mode="bilinear")[0].permute(1, 2, 0)
-    image = torch.tensordot(_gauss(image.shape[0], sigma).to(image), image, 1)
-    return torch.matmul(_gauss(image.shape[1], sigma).to(image), image)
-
-
-def _gauss(count: int, sigma: float) -> torch.Tensor:
-    """The matrix that blurs an axis of `count` pixels; beyond the ends are more of the last ones."""
-    radius = max(1, math.ceil(2.5 * sigma))
-    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
-    at = (torch.arange(count)[:, None] + torch.arange(-radius, radius + 1)).clamp(0, count - 1)
-    return torch.zeros(count, count).scatter_add_(1, at, (taps / taps.sum()).expand(count, -1))
+    image = torch.tensordot(gauss_matrix(image.shape[0], sigma).to(image), image, 1)
+    return torch.matmul(gauss_matrix(image.shape[1], sigma).to(image), image)
 
 
 def expose(hu: torch.Tensor, s: ScannerCase, geometry: Geometry, generator: torch.Generator) -> torch.Tensor:

@@ -77,14 +77,11 @@ def test_the_bundles_have_no_fault(bundle_name: str, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("configs", "more"),
     [
-        ("train,model/folded,training/folded", ""),
         ("train,model/segresnet", ""),
-        ("train,model/dynunet", ""),
-        ("train,model/folded,training/folded,model/folded_segresnet", ""),
+        ("train,model/full_resolution", ""),
         ("train,data/negatives", "--dataset_dir {data} --negatives_dir {data}"),
         ("train,configs/model/unet.yaml", ""),
-        ("train,model/folded,training/folded,model/folded_unet", ""),
-        ("inference,model/folded", "--dataset_dir {data}/case_0 --weights {weights}"),
+        ("inference,model/segresnet", "--dataset_dir {data}/case_0 --weights {weights}"),
         ("train,training/finetune,data/bhsd", ""),
         ("train,data/mixed", "--dataset_dir {data} --synthetic_dir {data}"),
         ("train,data/synthetic,training/cuda", ""),
