@@ -31,11 +31,11 @@ def check(*words: object, capsys: pytest.CaptureFixture[str]) -> list[str]:
         ("--epoch 5", "UNKNOWN_ID", ["--epoch", "max_epochs"]),
         ("--trainer#chanels 5", "UNKNOWN_ID", ["--trainer#chanels", "did you mean train#trainer?"]),
         ("--train#trainer#chanels 5", "UNKNOWN_ARGUMENT", ["train#trainer", "SupervisedTrainer", "chanels"]),
-        ("--network_def#chanels [8]", "UNKNOWN_ARGUMENT", ["network_def", "UNet", "did you mean channels?"]),
+        ("--body#filtres [8]", "UNKNOWN_ARGUMENT", ["body", "DynUNet", "did you mean filters?"]),
         ("--train#dataloder#shuffle False", "UNKNOWN_ID", ["did you mean train#dataloader?"]),
         ("--train#handlers#99#interval 2", "UNKNOWN_ID", ["train#handlers#99"]),
         ("--train#handlers#4#intervall 2", "UNKNOWN_ARGUMENT", ["train#handlers#4", "did you mean interval?"]),
-        ("--network_def#_target_ SegResNett", "UNKNOWN_TARGET", ["network_def", "did you mean SegResNet"]),
+        ("--body#_target_ SegResNett", "UNKNOWN_TARGET", ["body", "did you mean SegResNet"]),
         ("--loss#_target_ monai_ich.parts.losses.MidlineLos", "UNKNOWN_TARGET", ["loss", "did you mean MidlineLoss?"]),
         ("--loss#_target_ monai_ich.part.losses.MidlineLoss", "UNKNOWN_TARGET", ["loss"]),
         ("--learning_rate @learning_rat", "UNKNOWN_REFERENCE", ["learning_rate", "@learning_rat leads nowhere"]),
@@ -63,7 +63,7 @@ def test_a_mistake_has_a_code_an_id_and_the_nearest_name(
 
 
 def test_all_faults_are_told_at_once(tiny_dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--dataset_dir", tiny_dataset, "--epoch", 5, "--network_def#chanels", [8], "--optimizer#lr", "@rate"]
+    words = ["--dataset_dir", tiny_dataset, "--epoch", 5, "--body#filtres", [8], "--optimizer#lr", "@rate"]
     lines = check(ICH, "train", *words, capsys=capsys)
     assert [line.split(":")[0] for line in lines] == ["UNKNOWN_ID", "UNKNOWN_REFERENCE", "UNKNOWN_ARGUMENT"]
 

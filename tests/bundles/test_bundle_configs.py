@@ -21,7 +21,7 @@ from tiny import tiny_head
 import monai_ich.bundle_check
 from monai_ich.bundle import load_bundle, network_input
 from monai_ich.core.geometry import Geometry
-from monai_ich.core.labels import Anatomy, Subtype
+from monai_ich.core.labels import EDEMA, Anatomy, Subtype
 from monai_ich.core.volume import CTVolume, Mask
 
 CONSUMER = Path(__file__).resolve().parents[3] / "shared" / "tools" / "consumer_sim.py"
@@ -75,12 +75,16 @@ def test_card_has_the_sections_of_the_model_zoo(bundle: Path) -> None:
     assert [line.removeprefix("## ") for line in card if line.startswith("## ")] == sections
 
 
-@pytest.mark.parametrize(("name", "labels"), [("head_ct_anatomy", Anatomy), ("ich_segmentation", Subtype)])
-def test_channel_definition_is_the_label_table(name: str, labels: type[Anatomy] | type[Subtype]) -> None:
+@pytest.mark.parametrize(
+    ("name", "labels", "more"), [("head_ct_anatomy", Anatomy, {}), ("ich_segmentation", Subtype, {EDEMA: "edema"})]
+)
+def test_channel_definition_is_the_label_table(
+    name: str, labels: type[Anatomy] | type[Subtype], more: dict[int, str]
+) -> None:
     bundle = Path(__file__).resolve().parents[2] / "bundles" / name
     channels = metadata(bundle)["network_data_format"]["outputs"]["pred"]["channel_def"]
     assert channels.pop("0") == "background"
-    assert {int(k): v.lower() for k, v in channels.items()} == {int(v): v.name.lower() for v in labels}
+    assert {int(k): v.lower() for k, v in channels.items()} == {int(v): v.name.lower() for v in labels} | more
 
 
 def test_inference_stands_alone(bundle: Path) -> None:
