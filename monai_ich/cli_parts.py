@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from monai_ich.core.labels import LabelSet
     from monai_ich.core.volume import LabelMap
     from monai_ich.io.read import Scan
+
+
+_PATIENCE_S = 5.0
 
 
 class Stopped(BaseException):
@@ -32,15 +37,24 @@ class Stopped(BaseException):
 
 @contextmanager
 def stopped_cleanly() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP raise `Stopped` meanwhile (in the main thread; elsewhere Python has no say)."""
+    """SIGINT, SIGTERM and SIGHUP raise `Stopped` meanwhile (in the main thread; elsewhere Python has no say).
+
+    One that comes soon after the first is no second wish (a closed terminal sends two) and must not stop the sweeping.
+    One that is ignored, as under ``nohup``, stays so.
+    """
+    last_s = -math.inf
 
     def stop(number: int, frame: object) -> None:
-        raise Stopped(number)
+        nonlocal last_s
+        if time.monotonic() - last_s > _PATIENCE_S:
+            last_s = time.monotonic()
+            raise Stopped(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    names = [name for name in names if signal.getsignal(name) != signal.SIG_IGN]
     before = {name: signal.signal(name, stop) for name in names}
     try:
         yield

@@ -58,6 +58,8 @@ def _study(args: argparse.Namespace) -> int:
         address=args.address,
         progress=show_progress,
     )
+    for case_id in done.damaged:
+        print(f"{case_id}: its earlier results could not be read, it was analyzed again", file=sys.stderr)
     for failure in done.failures:
         print(f"{failure.case_id}: {failure.code}: {failure.message}", file=sys.stderr)
     before = f" ({done.skipped} before)" if done.skipped else ""

@@ -129,12 +129,27 @@ def _open_owner(base: Path) -> IO[str] | None:
     return None
 
 
-def sweep(parent: Path, prefix: str = PARTIAL) -> None:
-    """Remove what dead processes left in a folder; what a live one uses, or another user or machine left, stays."""
+def sweep(parent: Path, prefix: str = PARTIAL) -> int:
+    """Remove what dead processes left in a folder; what a live one uses, or another user or machine left, stays.
+
+    Returns:
+        How many live processes use.
+    """
+    used = 0
     for base in parent.glob(f"{prefix}*"):
         with abandoned(base) as owner:
             if owner is not None and owner.is_known:
                 _remove(base)
+            used += owner is None and is_claimed(base)
+    return used
+
+
+def is_claimed(base: Path) -> bool:
+    """Whether it says whose it is."""
+    try:
+        return (base / _OWNER).is_file()
+    except OSError:  # another user's
+        return False
 
 
 def sweep_temporary() -> None:

@@ -66,7 +66,7 @@ def output_folder(folder: Path, *, results: tuple[str, ...], overwrite: bool) ->
             ``OUTPUT_NOT_WRITABLE``, ``DISK_FULL``.
     """
     refuse_earlier(folder, results, overwrite=overwrite)
-    with _made(folder), _coded(folder), ExitStack() as stack:
+    with made_folder(folder), _coded(folder), ExitStack() as stack:
         place = folder.resolve()
         stack.enter_context(_alone_in(place))
         _refuse_earlier(folder, results, overwrite=overwrite)  # another run may have ended meanwhile
@@ -84,14 +84,14 @@ def output_file(path: Path) -> Iterator[None]:
     Raises:
         OutputError: ``OUTPUT_NOT_WRITABLE``, ``DISK_FULL``.
     """
-    with _made(path.parent), _coded(path.parent, errno.ENOENT, errno.EISDIR):
+    with made_folder(path.parent), _coded(path.parent, errno.ENOENT, errno.EISDIR):
         _sweep_around(path.parent)
         yield
 
 
 def refuse_unwritable(folder: Path) -> None:
     """Raise ``OUTPUT_NOT_WRITABLE`` early where `folder` cannot be made or written to."""
-    with _made(folder), _coded(folder), Scratch(folder):
+    with made_folder(folder), _coded(folder), Scratch(folder):
         pass
 
 
@@ -136,7 +136,7 @@ def _alone_in(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _made(folder: Path) -> Iterator[None]:
+def made_folder(folder: Path) -> Iterator[None]:
     """The folder is made where it is missing; what only we made and left empty goes in the end."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
@@ -170,9 +170,18 @@ def renamed(path: Path) -> Iterator[Path]:
         yield aside
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file, aside first, then renamed."""
+    with renamed(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def renamed_together(*paths: Path) -> Iterator[tuple[Path, ...]]:
     """The same for several files, of which none appears unless all could be written."""
+    for path in paths:
+        if path.is_dir():  # found out now, not when the others have their names
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     with ExitStack() as stack:
         asides = tuple(stack.enter_context(Scratch(path.parent)) / path.name for path in paths)
         yield asides

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import numpy as np
 
 from monai_ich.core.labels import Subtype, label_of
+from monai_ich.io.output import write_whole
 from monai_ich.report.page import as_page, as_table, swatch
 from monai_ich.report.wording import RESEARCH_USE
 from monai_ich.study.worker import Outcome
@@ -40,7 +41,7 @@ def write_summary(path: Path, rows: Sequence[Mapping[str, Any]], failures: Seque
         parts += [_histogram("Volume where there is hemorrhage", "mL", bleeding)]
         parts += ["<h2>Midline shift</h2>", _histogram("Midline shift where it can be measured", "mm", shifts)]
         parts += ["<h2>Scans</h2>", _scans(rows)]
-    path.write_text(as_page("Study", parts), encoding="utf-8")
+    write_whole(path, as_page("Study", parts))
 
 
 def _presence(rows: Sequence[Mapping[str, Any]]) -> str:
