@@ -58,6 +58,7 @@ def run_study(
     workers: int | None = None,
     address: str | None = None,
     progress: Progress | None = None,
+    note: str = "",
 ) -> StudyResult:
     """Analyze each case into ``cases/<id>``; write ``study.csv``, ``.parquet``, ``failures.csv``, ``summary.html``.
 
@@ -71,8 +72,10 @@ def run_study(
         settings: hash of what numbers depend on, from `digest_settings`; another one does all cases again.
         workers, address: as `analyze_all`.
         progress: see `Progress`.
+        note: for the summary, such as what lies beside the scans.
 
     Raises:
+        InputError: ``NO_CLUSTER``, ``RAY_NOT_STARTED``.
         OutputError: ``STUDY_RUNNING`` where another run has this folder, ``OUTPUT_NOT_WRITABLE``, ``DISK_FULL``.
     """
     root = Path(output_dir).resolve()
@@ -97,7 +100,7 @@ def run_study(
             rows = tuple(done[case.id] for case in cases if case.id in done)
             if rows or failures or not missing:
                 write_tables(root, rows, failures)
-                write_summary(root / "summary.html", rows, failures, total=len(cases))
+                write_summary(root / "summary.html", rows, failures, total=len(cases), note=note)
             else:
                 _leave_nothing(root)
     return StudyResult(rows, tuple(failures), len(before), damaged)

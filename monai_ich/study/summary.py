@@ -19,7 +19,9 @@ from monai_ich.study.worker import Outcome
 _WIDTH, _HEIGHT, _BINS = 420, 130, 20
 
 
-def write_summary(path: Path, rows: Sequence[Mapping[str, Any]], failures: Sequence[Outcome], *, total: int) -> None:
+def write_summary(
+    path: Path, rows: Sequence[Mapping[str, Any]], failures: Sequence[Outcome], *, total: int, note: str = ""
+) -> None:
     """Write the page.
 
     Args:
@@ -27,10 +29,13 @@ def write_summary(path: Path, rows: Sequence[Mapping[str, Any]], failures: Seque
         rows: of the cases that are done, as `read_row` gives them.
         failures: of those that failed.
         total: cases of the study.
+        note: a sentence below the counts.
     """
     left = total - len(rows) - len(failures)
     counts = f"{len(rows)} of {total} scans done, {len(failures)} failed, {left} left to do."
     parts = [f"<p class=status role=note>{RESEARCH_USE}</p>", f"<p class=headline>{counts}</p>"]
+    if note:
+        parts.append(f"<p>{escape(note)}</p>")
     if failures:
         cells = [(escape(f.case_id), escape(f.code), escape(f.message)) for f in failures]
         parts += ["<h2>Failures</h2>", as_table(("Case", "Code", "Why"), cells)]
