@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 _PATIENCE_S = 5.0
 
 
-class Stopped(BaseException):
+class Stopped(KeyboardInterrupt):
     """The process was told to stop; raised where it is, so that what is half-written goes.
+
+    Compiled code of others that waits, such as Ray's, gives up waiting for this kind of exception only.
 
     Args:
         signal: which signal told it.
@@ -42,12 +44,12 @@ def stopped_cleanly() -> Iterator[None]:
     One that comes soon after the first is no second wish (a closed terminal sends two) and must not stop the sweeping.
     One that is ignored, as under ``nohup``, stays so.
     """
-    last_s = -math.inf
+    last_s, told = -math.inf, int(signal.SIGINT)
 
     def stop(number: int, frame: object) -> None:
-        nonlocal last_s
+        nonlocal last_s, told
         if time.monotonic() - last_s > _PATIENCE_S:
-            last_s = time.monotonic()
+            last_s, told = time.monotonic(), number
             raise Stopped(number)
 
     if threading.current_thread() is not threading.main_thread():
@@ -58,6 +60,8 @@ def stopped_cleanly() -> Iterator[None]:
     before = {name: signal.signal(name, stop) for name in names}
     try:
         yield
+    except KeyboardInterrupt:  # others raise one of their own for ours
+        raise Stopped(told) from None
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)

@@ -47,19 +47,7 @@ def started_ray(address: str | None = None) -> Iterator[Any]:
         import ray
 
         ray._private.worker._worker_logs_enabled = False  # else each death is told on stdout
-        with _signals_told():
-            yield ray
-
-
-@contextmanager
-def _signals_told() -> Iterator[None]:
-    """What a signal's handler raises inside Ray's compiled code comes out of it as the cause of another error."""
-    try:
-        yield
-    except SystemError as error:
-        if error.__cause__ is None:
-            raise
-        raise error.__cause__ from None
+        yield ray
 
 
 def _connected(address: str) -> ExitStack:
@@ -108,8 +96,7 @@ def _init(**settings: Any) -> None:
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     try:
-        with _signals_told():
-            ray.init(**settings, log_to_driver=False, logging_level=logging.CRITICAL)
+        ray.init(**settings, log_to_driver=False, logging_level=logging.CRITICAL)
     finally:
         if in_main and before is not None:
             signal.signal(signal.SIGTERM, before)
