@@ -223,11 +223,10 @@ def _import(args: argparse.Namespace) -> int:
         if args.report:
             _write_json(args.report, import_report(args.input, error, **told))
         raise
-    written = _write_ct(args.output, scan.volume, grid)
+    report = import_report(args.input, scan, written=grid, **told) if args.report else None
+    written = _write_ct(args, scan.volume, grid, report)
     for warning in scan.warnings:
         print(f"{warning.code}: {warning.message}")
-    if args.report:
-        _write_json(args.report, import_report(args.input, scan, written=grid, **told))
     steps = " x ".join(f"{s:.4g}" for s in written.spacing_mm)
     print(f"wrote {args.output}: {' x '.join(map(str, written.shape))} voxels of {steps} mm")
     return 0
@@ -239,33 +238,47 @@ def _orthogonal(ct: CTVolume, spacing_mm: tuple[float | None, float | None, floa
     return orthogonal_grid(ct.geometry, spacing_mm)
 
 
-def _write_ct(path: Path, ct: CTVolume, grid: Geometry | None) -> Geometry:
-    """Whole HU, as scanners store; returns the grid that was written."""
+def _write_ct(args: argparse.Namespace, ct: CTVolume, grid: Geometry | None, report: dict[str, Any] | None) -> Geometry:
+    """Whole HU, as scanners store, and the report with it or neither; returns the grid that was written."""
+    from contextlib import ExitStack
+
     import numpy as np
 
     from monai_ich.io.nifti import write_nifti
-    from monai_ich.io.output import output_file
+    from monai_ich.io.output import output_file, renamed_together
 
     if grid is not None:
         from monai_ich.core.resample import resample_ct
 
         ct = resample_ct(ct, grid)
         np.rint(ct.hu, out=ct.hu)
-    with output_file(path):
-        write_nifti(path, ct)
+    paths = [args.output] if report is None else [args.output, args.report]
+    with ExitStack() as stack:
+        for path in paths:
+            stack.enter_context(output_file(path))
+        asides = stack.enter_context(renamed_together(*paths))
+        write_nifti(asides[0], ct)
+        if report is not None:
+            asides[1].write_text(_as_json(report))
     return ct.geometry
 
 
+def _as_json(record: dict[str, Any]) -> str:
+    return json.dumps(record, indent=2, allow_nan=False) + "\n"
+
+
 def _write_json(path: Path, record: dict[str, Any]) -> None:
-    from monai_ich.io.output import output_file
+    from monai_ich.io.output import output_file, write_whole
 
     with output_file(path):
-        path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
+        write_whole(path, _as_json(record))
 
 
 def _require_nifti_name(args: argparse.Namespace) -> None:
     if args.output is None or not args.output.name.endswith((".nii", ".nii.gz")):
         raise usage_error("-o is needed, with a name that ends in .nii or .nii.gz.")
+    if getattr(args, "report", None) == args.output:
+        raise usage_error("--report needs another name than -o.")
     refuse_existing(args)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +20,13 @@ if TYPE_CHECKING:
     from monai_ich.io.read import Scan
 
 
-class Stopped(BaseException):
+_PATIENCE_S = 5.0
+
+
+class Stopped(KeyboardInterrupt):
     """The process was told to stop; raised where it is, so that what is half-written goes.
+
+    Compiled code of others that waits, such as Ray's, gives up waiting for this kind of exception only.
 
     Args:
         signal: which signal told it.
@@ -32,18 +39,29 @@ class Stopped(BaseException):
 
 @contextmanager
 def stopped_cleanly() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP raise `Stopped` meanwhile (in the main thread; elsewhere Python has no say)."""
+    """SIGINT, SIGTERM and SIGHUP raise `Stopped` meanwhile (in the main thread; elsewhere Python has no say).
+
+    One that comes soon after the first is no second wish (a closed terminal sends two) and must not stop the sweeping.
+    One that is ignored, as under ``nohup``, stays so.
+    """
+    last_s, told = -math.inf, int(signal.SIGINT)
 
     def stop(number: int, frame: object) -> None:
-        raise Stopped(number)
+        nonlocal last_s, told
+        if time.monotonic() - last_s > _PATIENCE_S:
+            last_s, told = time.monotonic(), number
+            raise Stopped(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    names = [name for name in names if signal.getsignal(name) != signal.SIG_IGN]
     before = {name: signal.signal(name, stop) for name in names}
     try:
         yield
+    except KeyboardInterrupt:  # others raise one of their own for ours
+        raise Stopped(told) from None
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)

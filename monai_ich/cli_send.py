@@ -42,7 +42,9 @@ def add_send(commands: Any) -> None:
 
 def _send(args: argparse.Namespace) -> int:
     from monai_ich.dicom_results import DICOM_RESULTS
+    from monai_ich.io.output import settle
 
+    settle(args.folder)
     paths = [args.folder / name for name in DICOM_RESULTS if (args.folder / name).is_file()]
     if not paths:
         raise InputError("NO_DICOM_RESULTS", "The folder holds no DICOM results: run analyze --dicom or export first.")

@@ -19,7 +19,7 @@ def add_study(commands: Any) -> None:
     """Add ``study`` to the command line."""
     text = "many scans: one tidy row a scan; goes on where it stopped"
     sub = commands.add_parser("study", help=text, description=text)
-    sub.add_argument("input", type=Path, help="a manifest, or a folder of DICOM folders, .zip and NIfTI files")
+    sub.add_argument("input", type=Path, help="a manifest, a folder of DICOM folders, .zip and NIfTI files, or BIDS")
     sub.add_argument("-o", "--output", type=Path, required=True, help="folder for the tables and the cases' results")
     sub.add_argument("--workers", type=int, help="processes (default: one for two cores, or one for each GPU)")
     sub.add_argument("--address", metavar="RAY", help="of a Ray cluster (default: this machine, nothing to set up)")
@@ -38,7 +38,7 @@ def _study(args: argparse.Namespace) -> int:
     from functools import partial
 
     from monai_ich.analysis import load_pipeline
-    from monai_ich.study.inputs import list_cases
+    from monai_ich.study.inputs import study_input
     from monai_ich.study.results import digest_settings
     from monai_ich.study.run import run_study
 
@@ -49,15 +49,22 @@ def _study(args: argparse.Namespace) -> int:
         "read#assume_hu": args.assume_hu,
         "pipeline#keep_ids": args.keep_ids,
     }
+    found = study_input(args.input, keep_names=args.keep_ids)
+    note = found.passed_over_words()
+    if note:
+        print(note, file=sys.stderr)
     done = run_study(
-        list_cases(args.input, keep_names=args.keep_ids),
+        found.cases,
         args.output,
         build=partial(load_pipeline, device=args.device, **overrides),
         settings=digest_settings(overrides),
         workers=args.workers,
         address=args.address,
         progress=show_progress,
+        note=note,
     )
+    for case_id in done.damaged:
+        print(f"{case_id}: its earlier results could not be read, it was analyzed again", file=sys.stderr)
     for failure in done.failures:
         print(f"{failure.case_id}: {failure.code}: {failure.message}", file=sys.stderr)
     before = f" ({done.skipped} before)" if done.skipped else ""

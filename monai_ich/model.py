@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,6 +12,7 @@ from mlflow.pyfunc import PythonModel
 
 from monai_ich.analysis import load_pipeline
 from monai_ich.core.errors import IchError
+from monai_ich.core.scratch import temporary
 from monai_ich.io.table import write_measurements_csv
 from monai_ich.study.results import as_table
 
@@ -46,7 +45,7 @@ class ScanModel(PythonModel):
             exam = self.pipeline.run(self.pipeline.read(path), case_id=case_id).exam
         except IchError as error:
             return {"case_id": case_id, "error": str(error)}
-        with tempfile.TemporaryDirectory() as scratch:
-            table = Path(scratch) / "measurements.csv"
+        with temporary() as scratch:
+            table = scratch / "measurements.csv"
             write_measurements_csv(table, exam, case_id=case_id)
             return dict(pd.read_csv(table).iloc[0])

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monai_ich.evaluate_synth import TEST_SEEDS
+from monai_ich.io.output import write_whole
 
 _LOG = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[1]
@@ -118,7 +119,7 @@ def cap_validation(listing: Path, most: int = MAX_VALIDATION_HEADS) -> None:
     found = json.loads(listing.read_text())
     spare = found["validation"][:-most]
     found["training"], found["validation"] = found["training"] + spare, found["validation"][-most:]
-    listing.write_text(json.dumps(found, indent=1) + "\n")
+    write_whole(listing, json.dumps(found, indent=1) + "\n")
 
 
 class Session:
@@ -209,11 +210,11 @@ class Session:
         for name in BUNDLES:
             weights = self._weights(name)
             if weights is not None:
-                shutil.copy(weights, out / f"{name}.pt")
+                shutil.copyfile(weights, out / f"{name}.pt")
         for name in ("table.txt", "summary.json", "cases.csv"):
             if (self.work / "evaluate" / name).is_file():
-                shutil.copy(self.work / "evaluate" / name, out / name)
-        shutil.copy(self.work / "state.json", out / "state.json")
+                shutil.copyfile(self.work / "evaluate" / name, out / name)
+        shutil.copyfile(self.work / "state.json", out / "state.json")
         with tarfile.open(out / "logs.tar.gz", "w:gz") as archive:
             for path in [self.work / "logs", self.heads / "dataset.json", *self.work.glob("*/mlruns.db")]:
                 if path.exists():

@@ -16,6 +16,7 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.volume import LabelMap, Mask, box_around
 from monai_ich.io.dicom_seg_read import is_dicom_labels
+from monai_ich.io.output import settle
 from monai_ich.io.read import is_nifti, read_ct, read_labels
 from monai_ich.learning.manifest import ANY, NOT_BLOOD, Case
 from monai_ich.learning.manifest_labels import FINDINGS, label_exam, read_any_labels, values_in
@@ -51,6 +52,7 @@ def read_prediction(folder: Path, case: Case) -> Prediction:
     """
     homes = (folder / case.id, folder / "cases" / case.id)
     for home in homes:
+        settle(home)
         if (home / "ich.nii.gz").is_file():
             path = home / "measurements.json"
             record = _read_record(path) if path.is_file() else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from monai_ich.core.scratch import temporary
 from monai_ich.evaluate.run import Evaluation, write_rows
 from monai_ich.learning.tracking import new_run_name, open_experiment
 
@@ -37,14 +37,14 @@ def log_evaluation(
         public["strata"] = {kind: parts for kind, parts in summary["strata"].items() if kind != "site"}
         for plot in sorted(folder.glob("*.png")):
             mlflow.log_artifact(str(plot))
-        with TemporaryDirectory() as scratch:
+        with temporary() as scratch:
             numbers = {row["case_id"]: n for n, row in enumerate(evaluation.rows, start=1)}
             for name, rows in (("cases.csv", evaluation.rows), ("lesions.csv", evaluation.lesions)):
                 numbered = [{"case": numbers[row["case_id"]], **row} for row in rows]
                 hidden = [{k: v for k, v in row.items() if k not in ("case_id", "site")} for row in numbered]
-                write_rows(Path(scratch) / name, hidden)
-            (Path(scratch) / "summary.json").write_text(json.dumps(public, indent=1, allow_nan=False))
-            mlflow.log_artifacts(scratch)
+                write_rows(scratch / name, hidden)
+            (scratch / "summary.json").write_text(json.dumps(public, indent=1, allow_nan=False))
+            mlflow.log_artifacts(str(scratch))
 
 
 def _metrics(figures: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

@@ -17,6 +17,7 @@ from monai_ich.evaluate_synth.case import Job, Row, run_case
 from monai_ich.evaluate_synth.measures import summarize
 from monai_ich.evaluate_synth.store import append_row, read_rows, setup_digest, write_rows
 from monai_ich.evaluate_synth.table import as_text
+from monai_ich.io.output import write_whole
 from monai_ich.synth.parallel import map_jobs
 
 _LOG = logging.getLogger(__name__)
@@ -47,8 +48,8 @@ def evaluate(folder: Path, jobs: Sequence[Job], *, workers: int | None = None) -
     write_rows(path, [(done | failed)[seed] for seed in sorted(done | failed)])
     rows = [(done | failed)[job.seed] for job in jobs if job.seed in done or job.seed in failed]
     summary = {"heads": len(rows), "of": len(jobs), "setup": setup, "versions": installed_versions(), **summarize(rows)}
-    (folder / "summary.json").write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
-    (folder / "table.txt").write_text(as_text(summary))
+    write_whole(folder / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
+    write_whole(folder / "table.txt", as_text(summary))
     return summary
 
 

@@ -5,27 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 import stat
-import tempfile
-import weakref
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from monai_ich.core.errors import InputError, SeriesError
+from monai_ich.core.scratch import Scratch, sweep_temporary, temporary
 
 _MAX_FILES = 20_000
 _MAX_BYTES = 8 << 30
 _MAX_RATIO = 100
 _SMALL_BYTES = 16 << 20
-
-
-class Scratch:
-    """A temporary folder that vanishes with the last reference to this object, at the latest when Python ends."""
-
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="monai-ich-"))
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -51,7 +42,8 @@ def open_root(path: Path) -> Root:
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", "The input does not exist: check the path given.")
     if path.is_file() and _is_zip(path):
-        scratch = Scratch()
+        sweep_temporary()
+        scratch = temporary()
         _unpack(path, scratch.folder)
         return Root(scratch.folder, scratch)
     if path.is_file() and path.name.upper() == "DICOMDIR":

@@ -12,6 +12,7 @@ from monai_ich.core.followup import SOURCE, TimePoint, VolumeChange
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Warn, installed_versions
+from monai_ich.io.output import settle
 from monai_ich.io.table import SCHEMA
 
 FOLLOWUP_SCHEMA = "monai-ich/followup/1"
@@ -24,6 +25,7 @@ def read_time_point(folder: Path) -> TimePoint:
         InputError: ``INPUT_NOT_FOUND``, ``NOT_AN_ANALYSIS`` where the folder holds none, or a damaged one,
             ``OTHER_SCHEMA`` where another version wrote it.
     """
+    settle(folder)
     path = folder / "measurements.json"
     if not folder.exists():
         raise InputError("INPUT_NOT_FOUND", f"The folder {folder} does not exist: check the path given.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,11 +13,13 @@ from monai_ich.core.errors import InputError, SeriesError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import LabelSet
 from monai_ich.core.provenance import Warn
+from monai_ich.core.scratch import temporary
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.io.dicom_discovery import Found
 from monai_ich.io.dicom_ranking import Candidate
 from monai_ich.io.dicom_series import SourceSeries, read_series
 from monai_ich.io.nifti import read_nifti_ct, read_nifti_labels
+from monai_ich.io.output import settle
 from monai_ich.io.survey import Survey, is_number, survey
 
 _NIFTI = (".nii", ".nii.gz")
@@ -54,11 +55,11 @@ def as_one_path(image: tuple[Path, ...]) -> Iterator[Path]:
     if len(image) == 1:
         yield image[0]
         return
-    with tempfile.TemporaryDirectory(prefix="monai-ich-") as scratch:
+    with temporary() as scratch:
         for number, path in enumerate(image):
             if path.is_file():  # a missing one is missed by import
-                shutil.copy(path, Path(scratch) / f"{number:05d}.dcm")
-        yield Path(scratch)
+                shutil.copyfile(path, scratch / f"{number:05d}.dcm")
+        yield scratch
 
 
 def read_ct(
@@ -85,7 +86,9 @@ def read_ct(
     """
     if mode not in ("strict", "lenient"):
         raise ValueError(f"mode must be strict or lenient, not {mode!r}")
-    path, series = Path(path), None if series_uid is None else str(series_uid)
+    path = Path(path)
+    settle(path.parent)
+    series = None if series_uid is None else str(series_uid)
     if is_nifti(path) and not is_number(series):  # a NIfTI file has no series: its survey refuses every number
         volume = read_nifti_ct(path)
         _require_head_size(volume.geometry)
@@ -152,6 +155,7 @@ def read_labels(
         GeometryError: see `dicom_seg_read`.
     """
     path = Path(path)
+    settle(path.parent)
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", "The label file does not exist: check the path given.")
     if is_nifti(path):

@@ -8,7 +8,6 @@ as its orthogonal copy (grown field of view, each label's volume kept).
 from __future__ import annotations
 
 import re
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,6 +22,7 @@ from monai_ich.core.labels import Code, Label, LabelSet, label_of
 from monai_ich.core.relabel import resample_labels
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.limits import require_size
+from monai_ich.io.output import renamed
 from monai_ich.io.segment_names import values_named
 
 _LPS = ("left-posterior-superior", "lps")
@@ -53,10 +53,8 @@ def write_seg_nrrd(path: Path, labels: LabelMap) -> None:
     for number, value in enumerate(labels.labels):
         header |= _segment(number, int(value), value.name, label_of(labels.labels(value)), boxes.get(int(value)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as scratch:
-        aside = Path(scratch) / path.name
+    with renamed(path) as aside:
         nrrd.write(str(aside), image.voxels, header, index_order="F", compression_level=1)
-        aside.replace(path)
 
 
 def read_seg_nrrd(path: Path, labels: LabelSet) -> LabelMap:

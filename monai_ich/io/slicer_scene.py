@@ -6,7 +6,6 @@ volume, so the CT of a tilted scan is straightened onto the grid that `write_seg
 
 from __future__ import annotations
 
-import tempfile
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from collections.abc import Mapping
@@ -18,8 +17,10 @@ import numpy as np
 
 from monai_ich.core.labels import LabelSet, label_of
 from monai_ich.core.resample import resample_ct
+from monai_ich.core.scratch import Scratch
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.io.nifti import write_nifti
+from monai_ich.io.output import renamed
 from monai_ich.io.seg_nrrd import write_seg_nrrd
 from monai_ich.io.slicer_markups import write_markups
 
@@ -46,8 +47,8 @@ def write_scene(path: Path, ct: CTVolume, segmentations: Mapping[str, LabelMap],
         markups: of `midline_markups`.
     """
     root = ElementTree.Element("MRML", version="Slicer 5.6.0")
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as scratch:
-        data = Path(scratch) / "Data"
+    with renamed(path) as aside, Scratch(path.parent) as scratch:
+        data = scratch / "Data"
         data.mkdir()
         write_nifti(data / "CT.nii.gz", _straight(ct))
         volume = _add_volume(root)
@@ -57,12 +58,10 @@ def write_scene(path: Path, ct: CTVolume, segmentations: Mapping[str, LabelMap],
         for n, markup in enumerate(markups, start=1):
             write_markups(data / f"{markup['name']}.mrk.json", [markup])
             _add_markup(root, n, markup)
-        ElementTree.ElementTree(root).write(Path(scratch) / "scene.mrml", encoding="utf-8", xml_declaration=True)
-        aside = Path(scratch) / path.name
+        ElementTree.ElementTree(root).write(scratch / "scene.mrml", encoding="utf-8", xml_declaration=True)
         with zipfile.ZipFile(aside, "w") as archive:  # stored: what is in it is compressed already
-            for file in [Path(scratch) / "scene.mrml", *sorted(data.iterdir())]:
+            for file in [scratch / "scene.mrml", *sorted(data.iterdir())]:
                 archive.write(file, Path(path.stem) / file.relative_to(scratch))
-        aside.replace(path)
 
 
 def _straight(ct: CTVolume) -> CTVolume:

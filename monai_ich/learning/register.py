@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from importlib.metadata import requires, version
 from pathlib import Path
 
 from monai_ich.bundle import BUNDLES, find_bundle, load_bundle
+from monai_ich.core.scratch import temporary
 from monai_ich.learning.tracking import git_commit, new_run_name, open_experiment
 
 _SCRIPT = """from mlflow.models import set_model
@@ -40,14 +40,14 @@ def register_model(tracking_uri: str, *, name: str = "monai-ich", bundles: str |
     tags = {"git_commit": git_commit()}
     tags |= {f"weights_{b.name}": b.weights_sha256 for b in loaded} | {f"status_{b.name}": b.status for b in loaded}
     mlflow = open_experiment(tracking_uri, "monai-ich models")
-    with mlflow.start_run(run_name=new_run_name()), tempfile.TemporaryDirectory() as scratch:
+    with mlflow.start_run(run_name=new_run_name()), temporary() as scratch:
         mlflow.set_tags(tags)
-        script = Path(scratch) / "scan_model.py"
+        script = scratch / "scan_model.py"
         script.write_text(_SCRIPT)
         logged = mlflow.pyfunc.log_model(
             name="pipeline",
             python_model=str(script),
-            artifacts={b.name: str(shutil.copytree(b.root, Path(scratch, b.name))) for b in loaded},  # no path of ours
+            artifacts={b.name: str(shutil.copytree(b.root, scratch / b.name)) for b in loaded},  # no path of ours
             code_paths=[str(Path(__file__).resolve().parents[1])],
             pip_requirements=pinned_requirements(),
             registered_model_name=name,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from monai_ich.core.errors import ManifestError
 from monai_ich.core.labels import EDEMA, Subtype, unlabeled
+from monai_ich.core.scratch import Scratch, sweep
 
 SAME = {str(int(s)): s.name for s in Subtype}
 CLASSES = {s.name: int(s) for s in Subtype} | {"EDEMA": EDEMA}  # of the network
@@ -79,8 +78,8 @@ def _made(path: Path, table: NDArray[np.uint8], folder: Path, edema: Path | None
             wet: Any = nib.load(edema)
             voxels[(voxels == table[0]) & (np.asanyarray(wet.dataobj) > 0)] = EDEMA
         folder.mkdir(exist_ok=True)
-        handle, aside = tempfile.mkstemp(prefix=".partial-", suffix=".nii.gz", dir=folder)
-        os.close(handle)
-        nib.save(nib.Nifti1Image(voxels, image.affine), aside)  # type: ignore[no-untyped-call]
-        Path(aside).replace(made)
+        sweep(folder)
+        with Scratch(folder) as scratch:
+            nib.save(nib.Nifti1Image(voxels, image.affine), scratch / made.name)  # type: ignore[no-untyped-call]
+            (scratch / made.name).replace(made)
     return made

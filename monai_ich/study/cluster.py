@@ -5,22 +5,27 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import shutil
-import tempfile
+import signal
+import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from monai_ich.analysis import Pipeline
 from monai_ich.core.errors import InputError
+from monai_ich.core.scratch import TEMPORARY, Scratch, temporary
 from monai_ich.study.inputs import StudyCase
 from monai_ich.study.worker import Outcome, Worker
+
+_LOG = logging.getLogger(__name__)
 
 Task = tuple[StudyCase, Path, str]  # what `Worker.analyze` takes
 
 _TRIES = 2
+_STARTS, _PAUSE_S = 3, 2.0
 _STORE_BYTES = 80 << 20  # nothing goes through it but outcomes; Ray wants at least 75 MB
 
 
@@ -35,33 +40,72 @@ def started_ray(address: str | None = None) -> Iterator[Any]:
         address: of a cluster; None for this machine.
 
     Raises:
-        InputError: ``NO_CLUSTER``.
+        InputError: ``NO_CLUSTER``; ``RAY_NOT_STARTED`` where the embedded one does not start in time.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    settings: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.CRITICAL}
-    folder = None
-    if address is None:
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # keeps Ray on loopback there, and on Linux too
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        short = "/tmp" if Path("/tmp").is_dir() else None  # the path of a socket must not be long
-        folder = tempfile.mkdtemp(prefix="monai-ich-ray-", dir=short)
-        settings |= {"address": "local", "num_cpus": os.cpu_count(), "include_dashboard": False, "_temp_dir": folder}
-        settings |= {"object_store_memory": _STORE_BYTES}
-    import ray
+    with _connected(address) if address is not None else _embedded():
+        import ray
 
-    try:
+        ray._private.worker._worker_logs_enabled = False  # else each death is told on stdout
+        yield ray
+
+
+def _connected(address: str) -> ExitStack:
+    """Joined to a cluster; left with the block."""
+    with ExitStack() as stack:
+        stack.callback(_shut_down)
         try:
-            ray.init(**settings)
-        except ConnectionError as error:
+            _init(address=address)
+        except (OSError, RuntimeError, ValueError) as error:  # no answer, another version, no address
             raise InputError(
                 "NO_CLUSTER", "No Ray cluster answers at --address: check it, RAY_AUTH_MODE and RAY_AUTH_TOKEN."
             ) from error
-        ray._private.worker._worker_logs_enabled = False  # else each death is told on stdout
-        yield ray
+        return stack.pop_all()
+
+
+def _embedded() -> ExitStack:
+    """Ray started on this machine, again where it does not come up; it ends, and its files go, with the block.
+
+    It opens its own folder to everybody, so it gets one inside a folder that is the user's alone.
+    """
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # keeps Ray on loopback there, and on Linux too
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    settings = {"address": "local", "num_cpus": os.cpu_count(), "include_dashboard": False}
+    settings |= {"object_store_memory": _STORE_BYTES}
+    failure: Exception | None = None
+    for attempt in range(_STARTS):
+        time.sleep(_PAUSE_S * attempt)
+        with ExitStack() as stack:
+            scratch = Scratch(Path("/tmp"), TEMPORARY) if Path("/tmp").is_dir() else temporary()  # sockets: short paths
+            stack.callback(scratch.close)
+            stack.callback(_shut_down)
+            try:
+                _init(**settings, _temp_dir=str(scratch.folder))
+                return stack.pop_all()
+            except Exception as error:  # Ray has no kind of its own for it
+                _LOG.debug("Ray did not start", exc_info=True)
+                failure = error
+    message = f"Ray did not start on this machine in {_STARTS} attempts: free memory or cores and run it again."
+    raise InputError("RAY_NOT_STARTED", message) from failure
+
+
+def _init(**settings: Any) -> None:
+    """`ray.init`, which leaves it to us what a signal does: ours cleans up."""
+    import ray
+
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(**settings, log_to_driver=False, logging_level=logging.CRITICAL)
     finally:
-        ray.shutdown()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        if in_main and before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _shut_down() -> None:
+    import ray
+
+    ray.shutdown()
 
 
 def analyze_all(

@@ -1,11 +1,12 @@
-"""The cases of a study: the rows of a manifest, or what lies in a folder."""
+"""The cases of a study: the rows of a manifest, what lies in a folder, or the CT of a BIDS data set."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from monai_ich.core.errors import InputError
@@ -14,6 +15,11 @@ from monai_ich.learning.manifest import read_manifest
 
 # What can hardly be a name, a date or a record number: a common word and a number of at most four digits.
 _SAFE = re.compile(r"((case|scan|head|sub|series|exam|ct|img|image)[-_]?)?0*\d{1,4}")
+_BIDS_SAFE = re.compile(r"[a-z]{2,4}-0*\d{1,4}")  # one entity, such as sub-012
+_BIDS_CT = re.compile(r"sub-[^_]+(_[a-z]+-[^_]+)*_ct\.nii(\.gz)?", re.IGNORECASE)
+_BIDS_BESIDE = ("derivatives", "sourcedata", "code", "phenotype", "stimuli", "README", "CHANGES", "LICENSE")
+_BIDS_NOTES = (".json", ".tsv", ".md", ".txt", ".cff")
+_IMAGES = (".nrrd", ".mha", ".mhd", ".hdr", ".img", ".dcm", ".mgz", ".rar", ".7z", ".tar", ".tgz", ".gz")
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class StudyCase:
     Args:
         id: names its folder and its row.
         image: a NIfTI file, DICOM folder or zip; or the DICOM files of one series.
-        patient, site: from a manifest, for the table.
+        patient, site: from a manifest or BIDS, for the table.
     """
 
     id: str
@@ -41,15 +47,42 @@ class StudyCase:
         return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class StudyInput:
+    """What a study is of.
+
+    Args:
+        cases: with different IDs.
+        passed_over: what else lies there and is not analyzed: kind, in words that name nobody, to count.
+    """
+
+    cases: tuple[StudyCase, ...]
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+
+    def passed_over_words(self) -> str:
+        """One sentence; empty where nothing was passed over."""
+        if not self.passed_over:
+            return ""
+        kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(self.passed_over.items()))
+        return f"Passed over beside the scans: {kinds}."
+
+
 def list_cases(path: str | Path, *, keep_names: bool = False) -> list[StudyCase]:
-    """The cases of a manifest (.json), or of a folder whose children are DICOM folders, zips and NIfTI files.
+    """The cases of `study_input`."""
+    return list(study_input(path, keep_names=keep_names).cases)
+
+
+def study_input(path: str | Path, *, keep_names: bool = False) -> StudyInput:
+    """The cases of a manifest (.json), of a folder of DICOM folders, zips and NIfTI files, or of a BIDS data set.
 
     A child's name may name a patient. It is taken where all children have harmless ones (``case_012``); else they are
-    numbered in alphabetical order, ``scan-0001`` and on.
+    numbered in alphabetical order, ``scan-0001`` and on. In a BIDS data set (``sub-*/[ses-*/]ct/*_ct.nii.gz``) a case
+    is called by what comes before ``_ct``, and its patient by its subject. Links to scans are followed, links inside
+    of DICOM folders are not.
 
     Args:
         path: manifest or folder.
-        keep_names: take the children's names whatever they are.
+        keep_names: take the names whatever they are.
 
     Raises:
         InputError: ``INPUT_NOT_FOUND``, ``NO_CASES``.
@@ -57,22 +90,85 @@ def list_cases(path: str | Path, *, keep_names: bool = False) -> list[StudyCase]
     """
     path = Path(path).resolve()
     if path.is_file() and path.suffix == ".json":
-        return [StudyCase(c.id, c.image, c.patient, c.site) for c in read_manifest(path).cases]
+        return StudyInput(tuple(StudyCase(c.id, c.image, c.patient, c.site) for c in read_manifest(path).cases))
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", "The input does not exist: check the path given.")
-    children = sorted(p for p in path.iterdir() if _may_be_scan(p)) if path.is_dir() else []
-    if not children:
-        message = "A study takes a manifest (.json) or a folder of DICOM folders, zips and NIfTI files."
-        raise InputError("NO_CASES", message)
-    return [StudyCase(name, (child,)) for name, child in zip(_names(children, keep_names), children, strict=True)]
+    children = sorted(p for p in path.iterdir() if not p.name.startswith(".")) if path.is_dir() else []
+    images = [image for child in children for image in _bids_images(child)]
+    found = _bids(images, children, keep_names) if images else _flat(children, keep_names)
+    if not found.cases:
+        message = "A study takes a manifest (.json), a folder of DICOM folders, zips and NIfTI files, or BIDS with CT."
+        raise InputError("NO_CASES", " ".join(filter(None, (message, found.passed_over_words()))))
+    return found
+
+
+def _flat(children: Sequence[Path], keep: bool) -> StudyInput:
+    scans = [child for child in children if _may_be_scan(child)]
+    over = Counter(_kind(child) for child in children if not _may_be_scan(child))
+    cases = tuple(StudyCase(name, (scan,)) for name, scan in zip(_names(scans, keep), scans, strict=True))
+    return StudyInput(cases, over)
 
 
 def _may_be_scan(path: Path) -> bool:
-    return not path.name.startswith(".") and (path.is_dir() or is_nifti(path) or path.suffix.lower() == ".zip")
+    return path.is_dir() or is_nifti(path) or path.suffix.lower() == ".zip"
+
+
+def _kind(path: Path) -> str:
+    """What is passed over, in words of ours."""
+    if path.is_symlink() and not path.exists():
+        return "broken links"
+    suffix = path.suffix.lower()
+    if is_nifti(path):
+        return "other NIfTI files"
+    if suffix in _IMAGES:
+        return f"{suffix} files"
+    without = not suffix or suffix[1:].isdigit()  # a UID holds dots
+    return "files without an extension" if without else "other files"
 
 
 def _names(children: Sequence[Path], keep: bool) -> list[str]:
     names = [re.sub(r"(\.nii|\.nii\.gz|\.zip)$", "", child.name, flags=re.IGNORECASE) for child in children]
     if len(set(names)) == len(names) and (keep or all(_SAFE.fullmatch(name.lower()) for name in names)):
         return names
-    return [f"scan-{number:04d}" for number in range(1, len(names) + 1)]
+    return _numbered("scan", len(names))
+
+
+def _numbered(word: str, count: int) -> list[str]:
+    return [f"{word}-{number:04d}" for number in range(1, count + 1)]
+
+
+def _bids_images(subject: Path) -> list[Path]:
+    """The CT of a subject's folder; empty where it is none."""
+    if not (subject.name.startswith("sub-") and subject.is_dir()):
+        return []
+    found = [*subject.glob("ct/*"), *subject.glob("ses-*/ct/*")]
+    return sorted(path for path in found if _BIDS_CT.fullmatch(path.name))
+
+
+def _bids(images: Sequence[Path], children: Sequence[Path], keep: bool) -> StudyInput:
+    names = [re.sub(r"_ct\.nii(\.gz)?$", "", image.name, flags=re.IGNORECASE) for image in images]
+    harmless = all(_BIDS_SAFE.fullmatch(entity) for name in names for entity in name.lower().split("_"))
+    subjects = [name.split("_")[0] for name in names]
+    patients = subjects
+    if not (keep or harmless) or len(set(names)) < len(names):
+        names = _numbered("scan", len(names))
+    if not (keep or harmless):
+        numbers = {subject: number for number, subject in enumerate(dict.fromkeys(subjects), start=1)}
+        patients = [f"patient-{numbers[subject]:04d}" for subject in subjects]
+    cases = tuple(
+        StudyCase(name, (image,), patient) for name, image, patient in zip(names, images, patients, strict=True)
+    )
+    return StudyInput(cases, _beside_bids(images, children))
+
+
+def _beside_bids(images: Sequence[Path], children: Sequence[Path]) -> Counter[str]:
+    over: Counter[str] = Counter()
+    beside = [path for folder in {image.parent for image in images} for path in folder.iterdir() if path not in images]
+    for path in [*beside, *(child for child in children if child.name not in _BIDS_BESIDE)]:
+        if path.name.startswith("sub-") and path.is_dir():
+            over["subjects without a CT"] += not _bids_images(path)
+        elif path.is_dir():
+            over["other folders"] += 1
+        elif path.suffix.lower() not in _BIDS_NOTES and not path.name.startswith("."):
+            over[_kind(path)] += 1
+    return +over

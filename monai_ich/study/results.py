@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pandas as pd
 
 from monai_ich.bundle import BUNDLES, find_bundle
 from monai_ich.core.cells import plain_cell
-from monai_ich.core.errors import BundleError
+from monai_ich.core.errors import BundleError, InputError
 from monai_ich.core.provenance import installed_versions, sha256_of
 from monai_ich.io.output import renamed
 from monai_ich.study.inputs import StudyCase
@@ -43,20 +45,51 @@ def digest_settings(overrides: Mapping[str, Any], *, calibrated: bool = True) ->
     return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
 
 
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error)
+
+
 def is_done(folder: Path, digest: str) -> bool:
-    """Whether a case's folder holds results with these settings of this input. Folders are renamed when complete."""
-    try:
-        found = json.loads((folder / "provenance.json").read_text())["settings"]["study_digest"]
-    except (OSError, ValueError, KeyError):
+    """Whether a case's folder holds results with these settings of this input. Folders are renamed when complete.
+
+    Raises:
+        InputError: ``RESULTS_DAMAGED`` where it cannot be read whose they are.
+    """
+    path = folder / "provenance.json"
+    if not path.is_file():
         return False
-    return bool(found == digest)
+    with _undamaged():
+        return bool(json.loads(path.read_text())["settings"].get("study_digest") == digest)
 
 
 def read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
-    """The row of a case that is done: its ``measurements.csv`` with patient, site, warnings and time."""
-    with (folder / "measurements.csv").open(newline="") as stream:
-        (measured,) = csv.DictReader(stream)
+    """The row of a case that is done: its ``measurements.csv`` with patient, site, warnings and time.
+
+    Raises:
+        InputError: ``RESULTS_DAMAGED`` where tables are cut or damaged, or table and JSON are of two runs.
+    """
+    with _undamaged():
+        return _read_row(case, folder)
+
+
+@contextmanager
+def _undamaged() -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        raise InputError("RESULTS_DAMAGED", "Its results cannot be read: analyze it again.") from error
+
+
+def _read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
+    text = (folder / "measurements.csv").read_text()
+    (measured,) = csv.DictReader(StringIO(text))
     found = json.loads((folder / "measurements.json").read_text())
+    if not text.endswith("\n") or None in measured or None in measured.values():
+        raise ValueError("the table is cut")
+    volumes_ml = {name: subtype.get("volume_ml", 0.0) for name, subtype in found["subtypes"].items()}
+    both = [(measured["total_volume_ml"], found["total_volume_ml"])]
+    both += [(measured[f"{name}_volume_ml"], ml) for name, ml in volumes_ml.items()]
+    if measured["case_id"] != plain_cell(found["case_id"]) or any(float(text) != ml for text, ml in both):
+        raise ValueError("the table is of another run")
     row: dict[str, Any] = {"case_id": case.id, "patient": case.patient, "site": case.site}
     row |= {name: _value(name, text) for name, text in measured.items() if name != "case_id"}
     row["warnings"] = " ".join(w["code"] for w in found["warnings"])

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import numpy as np
 
 from monai_ich.core.labels import Subtype, label_of
+from monai_ich.io.output import write_whole
 from monai_ich.report.page import as_page, as_table, swatch
 from monai_ich.report.wording import RESEARCH_USE
 from monai_ich.study.worker import Outcome
@@ -18,7 +19,9 @@ from monai_ich.study.worker import Outcome
 _WIDTH, _HEIGHT, _BINS = 420, 130, 20
 
 
-def write_summary(path: Path, rows: Sequence[Mapping[str, Any]], failures: Sequence[Outcome], *, total: int) -> None:
+def write_summary(
+    path: Path, rows: Sequence[Mapping[str, Any]], failures: Sequence[Outcome], *, total: int, note: str = ""
+) -> None:
     """Write the page.
 
     Args:
@@ -26,10 +29,13 @@ def write_summary(path: Path, rows: Sequence[Mapping[str, Any]], failures: Seque
         rows: of the cases that are done, as `read_row` gives them.
         failures: of those that failed.
         total: cases of the study.
+        note: a sentence below the counts.
     """
     left = total - len(rows) - len(failures)
     counts = f"{len(rows)} of {total} scans done, {len(failures)} failed, {left} left to do."
     parts = [f"<p class=status role=note>{RESEARCH_USE}</p>", f"<p class=headline>{counts}</p>"]
+    if note:
+        parts.append(f"<p>{escape(note)}</p>")
     if failures:
         cells = [(escape(f.case_id), escape(f.code), escape(f.message)) for f in failures]
         parts += ["<h2>Failures</h2>", as_table(("Case", "Code", "Why"), cells)]
@@ -40,7 +46,7 @@ def write_summary(path: Path, rows: Sequence[Mapping[str, Any]], failures: Seque
         parts += [_histogram("Volume where there is hemorrhage", "mL", bleeding)]
         parts += ["<h2>Midline shift</h2>", _histogram("Midline shift where it can be measured", "mm", shifts)]
         parts += ["<h2>Scans</h2>", _scans(rows)]
-    path.write_text(as_page("Study", parts), encoding="utf-8")
+    write_whole(path, as_page("Study", parts))
 
 
 def _presence(rows: Sequence[Mapping[str, Any]]) -> str:

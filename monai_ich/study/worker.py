@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monai_ich.analysis import Pipeline
 from monai_ich.core.errors import IchError, fault_of_ours
+from monai_ich.core.scratch import Scratch
+from monai_ich.io.publish import replace_folder
 from monai_ich.io.read import as_one_path
 from monai_ich.study.inputs import StudyCase
 
@@ -50,8 +49,9 @@ class Worker:
             if self._pipeline is None:
                 self._pipeline = self._build().loaded()
             pipeline = replace(self._pipeline, settings=self._pipeline.settings | {"study_digest": digest})
-            with _aside(folder) as aside, as_one_path(case.image) as path:
+            with Scratch(folder.parent) as aside, as_one_path(case.image) as path:
                 pipeline(path, aside, case_id=case.id)
+                replace_folder(aside, folder)
         except IchError as error:
             return Outcome(case.id, error.code, error.message)
         except Exception as error:  # one bad scan never stops the rest
@@ -59,16 +59,3 @@ class Worker:
             fault = fault_of_ours(error)
             return Outcome(case.id, fault.code, fault.message)
         return Outcome(case.id)
-
-
-@contextmanager
-def _aside(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder` that takes its place in the end, or vanishes."""
-    aside = folder.parent / f".partial-{uuid.uuid4().hex}"
-    aside.mkdir()  # with the rights that the user's umask leaves
-    try:
-        yield aside
-        shutil.rmtree(folder, ignore_errors=True)
-        aside.replace(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_ich.io.output import write_whole
 from monai_ich.synth.audit_case import CLASSES, HIGHEST_HU, LOWEST_HU, CaseAudit, audit_case
 from monai_ich.synth.audit_page import page_of
 from monai_ich.synth.audit_plots import draw_plots
@@ -38,8 +39,8 @@ def write_audit(folder: Path, measured: Iterable[tuple[CaseAudit, NDArray[np.int
         histograms += counts
     summary = summarize(records, histograms)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "audit.json").write_text(json.dumps(summary, indent=1) + "\n")
-    (folder / "audit.html").write_text(page_of(summary, draw_plots(records, histograms)), encoding="utf-8")
+    write_whole(folder / "audit.json", json.dumps(summary, indent=1) + "\n")
+    write_whole(folder / "audit.html", page_of(summary, draw_plots(records, histograms)))
     return summary
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ich.core.labels import Subtype
+from monai_ich.io.output import write_whole
 from monai_ich.synth.case import HeadCase
 from monai_ich.synth.draw import draw_case, with_hemorrhages
 from monai_ich.synth.parallel import map_jobs
@@ -73,7 +74,7 @@ def write_case(
     write_nifti(folder / "edema.nii.gz", scan.edema)
     write_nifti(folder / "anatomy.nii.gz", scan.anatomy)
     record = {"truth": asdict(scan.truth) | {"total_ml": scan.truth.total_ml}, "case": case.as_dict()}
-    (folder / "truth.json").write_text(json.dumps(record, indent=1) + "\n")  # last: a case with truth is complete
+    write_whole(folder / "truth.json", json.dumps(record, indent=1) + "\n")  # last: a case with truth is complete
     return folder
 
 
@@ -140,7 +141,7 @@ def _write_list(folder: Path, names: list[str]) -> None:
         "training": rows[: len(rows) - held_out],
         "validation": rows[len(rows) - held_out :],
     }
-    (folder / "dataset.json").write_text(json.dumps(listing, indent=1) + "\n")
+    write_whole(folder / "dataset.json", json.dumps(listing, indent=1) + "\n")
 
 
 def _row(folder: Path, name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import pandas as pd
 import pytest
 
 from monai_ich.core.errors import IchError, InputError, OutputError
+from monai_ich.core.scratch import Scratch
 from monai_ich.results import RESULTS
-from monai_ich.study.inputs import StudyCase, list_cases
+from monai_ich.study.inputs import StudyCase, list_cases, study_input
 from monai_ich.study.results import digest_settings, is_done, read_row, write_tables
 from monai_ich.study.run import run_study
 from monai_ich.study.summary import write_summary
@@ -180,3 +182,104 @@ def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:
     assert run_study([], tmp_path, build=build, settings="s").rows == ()
     with pytest.raises(IchError, match="OUTPUT_NOT_WRITABLE"):
         run_study([], tmp_path / ".lock", build=build, settings="s")
+
+
+def _damage(folder: Path, name: str, how: str) -> None:
+    whole = (folder / name).read_bytes()
+    cuts = {"empty": b"", "half": whole[: len(whole) // 2], "last": whole[:-1], "zeros": bytes(len(whole))}
+    cuts |= {"another": whole.replace(b"c1", b"c2"), "text": b"[]\n", "binary": b"\xff\xfe" + whole}
+    (folder / name).write_bytes(cuts[how])
+
+
+@pytest.mark.parametrize("how", ["empty", "half", "last", "zeros", "another", "text", "binary"])
+@pytest.mark.parametrize("name", ["measurements.csv", "measurements.json", "provenance.json"])
+def test_a_case_whose_row_cannot_be_read_is_not_done(
+    done: tuple[StudyCase, Path], tmp_path: Path, name: str, how: str
+) -> None:
+    case, whole = done
+    folder = Path(shutil.copytree(whole, tmp_path / "c1"))
+    _damage(folder, name, how)
+    if (how == "another" and name == "provenance.json") or (how == "last" and name.endswith("json")):
+        assert is_done(folder, "d1") and read_row(case, folder) == read_row(*done), "nothing is lost"
+        return
+    with pytest.raises(InputError, match="RESULTS_DAMAGED"):
+        assert is_done(folder, "d1")
+        read_row(case, folder)
+
+
+def test_a_table_of_another_run_is_damage(done: tuple[StudyCase, Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(done[1], tmp_path / "c1"))
+    found = json.loads((folder / "measurements.json").read_text())
+    found["subtypes"]["IPH"]["volume_ml"] += 0.001
+    (folder / "measurements.json").write_text(json.dumps(found))
+    with pytest.raises(InputError, match="RESULTS_DAMAGED"):
+        read_row(done[0], folder)
+
+
+def test_what_a_killed_worker_left_is_swept_and_what_another_uses_is_not(tmp_path: Path) -> None:
+    cases = tmp_path / "cases"
+    (cases / ".partial-0123456789abcdef").mkdir(parents=True)
+    (cases / ".partial-0123456789abcdef" / "ct.nii.gz").touch()
+    if os.fork() == 0:
+        scratch = Scratch(cases)
+        (scratch.folder / "ct.nii.gz").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.wait()
+    assert len(list(cases.iterdir())) == 2
+    run_study([], tmp_path, build=build, settings="s")
+    assert not list(cases.iterdir())
+
+
+def test_a_study_says_what_it_passes_over(tmp_path: Path) -> None:
+    for name in ("a.nii.gz", "b.nrrd", "c.mha", "d.MHA", "DOE_JANE", "1.2.840.5", "notes.txt", ".hidden"):
+        (tmp_path / name).touch()
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "there").symlink_to(tmp_path / "real")
+    found = study_input(tmp_path)
+    assert [case.image[0].name for case in found.cases] == ["a.nii.gz", "real", "there"]
+    assert found.passed_over_words() == (
+        "Passed over beside the scans: .mha files (2), .nrrd files (1), broken links (1), "
+        "files without an extension (2), other files (1)."
+    )
+    only = tmp_path / "only"
+    only.mkdir()
+    (only / "DOE.mha").touch()
+    with pytest.raises(InputError, match=r"NO_CASES: .*Passed over beside the scans: \.mha files \(1\)\.") as refused:
+        study_input(only)
+    assert "DOE" not in refused.value.message
+
+
+def _bids(root: Path, *images: str) -> Path:
+    for image in images:
+        (root / image).parent.mkdir(parents=True, exist_ok=True)
+        (root / image).touch()
+    for name in ("dataset_description.json", "participants.tsv", "README"):
+        (root / name).touch()
+    (root / "derivatives").mkdir()
+    return root
+
+
+def test_a_bids_folder_is_a_study(tmp_path: Path) -> None:
+    images = ("sub-01/ses-1/ct/sub-01_ses-1_ct.nii.gz", "sub-01/ses-2/ct/sub-01_ses-2_run-1_ct.nii")
+    root = _bids(tmp_path, *images, "sub-02/ct/sub-02_ct.nii.gz", "sub-03/anat/sub-03_T1w.nii.gz")
+    (root / "sub-02/ct/sub-02_ct.json").touch()
+    (root / "sub-02/ct/sub-02_mask.nii.gz").touch()
+    found = study_input(root)
+    assert [(case.id, case.patient) for case in found.cases] == [
+        ("sub-01_ses-1", "sub-01"),
+        ("sub-01_ses-2_run-1", "sub-01"),
+        ("sub-02", "sub-02"),
+    ]
+    assert found.cases[0].image == (root / images[0],)
+    assert found.passed_over == {"subjects without a CT": 1, "other NIfTI files": 1}
+
+
+def test_subjects_that_may_name_somebody_are_numbered(tmp_path: Path) -> None:
+    root = _bids(tmp_path, *(f"sub-doe/ses-{n}/ct/sub-doe_ses-{n}_ct.nii.gz" for n in (1, 2)), "sub-1/ct/sub-1_ct.nii")
+    assert [(case.id, case.patient) for case in study_input(root).cases] == [
+        ("scan-0001", "patient-0001"),
+        ("scan-0002", "patient-0002"),
+        ("scan-0003", "patient-0002"),
+    ]
+    assert study_input(root, keep_names=True).cases[1].id == "sub-doe_ses-1"

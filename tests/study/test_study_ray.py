@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
+import signal
+import stat
 import subprocess
 import sys
 import time
@@ -20,6 +23,7 @@ from monai_ich.study.run import run_study
 from monai_ich.study.worker import Outcome
 from monai_ich.synth.dataset import design_case, write_dataset
 from tests.conftest import ROOT
+from tests.phantom import grid, series
 from tests.study.stub import AIR, SIX, TEXT, build, write_head, write_six
 
 pytestmark = pytest.mark.slow
@@ -127,3 +131,65 @@ def test_the_command_does_a_manifest_and_then_nothing_more(tmp_path: Path, capfd
     assert main(study) == 0 and len(_rows(out, "study.csv")) == 1 and _rows(out, "failures.csv") == []
     said = capfd.readouterr()
     assert said.out.splitlines()[0] == "1 scans done (1 before), 0 failed" and said.err == "", "nothing was left to do"
+
+
+STUB = """
+import sys
+import monai_ich.analysis
+from tests.phantom import grid, series
+from tests.study.stub import build
+monai_ich.analysis.load_pipeline = lambda **how: build(60.0)
+from monai_ich.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def _of(pid: int) -> list[Path]:
+    """Temporary folders of a process."""
+    return [p.parent for p in Path("/tmp").glob("monai-ich-*/owner") if f'"pid": {pid},' in p.read_text()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_stopped_study_leaves_no_ct_behind(tmp_path: Path, number: signal.Signals) -> None:
+    source, out, temporary = tmp_path / "in", tmp_path / "out", tmp_path / "tmp"
+    temporary.mkdir()
+    write_head(source / "case_1.nii.gz")
+    folder = series(tmp_path / "case_2", grid(pixels=48, pixel_mm=4.3, slice_mm=8.0, count=20))
+    shutil.make_archive(str(source / "case_2"), "zip", folder)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
+    command = [sys.executable, "-c", STUB, "study", str(source), "-o", str(out), "--workers", "2"]
+    study = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    _wait_for(lambda: len(list(out.glob("cases/.partial-*/content/.partial-*"))) == 2)
+    (ray,) = _of(study.pid)
+    assert stat.S_IMODE(ray.stat().st_mode) == 0o700, "nobody else looks into Ray's files"
+    study.send_signal(number)
+    time.sleep(0.5)  # of two that wait, the lower number comes first
+    study.send_signal(signal.SIGHUP)
+    _, said = study.communicate(timeout=120)
+    assert (study.returncode, said) == (128 + number, "monai-ich: stopped\n")
+    assert not out.exists() and not list(temporary.iterdir()) and not _of(study.pid)
+
+
+def test_ray_that_does_not_start_in_time_is_a_code_and_leaves_nothing(tmp_path: Path) -> None:
+    write_head(tmp_path / "in" / "case_1.nii.gz")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_gcs_server_port_wait_time_s": "0"}
+    command = [sys.executable, "-m", "monai_ich.cli", "study", str(tmp_path / "in"), "-o", str(tmp_path / "out")]
+    study = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    _, said = study.communicate(timeout=300)
+    assert study.returncode == 3 and said.startswith("monai-ich: RAY_NOT_STARTED: ") and said.count("\n") == 1, said
+    assert not (tmp_path / "out").exists() and not _of(study.pid)
+
+
+def test_results_that_are_damaged_are_made_again_and_said(tmp_path: Path) -> None:
+    for name in ("case_1", "case_2"):
+        write_head(tmp_path / "in" / f"{name}.nii.gz")
+    cases, out = list_cases(tmp_path / "in"), tmp_path / "out"
+    first = run_study(cases, out, build=build, settings="s", workers=1)
+    table = out / "cases" / "case_2" / "measurements.csv"
+    whole = table.read_text()
+    table.write_text(whole[:-30])
+    kept = (out / "cases" / "case_1").stat().st_mtime_ns
+    again = run_study(cases, out, build=build, settings="s", workers=1)
+    assert again.damaged == ("case_2",) and again.skipped == 1 and not again.failures and table.read_text() == whole
+    assert [row["total_volume_ml"] for row in again.rows] == [row["total_volume_ml"] for row in first.rows]
+    assert (out / "cases" / "case_1").stat().st_mtime_ns == kept
