@@ -53,11 +53,12 @@ test-interop: $(READY)  ## tests with real external programs: Chromium, 3D Slice
 		echo 'not installed (needs Debian and root), tests that need them will be skipped: $(INTEROP_DEBIAN)'
 	$(BIN)/python -m pytest -m interop -rs
 
-check: $(READY)  ## style, types, import layers
-	$(BIN)/ruff check monai_ich tests benchmarks
-	$(BIN)/ruff format --check monai_ich tests benchmarks
+check: $(READY)  ## style, types, import layers, licenses of what is needed
+	$(BIN)/ruff check monai_ich tests benchmarks tools
+	$(BIN)/ruff format --check monai_ich tests benchmarks tools
 	$(BIN)/mypy monai_ich/core monai_ich/measure monai_ich/io monai_ich/report
 	$(BIN)/lint-imports
+	$(BIN)/python tools/licenses.py
 
 synth-sheet: $(READY)  ## contact sheets of synthetic heads in runs/sheet, to look at before training
 	$(BIN)/python -m monai_ich.synth.sheet -o runs/sheet
