@@ -13,7 +13,7 @@ from typing import Any
 from monai.bundle import ConfigParser, ReferenceResolver
 from monai.bundle.config_item import ConfigExpression
 
-from monai_ich.bundle_check.config import Config, is_plain, load
+from monai_ich.bundle_check.config import Config, is_plain, load, walk
 from monai_ich.bundle_check.nearest import nearest, typed
 from monai_ich.bundle_check.packages import is_trusted
 from monai_ich.core.errors import BundleError
@@ -23,13 +23,16 @@ GLOBALS = ("monai", "torch", "np", "numpy")  # what MONAI gives to each expressi
 
 def replace_macros(config: Config) -> Iterator[BundleError]:
     """Put what ``%id`` and ``%file::id`` lead to in their place; ``MISSING_FILE``, ``UNKNOWN_REFERENCE``."""
-    faults = [f for at, text in config.texts() if text.startswith("%") for f in _check_macro(config, at, text)]
+    texts = [(at, value) for at, value in walk(config.parser.get()) if isinstance(value, str) and value.startswith("%")]
+    faults = [f for at, text in texts for f in _check_macro(config, at, text)]  # the metadata's, too
     yield from faults
     if not faults:
         try:
             config.parser.resolve_macro_and_relative_ids()
         except ValueError as error:
             yield BundleError("UNKNOWN_REFERENCE", f"A relative id leads out of the config: {error}.")
+        except (KeyError, IndexError, TypeError, RecursionError, OSError):
+            yield BundleError("UNKNOWN_REFERENCE", "A macro (%) of the config leads nowhere.")
 
 
 def _check_macro(config: Config, at: str, text: str) -> Iterator[BundleError]:

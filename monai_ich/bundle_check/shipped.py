@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from monai_ich.bundle import load_bundle
 from monai_ich.bundle_check.config import compose
@@ -13,6 +12,7 @@ from monai_ich.bundle_check.expressions import replace_macros
 from monai_ich.bundle_check.nearest import typed
 from monai_ich.bundle_check.trust import not_made
 from monai_ich.core.errors import BundleError
+from monai_ich.core.json_text import read_json
 
 
 def check_metadata(root: Path) -> Iterator[BundleError]:
@@ -21,8 +21,8 @@ def check_metadata(root: Path) -> Iterator[BundleError]:
 
     path = root / "configs" / "metadata.json"
     try:
-        metadata: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        metadata = read_json(path)
+    except (OSError, ValueError):
         yield BundleError("BAD_METADATA", f"{root.name}: configs/metadata.json is missing or is not JSON.")
         return
     schema = json.loads(Path(__file__).with_name("metadata.schema.json").read_text(encoding="utf-8"))

@@ -30,7 +30,7 @@ def refuse_earlier(folder: Path, results: tuple[str, ...], *, overwrite: bool) -
     if earlier and not overwrite:
         raise OutputError(
             "OUTPUT_EXISTS",
-            f"The output folder {folder} holds earlier results ({earlier[0]}): choose another, or pass --overwrite.",
+            f"The output folder holds earlier results ({earlier[0]}): choose another, or pass --overwrite.",
         )
 
 
@@ -99,7 +99,7 @@ def _coded(folder: Path, *also: int) -> Iterator[None]:
         if error.errno not in (*_REASONS, *also):
             raise
         code, what = _REASONS.get(error.errno or 0, _REASONS[errno.EACCES])
-        raise OutputError(code, f"The output folder {folder} {what}: choose another.") from error
+        raise OutputError(code, f"The output folder {what}: choose another.") from error
 
 
 @contextmanager

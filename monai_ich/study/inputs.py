@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from monai_ich.core.case_names import case_names
 from monai_ich.core.errors import InputError
 from monai_ich.io.read import is_nifti
 from monai_ich.learning.manifest import read_manifest
-
-# What can hardly be a name, a date or a record number: a common word and a number of at most four digits.
-_SAFE = re.compile(r"((case|scan|head|sub|series|exam|ct|img|image)[-_]?)?0*\d{1,4}")
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ def list_cases(path: str | Path, *, keep_names: bool = False) -> list[StudyCase]
     """The cases of a manifest (.json), or of a folder whose children are DICOM folders, zips and NIfTI files.
 
     A child's name may name a patient. It is taken where all children have harmless ones (``case_012``); else they are
-    numbered in alphabetical order, ``scan-0001`` and on.
+    numbered in alphabetical order, ``case_001`` and on.
 
     Args:
         path: manifest or folder.
@@ -73,6 +71,4 @@ def _may_be_scan(path: Path) -> bool:
 
 def _names(children: Sequence[Path], keep: bool) -> list[str]:
     names = [re.sub(r"(\.nii|\.nii\.gz|\.zip)$", "", child.name, flags=re.IGNORECASE) for child in children]
-    if len(set(names)) == len(names) and (keep or all(_SAFE.fullmatch(name.lower()) for name in names)):
-        return names
-    return [f"scan-{number:04d}" for number in range(1, len(names) + 1)]
+    return names if keep and len(set(names)) == len(names) else case_names(names)

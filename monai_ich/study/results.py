@@ -14,6 +14,7 @@ import pandas as pd
 from monai_ich.bundle import BUNDLES, find_bundle
 from monai_ich.core.cells import plain_cell
 from monai_ich.core.errors import BundleError
+from monai_ich.core.json_text import read_json
 from monai_ich.core.provenance import installed_versions, sha256_of
 from monai_ich.io.output import renamed
 from monai_ich.study.inputs import StudyCase
@@ -46,17 +47,26 @@ def digest_settings(overrides: Mapping[str, Any], *, calibrated: bool = True) ->
 def is_done(folder: Path, digest: str) -> bool:
     """Whether a case's folder holds results with these settings of this input. Folders are renamed when complete."""
     try:
-        found = json.loads((folder / "provenance.json").read_text())["settings"]["study_digest"]
-    except (OSError, ValueError, KeyError):
+        found = read_json(folder / "provenance.json")["settings"]["study_digest"]
+    except (OSError, ValueError, KeyError, TypeError):
         return False
-    return bool(found == digest)
+    return bool(found == digest) and _has_row(folder)
+
+
+def _has_row(folder: Path) -> bool:
+    """Whether a case's row can be read: one that was cut short is done again."""
+    try:
+        read_row(StudyCase("", ()), folder)
+    except Exception:  # a damaged table fails in many ways
+        return False
+    return True
 
 
 def read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
     """The row of a case that is done: its ``measurements.csv`` with patient, site, warnings and time."""
     with (folder / "measurements.csv").open(newline="") as stream:
         (measured,) = csv.DictReader(stream)
-    found = json.loads((folder / "measurements.json").read_text())
+    found = read_json(folder / "measurements.json")
     row: dict[str, Any] = {"case_id": case.id, "patient": case.patient, "site": case.site}
     row |= {name: _value(name, text) for name, text in measured.items() if name != "case_id"}
     row["warnings"] = " ".join(w["code"] for w in found["warnings"])

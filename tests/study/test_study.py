@@ -119,11 +119,13 @@ def test_a_series_that_lies_among_others_is_read_by_its_list(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("names", "ids"),
     [
-        (["case_000003.nii.gz", "case_12.zip", "scan7"], ["case_000003", "case_12", "scan7"]),
-        (["DOE_JANE.nii", "case_1.nii"], ["scan-0001", "scan-0002"]),
-        (["case_12345678.nii"], ["scan-0001"]),
-        (["19700131.nii"], ["scan-0001"]),
-        (["7.nii", "7.zip"], ["scan-0001", "scan-0002"]),
+        (["case_003.nii.gz", "case_12.zip", "scan7"], ["case_003", "case_12", "scan7"]),
+        (["DOE_JANE.nii", "case_1.nii"], ["case_001", "case_002"]),
+        (["case_12345678.nii"], ["case_001"]),
+        (["00001234.nii"], ["case_001"]),
+        (["1987.nii"], ["case_001"]),
+        (["case_000003.nii.gz"], ["case_001"]),
+        (["7.nii", "7.zip"], ["case_001", "case_002"]),
     ],
 )
 def test_names_of_files_become_ids_only_where_they_are_harmless(
