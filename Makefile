@@ -17,7 +17,7 @@ DEMO ?= demo
 INTEROP_DEBIAN = chromium dcmtk dicom3tools pixelmed-apps orthanc orthanc-dicomweb
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-interop check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-training bench-import bench-study viewer clean
+.PHONY: help install demo test test-quick test-interop fuzz check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-training bench-import bench-study viewer clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -53,11 +53,15 @@ test-interop: $(READY)  ## tests with real external programs: Chromium, 3D Slice
 		echo 'not installed (needs Debian and root), tests that need them will be skipped: $(INTEROP_DEBIAN)'
 	$(BIN)/python -m pytest -m interop -rs
 
-check: $(READY)  ## style, types, import layers
-	$(BIN)/ruff check monai_ich tests benchmarks
-	$(BIN)/ruff format --check monai_ich tests benchmarks
+check: $(READY)  ## style, types, import layers, licenses of what is needed
+	$(BIN)/ruff check monai_ich tests benchmarks tools
+	$(BIN)/ruff format --check monai_ich tests benchmarks tools
 	$(BIN)/mypy monai_ich/core monai_ich/measure monai_ich/io monai_ich/report
 	$(BIN)/lint-imports
+	$(BIN)/python tools/licenses.py
+
+fuzz: $(READY)  ## damaged and hostile inputs for every reader, MINUTES long; goes on in runs/fuzz
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) --out runs/fuzz
 
 synth-sheet: $(READY)  ## contact sheets of synthetic heads in runs/sheet, to look at before training
 	$(BIN)/python -m monai_ich.synth.sheet -o runs/sheet

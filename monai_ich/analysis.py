@@ -15,6 +15,7 @@ from typing import Any
 
 from monai_ich.anatomy.cavity import cavity_box
 from monai_ich.bundle import Bundle, find_bundle
+from monai_ich.core.case_names import case_name
 from monai_ich.core.errors import InputError
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.heat_map import HeatMap
@@ -77,7 +78,8 @@ class Pipeline:
             clock = Clock()
             with clock("read"):
                 scan = self.read(input)
-            analysis = self.run(scan, case_id=case_id or folder.resolve().name, clock=clock)
+            own = folder.resolve().name
+            analysis = self.run(scan, case_id=case_id or (own if self.keep_ids else case_name(own)), clock=clock)
             with clock("write"):
                 self.write(analysis, scratch)
         if self.track is not None:
@@ -186,7 +188,7 @@ def analyze(
     Args:
         input: what to read.
         output_dir: made if missing.
-        case_id: name of the case in the tables; by default the output folder's name.
+        case_id: name of the case in the tables; by default the output folder's, unless it may be a record number.
         overwrite: replace earlier results.
         overrides: see `load_pipeline`.
 

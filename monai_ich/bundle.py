@@ -7,8 +7,6 @@ probabilities of the whole native grid at once (5 GB for a thin series); here th
 
 from __future__ import annotations
 
-import json
-import pickle
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,8 +23,10 @@ from scipy.ndimage import uniform_filter1d
 from monai_ich.core.calibration import Calibration
 from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Box, Geometry
+from monai_ich.core.json_text import read_json
 from monai_ich.core.provenance import sha256_of
 from monai_ich.core.volume import CTVolume, Mask
+from monai_ich.io.calibration import read_calibration
 from monai_ich.parts.convolutions import plain_convolutions
 
 _WHOLE: Box = (slice(None), slice(None), slice(None))
@@ -128,14 +128,14 @@ def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights:
     parser.read_config(str(root / "configs" / "inference.yaml"))
     parser["bundle_root"] = str(root)
     target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    network = parser.get_parsed_content("network_def")
     try:
+        network = parser.get_parsed_content("network_def")
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (RuntimeError, KeyError, AttributeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a file that holds something else, a list say, fails in many ways
         raise BundleError("BUNDLE_BROKEN", f"The weights of {root.name} do not fit its network.") from error
     count = len(parser["preprocessing#transforms"])
     steps = [parser.get_parsed_content(f"preprocessing#transforms#{n}") for n in range(1, count)]  # without the reader
-    metadata = json.loads((root / "configs" / "metadata.json").read_text())
+    metadata, classes = _metadata(root)
     weights_sha256 = sha256_of(path)
     return Bundle(
         root.name,
@@ -146,16 +146,26 @@ def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights:
         target,
         weights_sha256,
         str(metadata.get("status", metadata.get("intended_use", ""))),
-        len(metadata["network_data_format"]["outputs"]["pred"]["channel_def"]),
+        classes,
         tuple(metadata.get("uncertain_classes", ())),
         _calibration(root / "configs" / "operating_points.json", weights_sha256),
     )
 
 
+def _metadata(root: Path) -> tuple[dict[str, Any], int]:
+    """The bundle's metadata, and how many classes its network tells apart."""
+    try:
+        metadata = read_json(root / "configs" / "metadata.json")
+        return dict(metadata), len(metadata["network_data_format"]["outputs"]["pred"]["channel_def"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = f"The metadata.json of {root.name} is damaged or lacks its classes."
+        raise BundleError("BUNDLE_BROKEN", why) from error
+
+
 def _calibration(path: Path, weights_sha256: str) -> Calibration | None:
     if not path.is_file():
         return None
-    found = Calibration.from_dict(json.loads(path.read_text()))
+    found = read_calibration(path)
     return found if found.weights_sha256 == weights_sha256 else None
 
 

@@ -92,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("input", type=Path, help="DICOM folder, .zip, DICOMDIR, .nii or .nii.gz")
     output(sub, "folder for the results")
     sub.add_argument("--overwrite", action="store_true", help="replace earlier results")
-    sub.add_argument("--case-id", help="name in the tables (default: name of the output folder)")
+    sub.add_argument(
+        "--case-id", help="name in the tables (default: the output folder's, unless it may be a record number)"
+    )
     sub.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
     sub.add_argument("--flips", action="store_true", help="average with the mirrored head: twice the time")
     sub.add_argument("--scene", action="store_true", help="write scene.mrb for 3D Slicer too (holds the CT once more)")
@@ -135,7 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--anatomy", type=Path, help="anatomy labels, for sides and midline shift")
     output(sub, "folder for the tables")
     sub.add_argument("--overwrite", action="store_true", help="replace earlier results")
-    sub.add_argument("--case-id", help="name in the tables (default: name of the output folder)")
+    sub.add_argument(
+        "--case-id", help="name in the tables (default: the output folder's, unless it may be a record number)"
+    )
     _identity(sub, "patient ID and UIDs in the tables, where --ct is DICOM")
 
     sub = command("followup", _followup, "what changed between two analyzed scans of one patient")
@@ -202,7 +206,7 @@ def _analyze(args: argparse.Namespace) -> int:
     for line in summary_lines(done.exam, done.warnings, done.provenance):
         print(line)
     more = len(RESULTS) - 3 + len(done.heat_maps) + (len(DICOM_RESULTS) if args.dicom else 0)
-    print(f"wrote {args.output}/report.html, measurements.json, ich.seg.nrrd and {more} more")
+    print(f"wrote report.html, measurements.json, ich.seg.nrrd and {more} more")
     return 0
 
 
@@ -228,7 +232,7 @@ def _import(args: argparse.Namespace) -> int:
     for warning in scan.warnings:
         print(f"{warning.code}: {warning.message}")
     steps = " x ".join(f"{s:.4g}" for s in written.spacing_mm)
-    print(f"wrote {args.output}: {' x '.join(map(str, written.shape))} voxels of {steps} mm")
+    print(f"wrote {' x '.join(map(str, written.shape))} voxels of {steps} mm")
     return 0
 
 
@@ -312,12 +316,13 @@ def _resample(args: argparse.Namespace) -> int:
         print(f"{warning.code}: {warning.message}")
     for value in sorted(v for v in AnyLabel if labels.volume_ml(v)):
         print(f"label {value:d}: {labels.volume_ml(value):.3f} mL, now {there.volume_ml(value):.3f} mL")
-    print(f"wrote {args.output}: {' x '.join(map(str, grid.shape))} voxels")
+    print(f"wrote {' x '.join(map(str, grid.shape))} voxels")
     return 0
 
 
 def _measure(args: argparse.Namespace) -> int:
     from monai_ich.anatomy.midline import fit_midline
+    from monai_ich.core.case_names import case_name
     from monai_ich.core.labels import Anatomy, Subtype
     from monai_ich.core.provenance import Provenance, installed_versions
     from monai_ich.io.output import output_folder
@@ -335,7 +340,8 @@ def _measure(args: argparse.Namespace) -> int:
         lost = interpolation_warnings(scan, args.labels, args.anatomy)
         warnings = (*(scan.warnings if scan else ()), *lost, *exam.warnings)
         provenance = Provenance(versions=installed_versions(), status="Measured from a given mask, no network was run.")
-        case_id = args.case_id or args.output.resolve().name
+        own = args.output.resolve().name
+        case_id = args.case_id or (own if args.keep_ids else case_name(own))
         identity = _identity_of(scan) if args.keep_ids else None
         write_tables(exam, scratch, case_id=case_id, warnings=warnings, provenance=provenance, identity=identity)
     for line in summary_lines(exam, warnings, provenance):

@@ -48,5 +48,5 @@ def _evaluate(args: argparse.Namespace) -> int:
     for failure in done.failures:
         print(f"{failure.case_id}: {failure.code}: {failure.message}")
     print("\n".join(summary_lines(done.summary)))
-    print(f"\nwrote {args.output}/report.html, summary.json, cases.csv and the plots")
+    print("\nwrote report.html, summary.json, cases.csv and the plots")
     return 4 if done.failures else 0

@@ -82,7 +82,7 @@ def _export(args: argparse.Namespace) -> int:
         names = sorted(path.name for path in out.iterdir())
     for warning in warnings:
         print(f"{warning.code}: {warning.message}")
-    print(f"wrote {args.output}: {', '.join(names)}")
+    print(f"wrote {', '.join(names)}")
     return 0
 
 

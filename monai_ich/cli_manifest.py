@@ -30,6 +30,7 @@ def add_manifest(commands: Any) -> None:
     sub.add_argument("name", choices=DATA_SETS, help="which data set; its card is data_manifests/NAME.md")
     sub.add_argument("folder", type=Path)
     _output(sub)
+    sub.add_argument("--keep-ids", action="store_true", help="keep names with four digits in a row (else numbered)")
     sub.set_defaults(run=_build)
 
     text = "folds for cross-validation: a patient's scans together, subtypes spread evenly"
@@ -95,7 +96,7 @@ def _build(args: argparse.Namespace) -> int:
     from monai_ich.learning.manifest_build import build_manifest
 
     refuse_existing(args)
-    return _write(args.output, build_manifest(args.name, args.folder))
+    return _write(args.output, build_manifest(args.name, args.folder, keep_ids=args.keep_ids))
 
 
 def _split(args: argparse.Namespace) -> int:
@@ -140,5 +141,5 @@ def _write(path: Path, manifest: Any) -> int:
     with output_file(path):
         write_manifest(path, manifest)
     patients = len({case.patient for case in manifest.cases})
-    print(f"wrote {path}: {len(manifest.cases)} scans of {patients} patients")
+    print(f"wrote {len(manifest.cases)} scans of {patients} patients")
     return 0

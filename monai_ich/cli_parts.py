@@ -99,4 +99,4 @@ def usage_error(message: str) -> InputError:
 def refuse_existing(args: argparse.Namespace) -> None:
     """Raise ``OUTPUT_EXISTS`` where the output file is there and may not be replaced."""
     if args.output.exists() and not args.overwrite:
-        raise OutputError("OUTPUT_EXISTS", f"{args.output} exists: choose another name, or pass --overwrite.")
+        raise OutputError("OUTPUT_EXISTS", "The output file exists: choose another name, or pass --overwrite.")

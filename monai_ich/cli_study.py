@@ -69,7 +69,7 @@ def _study(args: argparse.Namespace) -> int:
         print(f"{failure.case_id}: {failure.code}: {failure.message}", file=sys.stderr)
     before = f" ({done.skipped} before)" if done.skipped else ""
     print(f"{len(done.rows)} scans done{before}, {len(done.failures)} failed")
-    print(f"wrote {args.output}/summary.html, study.csv, study.parquet, failures.csv")
+    print("wrote summary.html, study.csv, study.parquet, failures.csv")
     return 4 if done.failures else 0
 
 

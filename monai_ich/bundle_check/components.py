@@ -11,13 +11,19 @@ from monai.bundle.config_item import ConfigComponent
 
 from monai_ich.bundle_check.config import Config, is_plain, walk
 from monai_ich.bundle_check.nearest import nearest, typed
+from monai_ich.bundle_check.packages import is_trusted_target
 from monai_ich.core.errors import BundleError
 
 NUMBERS = (int, float, bool, "int", "float", "bool")
 
 
-def check_components(config: Config) -> Iterator[BundleError]:
-    """``UNKNOWN_TARGET``, ``UNKNOWN_ARGUMENT``, ``MISSING_ARGUMENT``, ``WRONG_TYPE``."""
+def check_components(config: Config, *, trust: bool) -> Iterator[BundleError]:
+    """``UNKNOWN_TARGET``, ``UNKNOWN_ARGUMENT``, ``MISSING_ARGUMENT``, ``WRONG_TYPE``.
+
+    Args:
+        config: its macros replaced.
+        trust: whether targets of others are imported, too.
+    """
     for at, value in walk(config.parser.get()):
         if not ConfigComponent.is_instantiable(value):
             continue
@@ -25,6 +31,8 @@ def check_components(config: Config) -> Iterator[BundleError]:
         target = component.resolve_module_name()
         if not is_plain(target) or component.get_config().get("_disabled_") is True:
             continue
+        if not (trust or is_trusted_target(target)):
+            continue  # said as UNTRUSTED_CODE
         found = _locate(target)
         if found is None:
             hint = nearest(value["_target_"].rpartition(".")[2], _siblings(config, value["_target_"]))

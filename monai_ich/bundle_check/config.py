@@ -18,6 +18,7 @@ from monai_ich.core.errors import BundleError
 
 SUFFIXES = (".yaml", ".json")
 STAGES = {"init_id": "initialize", "run_id": "run", "final_id": "finalize"}
+_MOST_BYTES, _MOST_ITEMS, _DEEPEST = 1 << 21, 50_000, 50
 OPTIONS = (*STAGES, "meta_file", "logging_file", "tracking", "workflow_type")  # of MONAI's run; they set no id
 
 
@@ -131,13 +132,32 @@ def load(file: Path) -> dict[str, Any]:
         BundleError: ``BAD_CONFIG``.
     """
     try:
+        if file.stat().st_size > _MOST_BYTES:
+            raise ValueError("it is larger than any config")
         content = ConfigParser.load_config_file(file)
     except (ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BundleError("BAD_CONFIG", f"{file.name} cannot be read: {reason}.") from error
+    except (OSError, RecursionError, TypeError) as error:
+        raise BundleError("BAD_CONFIG", f"{file.name} cannot be read: it is nested too deeply, or locked.") from error
+    if not _is_bounded(content):
+        raise BundleError("BAD_CONFIG", f"{file.name} cannot be read: its aliases have no end.")
     if not isinstance(content, dict):
         raise BundleError("BAD_CONFIG", f"{file.name} must hold ids and values, it holds something else.")
     return content
+
+
+def _is_bounded(content: Any) -> bool:
+    """Whether a config has an end: a YAML alias may hold itself, and ten that hold ten of each other are 10 billion."""
+    waiting, count = [(content, 0)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        count += 1
+        if count > _MOST_ITEMS or depth > _DEEPEST:
+            return False
+        if isinstance(value, (dict, list)):
+            waiting += [(inner, depth + 1) for inner in (value.values() if isinstance(value, dict) else value)]
+    return True
 
 
 def _lay(parser: ConfigParser, key: str, at: str, value: Any, *, source: str) -> Iterator[BundleError]:

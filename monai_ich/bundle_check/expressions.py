@@ -13,8 +13,9 @@ from typing import Any
 from monai.bundle import ConfigParser, ReferenceResolver
 from monai.bundle.config_item import ConfigExpression
 
-from monai_ich.bundle_check.config import Config, is_plain, load
+from monai_ich.bundle_check.config import Config, is_plain, load, walk
 from monai_ich.bundle_check.nearest import nearest, typed
+from monai_ich.bundle_check.packages import is_trusted
 from monai_ich.core.errors import BundleError
 
 GLOBALS = ("monai", "torch", "np", "numpy")  # what MONAI gives to each expression
@@ -22,13 +23,16 @@ GLOBALS = ("monai", "torch", "np", "numpy")  # what MONAI gives to each expressi
 
 def replace_macros(config: Config) -> Iterator[BundleError]:
     """Put what ``%id`` and ``%file::id`` lead to in their place; ``MISSING_FILE``, ``UNKNOWN_REFERENCE``."""
-    faults = [f for at, text in config.texts() if text.startswith("%") for f in _check_macro(config, at, text)]
+    texts = [(at, value) for at, value in walk(config.parser.get()) if isinstance(value, str) and value.startswith("%")]
+    faults = [f for at, text in texts for f in _check_macro(config, at, text)]  # the metadata's, too
     yield from faults
     if not faults:
         try:
             config.parser.resolve_macro_and_relative_ids()
         except ValueError as error:
             yield BundleError("UNKNOWN_REFERENCE", f"A relative id leads out of the config: {error}.")
+        except (KeyError, IndexError, TypeError, RecursionError, OSError):
+            yield BundleError("UNKNOWN_REFERENCE", "A macro (%) of the config leads nowhere.")
 
 
 def _check_macro(config: Config, at: str, text: str) -> Iterator[BundleError]:
@@ -53,8 +57,13 @@ def references(value: Any) -> set[str]:
     return set().union(*(references(v) for v in value)) if isinstance(value, list) else set()
 
 
-def check_expressions(config: Config) -> Iterator[BundleError]:
-    """``UNKNOWN_REFERENCE``, ``BAD_EXPRESSION``, ``UNKNOWN_IMPORT``, ``UNKNOWN_NAME``."""
+def check_expressions(config: Config, *, trust: bool) -> Iterator[BundleError]:
+    """``UNKNOWN_REFERENCE``, ``BAD_EXPRESSION``, ``UNKNOWN_IMPORT``, ``UNKNOWN_NAME``.
+
+    Args:
+        config: its macros replaced.
+        trust: whether modules of others are imported to see whether they are there.
+    """
     known = {*GLOBALS, *dir(builtins), "__local_refs"}
     python: dict[str, ast.AST] = {}
     for at, text in config.texts():
@@ -71,7 +80,7 @@ def check_expressions(config: Config) -> Iterator[BundleError]:
             continue
         if isinstance(tree, (ast.Import, ast.ImportFrom)):
             known.add(tree.names[0].asname or tree.names[0].name)
-            yield from _check_import(at, tree)
+            yield from _check_import(at, tree, trust=trust)
     for at, tree in python.items():
         bound = {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
         names = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
@@ -102,17 +111,22 @@ def parse(expression: str) -> ast.AST:
     text = ReferenceResolver.normalize_id(expression)[1:]
     for i in sorted(refs, key=len, reverse=True):
         text = text.replace(f"@{i}", refs[i])
-    if ConfigExpression.is_import_statement(expression):
-        return ast.parse(text).body[0]
-    return ast.parse(text.strip(), mode="eval")
+    try:
+        if ConfigExpression.is_import_statement(expression):
+            return ast.parse(text).body[0]
+        return ast.parse(text.strip(), mode="eval")
+    except (MemoryError, RecursionError, ValueError, IndexError):  # nested too deeply, a null byte, nothing at all
+        raise SyntaxError("it cannot be read") from None
 
 
-def _check_import(at: str, tree: ast.Import | ast.ImportFrom) -> Iterator[BundleError]:
+def _check_import(at: str, tree: ast.Import | ast.ImportFrom, *, trust: bool) -> Iterator[BundleError]:
     name = tree.names[0].name
     module = (tree.module or "") if isinstance(tree, ast.ImportFrom) else name
+    if not (trust or is_trusted(module)):
+        return  # said as UNTRUSTED_CODE
     try:
         found = importlib.import_module(module)
-    except ImportError:
+    except Exception:  # code of others fails as it likes
         yield BundleError("UNKNOWN_IMPORT", f"{typed(at)}: the module {module} cannot be imported.")
         return
     if isinstance(tree, ast.ImportFrom) and not hasattr(found, name) and pydoc.locate(f"{module}.{name}") is None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from monai_ich.bundle import load_bundle
+from monai_ich.bundle_check.config import compose
+from monai_ich.bundle_check.expressions import replace_macros
+from monai_ich.bundle_check.nearest import typed
+from monai_ich.bundle_check.trust import not_made
 from monai_ich.core.errors import BundleError
+from monai_ich.core.json_text import read_json
 
 
 def check_metadata(root: Path) -> Iterator[BundleError]:
@@ -17,7 +21,7 @@ def check_metadata(root: Path) -> Iterator[BundleError]:
 
     path = root / "configs" / "metadata.json"
     try:
-        metadata: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        metadata = read_json(path)
     except (OSError, ValueError):
         yield BundleError("BAD_METADATA", f"{root.name}: configs/metadata.json is missing or is not JSON.")
         return
@@ -31,9 +35,24 @@ def check_metadata(root: Path) -> Iterator[BundleError]:
         yield BundleError("BAD_METADATA", f"{root.name}: the changelog of metadata.json lacks version {version}.")
 
 
-def check_weights(root: Path) -> Iterator[BundleError]:
-    """``NO_WEIGHTS``, ``BUNDLE_BROKEN``: they must load with ``weights_only`` and fit ``inference.yaml``'s network."""
+def check_weights(root: Path, *, trust: bool) -> Iterator[BundleError]:
+    """``NO_WEIGHTS``, ``BUNDLE_BROKEN``: they must load with ``weights_only`` and fit ``inference.yaml``'s network.
+
+    ``UNTRUSTED_CODE`` where that network cannot be made without running code of others.
+    """
     try:
+        if not trust:
+            _require_plain_parts(root)
         load_bundle(root, device="cpu")
     except BundleError as error:
         yield error
+
+
+def _require_plain_parts(root: Path) -> None:
+    config = compose(root, ("inference",), {})
+    if list(replace_macros(config)):
+        raise BundleError("BUNDLE_BROKEN", f"The inference config of {root.name} is broken: weights were not tried.")
+    at = not_made(config, ("network_def", "preprocessing", "inferer"))
+    if at is not None:
+        why = f"{typed(at)} would run more than a check may: read it, then pass --trust"
+        raise BundleError("UNTRUSTED_CODE", f"The weights of {root.name} were not tried: {why}.")

@@ -1,25 +1,20 @@
-"""The values that a config's own text decides: paths, numbers, lists of files; nothing is made to find them."""
+"""The values that a config's own text decides: paths, numbers, lists of files; nothing is made or run to find them."""
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from typing import Any
 
-from monai.bundle import ConfigParser
 from monai.bundle.config_item import ConfigComponent, ConfigExpression
 
-from monai_ich.bundle_check.config import Config, walk
+from monai_ich.bundle_check.config import Config
 from monai_ich.bundle_check.expressions import parse, references
+from monai_ich.bundle_check.interpreter import Undecided, evaluate
 from monai_ich.bundle_check.nearest import typed
 from monai_ich.bundle_check.usage import run_through
 from monai_ich.core.errors import BundleError
 
-HARMLESS = ("str", "int", "float", "len", "range", "list", "sorted", "join", "glob", "basename", "dirname")
-
-
-class Undecided(Exception):
-    """The value is known only once something was made or run."""
+_DEEPEST = 50
 
 
 def value_of(config: Config, at: str) -> Any:
@@ -27,18 +22,37 @@ def value_of(config: Config, at: str) -> Any:
 
     Raises:
         Undecided: where its text does not decide it.
+        ValueError: where it is needed to find itself.
         Exception: what its expression raises.
     """
-    needs = _needs(config, at)
-    parts = [value for inner in needs for _, value in walk(config.parser.get(inner), inner)]
-    is_made = any(ConfigComponent.is_instantiable(value) or not _is_harmless(value) for value in parts)
-    if is_made or any(inner not in config.parser for inner in needs):
-        raise Undecided(at)
-    tops = ("imports", *(i.split("::")[0] for i in needs))
-    try:
-        return ConfigParser({i: config.parser.get(i) for i in tops}).get_parsed_content(at)
-    except RuntimeError as error:
-        raise error.__cause__ or error from None
+    known, waiting = dict[str, Any](), list[str]()
+
+    def look_up(to: str) -> Any:
+        if to in known:
+            return known[to]
+        if to in waiting:
+            raise ValueError(f"{typed(to)} refers to itself")
+        if to not in config.parser or len(waiting) > _DEEPEST:
+            raise Undecided(to)
+        waiting.append(to)
+        known[to] = build(config.parser.get(to), 0)
+        waiting.pop()
+        return known[to]
+
+    def build(value: Any, depth: int) -> Any:
+        if ConfigComponent.is_instantiable(value) or depth > _DEEPEST:
+            raise Undecided(at)
+        if isinstance(value, dict):
+            return {key: build(inner, depth + 1) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [build(inner, depth + 1) for inner in value]
+        if ConfigExpression.is_expression(value):
+            if ConfigExpression.is_import_statement(value):
+                raise Undecided(at)
+            return evaluate(parse(value), look_up)
+        return look_up(value[1:]) if isinstance(value, str) and value.startswith("@") else value
+
+    return look_up(at)
 
 
 def check_values(config: Config) -> Iterator[BundleError]:
@@ -67,11 +81,3 @@ def _needs(config: Config, at: str) -> set[str]:
             seen.add(inner)
             waiting += references(config.parser.get(inner))
     return seen
-
-
-def _is_harmless(value: Any) -> bool:
-    """Whether nothing but `HARMLESS` is called in an expression."""
-    if not ConfigExpression.is_expression(value) or ConfigExpression.is_import_statement(value):
-        return True
-    calls = [node.func for node in ast.walk(parse(value)) if isinstance(node, ast.Call)]
-    return all(getattr(f, "id", getattr(f, "attr", "")) in HARMLESS for f in calls)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 ANY = "any"  # all subtypes together
+_SURE = 50.0  # log odds beyond which nothing changes in 4 digits
 LEAST_ML = 0.01  # below this, expected volumes are all the same
 
 
@@ -53,7 +54,8 @@ class Calibrator:
         >>> Calibrator(0.5, 1.0, 2.0, None, None, 100, 30).probability(0.99)
         0.7311
         """
-        return round(1.0 / (1.0 + math.exp(-self.intercept - self.slope * log_ml(expected_ml))), 4)
+        log_odds = self.intercept + self.slope * log_ml(expected_ml)
+        return round(1.0 / (1.0 + math.exp(-max(-_SURE, min(_SURE, log_odds)))), 4)
 
     def interval_ml(self, found_ml: float, expected_ml: float, doubt_ml: float) -> tuple[float, float] | None:
         """95 % interval of the true volume, the found volume in it; None where it was not calibrated.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from monai_ich.core.errors import GeometryError, InputError, LabelError
 from monai_ich.core.geometry import Geometry
+from monai_ich.core.json_text import finite, read_json
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.volume import LabelMap, Mask, box_around
@@ -74,12 +74,25 @@ def _slices_of(case: Case, path: Path) -> dict[str, Any]:
 
 def _read_record(path: Path) -> Mapping[str, Any]:
     try:
-        record = json.loads(path.read_text())
+        record = read_json(path)
         if record["schema"] != "monai-ich/measurements/1" or {s.name for s in Subtype} - set(record["subtypes"]):
             raise KeyError("schema")
-    except (ValueError, KeyError, TypeError) as error:
+        _require_usable(record)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError("NOT_MEASUREMENTS", "Its measurements.json is not one that monai-ich wrote.") from error
     return record  # type: ignore[no-any-return]
+
+
+def _require_usable(record: Mapping[str, Any]) -> None:
+    """Numbers that are compared must be numbers."""
+    for found in (record, *record["subtypes"].values()):
+        if not isinstance(found["hemorrhage_present" if found is record else "present"], bool):
+            raise TypeError("neither true nor false")
+        if found.get("probability") is not None:
+            finite(found["probability"])
+    shift = record["midline_shift"]
+    if "value_mm" in shift and (finite(shift["value_mm"]) < 0 or shift.get("toward") not in ("left", "right", None)):
+        raise ValueError("a shift to nowhere")
 
 
 def evaluate_case(case: Case, predictions: Path, mapping: Mapping[int, str]) -> tuple[Row, list[Row]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import re
 import shutil
 import stat
@@ -10,13 +12,15 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from monai_ich.core.errors import InputError, SeriesError
+from monai_ich.core.errors import InputError, OutputError, SeriesError
 from monai_ich.core.scratch import Scratch, sweep_temporary, temporary
 
 _MAX_FILES = 20_000
 _MAX_BYTES = 8 << 30
 _MAX_RATIO = 100
 _SMALL_BYTES = 16 << 20
+_DAMAGED = "The archive is damaged, encrypted or packed in an unknown way."
+_NO_ROOM = "The temporary folder has no room for the unpacked archive, or is locked: free some, or set TMPDIR."
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ def open_root(path: Path) -> Root:
     Raises:
         InputError: ``INPUT_NOT_FOUND``.
         SeriesError: ``UNSAFE_ARCHIVE``.
+        OutputError: ``DISK_FULL``.
     """
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", "The input does not exist: check the path given.")
@@ -66,16 +71,22 @@ def _unpack(path: Path, folder: Path) -> None:
             for number, member in enumerate(members):
                 with archive.open(member) as source, (folder / f"{number:06d}").open("wb") as target:
                     shutil.copyfileobj(source, target, 1 << 20)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
-        raise SeriesError("UNSAFE_ARCHIVE", "The archive is damaged, encrypted or packed in an unknown way.") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+            raise OutputError("DISK_FULL", _NO_ROOM) from error
+        raise SeriesError("UNSAFE_ARCHIVE", _DAMAGED) from error
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError) as error:
+        raise SeriesError("UNSAFE_ARCHIVE", _DAMAGED) from error
 
 
 def _require_safe(members: list[zipfile.ZipInfo], *, packed: int, free: int) -> None:
     total = sum(m.file_size for m in members)
-    if len(members) > _MAX_FILES or total > min(_MAX_BYTES, free):
-        raise SeriesError("UNSAFE_ARCHIVE", "The archive would unpack to more than a study, or than the disk, holds.")
+    if len(members) > _MAX_FILES or total > _MAX_BYTES:
+        raise SeriesError("UNSAFE_ARCHIVE", "The archive would unpack to more than a study holds.")
     if total > max(_SMALL_BYTES, _MAX_RATIO * packed):
         raise SeriesError("UNSAFE_ARCHIVE", "The archive unpacks to more than 100 times its size.")
+    if total > free:
+        raise OutputError("DISK_FULL", _NO_ROOM)
     for member in members:
         outside = re.match(r"[/\\]|[A-Za-z]:", member.filename) or ".." in re.split(r"[/\\]", member.filename)
         if outside or stat.S_ISLNK(member.external_attr >> 16):

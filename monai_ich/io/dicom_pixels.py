@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.utils import pixel_array
 from pydicom.uid import HTJ2K, JPEG2000
 
 from monai_ich.core.errors import SeriesError
 from monai_ich.core.volume import AIR_HU
+from monai_ich.io.dicom_frames import decode_frame
 from monai_ich.io.dicom_instance import Instance, open_dicom
 from monai_ich.io.limits import require_size
 from monai_ich.io.quiet import quiet
@@ -96,19 +95,7 @@ def _read_slice(image: Any, instance: Instance, hu: NDArray[np.float32], *, assu
 def _stored(image: Any, instance: Instance) -> NDArray[Any]:
     if "PixelData" not in image:
         raise SeriesError("TRUNCATED_FILE", "An image of the series ends before its pixels.")
-    syntax = image.file_meta.TransferSyntaxUID
-    if not _can_decode(syntax):
-        raise SeriesError(
-            "UNSUPPORTED_TRANSFER_SYNTAX", f"Images in {syntax.name} need a decoder: pip install 'pylibjpeg[all]'."
-        )
-    if not syntax.is_compressed:
-        bits = int(image.Rows) * int(image.Columns) * int(image.BitsAllocated) * int(image.get("NumberOfFrames") or 1)
-        if len(image.PixelData) < bits // 8:
-            raise SeriesError("TRUNCATED_FILE", "An image of the series ends before its last pixel.")
-    try:
-        stored: NDArray[Any] = pixel_array(image, index=instance.frame or 0)
-    except Exception as error:
-        raise SeriesError("CORRUPT_PIXEL_DATA", f"The pixels of an image ({syntax.name}) cannot be decoded.") from error
+    stored = decode_frame(image, instance.frame or 0)
     if stored.shape != (instance.rows, instance.columns):
         raise SeriesError("CORRUPT_PIXEL_DATA", f"An image is {stored.shape}, not as large as its header says.")
     return stored
@@ -129,13 +116,6 @@ def _is_lossy(image: Any) -> bool:
             return bool(data[at + 13] == 0)
         at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
     return False
-
-
-def _can_decode(syntax: Any) -> bool:
-    try:
-        return bool(syntax.is_transfer_syntax and get_decoder(syntax).is_available)
-    except NotImplementedError:
-        return False
 
 
 def _padding(image: Any, stored: NDArray[Any]) -> NDArray[np.bool_] | None:

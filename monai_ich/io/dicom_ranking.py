@@ -9,7 +9,15 @@ import numpy as np
 from monai_ich.core.errors import SeriesError
 from monai_ich.io.dicom_discovery import Found, Group, along_normal, part_series
 from monai_ich.io.dicom_instance import CT_CLASSES, Instance
-from monai_ich.io.dicom_words import is_like_hu, is_sharp, monoenergetic_kev, names_contrast, names_head
+from monai_ich.io.dicom_words import (
+    is_like_hu,
+    is_sharp,
+    known_modality,
+    known_unit,
+    monoenergetic_kev,
+    names_contrast,
+    names_head,
+)
 
 _MIN_SLICES = 3
 _MIN_COVERAGE_MM = 80.0
@@ -74,7 +82,7 @@ def _judge(group: Group) -> Candidate:
     if "VMI" in first.image_type:
         points.append((-1.0, "virtual monoenergetic"))
     if is_sharp(first.kernel, first.text):
-        points.append((-2.0, f"bone kernel {first.kernel}".strip()))
+        points.append((-2.0, "bone kernel"))
     if first.thickness_mm:
         points.append((-0.1 * min(first.thickness_mm, 10.0), f"{first.thickness_mm:g} mm slices"))
     coverage = coverage_mm(group.instances)
@@ -86,14 +94,14 @@ def _judge(group: Group) -> Candidate:
 def _refusal(group: Group) -> tuple[str | None, str]:
     first = group.instances[0]
     if first.modality != "CT":
-        return "NO_CT_SERIES", f"modality {first.modality or 'missing'}, not CT"
+        return "NO_CT_SERIES", f"modality {known_modality(first.modality)}, not CT"
     if "LOCALIZER" in first.image_type:
         return "LOCALIZER_ONLY", "a localizer"
     if first.sop_class not in CT_CLASSES or first.samples != 1 or _NOT_AN_IMAGE & set(first.image_type):
         return "NO_CT_SERIES", "a secondary capture, dose screen or color image, not CT images"
     named = sorted(_MAPS & set(first.image_type))
     if named or first.rescale_type not in _HU_TYPES:
-        return "NOT_HU", f"holds {(named or [first.rescale_type])[0]}, not Hounsfield units"
+        return "NOT_HU", f"holds {(named or [known_unit(first.rescale_type)])[0]}, not Hounsfield units"
     kev = monoenergetic_kev(first.text)
     if kev is not None and not is_like_hu(kev):
         return "NOT_HU", f"virtual monoenergetic at {kev} keV, where tissue has other densities"

@@ -22,13 +22,15 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.misc import is_dicom
 
-from monai_ich.core.errors import GeometryError, IchError, InputError
+from monai_ich.core.errors import GeometryError, IchError, InputError, SeriesError
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import LabelSet
 from monai_ich.core.relabel import fill_slices
 from monai_ich.core.volume import LabelMap
+from monai_ich.io.dicom_frames import decode_frame
 from monai_ich.io.dicom_segments import Segments
 from monai_ich.io.dicom_series import SourceSeries, places_of_slices
+from monai_ich.io.limits import require_size
 from monai_ich.io.quiet import quiet
 
 _CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # Segmentation, Label Map Segmentation
@@ -123,6 +125,8 @@ def _read_frames(path: Path, labels: LabelSet) -> Frames:
         with quiet("pydicom"):
             d = pydicom.dcmread(path)
             return _frames(d, Segments(d, labels))
+    except SeriesError as error:
+        raise InputError("NOT_DICOM_SEG", "The frames of the DICOM SEG cannot be decoded.") from error
     except IchError:
         raise
     except Exception as error:  # a damaged header fails in many ways
@@ -133,7 +137,10 @@ def _frames(d: Dataset, segments: Segments) -> Frames:
     if d.SegmentationType not in ("BINARY", "LABELMAP"):
         raise InputError("NOT_DICOM_SEG", "A SEG of probabilities holds no labels: BINARY or LABELMAP is needed.")
     planes: dict[tuple[float, ...], NDArray[np.uint8]] = {}
-    for n, frame in enumerate(d.pixel_array.reshape(-1, d.Rows, d.Columns)):
+    count = int(d.get("NumberOfFrames") or 1)
+    require_size((count, d.Rows, d.Columns))
+    for n in range(count):
+        frame = decode_frame(d, n)
         corner = tuple(map(float, _group(d, n, "PlanePositionSequence").ImagePositionPatient))
         place = next((known for known in planes if math.dist(known, corner) < _ONE_PLACE_MM), corner)
         number = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ class Segments:
     def _unknown(self, number: int) -> LabelError:
         segment = self.said.get(number)
         code = None if segment is None else _code(segment, "SegmentedPropertyTypeCodeSequence")
-        coded = "has no code" if code is None else f"is coded {code.value} {code.scheme_designator}"
+        coded = "has no code" if code is None else f"is coded {_told(code)}"
         known = ", ".join(value.name for value in self.labels)
         return LabelError(
             "UNKNOWN_LABEL", f"Segments named {known} were expected, segment {number} {coded}: rename it."
@@ -91,6 +92,12 @@ def _code(segment: Dataset, sequence: str) -> DicomCode | None:
     items = list(segment.get(sequence) or [])
     value = str(items[0].get("CodeValue") or items[0].get("LongCodeValue") or "") if items else ""
     return DicomCode(value, str(items[0].get("CodingSchemeDesignator") or ""), "") if value else None
+
+
+def _told(code: DicomCode) -> str:
+    """A code as a message may repeat it: one of SNOMED's form; others may hold any text."""
+    is_snomed = code.scheme_designator in ("SCT", "SRT") and re.fullmatch(r"\d{6,18}|[A-Z]-[0-9A-F]{4,5}", code.value)
+    return f"{code.value} {code.scheme_designator}" if is_snomed else "as something else"
 
 
 def _same(one: DicomCode | None, other: Code | None) -> bool:

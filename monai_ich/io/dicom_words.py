@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import re
 
+# PS3.3 C.7.3.1.1.1: what lies beside a CT
+_MODALITIES = {
+    *("CR", "CT", "DX", "DOC", "ECG", "KO", "MG", "MR", "NM", "OT", "PR", "PT", "PX", "REG", "RF", "RTDOSE", "RTIMAGE"),
+    *("RTPLAN", "RTSTRUCT", "SC", "SEG", "SR", "US", "XA", "XC"),
+}
+_UNITS = {"OD", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"}  # PS3.3 C.11.1.1.2 (RescaleType), without HU
 _HEAD = (
     *("HEAD", "BRAIN", "SKULL", "CRAN", "NEURO", "CEREB", "ORBIT", "FACE", "CEPHAL"),
     *("KOPF", "SCHAEDEL", "SCHÄDEL", "HIRN"),  # German
@@ -32,6 +38,24 @@ _SHARP = re.compile(
 _SHARP_KERNEL = re.compile(r"Y[A-E]|[DEL]")  # Philips, by its whole name
 _KEV = re.compile(r"\b(\d{2,3})\s?KEV")
 _LIKE_HU_KEV = (60, 80)
+
+
+def known_modality(modality: str) -> str:
+    """A modality as a message may repeat it.
+
+    >>> known_modality("MR"), known_modality("DOE^JANE"), known_modality("")
+    ('MR', 'of another value', 'missing')
+    """
+    return modality if modality in _MODALITIES else "of another value" if modality else "missing"
+
+
+def known_unit(unit: str) -> str:
+    """What pixels hold, where their rescale type is one of DICOM's.
+
+    >>> known_unit("Z_EFF"), known_unit("DOE^JANE")
+    ('Z_EFF', 'values of another kind')
+    """
+    return unit if unit in _UNITS else "values of another kind"
 
 
 def names_head(text: str) -> bool:

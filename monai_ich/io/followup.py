@@ -9,6 +9,7 @@ from typing import Any
 
 from monai_ich.core.errors import InputError
 from monai_ich.core.followup import SOURCE, TimePoint, VolumeChange
+from monai_ich.core.json_text import finite, read_json
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Warn, installed_versions
@@ -28,29 +29,40 @@ def read_time_point(folder: Path) -> TimePoint:
     settle(folder)
     path = folder / "measurements.json"
     if not folder.exists():
-        raise InputError("INPUT_NOT_FOUND", f"The folder {folder} does not exist: check the path given.")
+        raise InputError("INPUT_NOT_FOUND", "A folder of the two does not exist: check the paths given.")
     if not path.is_file():
         raise InputError(
-            "NOT_AN_ANALYSIS", f"{folder} holds no measurements.json: give the output folder of analyze or measure."
+            "NOT_AN_ANALYSIS", "A folder holds no measurements.json: give the output folders of analyze or measure."
         )
     try:
-        record = json.loads(path.read_text())
+        record = read_json(path)
         schema = record["schema"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError("NOT_AN_ANALYSIS", f"{path} is not what analyze or measure writes: run it again.") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "NOT_AN_ANALYSIS", "A measurements.json is not what analyze or measure writes: run it again."
+        ) from error
     if schema != SCHEMA:
-        raise InputError("OTHER_SCHEMA", f"{path} must follow {SCHEMA}, found {str(schema)[:60]}: analyze it again.")
+        raise InputError("OTHER_SCHEMA", f"A measurements.json does not follow {SCHEMA}: analyze the scan again.")
     try:
-        volumes = {s.name: float(record["subtypes"][s.name]["volume_ml"]) for s in Subtype}
+        volumes = {s.name: _volume_ml(record["subtypes"][s.name]["volume_ml"]) for s in Subtype}
         return TimePoint(str(record["case_id"]), volumes, _signed(record["midline_shift"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError("NOT_AN_ANALYSIS", f"{path} lacks a volume or the midline shift: run it again.") from error
+        raise InputError(
+            "NOT_AN_ANALYSIS", "A measurements.json lacks a volume or the midline shift: run it again."
+        ) from error
+
+
+def _volume_ml(value: Any) -> float:
+    volume_ml = finite(value)
+    if volume_ml < 0:
+        raise ValueError("a volume below nothing")
+    return volume_ml
 
 
 def _signed(shift: dict[str, Any]) -> Measurement:
     if "not_measurable" in shift:
         return Measurement("midline_shift", None, "mm", "midline", "", reason=str(shift["not_measurable"]))
-    mm = float(shift["value_mm"])
+    mm = finite(shift["value_mm"])
     return Measurement("midline_shift", -mm if shift["toward"] == "left" else mm, "mm", "midline", "")
 
 

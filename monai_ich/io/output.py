@@ -40,7 +40,7 @@ def _refuse_earlier(folder: Path, results: tuple[str, ...], *, overwrite: bool) 
     if earlier and not overwrite:
         raise OutputError(
             "OUTPUT_EXISTS",
-            f"The output folder {folder} holds earlier results ({earlier[0]}): choose another, or pass --overwrite.",
+            f"The output folder holds earlier results ({earlier[0]}): choose another, or pass --overwrite.",
         )
     folders = [name for name in earlier if (folder / name).is_dir()]
     if folders:
@@ -157,7 +157,7 @@ def _coded(folder: Path, *also: int) -> Iterator[None]:
         if error.errno not in (*_REASONS, *also):
             raise
         code, what = _REASONS.get(error.errno or 0, _REASONS[errno.EACCES])
-        raise OutputError(code, f"The output folder {folder} {what}: choose another.") from error
+        raise OutputError(code, f"The output folder {what}: choose another.") from error
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def read_seg_nrrd(path: Path, labels: LabelSet) -> LabelMap:
     if data.ndim not in (3, 4):
         raise InputError("NOT_SEG_NRRD", f"A segmentation has three dimensions or layers of these, found {data.ndim}.")
     if space not in (*_LPS, *_RAS):
-        raise InputError("NOT_SEG_NRRD", f"A segmentation lies in LPS or RAS space, found {space[:40]}: save it anew.")
+        raise InputError("NOT_SEG_NRRD", "A segmentation lies in LPS or RAS space, this one in another: save it anew.")
     layers = data if data.ndim == 4 else data[None]
     shape = (int(layers.shape[1]), int(layers.shape[2]), int(layers.shape[3]))
     geometry = Geometry.from_lps(shape, affine) if space in _LPS else Geometry(shape, affine)
@@ -153,8 +153,13 @@ def _segments(header: dict[str, Any], layers: int) -> dict[_Key, tuple[str, str]
     found: dict[_Key, tuple[str, str]] = {}
     for number in range(sum(1 for key in header if re.fullmatch(r"Segment\d+_ID", key))):
         prefix = f"Segment{number}_"
-        layer = int(header.get(prefix + "Layer", number if layers > 1 else 0))
-        value = int(header.get(prefix + "LabelValue", 1))
+        try:
+            layer = int(header.get(prefix + "Layer", number if layers > 1 else 0))
+            value = int(header.get(prefix + "LabelValue", 1))
+        except ValueError as error:
+            raise InputError(
+                "NOT_SEG_NRRD", "The layer or the value of a segment is no number: save it anew."
+            ) from error
         found[layer, value] = (header.get(prefix + "ID", ""), header.get(prefix + "Name", ""))
     return found
 
@@ -182,6 +187,6 @@ def _value(keys: tuple[str, str] | None, stored: int, labels: LabelSet) -> int:
             f"The ID and the name of a segment say {names}: renamed in 3D Slicer it keeps its ID; make a new one.",
         )
     if not found:
-        what = f"the segment {keys[1] or keys[0]!r}" if keys else f"the value {stored} without a segment"
+        what = f"another segment with the value {stored}" if keys else f"the value {stored} without a segment"
         raise LabelError("UNKNOWN_LABEL", f"Segments of {labels.__name__} were expected, found {what}: rename it.")
     return found.pop()

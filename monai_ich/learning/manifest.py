@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ich.core.errors import ManifestError
+from monai_ich.core.json_text import read_json
 from monai_ich.core.labels import Subtype
 from monai_ich.io.output import renamed
 
@@ -124,13 +125,13 @@ def read_manifest(path: str | Path) -> Manifest:
 def read_record(path: Path) -> dict[str, Any]:
     """The JSON object of a manifest, as it is."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
     except OSError as error:
         raise ManifestError("NO_MANIFEST", "The manifest cannot be read: check the path given.") from error
     except ValueError as error:
-        raise ManifestError("NOT_JSON", f"A manifest is a JSON file, {path.name} is none.") from error
+        raise ManifestError("NOT_JSON", "A manifest is a JSON file, the one given is none.") from error
     if not isinstance(record, dict):
-        raise ManifestError("NOT_JSON", f"A manifest is a JSON object, {path.name} holds something else.")
+        raise ManifestError("NOT_JSON", "A manifest is a JSON object, the one given holds something else.")
     return record
 
 

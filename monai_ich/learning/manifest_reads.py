@@ -112,7 +112,7 @@ def _rsna_header(path: Path) -> _Slice:
             height_mm = float(d.ImagePositionPatient[2])
     except Exception as error:  # a damaged header fails in many ways
         raise ManifestError(
-            "UNREADABLE_FILE", f"{path.name} is no DICOM image: move it away, or get it anew."
+            "UNREADABLE_FILE", "A file named like a DICOM image is none: get the folder anew."
         ) from error
     if not (_RSNA_ID.fullmatch(patient) and _RSNA_ID.fullmatch(study)):
         raise ManifestError(

@@ -14,6 +14,7 @@ from monai_ich.core.errors import ManifestError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import CTVolume, LabelMap
+from monai_ich.io.dicom_frames import decode_frame
 from monai_ich.io.nifti import write_nifti
 from monai_ich.learning.manifest import Case, Manifest
 
@@ -58,7 +59,7 @@ def _slices(folder: Path, pixel_mm: float) -> Iterator[tuple[NDArray[np.float32]
             import pydicom
 
             image = pydicom.dcmread(path)
-            hu = image.pixel_array * float(image.RescaleSlope) + float(image.RescaleIntercept)
+            hu = decode_frame(image) * float(image.RescaleSlope) + float(image.RescaleIntercept)
             yield hu.astype(np.float32), float(image.PixelSpacing[0])
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from monai_ich.core.errors import ManifestError
+from monai_ich.core.json_text import read_json
 from monai_ich.parts.label_files import no_labels, training_labels
 
 SHIFTED_MM = 3.0
@@ -22,15 +22,15 @@ def list_rows(dataset_dir: str | Path, section: str) -> tuple[list[dict[str, Any
     """
     listing = Path(dataset_dir) / "dataset.json"
     try:
-        listed = json.loads(listing.read_text())
+        listed = read_json(listing)
     except OSError as error:
-        message = f"The data set needs a dataset.json, none was found in {dataset_dir}."
+        message = "The data set needs a dataset.json, none was found in its folder."
         raise ManifestError("NO_DATA_LIST", message) from error
     except ValueError as error:
-        raise ManifestError("NO_DATA_LIST", f"{listing.name} in {dataset_dir} is not JSON.") from error
+        raise ManifestError("NO_DATA_LIST", "The dataset.json of the data set is not JSON.") from error
     rows = listed.get(section) if isinstance(listed, dict) else None
     if not rows:
-        raise ManifestError("NO_DATA_LIST", f"{listing.name} in {dataset_dir} has no scans under {section!r}.")
+        raise ManifestError("NO_DATA_LIST", f"The dataset.json of the data set has no scans under {section!r}.")
     return rows, listed.get("label_mapping", {})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from monai_ich.analysis import Pipeline
 from monai_ich.bundle import find_bundle
 from monai_ich.core.calibration import Calibration, Evidence
 from monai_ich.core.errors import ManifestError
+from monai_ich.core.json_text import read_json
 from monai_ich.core.labels import Subtype
 from monai_ich.core.provenance import sha256_of
 from monai_ich.learning.calibrate import Outcome, calibrate
@@ -70,7 +70,7 @@ def _outcome(case: Case, folder: Path, names: Mapping[int, str]) -> Outcome:
     true_ml = dict.fromkeys(Subtype.__members__, 0.0)
     for value, name in names.items():
         true_ml[name] += labels.volume_ml(value)
-    measured = json.loads((folder / "measurements.json").read_text())
+    measured = read_json(folder / "measurements.json")
     found_ml = {name: row["volume_ml"] for name, row in measured["subtypes"].items()}
     shift_error_mm = _shift_error_mm(case.midline_shift_mm, measured["midline_shift"])
     return Outcome(true_ml, found_ml, Evidence(**measured["evidence"]), shift_error_mm)

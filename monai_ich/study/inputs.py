@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from monai_ich.core.case_names import case_names, numbered
 from monai_ich.core.errors import InputError
 from monai_ich.io.read import is_nifti
 from monai_ich.learning.manifest import read_manifest
 
-# What can hardly be a name, a date or a record number: a common word and a number of at most four digits.
-_SAFE = re.compile(r"((case|scan|head|sub|series|exam|ct|img|image)[-_]?)?0*\d{1,4}")
-_BIDS_SAFE = re.compile(r"[a-z]{2,4}-0*\d{1,4}")  # one entity, such as sub-012
+_BIDS_SAFE = re.compile(r"[a-z]{2,4}-\d{1,3}")  # one entity, such as sub-012
 _BIDS_CT = re.compile(r"sub-[^_]+(_[a-z]+-[^_]+)*_ct\.nii(\.gz)?", re.IGNORECASE)
 _BIDS_BESIDE = ("derivatives", "sourcedata", "code", "phenotype", "stimuli", "README", "CHANGES", "LICENSE")
 _BIDS_NOTES = (".json", ".tsv", ".md", ".txt", ".cff")
@@ -76,7 +75,7 @@ def study_input(path: str | Path, *, keep_names: bool = False) -> StudyInput:
     """The cases of a manifest (.json), of a folder of DICOM folders, zips and NIfTI files, or of a BIDS data set.
 
     A child's name may name a patient. It is taken where all children have harmless ones (``case_012``); else they are
-    numbered in alphabetical order, ``scan-0001`` and on. In a BIDS data set (``sub-*/[ses-*/]ct/*_ct.nii.gz``) a case
+    numbered in alphabetical order, ``case_001`` and on. In a BIDS data set (``sub-*/[ses-*/]ct/*_ct.nii.gz``) a case
     is called by what comes before ``_ct``, and its patient by its subject. Links to scans are followed, links inside
     of DICOM folders are not.
 
@@ -128,13 +127,7 @@ def _kind(path: Path) -> str:
 
 def _names(children: Sequence[Path], keep: bool) -> list[str]:
     names = [re.sub(r"(\.nii|\.nii\.gz|\.zip)$", "", child.name, flags=re.IGNORECASE) for child in children]
-    if len(set(names)) == len(names) and (keep or all(_SAFE.fullmatch(name.lower()) for name in names)):
-        return names
-    return _numbered("scan", len(names))
-
-
-def _numbered(word: str, count: int) -> list[str]:
-    return [f"{word}-{number:04d}" for number in range(1, count + 1)]
+    return names if keep and len(set(names)) == len(names) else case_names(names)
 
 
 def _bids_images(subject: Path) -> list[Path]:
@@ -151,10 +144,11 @@ def _bids(images: Sequence[Path], children: Sequence[Path], keep: bool) -> Study
     subjects = [name.split("_")[0] for name in names]
     patients = subjects
     if not (keep or harmless) or len(set(names)) < len(names):
-        names = _numbered("scan", len(names))
+        names = numbered(len(names))
     if not (keep or harmless):
-        numbers = {subject: number for number, subject in enumerate(dict.fromkeys(subjects), start=1)}
-        patients = [f"patient-{numbers[subject]:04d}" for subject in subjects]
+        different = list(dict.fromkeys(subjects))
+        names_of = dict(zip(different, numbered(len(different), "patient"), strict=True))
+        patients = [names_of[subject] for subject in subjects]
     cases = tuple(
         StudyCase(name, (image,), patient) for name, image, patient in zip(names, images, patients, strict=True)
     )

@@ -16,6 +16,7 @@ import pandas as pd
 from monai_ich.bundle import BUNDLES, find_bundle
 from monai_ich.core.cells import plain_cell
 from monai_ich.core.errors import BundleError, InputError
+from monai_ich.core.json_text import read_json
 from monai_ich.core.provenance import installed_versions, sha256_of
 from monai_ich.io.output import renamed
 from monai_ich.study.inputs import StudyCase
@@ -58,7 +59,7 @@ def is_done(folder: Path, digest: str) -> bool:
     if not path.is_file():
         return False
     with _undamaged():
-        return bool(json.loads(path.read_text())["settings"].get("study_digest") == digest)
+        return bool(read_json(path)["settings"].get("study_digest") == digest)
 
 
 def read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def _undamaged() -> Iterator[None]:
 def _read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
     text = (folder / "measurements.csv").read_text()
     (measured,) = csv.DictReader(StringIO(text))
-    found = json.loads((folder / "measurements.json").read_text())
+    found = read_json(folder / "measurements.json")
     if not text.endswith("\n") or None in measured or None in measured.values():
         raise ValueError("the table is cut")
     volumes_ml = {name: subtype.get("volume_ml", 0.0) for name, subtype in found["subtypes"].items()}

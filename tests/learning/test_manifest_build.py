@@ -26,7 +26,7 @@ NONE = dict.fromkeys(("EDH", "IPH", "IVH", "SAH", "SDH", "any"), 0)
 def built(name: str, folder: Path) -> dict[str, Case]:
     """Through the command line, read back and checked; by id."""
     out = folder.parent / "lists" / f"{name}.json"
-    assert main(["manifest", "build", name, str(folder), "-o", str(out)]) == 0
+    assert main(["manifest", "build", name, str(folder), "-o", str(out), "--keep-ids"]) == 0
     assert [fault.code for fault in check_manifest(out)] == []
     return {case.id: case for case in read_manifest(out).cases}
 
@@ -41,6 +41,16 @@ def test_bhsd_as_hugging_face_gives_it(tmp_path: Path) -> None:
     assert first.patient == second.patient == "ID_2db7ee14", "a patient's two studies"
     assert first.exam_labels == NONE | {"IPH": 1, "SDH": 1, "any": 1} and second.exam_labels == NONE
     assert first.split == "training" and first.label is not None and first.label.is_file()
+
+
+def test_names_that_may_be_record_numbers_are_numbered(tmp_path: Path) -> None:
+    for n, name in enumerate(("ID_2db71114_ID_2591d00dfc", "ID_2db71114_ID_f27e38fdfd", "ID_0237f3c9_ID_40015688b9")):
+        write_scan(tmp_path / "b" / "label_192" / "images" / f"{name}.nii.gz", n)
+        write_mask(tmp_path / "b" / "label_192" / "ground truths" / f"{name}.nii.gz", 2)
+    assert main(["manifest", "build", "bhsd", str(tmp_path / "b"), "-o", str(tmp_path / "m.json")]) == 0
+    cases = read_manifest(tmp_path / "m.json").cases
+    assert [case.id for case in cases] == ["case_001", "case_002", "case_003"]
+    assert len({case.patient for case in cases}) == 2 and all(c.patient.startswith("patient_0") for c in cases)
 
 
 def test_bhsd_as_its_own_list_has_it(tmp_path: Path) -> None:

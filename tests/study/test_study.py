@@ -121,11 +121,13 @@ def test_a_series_that_lies_among_others_is_read_by_its_list(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("names", "ids"),
     [
-        (["case_000003.nii.gz", "case_12.zip", "scan7"], ["case_000003", "case_12", "scan7"]),
-        (["DOE_JANE.nii", "case_1.nii"], ["scan-0001", "scan-0002"]),
-        (["case_12345678.nii"], ["scan-0001"]),
-        (["19700131.nii"], ["scan-0001"]),
-        (["7.nii", "7.zip"], ["scan-0001", "scan-0002"]),
+        (["case_003.nii.gz", "case_12.zip", "scan7"], ["case_003", "case_12", "scan7"]),
+        (["DOE_JANE.nii", "case_1.nii"], ["case_001", "case_002"]),
+        (["case_12345678.nii"], ["case_001"]),
+        (["00001234.nii"], ["case_001"]),
+        (["1987.nii"], ["case_001"]),
+        (["case_000003.nii.gz"], ["case_001"]),
+        (["7.nii", "7.zip"], ["case_001", "case_002"]),
     ],
 )
 def test_names_of_files_become_ids_only_where_they_are_harmless(
@@ -278,8 +280,8 @@ def test_a_bids_folder_is_a_study(tmp_path: Path) -> None:
 def test_subjects_that_may_name_somebody_are_numbered(tmp_path: Path) -> None:
     root = _bids(tmp_path, *(f"sub-doe/ses-{n}/ct/sub-doe_ses-{n}_ct.nii.gz" for n in (1, 2)), "sub-1/ct/sub-1_ct.nii")
     assert [(case.id, case.patient) for case in study_input(root).cases] == [
-        ("scan-0001", "patient-0001"),
-        ("scan-0002", "patient-0002"),
-        ("scan-0003", "patient-0002"),
+        ("case_001", "patient_001"),
+        ("case_002", "patient_002"),
+        ("case_003", "patient_002"),
     ]
     assert study_input(root, keep_names=True).cases[1].id == "sub-doe_ses-1"

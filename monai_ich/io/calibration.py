@@ -1,0 +1,53 @@
+"""A bundle's ``operating_points.json``: what its numbers are worth, believed only where each of them can be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from monai_ich.core.calibration import ANY, Calibration, Calibrator
+from monai_ich.core.errors import BundleError
+from monai_ich.core.json_text import finite, read_json
+from monai_ich.core.labels import Subtype
+
+_LARGEST = 1e4
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read and check a calibration.
+
+    Raises:
+        BundleError: ``BAD_CALIBRATION``.
+    """
+    try:
+        record = read_json(path)
+        found = Calibration.from_dict(record)
+        if {*found.of} != {*Subtype.__members__, ANY}:
+            raise ValueError("subtypes are missing")
+        for calibrator in found.of.values():
+            _require_usable(calibrator)
+        if found.shift is not None:
+            _require_ordered(found.shift.errors_mm)
+        if not all(isinstance(text, str) for text in (found.weights_sha256, found.data)):
+            raise TypeError("a text is none")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        why = "the calibration of the bundle is damaged: calibrate it again, or remove operating_points.json"
+        raise BundleError("BAD_CALIBRATION", f"Every number must be finite and every subtype there, {why}.") from error
+    return found
+
+
+def _require_usable(calibrator: Calibrator) -> None:
+    for value in (calibrator.operating_point_ml, calibrator.intercept, calibrator.slope):
+        finite(value, largest=_LARGEST)
+    for count in (calibrator.scans, calibrator.present):
+        if not isinstance(count, int) or count < 0:
+            raise ValueError("a count is none")
+    for errors in (calibrator.where_found, calibrator.where_none):
+        if errors is not None:
+            _require_ordered(errors)
+
+
+def _require_ordered(errors: Any) -> None:
+    low, high = errors
+    if finite(low, largest=_LARGEST) > finite(high, largest=_LARGEST):
+        raise ValueError("the lower end lies above the higher one")
