@@ -18,7 +18,9 @@ from monai_ich.cli_export import add_export
 from monai_ich.cli_manifest import add_manifest
 from monai_ich.cli_parts import (
     Stopped,
+    add_labels_are,
     add_reading,
+    meaning_of,
     read_mask,
     read_scan,
     refuse_existing,
@@ -125,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--like", type=Path, required=True, help="whose grid: .nii, .nii.gz or a DICOM study")
     sub.add_argument("-o", "--output", type=Path, required=True, help="NIfTI file to write")
     sub.add_argument("--overwrite", action="store_true", help="replace an earlier file")
+    add_labels_are(sub)
     add_reading(sub)
 
     sub = command("measure", _measure, "numbers from an existing mask, no network")
@@ -135,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the CT, for densities: NIfTI or DICOM, on the mask's grid; a DICOM SEG needs it on uneven slices",
     )
     sub.add_argument("--anatomy", type=Path, help="anatomy labels, for sides and midline shift")
+    add_labels_are(sub)
     output(sub, "folder for the tables")
     sub.add_argument("--overwrite", action="store_true", help="replace earlier results")
     sub.add_argument(
@@ -307,7 +311,9 @@ def _resample(args: argparse.Namespace) -> int:
     _require_nifti_name(args)
     scan = None if is_nifti(args.like) else read_scan(args, args.like)
     grid, source = (read_nifti_grid(args.like), None) if scan is None else (scan.volume.geometry, scan.source)
-    labels = read_labels(args.mask, AnyLabel if is_nifti(args.mask) else Subtype, grid=grid, source=source)
+    meaning = meaning_of(args)
+    numbers = AnyLabel if is_nifti(args.mask) and meaning is None else Subtype
+    labels = read_labels(args.mask, numbers, grid=grid, source=source, meaning=meaning)
     there = resample_labels(labels, grid)
     require_kept(labels, there)
     with output_file(args.output):
@@ -331,10 +337,11 @@ def _measure(args: argparse.Namespace) -> int:
     from monai_ich.report.wording import summary_lines
     from monai_ich.results import TABLES, write_tables
 
+    meaning = meaning_of(args)
     with output_folder(args.output, results=TABLES, overwrite=args.overwrite) as scratch:
         scan = _measured_scan(args)
-        labels = read_mask(args.labels, Subtype, scan)
-        anatomy = read_mask(args.anatomy, Anatomy, scan) if args.anatomy else None
+        labels = read_mask(args.labels, Subtype, scan, meaning=meaning)
+        anatomy = read_mask(args.anatomy, Anatomy, scan, like=labels) if args.anatomy else None
         midline = fit_midline(anatomy) if anatomy else None
         exam = measure_exam(labels, ct=scan.volume if scan else None, anatomy=anatomy, midline=midline)
         lost = interpolation_warnings(scan, args.labels, args.anatomy)
@@ -351,11 +358,16 @@ def _measure(args: argparse.Namespace) -> int:
 
 def _measured_scan(args: argparse.Namespace) -> Scan | None:
     from monai_ich.io.nifti import read_nifti_ct
+    from monai_ich.io.nifti_space import require_grid_kept
     from monai_ich.io.read import Scan, is_nifti, read_ct
 
     if args.ct is None:
         return None
-    return Scan(read_nifti_ct(args.ct)) if is_nifti(args.ct) else read_ct(args.ct)
+    if not is_nifti(args.ct):
+        return read_ct(args.ct)
+    scan = Scan(read_nifti_ct(args.ct))
+    require_grid_kept(scan.volume.geometry.affine)
+    return scan
 
 
 def _identity_of(scan: Scan | None) -> Identity:

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from monai_ich.cli_parts import add_labels_are, meaning_of
+
 
 def add_evaluate(commands: Any) -> None:
     """Add ``evaluate`` to the command line."""
@@ -20,6 +22,7 @@ def add_evaluate(commands: Any) -> None:
         help="output of a study, folders ID of analyze, or label maps ID.nii.gz, ID.seg.nrrd, ID.dcm",
     )
     sub.add_argument("-o", "--output", type=Path, required=True, help="folder for tables, plots and report")
+    add_labels_are(sub)
     sub.add_argument("--split", choices=("training", "validation", "test", "all"), default="test")
     sub.add_argument("--overwrite", action="store_true", help="replace earlier results")
     sub.add_argument("--mlflow", metavar="URI", help="log the evaluation to this MLflow store")
@@ -33,11 +36,13 @@ def _evaluate(args: argparse.Namespace) -> int:
     from monai_ich.evaluate.run import RESULTS, evaluate, write_evaluation
     from monai_ich.io.output import refuse_earlier
 
+    meaning = meaning_of(args)
     refuse_earlier(args.output, RESULTS, overwrite=args.overwrite)
     done = evaluate(
         args.manifest,
         args.predictions,
         split=args.split,
+        meaning=meaning,
         progress=lambda cases: tqdm(cases, unit="case", disable=None),
     )
     write_evaluation(done, args.output, overwrite=args.overwrite)

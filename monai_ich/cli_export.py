@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monai_ich.cli_parts import add_reading, read_mask, read_scan, usage_error
+from monai_ich.cli_parts import add_labels_are, add_reading, meaning_of, read_mask, read_scan, usage_error
 from monai_ich.core.errors import GeometryError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def add_export(commands: Any) -> None:
     )
     sub.add_argument("--labelmap", action="store_true", help="SEG as LABELMAP: smaller, few archives know it")
     sub.add_argument("--overwrite", action="store_true", help="replace earlier files")
+    add_labels_are(sub)
     add_reading(sub)
     sub.set_defaults(run=_export)
 
@@ -48,11 +49,11 @@ def _export(args: argparse.Namespace) -> int:
     from monai_ich.report.montage import render_montage
     from monai_ich.results import SCENE, write_scan_scene
 
-    wanted = _formats(args.to)
+    wanted, meaning = _formats(args.to), meaning_of(args)
     with output_folder(args.output, results=("ich.seg.nrrd", SCENE, *DICOM_RESULTS), overwrite=args.overwrite) as out:
         scan = read_scan(args, args.ct)
         ct, wanted = scan.volume, wanted or ("seg.nrrd", *(FORMATS if scan.source is not None else ()))
-        labels = _on_grid(read_mask(args.labels, Subtype, scan), ct.geometry)
+        labels = _on_grid(read_mask(args.labels, Subtype, scan, meaning=meaning), ct.geometry)
         anatomy = _on_grid(read_mask(args.anatomy, Anatomy, scan), ct.geometry) if args.anatomy else None
         midline = fit_midline(anatomy) if anatomy else None
         exam = measure_exam(labels, ct=ct, anatomy=anatomy, midline=midline)

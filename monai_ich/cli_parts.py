@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from monai_ich.core.errors import InputError, OutputError
 
 if TYPE_CHECKING:
+    from monai_ich.core.label_meaning import LabelMeaning
     from monai_ich.core.labels import LabelSet
     from monai_ich.core.volume import LabelMap
     from monai_ich.io.read import Scan
@@ -82,13 +83,67 @@ def read_scan(args: argparse.Namespace, path: Path) -> Scan:
     return read_ct(path, series_uid=args.series, mode=mode, assume_hu=args.assume_hu)
 
 
-def read_mask(path: Path, labels: LabelSet, scan: Scan | None) -> LabelMap:
-    """Read labels; those of a DICOM SEG on the slices of the scan."""
+def read_mask(
+    path: Path,
+    labels: LabelSet,
+    scan: Scan | None,
+    *,
+    meaning: LabelMeaning | None = None,
+    like: LabelMap | None = None,
+) -> LabelMap:
+    """Read labels on the grid of the scan, or of other labels, where that loses nothing (see `read_labels`)."""
     from monai_ich.io.read import read_labels
 
     if scan is None:
-        return read_labels(path, labels)
-    return read_labels(path, labels, grid=scan.volume.geometry, source=scan.source)
+        return read_labels(path, labels, grid=None if like is None else like.geometry, meaning=meaning)
+    return read_labels(path, labels, grid=scan.volume.geometry, source=scan.source, meaning=meaning)
+
+
+def add_labels_are(sub: argparse.ArgumentParser) -> None:
+    """Add the option that says what the values of a mask from elsewhere mean."""
+    sub.add_argument(
+        "--labels-are",
+        metavar="MEANING",
+        help="what the values of a mask of another program mean: SDH where it holds one, 1=SDH,2=IPH,3=ignore, or "
+        "monai-ich for 1 EDH, 2 IPH, 3 IVH, 4 SAH, 5 SDH",
+    )
+
+
+def meaning_of(args: argparse.Namespace) -> LabelMeaning | None:
+    """What ``--labels-are`` says; None where it is not given.
+
+    Raises:
+        InputError: ``USAGE``.
+    """
+    from monai_ich.core.label_meaning import OUR_NUMBERS, LabelMeaning
+
+    if args.labels_are is None:
+        return None
+    words = [word.strip() for word in args.labels_are.split(",")]
+    if words[0].casefold() == "monai-ich" and len(words) == 1:
+        return OUR_NUMBERS
+    if len(words) == 1 and "=" not in words[0]:
+        return LabelMeaning(only=_meant(words[0]))
+    values: dict[int, int] = {}
+    for number, _, word in (word.partition("=") for word in words):
+        if not number.strip().isascii() or not number.strip().isdecimal() or not 0 < int(number) < 256:
+            raise usage_error("--labels-are needs values of 1 to 255 with a meaning each, as in 1=SDH,2=IPH,3=ignore.")
+        if values.setdefault(int(number), _meant(word)) != _meant(word):
+            raise usage_error(f"--labels-are gives two meanings to the value {int(number)}.")
+    return LabelMeaning(values)
+
+
+def _meant(word: str) -> int:
+    from monai_ich.core.label_meaning import NOT_BLOOD
+    from monai_ich.core.labels import Subtype
+    from monai_ich.io.segment_names import plain, values_named
+
+    if plain(word) in ("ignore", "edema"):
+        return NOT_BLOOD
+    found = values_named([word], Subtype)
+    if len(found) != 1:
+        raise usage_error("--labels-are knows EDH, IPH, IVH, SAH, SDH and ignore, found another word.")
+    return found.pop()
 
 
 def usage_error(message: str) -> InputError:

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from monai_ich.anatomy.registration import register_rigid
-from monai_ich.core.errors import InputError
+from monai_ich.core.errors import InputError, LabelError
 from monai_ich.core.followup import VolumeChange
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Warn
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.io.followup import read_time_point, write_followup_json
-from monai_ich.io.nifti import read_nifti_ct, read_nifti_labels
+from monai_ich.io.nifti import read_nifti_ct
 from monai_ich.io.output import output_folder
+from monai_ich.io.read import read_labels
 from monai_ich.measure.expansion import compare_shifts, compare_volumes
 from monai_ich.report.side_by_side import render_side_by_side
 
@@ -55,7 +56,11 @@ def follow_up(baseline: Path, followup: Path, output_dir: Path, *, overwrite: bo
 
 
 def _picture(baseline: Path, followup: Path, path: Path) -> tuple[dict[str, Any], tuple[Warn, ...]]:
-    scans = _scan(baseline), _scan(followup)
+    try:
+        scans = _scan(baseline), _scan(followup)
+    except LabelError:
+        reason = "ich.nii.gz of one of the folders is not the mask that was measured, or was changed since"
+        return {"not_measurable": reason}, (Warn("NO_PICTURE", f"There is no picture: {reason}."),)
     if scans[0] is None or scans[1] is None:
         return {"not_measurable": "ct.nii.gz or ich.nii.gz is missing in one of the folders"}, ()
     found = register_rigid(scans[0][0], scans[1][0])
@@ -75,4 +80,4 @@ def _scan(folder: Path) -> tuple[CTVolume, LabelMap] | None:
     paths = folder / "ct.nii.gz", folder / "ich.nii.gz"
     if not all(path.is_file() for path in paths):
         return None
-    return read_nifti_ct(paths[0]), read_nifti_labels(paths[1], Subtype)
+    return read_nifti_ct(paths[0]), read_labels(paths[1], Subtype)

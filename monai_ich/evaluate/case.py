@@ -12,9 +12,11 @@ import numpy as np
 from monai_ich.core.errors import GeometryError, InputError, LabelError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.json_text import finite, read_json
+from monai_ich.core.label_meaning import LabelMeaning
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.volume import LabelMap, Mask, box_around
+from monai_ich.core.relabel import place_labels
+from monai_ich.core.volume import LabelMap, Mask, box_around, slices_last
 from monai_ich.io.dicom_seg_read import is_dicom_labels
 from monai_ich.io.output import settle
 from monai_ich.io.read import is_nifti, read_ct, read_labels
@@ -41,14 +43,14 @@ class Prediction:
     record: Mapping[str, Any] | None
 
 
-def read_prediction(folder: Path, case: Case) -> Prediction:
+def read_prediction(folder: Path, case: Case, meaning: LabelMeaning | None = None) -> Prediction:
     """Read ``ID/ich.nii.gz`` with its ``measurements.json`` (also below ``cases``), or the label map `ID`.
 
     That is ``ID.nii.gz``, ``ID.seg.nrrd``, ``ID.dcm`` or a folder ``ID`` with one DICOM SEG.
 
     Raises:
         InputError: ``MISSING_PREDICTION``; ``NOT_MEASUREMENTS``; those of `read_labels`.
-        LabelError: ``UNKNOWN_LABEL``.
+        LabelError: ``UNKNOWN_LABEL``, ``UNKNOWN_MEANING``, ``CONTRADICTORY_LABEL``.
     """
     homes = (folder / case.id, folder / "cases" / case.id)
     for home in homes:
@@ -56,10 +58,10 @@ def read_prediction(folder: Path, case: Case) -> Prediction:
         if (home / "ich.nii.gz").is_file():
             path = home / "measurements.json"
             record = _read_record(path) if path.is_file() else None
-            return Prediction(read_labels(home / "ich.nii.gz", Subtype), record)
+            return Prediction(read_labels(home / "ich.nii.gz", Subtype, meaning=meaning), record)
     for path in (*(folder / f"{case.id}{end}" for end in (".nii.gz", ".nii", ".seg.nrrd", ".dcm")), homes[0]):
         if path.exists():
-            return Prediction(read_labels(path, Subtype, **_slices_of(case, path)), None)
+            return Prediction(read_labels(path, Subtype, meaning=meaning, **_slices_of(case, path)), None)
     message = "The folder of predictions holds neither ID/ich.nii.gz nor ID.nii.gz, ID.seg.nrrd, ID.dcm for it."
     raise InputError("MISSING_PREDICTION", message)
 
@@ -95,7 +97,9 @@ def _require_usable(record: Mapping[str, Any]) -> None:
         raise ValueError("a shift to nowhere")
 
 
-def evaluate_case(case: Case, predictions: Path, mapping: Mapping[int, str]) -> tuple[Row, list[Row]]:
+def evaluate_case(
+    case: Case, predictions: Path, mapping: Mapping[int, str], meaning: LabelMeaning | None = None
+) -> tuple[Row, list[Row]]:
     """Compare a case with its prediction: the row of ``cases.csv`` and the rows of ``lesions.csv``.
 
     Masks are compared where the case has one; subtypes only where the mapping names them and not also blood of unknown
@@ -105,12 +109,13 @@ def evaluate_case(case: Case, predictions: Path, mapping: Mapping[int, str]) -> 
         case: of the manifest.
         predictions: see `read_prediction`.
         mapping: of the manifest.
+        meaning: of the values of a prediction that does not say it itself.
 
     Raises:
         IchError: as `read_prediction`; ``GRID_MISMATCH``; ``UNKNOWN_LABEL`` also for the reference.
     """
-    prediction = read_prediction(predictions, case)
-    thickness_mm = _plane_distance_mm(prediction.labels.geometry)
+    prediction = read_prediction(predictions, case, meaning)
+    thickness_mm = _plane_distance_mm(slices_last(prediction.labels).geometry)
     row: Row = {"case_id": case.id, "site": case.site or None, "slice_thickness_mm": thickness_mm}
     lesions: list[Row] = []
     seen: dict[str, int] = {}
@@ -137,6 +142,7 @@ def _compare_masks(
     unknown = sorted(set(values_in(reference)) - set(mapping))
     if unknown:
         raise LabelError("UNKNOWN_LABEL", f"The reference holds {unknown[:5]}, of which the manifest says no meaning.")
+    prediction = place_labels(prediction, reference.geometry) or prediction
     if not prediction.geometry.same_grid(reference.geometry):
         message = (
             f"Prediction {prediction.geometry.shape} and reference {reference.geometry.shape} must lie on one grid"

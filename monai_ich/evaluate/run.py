@@ -12,6 +12,7 @@ from typing import Any
 
 from monai_ich.core.cells import plain_cell
 from monai_ich.core.errors import IchError, InputError, ManifestError
+from monai_ich.core.label_meaning import LabelMeaning
 from monai_ich.core.provenance import installed_versions, sha256_of
 from monai_ich.evaluate.case import Row, evaluate_case
 from monai_ich.evaluate.densities import Densities, measure_densities
@@ -70,7 +71,12 @@ class Evaluation:
 
 
 def evaluate(
-    manifest_path: str | Path, predictions: str | Path, *, split: str = "test", progress: Progress = iter
+    manifest_path: str | Path,
+    predictions: str | Path,
+    *,
+    split: str = "test",
+    meaning: LabelMeaning | None = None,
+    progress: Progress = iter,
 ) -> Evaluation:
     """Compare predictions with the references of a manifest's split.
 
@@ -78,6 +84,7 @@ def evaluate(
         manifest_path: the manifest.
         predictions: folder of a study or of label maps, see `evaluate.case.read_prediction`.
         split: ``"training"``, ``"validation"``, ``"test"``, or ``"all"``.
+        meaning: of the values of predictions that do not say it themselves.
         progress: wraps the cases, to show how far the evaluation is.
 
     Raises:
@@ -96,7 +103,7 @@ def evaluate(
     done: list[Case] = []
     for case in progress(cases):
         try:
-            row, pieces = evaluate_case(case, folder, manifest.label_mapping)
+            row, pieces = evaluate_case(case, folder, manifest.label_mapping, meaning)
         except IchError as error:
             failures.append(Failure(case.id, error.code, error.message))
             continue
@@ -106,7 +113,8 @@ def evaluate(
     codes = dict(sorted(Counter(failure.code for failure in failures).items()))
     if not rows:
         words = ", ".join(f"{code} ({count})" for code, count in codes.items())
-        raise InputError("NOTHING_EVALUATED", f"None of {len(cases)} cases could be evaluated: {words}.")
+        first = f" The first one: {failures[0].message}"
+        raise InputError("NOTHING_EVALUATED", f"None of {len(cases)} cases could be evaluated: {words}.{first}")
     summary = {
         "schema": SCHEMA,
         "data": {"name": manifest.name, "split": split, "hash": sha256_of(Path(manifest_path))[:16]},

@@ -164,6 +164,23 @@ def read_instances(path: Path) -> list[Instance]:
         raise DamagedFile(sop_class, series_uid) from error
 
 
+def is_same_image(image: Any, instance: Instance) -> bool:
+    """Whether a data set that was opened again still says what its header said when the series was chosen.
+
+    Files can be exchanged in between, by a transfer that goes on or by another process: another patient's image would
+    lie in the volume. Everything that was read then is compared, UIDs first of all.
+    """
+    if image is None:
+        return False
+    shared = (image.get("SharedFunctionalGroupsSequence") or [None])[0]
+    frames = image.get("PerFrameFunctionalGroupsSequence") or []
+    if bool(frames) != (instance.frame is not None) or (frames and instance.frame not in range(len(frames))):
+        return False
+    groups = (frames[instance.frame], shared) if instance.frame is not None else ()
+    found = _instance(instance.path, image, instance.frame, _finder(image, *groups))
+    return repr(found) == repr(instance)  # equality would fail where a header holds NaN
+
+
 def _finder(header: Any, *groups: Any) -> Callable[[str], Any]:
     """Look a value up in the frame's own groups, then in the shared ones, then at the top."""
 

@@ -27,6 +27,7 @@ from pydicom.dataset import Dataset
 from monai_ich.core.errors import SeriesError
 from monai_ich.core.labels import Code
 from monai_ich.core.provenance import Provenance
+from monai_ich.io.dicom_pixels import require_same_image
 from monai_ich.io.dicom_series import SourceSeries
 from monai_ich.io.quiet import quiet
 
@@ -134,13 +135,17 @@ def read_origin(source: SourceSeries, provenance: Provenance, *made_of: bytes) -
         made_of: what else is: the bytes of masks and numbers, so that two results never share a UID.
 
     Raises:
-        SeriesError: ``BAD_SOURCE`` where the series has no frame of reference.
+        SeriesError: ``BAD_SOURCE`` where the series has no frame of reference; ``CHANGED_WHILE_READING`` where a file
+            is not that of the image any more: results would carry another patient.
     """
     if not source.frame_of_reference_uid:
         raise SeriesError("BAD_SOURCE", "DICOM results need a source with a FrameOfReferenceUID, this one has none.")
     with quiet("pydicom"):
         paths = list(dict.fromkeys(source.paths))
-        headers = [pydicom.dcmread(p, stop_before_pixels=True, specific_tags=[*_IMAGE, *_IDENTITY]) for p in paths]
+        headers = [_header(path) for path in paths]
+        uids = dict(zip(source.paths, source.sop_uids, strict=True))
+        for path, header in zip(paths, headers, strict=True):
+            require_same_image(_uids(header) == (source.study_uid, source.series_uid, uids[path]))
         identity = Dataset()
         for name in _IDENTITY:
             if headers[0].get(name):
@@ -163,6 +168,17 @@ def read_origin(source: SourceSeries, provenance: Provenance, *made_of: bytes) -
     )
     digest = hashlib.sha256(b"\0".join([settings.encode(), *made_of])).hexdigest()
     return Origin(source, tuple(headers), identity, provenance, digest)
+
+
+def _header(path: Path) -> Dataset:
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*_IMAGE, *_IDENTITY], force=True)
+    except FileNotFoundError:
+        return Dataset()
+
+
+def _uids(header: Dataset) -> tuple[str, ...]:
+    return tuple(str(header.get(f"{what}InstanceUID", "")) for what in ("Study", "Series", "SOP"))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pydicom.uid import HTJ2K, JPEG2000
 from monai_ich.core.errors import SeriesError
 from monai_ich.core.volume import AIR_HU
 from monai_ich.io.dicom_frames import decode_frame
-from monai_ich.io.dicom_instance import Instance, open_dicom
+from monai_ich.io.dicom_instance import Instance, is_same_image, open_dicom
 from monai_ich.io.limits import require_size
 from monai_ich.io.quiet import quiet
 
@@ -44,7 +44,8 @@ def read_slices(instances: list[Instance], *, assume_hu: bool) -> Slices:
 
     Raises:
         InputError: ``TOO_LARGE``.
-        SeriesError: ``NO_RESCALE``, ``UNSUPPORTED_TRANSFER_SYNTAX``, ``CORRUPT_PIXEL_DATA``, ``TRUNCATED_FILE``.
+        SeriesError: ``CHANGED_WHILE_READING``, ``NO_RESCALE``, ``UNSUPPORTED_TRANSFER_SYNTAX``,
+            ``CORRUPT_PIXEL_DATA``, ``TRUNCATED_FILE``.
     """
     first = instances[0]
     if not 0 < min(first.rows, first.columns) <= max(first.rows, first.columns) <= _MAX_SIDE:
@@ -58,6 +59,7 @@ def read_slices(instances: list[Instance], *, assume_hu: bool) -> Slices:
             instance = instances[n]
             image = shared[instance.path] if instance.path in shared else _open(instance.path)
             try:
+                require_same_image(is_same_image(image, instance))
                 return _read_slice(image, instance, hu[n], assume_hu=assume_hu), _is_lossy(image)
             except SeriesError:
                 raise
@@ -68,9 +70,25 @@ def read_slices(instances: list[Instance], *, assume_hu: bool) -> Slices:
     return Slices(hu.transpose(2, 1, 0), any(odd), any(lossy))
 
 
+def require_same_image(is_same: bool) -> None:
+    """Refuse a file that is not what it was when the series was chosen.
+
+    Raises:
+        SeriesError: ``CHANGED_WHILE_READING``.
+    """
+    if not is_same:
+        raise SeriesError(
+            "CHANGED_WHILE_READING",
+            "A file of the series was exchanged or removed while it was read, so its images may be of two patients: "
+            "wait until all files are there, then start again.",
+        )
+
+
 def _open(path: Path) -> Any:
     try:
         return open_dicom(path, header_only=False)
+    except FileNotFoundError:
+        return None
     except Exception as error:
         raise SeriesError("TRUNCATED_FILE", "An image of the series cannot be read to its end.") from error
 

@@ -24,6 +24,7 @@ from pydicom.misc import is_dicom
 
 from monai_ich.core.errors import GeometryError, IchError, InputError, SeriesError
 from monai_ich.core.geometry import FloatArray, Geometry
+from monai_ich.core.label_meaning import LabelMeaning
 from monai_ich.core.labels import LabelSet
 from monai_ich.core.relabel import fill_slices
 from monai_ich.core.volume import LabelMap
@@ -73,7 +74,12 @@ def is_dicom_labels(path: Path) -> bool:
 
 
 def read_dicom_seg(
-    path: Path, labels: LabelSet, *, grid: Geometry | None = None, source: SourceSeries | None = None
+    path: Path,
+    labels: LabelSet,
+    *,
+    grid: Geometry | None = None,
+    source: SourceSeries | None = None,
+    meaning: LabelMeaning | None = None,
 ) -> LabelMap:
     """Read a segmentation, BINARY or LABELMAP.
 
@@ -82,6 +88,7 @@ def read_dicom_seg(
         labels: what the segments may be. Those of a cavity may lie beside anatomy, and are left out then.
         grid: of the CT. Where the frames lie on its slices the labels come back on it.
         source: the CT's series, where that is DICOM.
+        meaning: what the numbers of segments mean that neither name nor code tells.
 
     Returns:
         labels on `grid`; else on a grid of the frames, with an empty slice at both ends.
@@ -89,11 +96,11 @@ def read_dicom_seg(
     Raises:
         InputError: ``NOT_LABELS`` where there is not one segmentation; ``NOT_DICOM_SEG`` where it is damaged, holds
             probabilities, or its segments overlap.
-        LabelError: ``UNKNOWN_LABEL``.
+        LabelError: ``UNKNOWN_LABEL``, ``CONTRADICTORY_LABEL``.
         GeometryError: ``GRID_MISMATCH`` for another frame of reference than the source's; ``UNKNOWN_SPACING``,
             ``UNEVEN_FRAMES`` where the frames alone do not tell their grid.
     """
-    frames = _read_frames(_find_seg(path), labels)
+    frames = _read_frames(_find_seg(path), labels, meaning)
     placed = None if grid is None else _on_slices(frames, grid, source)
     if grid is not None and placed is not None:
         return LabelMap(placed, grid, labels)
@@ -120,11 +127,11 @@ def _is_seg(file: Path) -> bool:
         return False
 
 
-def _read_frames(path: Path, labels: LabelSet) -> Frames:
+def _read_frames(path: Path, labels: LabelSet, meaning: LabelMeaning | None) -> Frames:
     try:
         with quiet("pydicom"):
             d = pydicom.dcmread(path)
-            return _frames(d, Segments(d, labels))
+            return _frames(d, Segments(d, labels, meaning))
     except SeriesError as error:
         raise InputError("NOT_DICOM_SEG", "The frames of the DICOM SEG cannot be decoded.") from error
     except IchError:

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code as DicomCode
 
 from monai_ich.core.errors import InputError, LabelError
+from monai_ich.core.label_meaning import NOT_BLOOD, LabelMeaning
 from monai_ich.core.labels import Anatomy, Cavity, Code, LabelSet, Subtype, label_of
 from monai_ich.io import dicom_codes as codes
 from monai_ich.io.segment_names import values_named
@@ -25,18 +26,22 @@ class Segments:
 
     A segment is known by a name (EDH, Epidural hematoma), by the code of its type, or by that and the code of its
     region, as `core.labels` and `dicom_codes` have them. Where these name two labels, it is not known.
+    `LabelMeaning` may say what a segment is that is not known, by its number, and must not say otherwise of another.
 
     Raises:
-        LabelError: ``UNKNOWN_LABEL`` where no segment is known: an empty mask of something else is not "no blood".
+        LabelError: ``UNKNOWN_LABEL`` where no segment is known: an empty mask of something else is not "no blood";
+            ``CONTRADICTORY_LABEL``.
     """
 
-    def __init__(self, d: Dataset, labels: LabelSet) -> None:
+    def __init__(self, d: Dataset, labels: LabelSet, meaning: LabelMeaning | None = None) -> None:
         self.labels = labels
         self.said = {int(segment.SegmentNumber): segment for segment in d.SegmentSequence}
         self.values = {number: _value(segment, labels) for number, segment in self.said.items()}
         beside = _BESIDE.get(labels)
         self.ignored = {n for n, s in self.said.items() if beside and self.values[n] is None and _value(s, beside)}
-        if not any(self.values.values()):
+        if meaning is not None:
+            self._complete(meaning)
+        if not any(self.values.values()) and meaning is None:
             raise self._unknown(min(self.said))
 
     def paint(self, frame: NDArray[Any], plane: NDArray[np.uint8], number: int | None) -> None:
@@ -58,13 +63,25 @@ class Segments:
                 raise InputError("NOT_DICOM_SEG", "Segments of the SEG overlap, where a pixel can hold one label only.")
             plane[mask] = value
 
+    def _complete(self, meaning: LabelMeaning) -> None:
+        for number, value in self.values.items():
+            if value is not None and meaning.says(number) not in (value, None):
+                raise LabelError(
+                    "CONTRADICTORY_LABEL",
+                    f"Segment {number} of the SEG says itself what it is, and not what --labels-are says.",
+                )
+        self.values |= meaning.of([number for number, value in self.values.items() if value is None])
+        self.ignored |= {number for number, value in self.values.items() if value == NOT_BLOOD}
+
     def _unknown(self, number: int) -> LabelError:
         segment = self.said.get(number)
         code = None if segment is None else _code(segment, "SegmentedPropertyTypeCodeSequence")
         coded = "has no code" if code is None else f"is coded {_told(code)}"
         known = ", ".join(value.name for value in self.labels)
         return LabelError(
-            "UNKNOWN_LABEL", f"Segments named {known} were expected, segment {number} {coded}: rename it."
+            "UNKNOWN_LABEL",
+            f"Segments named {known} were expected, segment {number} {coded}: rename it, or say what it is, as in "
+            f"--labels-are {number}=SDH.",
         )
 
 

@@ -2,9 +2,9 @@
 
 Refusals (`SeriesError`) are the codes of `dicom_ranking` and, here, NON_ORTHOGONAL_IOP NON_LINEAR_POSITIONS
 DUPLICATE_UID DUPLICATE_POSITION MISSING_SLICES SLICE_LEVEL INTERLEAVED NO_RESCALE UNSUPPORTED_TRANSFER_SYNTAX
-CORRUPT_PIXEL_DATA TRUNCATED_FILE MIXED_*; warnings VARIABLE_SPACING GANTRY_TILT TILT_MISMATCH SLICES_INTERPOLATED
-LOSSY CONTRAST NOT_HEAD NONSTANDARD_PADDING and, in lenient mode, MISSING_SLICES TRUNCATED_FILE MIXED_*
-DUPLICATE_POSITION for what strict mode refuses.
+CHANGED_WHILE_READING CORRUPT_PIXEL_DATA TRUNCATED_FILE MIXED_*; warnings VARIABLE_SPACING GANTRY_TILT TILT_MISMATCH
+SLICES_INTERPOLATED LOSSY CONTRAST NOT_HEAD NONSTANDARD_PADDING and, in lenient mode, MISSING_SLICES TRUNCATED_FILE
+MIXED_* DUPLICATE_POSITION for what strict mode refuses.
 """
 
 from __future__ import annotations
@@ -105,6 +105,8 @@ def read_series(
         warnings.append(Warn("DUPLICATE_POSITION", f"{copies} images were copies of others and were left out."))
         instances, along, hu = [instances[n] for n in keep], along[keep], hu[:, :, keep]
     warnings += require_no_gap(instances, along, mode=mode)
+    require_hu(hu, made_air_hu=AIR_HU if odd_border else None)
+    require_levels(hu, instances)
     affine = affine_lps(instances, along)
     tilt_deg = signed_tilt_deg(affine)
     widths: tuple[float, ...] | None = None
@@ -113,8 +115,6 @@ def read_series(
         widths = tuple(round(float(w), 4) for w in slab_widths_mm(along))
         if not any(w.code == "SLICES_INTERPOLATED" for w in warnings):
             warnings.append(_spacing_warning(along, wanted))
-    require_hu(hu, made_air_hu=AIR_HU if odd_border else None)
-    require_levels(hu)
     require_one_pass(hu)
     np.clip(hu, AIR_HU, MAX_HU, out=hu)
     warnings += _header_warnings(instances, tilt_deg, lossy=lossy)

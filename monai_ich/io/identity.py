@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pydicom
 
+from monai_ich.io.dicom_pixels import require_same_image
 from monai_ich.io.quiet import quiet
 from monai_ich.io.read import Scan
 
@@ -40,5 +41,15 @@ def read_identity(path: Path) -> Identity:
 
 
 def identity_of(scan: Scan) -> Identity:
-    """Of a scan read from DICOM; empty for one read from NIfTI, which holds none."""
-    return read_identity(scan.source.paths[0]) if scan.source is not None else Identity()
+    """Of a scan read from DICOM; empty for one read from NIfTI, which holds none.
+
+    Raises:
+        SeriesError: ``CHANGED_WHILE_READING`` where the file is of another study or series now.
+    """
+    source = scan.source
+    if source is None:
+        return Identity()
+    path = source.paths[0]
+    found = read_identity(path) if path.is_file() else Identity()
+    require_same_image((found.study_uid, found.series_uid) == (source.study_uid, source.series_uid))
+    return found

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from monai_ich.core.errors import InputError, LabelError
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.heat_map import HeatMap
-from monai_ich.core.labels import LabelSet
+from monai_ich.core.labels import AnyLabel, LabelSet
 from monai_ich.core.volume import AIR_HU, MAX_HU, CTVolume, LabelMap, Mask
 from monai_ich.io.hounsfield import require_hu
+from monai_ich.io.label_mark import mark_of, marked_set
 from monai_ich.io.limits import require_size
+from monai_ich.io.nifti_space import require_grid_kept, require_patient_space
 from monai_ich.io.output import renamed
 from monai_ich.io.quiet import quiet
 
@@ -33,9 +35,10 @@ def read_nifti_ct(path: Path) -> CTVolume:
     the head, and infinity anywhere, would make numbers wrong and is refused. Values are clamped to -1024..3071.
 
     Raises:
-        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``, ``NON_FINITE``, ``NOT_HU``.
+        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``, ``NON_FINITE``, ``NOT_HU``, and
+            those of `nifti_space`.
     """
-    data, affine = _read(path)
+    data, affine, _ = _read(path)
     hu = data.astype(np.float32)
     _pad_with_air(hu)
     require_hu(hu)
@@ -57,36 +60,62 @@ def _pad_with_air(hu: NDArray[np.float32]) -> None:
     hu[holes] = AIR_HU
 
 
+class Numbers(NamedTuple):
+    """A label map as it is stored.
+
+    Args:
+        labels: map of `AnyLabel`.
+        marked: what the numbers mean, where the file bears our mark; else None.
+    """
+
+    labels: LabelMap
+    marked: LabelSet | None
+
+
 def read_nifti_labels(path: Path, labels: LabelSet) -> LabelMap:
-    """Read a label map.
+    """Read a label map whose numbers are known to be those of `labels` (see `read.read_labels` where they are not).
 
     Raises:
-        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``.
+        InputError: as `read_nifti_numbers`.
         LabelError: ``UNKNOWN_LABEL`` for values without a meaning in `labels`, fractions among them.
     """
-    data, affine = _read(path)
+    found = read_nifti_numbers(path).labels
+    return LabelMap(found.voxels, found.geometry, labels)
+
+
+def read_nifti_numbers(path: Path) -> Numbers:
+    """Read a label map, and whether it says what its numbers mean.
+
+    Raises:
+        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``, and those of `nifti_space`.
+        LabelError: ``UNKNOWN_LABEL`` for fractions and values beyond 0 to 255.
+    """
+    data, affine, note = _read(path)
     whole = np.rint(np.nan_to_num(data, nan=-1.0))
     if not np.array_equal(whole, data) or whole.min() < 0 or whole.max() > 255:
         raise LabelError("UNKNOWN_LABEL", "A label map holds whole numbers from 0 to 255, found others.")
-    return LabelMap(whole.astype(np.uint8), Geometry(data.shape, affine), labels)
+    voxels = whole.astype(np.uint8)
+    return Numbers(LabelMap(voxels, Geometry(data.shape, affine), AnyLabel), marked_set(note, voxels, affine))
 
 
 def read_nifti_grid(path: Path) -> Geometry:
     """Where the voxels of a file are, whatever they hold: none is decoded.
 
     Raises:
-        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``.
+        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``, and those of `nifti_space`.
     """
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", "The grid to follow does not exist: check the path given.")
-    zeros, affine = _read(path, lambda image: np.broadcast_to(np.int8(0), image.shape), thinnest=1)
+    zeros, affine, _ = _read(path, lambda image: np.broadcast_to(np.int8(0), image.shape), thinnest=1)
+    require_grid_kept(affine)
     return Geometry(zeros.shape, affine)
 
 
 def write_nifti(path: Path, image: CTVolume | LabelMap | Mask | HeatMap) -> None:
     """Write a volume, aside first, then renamed. A sheared affine goes into the sform only: no qform can hold it.
 
-    A heat map is kept in bytes with a slope of 1 / 255: whoever reads it sees 0 to 1.
+    A heat map is kept in bytes with a slope of 1 / 255: whoever reads it sees 0 to 1. A label map with numbers of ours
+    bears a mark (`label_mark`).
     """
     nifti = _as_nifti(image)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,6 +142,8 @@ def _as_nifti(image: CTVolume | LabelMap | Mask | HeatMap) -> Any:
     if isinstance(image, HeatMap):
         nifti.header.set_slope_inter(1 / 255, 0)
         nifti.header["descrip"] = f"heat map {image.subtype.name}, 0 to 1, no probability"
+    if isinstance(image, LabelMap):
+        nifti.header["descrip"] = mark_of(image.labels, data, image.geometry.affine)
     nifti.set_sform(image.geometry.affine, code="scanner")
     if image.geometry.is_orthogonal:
         nifti.set_qform(image.geometry.affine, code="scanner")
@@ -149,8 +180,8 @@ def _voxels(image: Any) -> NDArray[Any]:
 
 def _read(
     path: Path, voxels: Callable[[Any], NDArray[Any]] = _voxels, *, thinnest: int = 2
-) -> tuple[NDArray[Any], FloatArray]:
-    """Voxels as stored (rescaled by the header) and the affine.
+) -> tuple[NDArray[Any], FloatArray, str]:
+    """Voxels as stored (rescaled by the header), the affine, and the header's note.
 
     A file without sform and qform does not say which side is left; it is refused, since a guess could be wrong.
 
@@ -168,6 +199,7 @@ def _read(
         data = voxels(image)
         affine = np.asarray(image.affine, np.float64)
         codes = int(image.header["sform_code"]), int(image.header["qform_code"])
+        note = image.header["descrip"].item().decode("ascii", "replace")
     except InputError:
         raise
     except Exception as error:  # a damaged header fails in many ways
@@ -178,4 +210,5 @@ def _read(
         raise InputError("NOT_3D", f"A head CT or label map has three dimensions, found shape {data.shape}.")
     if codes == (0, 0):
         raise InputError("NO_ORIENTATION", "The file has neither sform nor qform, so left and right are unknown.")
-    return data, affine
+    require_patient_space(image.header, affine)
+    return data, affine, note

@@ -11,6 +11,7 @@ from typing import Literal
 
 from monai_ich.core.errors import InputError, SeriesError
 from monai_ich.core.geometry import Geometry
+from monai_ich.core.label_meaning import LabelMeaning
 from monai_ich.core.labels import LabelSet
 from monai_ich.core.provenance import Warn
 from monai_ich.core.scratch import temporary
@@ -18,7 +19,9 @@ from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.io.dicom_discovery import Found
 from monai_ich.io.dicom_ranking import Candidate
 from monai_ich.io.dicom_series import SourceSeries, read_series
-from monai_ich.io.nifti import read_nifti_ct, read_nifti_labels
+from monai_ich.io.label_origin import known_labels
+from monai_ich.io.nifti import read_nifti_ct, read_nifti_numbers
+from monai_ich.io.nifti_space import require_grid_kept
 from monai_ich.io.output import settle
 from monai_ich.io.survey import Survey, is_number, survey
 
@@ -91,6 +94,7 @@ def read_ct(
     series = None if series_uid is None else str(series_uid)
     if is_nifti(path) and not is_number(series):  # a NIfTI file has no series: its survey refuses every number
         volume = read_nifti_ct(path)
+        require_grid_kept(volume.geometry.affine)
         _require_head_size(volume.geometry)
         return Scan(volume)
     looked = survey(path)
@@ -139,19 +143,28 @@ def is_nifti(path: Path) -> bool:
 
 
 def read_labels(
-    path: str | Path, labels: LabelSet, *, grid: Geometry | None = None, source: SourceSeries | None = None
+    path: str | Path,
+    labels: LabelSet,
+    *,
+    grid: Geometry | None = None,
+    source: SourceSeries | None = None,
+    meaning: LabelMeaning | None = None,
 ) -> LabelMap:
     """Read a label map from .nii(.gz), .seg.nrrd or DICOM SEG (a file, or a folder with one).
+
+    What its numbers mean must be known: by our mark in the file, by names and codes of segments, or by `meaning`
+    (see `label_origin`). With `AnyLabel` the numbers of a NIfTI file are passed through instead.
 
     Args:
         path: what to read.
         labels: what its values or segments may be.
         grid, source: of the CT: the frames of a DICOM SEG go onto its slices (see `dicom_seg_read`), a mask of
             another extent or order of axes onto its voxels where these coincide.
+        meaning: what values, or numbers of DICOM segments, mean that the file itself does not name.
 
     Raises:
         InputError: ``INPUT_NOT_FOUND``, ``NOT_LABELS`` for another kind of file, and those of each format.
-        LabelError: ``UNKNOWN_LABEL``.
+        LabelError: ``UNKNOWN_LABEL``, ``UNKNOWN_MEANING``, ``CONTRADICTORY_LABEL``.
         GeometryError: see `dicom_seg_read`.
     """
     path = Path(path)
@@ -159,15 +172,15 @@ def read_labels(
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", "The label file does not exist: check the path given.")
     if is_nifti(path):
-        return _placed(read_nifti_labels(path, labels), grid)
+        return _placed(known_labels(read_nifti_numbers(path), labels, path, meaning), grid)
     if path.name.endswith(_NRRD):
         from monai_ich.io.seg_nrrd import read_seg_nrrd  # SciPy is slow to load
 
-        return _placed(read_seg_nrrd(path, labels), grid)
+        return _placed(read_seg_nrrd(path, labels, meaning), grid)
     from monai_ich.io.dicom_seg_read import is_dicom_labels, read_dicom_seg
 
     if is_dicom_labels(path):
-        return read_dicom_seg(path, labels, grid=grid, source=source)
+        return _placed(read_dicom_seg(path, labels, grid=grid, source=source, meaning=meaning), grid)
     raise InputError("NOT_LABELS", "Labels are read from .nii, .nii.gz, .seg.nrrd and DICOM SEG files.")
 
 

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from monai_ich.core.errors import InputError, LabelError
 from monai_ich.core.geometry import Box, Geometry
-from monai_ich.core.labels import Code, Label, LabelSet, label_of
+from monai_ich.core.label_meaning import NOT_BLOOD, LabelMeaning
+from monai_ich.core.labels import AnyLabel, Code, Label, LabelSet, label_of
 from monai_ich.core.relabel import resample_labels
 from monai_ich.core.volume import LabelMap
+from monai_ich.io.label_origin import require_meaning
 from monai_ich.io.limits import require_size
 from monai_ich.io.output import renamed
-from monai_ich.io.segment_names import values_named
+from monai_ich.io.segment_names import says_nothing, shown, values_named
 
 _LPS = ("left-posterior-superior", "lps")
 _RAS = ("right-anterior-superior", "ras")
@@ -57,13 +59,21 @@ def write_seg_nrrd(path: Path, labels: LabelMap) -> None:
         nrrd.write(str(aside), image.voxels, header, index_order="F", compression_level=1)
 
 
-def read_seg_nrrd(path: Path, labels: LabelSet) -> LabelMap:
+def read_seg_nrrd(path: Path, labels: LabelSet, meaning: LabelMeaning | None = None) -> LabelMap:
     """Read a segmentation, also one that was edited in 3D Slicer: a segment is what its ID and name say.
+
+    A plain label map in NRRD has no segments; what its values mean must be said.
+
+    Args:
+        path: the file.
+        labels: what its segments may be.
+        meaning: of values that no segment's ID or name tells.
 
     Raises:
         InputError: ``NOT_SEG_NRRD`` where segments overlap, or lie in neither LPS nor RAS space.
         LabelError: ``UNKNOWN_LABEL`` where voxels hold a segment that `labels` does not know, or none;
-            ``CONTRADICTORY_LABEL`` where a segment's ID and name say different things.
+            ``CONTRADICTORY_LABEL`` where a segment's ID, its name and `meaning` say different things;
+            ``UNKNOWN_MEANING`` for values of a file without segments.
     """
     try:
         _require_attached(path)
@@ -81,7 +91,14 @@ def read_seg_nrrd(path: Path, labels: LabelSet) -> LabelMap:
     layers = data if data.ndim == 4 else data[None]
     shape = (int(layers.shape[1]), int(layers.shape[2]), int(layers.shape[3]))
     geometry = Geometry.from_lps(shape, affine) if space in _LPS else Geometry(shape, affine)
-    return LabelMap(_painted(layers, _segments(header, len(layers)), labels), geometry, labels)
+    segments = _segments(header | _texts(path), len(layers))
+    if segments or len(layers) > 1:
+        return LabelMap(_painted(layers, segments, labels, meaning), geometry, labels)
+    plain = LabelMap(layers[0], geometry, AnyLabel)
+    if meaning is not None:
+        return LabelMap(meaning.translate(plain.voxels), geometry, labels)
+    require_meaning(plain)
+    return LabelMap(plain.voxels, geometry, labels)
 
 
 def _require_attached(path: Path) -> None:
@@ -164,29 +181,78 @@ def _segments(header: dict[str, Any], layers: int) -> dict[_Key, tuple[str, str]
     return found
 
 
-def _painted(layers: NDArray[Any], segments: dict[_Key, tuple[str, str]], labels: LabelSet) -> NDArray[Any]:
+def _painted(
+    layers: NDArray[Any], segments: dict[_Key, tuple[str, str]], labels: LabelSet, meaning: LabelMeaning | None
+) -> NDArray[Any]:
     """Our label values for the file's; the number of a segment that we do not know means nothing to us."""
-    if not segments and len(layers) == 1:
-        return np.asarray(layers[0])
+    there = [(n, stored) for n, layer in enumerate(layers) for stored in np.unique(layer[layer != 0]).tolist()]
+    named = {key: _named(segments[key], labels) if key in segments else None for key in there}
+    told = _told(named, meaning)
     out = np.zeros(layers.shape[1:], np.uint8)
-    for n, layer in enumerate(layers):
-        for stored in np.unique(layer[layer != 0]).tolist():
-            value, mask = _value(segments.get((n, stored)), stored, labels), layer == stored
-            if not np.isin(out[mask], (0, value)).all():
-                raise InputError("NOT_SEG_NRRD", "Segments overlap: save the segmentation without overlaps.")
-            out[mask] = value
+    for key in there:
+        value, mask = named[key] or told.get(key[1]), layers[key[0]] == key[1]
+        if value is None:
+            raise _unknown(segments, key, labels)
+        if value == NOT_BLOOD:
+            continue
+        if not np.isin(out[mask], (0, value)).all():
+            raise InputError("NOT_SEG_NRRD", "Segments overlap: save the segmentation without overlaps.")
+        out[mask] = value
     return out
 
 
-def _value(keys: tuple[str, str] | None, stored: int, labels: LabelSet) -> int:
-    found = values_named(keys or (), labels)
+def _named(keys: tuple[str, str], labels: LabelSet) -> int | None:
+    """The label of an ID and a name; the ID alone counts only where the name says nothing: Slicer keeps it for ever."""
+    if not values_named(keys[1:], labels) and not says_nothing(keys[1]):
+        return None
+    found = values_named(keys, labels)
     if len(found) > 1:
         names = " and ".join(labels(value).name for value in sorted(found))
         raise LabelError(
             "CONTRADICTORY_LABEL",
             f"The ID and the name of a segment say {names}: renamed in 3D Slicer it keeps its ID; make a new one.",
         )
-    if not found:
-        what = f"another segment with the value {stored}" if keys else f"the value {stored} without a segment"
-        raise LabelError("UNKNOWN_LABEL", f"Segments of {labels.__name__} were expected, found {what}: rename it.")
-    return found.pop()
+    return found.pop() if found else None
+
+
+def _told(named: dict[_Key, int | None], meaning: LabelMeaning | None) -> dict[int, int]:
+    """What the user says of the values that no name tells; nobody may say otherwise of the others."""
+    if meaning is None:
+        return {}
+    for (_, stored), value in named.items():
+        if value is not None and meaning.says(stored) not in (value, None):
+            raise LabelError("CONTRADICTORY_LABEL", "A segment says itself what it is, and not what --labels-are says.")
+    return meaning.of(sorted({stored for (_, stored), value in named.items() if value is None}))
+
+
+def _unknown(segments: dict[_Key, tuple[str, str]], key: _Key, labels: LabelSet) -> LabelError:
+    what = f"the value {key[1]} without a segment"
+    if key in segments:
+        name = shown(segments[key][1] or segments[key][0])
+        what = f"segment {list(segments).index(key) + 1}" + (f' ("{name}")' if name else " with another name")
+    return LabelError(
+        "UNKNOWN_LABEL",
+        f"Segments of {labels.__name__} were expected, found {what}: rename it, or say what it is, as in "
+        f"--labels-are {key[1]}=SDH.",
+    )
+
+
+def _texts(path: Path) -> dict[str, str]:
+    """IDs and names of the segments as they were written: pynrrd drops every letter that is not ASCII."""
+    found: dict[str, str] = {}
+    with path.open("rb") as stream:
+        for line in stream:
+            if not line.strip():
+                break
+            said = re.match(rb"(Segment\d+_(?:ID|Name)):=(.*)", line.rstrip(b"\r\n"))
+            if said:
+                found[said[1].decode()] = _decoded(said[2]).strip()
+    return found
+
+
+def _decoded(text: bytes) -> str:
+    """UTF-8, as 3D Slicer writes; else Latin-1, in which every byte is a letter."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")

@@ -8,13 +8,14 @@ from collections.abc import Iterable
 
 from monai_ich.core.labels import LabelSet, Subtype, label_of
 from monai_ich.io.dicom_codes import SUBTYPES
+from monai_ich.io.segment_words import NEUTRAL, OTHERS
 
 _SUBTYPES = {
-    Subtype.EDH: re.compile(r"\b(edh|(epi|extra)dural)\b"),
-    Subtype.IPH: re.compile(r"\b(iph|ich|intra ?parenchymal|parenchymal|intra ?cerebral|contusions?)\b"),
-    Subtype.IVH: re.compile(r"\b(ivh|(intra ?)?ventricular h\w*)\b"),
-    Subtype.SAH: re.compile(r"\b(sah|sub ?arachnoid(al)?)\b"),
-    Subtype.SDH: re.compile(r"\b(sdh|sub ?dural)\b"),
+    Subtype.EDH: re.compile(r"\b(edh|(epi|extra) ?dural\w*)\b"),
+    Subtype.IPH: re.compile(r"\b(iph|ich|(intra ?)?parenchym\w*|intra ?[cz]erebr\w*|contusions?|kontusion\w*)\b"),
+    Subtype.IVH: re.compile(r"\b(ivh|intra ?ventri[ck]\w*|ventricular h\w*)\b"),
+    Subtype.SAH: re.compile(r"\b(sah|(sub|sous) ?arachno\w*|subaracno\w*)\b"),
+    Subtype.SDH: re.compile(r"\b(sdh|(sub|sous|sotto) ?dural\w*)\b"),
 }
 
 
@@ -26,6 +27,26 @@ def plain(name: str) -> str:
     """
     ascii_only = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
     return " ".join(re.sub(r"[^\w]+|_", " ", ascii_only.replace("haem", "hem")).split())
+
+
+def says_nothing(name: str) -> bool:
+    """Whether a name fits any hemorrhage: empty, numbered by a program, or blood without a place.
+
+    >>> says_nothing("Segment_1"), says_nothing("Hämatom links"), says_nothing("Infarkt")
+    (True, True, False)
+    """
+    return all(word in NEUTRAL or word.isdecimal() for word in plain(name).split())
+
+
+def shown(name: str) -> str:
+    """The name as it was written, where each of its words is one of radiology; else nothing: it may name a patient.
+
+    >>> shown("Ödem links"), shown("Doe Jane")
+    ('Ödem links', '')
+    """
+    words = plain(name).split()
+    known = all(word in NEUTRAL | OTHERS or (word.isdecimal() and len(word) < 4) for word in words)
+    return unicodedata.normalize("NFC", name.strip()) if words and known else ""
 
 
 def values_named(names: Iterable[str], labels: LabelSet) -> set[int]:

@@ -17,8 +17,11 @@ CAVITY_ML = (700.0, 2300.0)
 BRAIN_HU = (18.0, 50.0)
 MOST_BLOOD = 0.35  # of the cavity
 _BONE_HU = 200.0
-_LEAST_BONE = 0.3  # of the rim around the cavity
+_LEAST_BONE = 0.3  # of the border of the cavity
+_MOST_OPEN = 0.03  # of it
 _RIM_MM = 12.0
+_BARE_MM = 6.0
+_AIR_HU = -500.0
 _STEP_MM = 2.5  # how far apart voxels are that are looked at
 _MAIN_PIECE = 0.95
 _AROUND_MM = 20.0
@@ -68,10 +71,19 @@ def _warnings(labels: LabelMap, ct: CTVolume | None, anatomy: LabelMap) -> Itera
             f"The brain's median density is {level:.0f} HU, without contrast it is {BRAIN_HU[0]:.0f} to "
             f"{BRAIN_HU[1]:.0f} HU: with contrast, at another energy or on another scale blood cannot be told.",
         )
-    bone = _bone_share(hu, inside, pixel_mm)
+    bone, bare = _skull_shares(hu, inside, pixel_mm)
     if bone < _LEAST_BONE:
-        text = "the skull was removed from the images, or this is no head."
-        yield Warn("NO_SKULL", f"Bone surrounds {100 * bone:.0f} % of the cavity: {text}")
+        yield Warn(
+            "NO_SKULL",
+            f"Bone surrounds {100 * bone:.0f} % of the cavity: the skull was stripped from the images, or this "
+            "is no head; blood along the skull is missed: analyze the images as the scanner made them.",
+        )
+    elif bare > _MOST_OPEN:
+        yield Warn(
+            "SKULL_INCOMPLETE",
+            f"Along {100 * bare:.0f} % of its border the cavity is bare of bone and scalp: the images were cut or "
+            "defaced; what was cut off is not measured: analyze the images as the scanner made them.",
+        )
 
 
 def _few(anatomy: LabelMap) -> tuple[Box, float]:
@@ -87,10 +99,32 @@ def _few(anatomy: LabelMap) -> tuple[Box, float]:
     return (i, j, k), steps[0] * spacing[0]
 
 
-def _bone_share(hu: NDArray[np.float32], inside: NDArray[np.bool_], pixel_mm: float) -> float:
-    """Share of the cavity's border that has bone near it in its slice plane."""
-    border = inside & ~ndimage.binary_erosion(inside, border_value=1)
-    reach = max(1, round(_RIM_MM / pixel_mm))
+def _skull_shares(hu: NDArray[np.float32], inside: NDArray[np.bool_], pixel_mm: float) -> tuple[float, float]:
+    """Shares of the cavity's border: with bone near it, and bare of bone and scalp. All in the slice plane.
+
+    Bone counts beyond the first pixel: there a stripped head keeps what of the inner table lies in mixed voxels. Bare
+    is where air, or what was painted over with one value, lies next to the border and no bone behind it. So a
+    craniectomy, which scalp covers, and sinuses, which bone encloses, are not.
+    """
+    cross = ndimage.generate_binary_structure(3, 1)
+    cross[:, :, [0, 2]] = False
+    border = inside & ~ndimage.binary_erosion(inside, cross, border_value=1)
+    if not border.any():
+        return 0.0, 0.0
+    beyond = ~ndimage.binary_dilation(inside, cross)
+    bone = ndimage.binary_dilation((hu > _BONE_HU) & beyond, _disk(_RIM_MM / pixel_mm))
+    bare = ndimage.binary_dilation(_is_empty(hu) & ~inside, _disk(_BARE_MM / pixel_mm)) & ~bone
+    return float(bone[border].mean()), float(bare[border].mean())
+
+
+def _is_empty(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Air, or the very value of both neighbors, as where something was painted over."""
+    steps = np.abs(np.diff(hu, axis=0, append=hu[-1:])) + np.abs(np.diff(hu, axis=1, append=hu[:, -1:]))
+    return np.asarray((hu < _AIR_HU) | (steps == 0))
+
+
+def _disk(radius: float) -> NDArray[np.bool_]:
+    """In the slice plane, of at least one pixel."""
+    reach = max(1, round(radius))
     disk = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach + 0.5
-    near = ndimage.binary_dilation(hu > _BONE_HU, disk[:, :, None])
-    return float(near[border].mean()) if border.any() else 0.0
+    return np.asarray(disk[:, :, None])

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from monai_ich.cli import main
+from monai_ich.core.labels import Subtype
+from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import write_nifti
 from tests.phantom import grid, phantom, series
 
@@ -87,8 +89,8 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, ct: Path, capsys: pytest.Cap
     if mounted.returncode:
         pytest.skip("a small disk cannot be mounted here (needs root)")
     try:
-        labels = nib.Nifti1Image(np.ones((60, 60, 60), np.uint8), np.eye(4))
-        nib.save(labels, tmp_path / "labels.nii.gz")
+        whole = LabelMap(np.full(grid().shape, Subtype.SDH, np.uint8), grid(), Subtype)
+        write_nifti(tmp_path / "labels.nii.gz", whole)
         (full / "ballast").write_bytes(bytes(12_000))
         status, said = _run("measure", tmp_path / "labels.nii.gz", "-o", full / "out", capsys=capsys)
         assert status == 3 and "DISK_FULL" in said

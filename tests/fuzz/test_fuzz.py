@@ -1,4 +1,4 @@
-"""A short slice of ``make fuzz``: a few damaged inputs of every kind are read or refused, and it goes on where it stopped."""
+"""A short slice of ``make fuzz``: damaged inputs of every kind are read or refused, and it goes on where it stopped."""
 
 from __future__ import annotations
 

@@ -261,9 +261,16 @@ def test_a_frame_far_away_is_refused_without_its_ct(tmp_path: Path, scan: Scan) 
 
 def test_on_another_grid_it_stays_on_its_own(tmp_path: Path, scan: Scan) -> None:
     write_seg(tmp_path / "seg.dcm", scan, true_labels(scan.volume.geometry))
-    for other in (grid(), grid(tilt_deg=18, slice_mm=2.5, count=64), grid(tilt_deg=18, pixels=62)):
+    for other in (grid(), grid(tilt_deg=18, slice_mm=2.5, count=64), grid(tilt_deg=18, pixel_mm=3.0)):
         got = read_labels(tmp_path / "seg.dcm", Subtype, grid=other)
-        assert got.geometry.tilt_deg == pytest.approx(18, abs=0.01) and got.geometry.shape != other.shape
+        assert got.geometry.tilt_deg == pytest.approx(18, abs=0.01) and not got.geometry.same_grid(other)
+
+
+def test_on_a_crop_of_its_grid_it_is_placed_voxel_by_voxel(tmp_path: Path, scan: Scan) -> None:
+    write_seg(tmp_path / "seg.dcm", scan, true_labels(scan.volume.geometry))
+    crop = grid(tilt_deg=18, pixels=62)
+    got = read_labels(tmp_path / "seg.dcm", Subtype, grid=crop)
+    assert got.geometry.same_grid(crop) and np.array_equal(got.voxels, true_labels(crop).voxels)
 
 
 def test_another_frame_of_reference_is_refused(tmp_path: Path, scan: Scan) -> None:

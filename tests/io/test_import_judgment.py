@@ -12,7 +12,7 @@ from monai_ich.io.read import read_ct
 from tests import dicom_writers as write
 from tests.conftest import ROOT
 from tests.io.refusal import codes, refused
-from tests.phantom import agreement, edit, files, grid, series
+from tests.phantom import agreement, edit, files, grid, multi_frame, series
 
 CASES = ROOT.parent / "shared" / "cases"
 STUDY = {"StudyInstanceUID": "1.2.9"}
@@ -109,6 +109,93 @@ def test_a_blank_slice_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(Exception, match=r"SLICE_LEVEL: Slice 21 of 32"):
         read_ct(edit(series(tmp_path / "s"), blank))
+
+
+def _stored(d: pydicom.Dataset, hu: np.ndarray) -> None:
+    d.PixelData = (hu + 1024).astype("<i2").tobytes()
+
+
+@pytest.mark.parametrize("value", [-1024, 0, 40, 2000])
+@pytest.mark.parametrize("numbers", [(20,), (15, 16, 17)])
+def test_slices_of_one_value_are_named(tmp_path: Path, value: int, numbers: tuple[int, ...]) -> None:
+    def blank(d: pydicom.Dataset, n: int) -> None:
+        if n in numbers:
+            _stored(d, np.full(d.pixel_array.shape, value))
+
+    first = numbers[0] + 1
+    with pytest.raises(Exception, match=rf"SLICE_LEVEL: Slice {first} of 32 \(InstanceNumber {first}\)"):
+        read_ct(edit(series(tmp_path / "s"), blank))
+
+
+@pytest.mark.parametrize("end", [0, -1])
+def test_a_blank_slice_where_the_head_is_cut_is_named(tmp_path: Path, end: int) -> None:
+    folder = series(tmp_path / "s", grid(count=20))  # from 48 mm below the middle to 48 mm above
+    d = pydicom.dcmread(files(folder)[end])
+    _stored(d, np.full(d.pixel_array.shape, -1000))
+    d.save_as(files(folder)[end])
+    with pytest.raises(Exception, match=rf"SLICE_LEVEL: Slice {1 if end == 0 else 20} of 20 .*blank"):
+        read_ct(folder)
+
+
+def test_slices_of_air_around_the_head_are_no_blank_ones(tmp_path: Path) -> None:
+    scan = read_ct(series(tmp_path / "s", grid(count=60)))
+    assert (scan.volume.hu[:, :, 0] == -1000).all() and agreement(scan.volume) > 0.999
+
+
+@pytest.mark.parametrize(("copy", "of"), [(20, 19), (20, 21), (12, 11), (8, 9)])
+def test_a_slice_with_the_pixels_of_its_neighbor_is_named(tmp_path: Path, copy: int, of: int) -> None:
+    folder = series(tmp_path / "s")
+    write.renumber(folder, lambda n: 32 - n)  # a viewer counts from the top
+    paths = sorted(folder.glob("*.dcm"), reverse=True)
+    d = pydicom.dcmread(paths[copy])
+    d.PixelData = pydicom.dcmread(paths[of]).PixelData
+    d.save_as(paths[copy])
+    said = (
+        rf"SLICE_LEVEL: Slice {copy + 1} of 32 \(InstanceNumber {32 - copy}\) holds the same pixels as slice {of + 1}:"
+    )
+    with pytest.raises(Exception, match=said):
+        read_ct(folder)
+
+
+def test_a_copied_frame_of_an_enhanced_object_is_named(tmp_path: Path) -> None:
+    d = pydicom.dcmread(multi_frame(tmp_path / "e.dcm"))
+    frames, size = np.frombuffer(d.PixelData, "<i2").reshape(32, -1).copy(), d.PerFrameFunctionalGroupsSequence
+    low = {round(float(item.PlanePositionSequence[0].ImagePositionPatient[2]), 1): n for n, item in enumerate(size)}
+    at = [low[z] for z in sorted(low)]
+    values = [size[n].PixelValueTransformationSequence[0] for n in (at[10], at[11])]
+    values[1].RescaleSlope, values[1].RescaleIntercept = values[0].RescaleSlope, values[0].RescaleIntercept
+    frames[at[11]] = frames[at[10]]
+    d.PixelData = frames.tobytes()
+    d.save_as(tmp_path / "e.dcm")
+    with pytest.raises(Exception, match=rf"SLICE_LEVEL: Slice 12 of 32 \(frame {at[11] + 1}\)"):
+        read_ct(tmp_path)
+
+
+def test_half_a_slice_is_named(tmp_path: Path) -> None:
+    def cut(d: pydicom.Dataset, n: int) -> None:
+        if n == 17:
+            hu = d.pixel_array.astype(int) - 1024
+            hu[38:] = -1024
+            _stored(d, hu)
+
+    with pytest.raises(Exception, match=r"SLICE_LEVEL: Slice 18 of 32"):
+        read_ct(edit(series(tmp_path / "s"), cut))
+
+
+@pytest.mark.parametrize("spoiled", [0, 1])
+def test_on_uneven_slices_it_is_the_users_slice_that_is_named(tmp_path: Path, spoiled: int) -> None:
+    write.mixed_spacing(tmp_path / "s")  # 33 slices of 2.5 mm, then 5 mm, interpolated to 64 of 2.5 mm
+
+    def blank(d: pydicom.Dataset, n: int) -> None:
+        if n == 40 and spoiled:
+            _stored(d, np.full(d.pixel_array.shape, -1024))
+
+    folder = edit(tmp_path / "s", blank)
+    if not spoiled:
+        assert codes(read_ct(folder)) == {"VARIABLE_SPACING"}
+        return
+    with pytest.raises(Exception, match=r"SLICE_LEVEL: Slice 41 of 48 \(InstanceNumber 49\)"):
+        read_ct(folder)
 
 
 @pytest.mark.parametrize("spacing", [[0.32, 0.32], [32.0, 32.0]])

@@ -65,10 +65,48 @@ def test_a_skull_opened_by_surgery_is_still_a_skull() -> None:
     parts = anatomy(GRID, shift_mm=0)
     inside = parts.voxels > 0
     shell = ndimage.binary_dilation(inside, iterations=3) & ~inside
-    shell[60:] = False  # a third of the vault is gone
-    hu = np.where(inside, 33.0, np.where(shell, 1000.0, -1000.0)).astype(np.float32)
+    scalp = ndimage.binary_dilation(shell | inside, iterations=3) & ~inside
+    shell[60:] = False  # a third of the vault is gone, under the scalp
+    hu = np.where(inside, 33.0, np.where(shell, 1000.0, np.where(scalp, 40.0, -1000.0))).astype(np.float32)
+    hu += np.random.default_rng(0).normal(0, 3, hu.shape).astype(np.float32)
     labels = LabelMap(np.zeros(GRID.shape, np.uint8), GRID, Subtype)
     assert plausibility_warnings(labels, CTVolume(hu, GRID), parts) == ()
+
+
+def _head() -> tuple[LabelMap, np.ndarray]:
+    """The cavity, skull of 6 mm, scalp of 6 mm, noise; voxels at the inner table are half bone."""
+    parts = anatomy(GRID, shift_mm=0)
+    inside = parts.voxels > 0
+    skull = ndimage.binary_dilation(inside, iterations=3) & ~inside
+    scalp = ndimage.binary_dilation(inside, iterations=6) & ~inside & ~skull
+    hu = np.select([inside, skull, scalp], [33.0, 1000.0, 40.0], -1000.0)
+    hu[inside & ~ndimage.binary_erosion(inside)] = 400.0
+    return parts, (hu + np.random.default_rng(0).normal(0, 5, hu.shape)).astype(np.float32)
+
+
+def _told(hu: np.ndarray, parts: LabelMap) -> list[str]:
+    labels = LabelMap(np.zeros(GRID.shape, np.uint8), GRID, Subtype)
+    return [w.code for w in plausibility_warnings(labels, CTVolume(hu, GRID), parts)]
+
+
+@pytest.mark.parametrize("fill_hu", [-1024.0, -1000.0, 0.0])
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_stripped_head_is_told_though_mixed_voxels_of_bone_remain(fill_hu: float, kept: int) -> None:
+    parts, hu = _head()
+    assert _told(hu, parts) == []
+    brain = ndimage.binary_dilation(parts.voxels > 0, iterations=kept) if kept else parts.voxels > 0
+    told = _told(np.where(brain, hu, np.float32(fill_hu)), parts)
+    assert told == ["SKULL_INCOMPLETE" if kept else "NO_SKULL"]
+
+
+@pytest.mark.parametrize("fill_hu", [-1024.0, 0.0])
+@pytest.mark.parametrize("from_mm", [60.0, 75.0])
+def test_a_defaced_head_is_told_where_bone_is_missing(fill_hu: float, from_mm: float) -> None:
+    parts, hu = _head()
+    front_mm = GRID.to_world(np.moveaxis(np.indices(GRID.shape), 0, -1))[..., 1]
+    assert _told(np.where(front_mm < from_mm, hu, np.float32(fill_hu)), parts) == ["SKULL_INCOMPLETE"]
+    whole = np.where(front_mm < 100.0, hu, np.float32(fill_hu))  # the scalp alone is gone
+    assert _told(whole, parts) == []
 
 
 def test_an_exam_holds_these_warnings() -> None:

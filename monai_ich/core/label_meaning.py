@@ -1,0 +1,75 @@
+"""What somebody says that the values of a mask mean, where the mask itself does not say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monai_ich.core.errors import LabelError
+from monai_ich.core.labels import Subtype
+
+NOT_BLOOD = 0
+
+
+@dataclass(frozen=True)
+class LabelMeaning:
+    """Values of a mask to subtypes.
+
+    Args:
+        values: value in the mask to a value of `Subtype`, or to `NOT_BLOOD`.
+        only: what the one value of a mask that holds no other means; None where `values` says it.
+
+    >>> LabelMeaning(only=Subtype.SDH).of([0, 255])
+    {255: <Subtype.SDH: 5>}
+    >>> LabelMeaning({1: Subtype.SDH, 2: NOT_BLOOD}).of([0, 1])
+    {1: <Subtype.SDH: 5>}
+    """
+
+    values: Mapping[int, int] | None = None
+    only: int | None = None
+
+    def says(self, value: int) -> int | None:
+        """What one value means; None where nothing is said of it."""
+        return self.only if self.only is not None else (self.values or {}).get(value)
+
+    def of(self, found: list[int]) -> dict[int, int]:
+        """Each value that was found to its meaning; background means nothing.
+
+        Raises:
+            LabelError: ``UNKNOWN_LABEL`` for values that nothing is said of, or several where only one is.
+        """
+        there = [value for value in found if value]
+        if self.only is not None:
+            if len(there) > 1:
+                raise LabelError(
+                    "UNKNOWN_LABEL",
+                    f"One meaning was given, but the mask holds the values {there[:5]}: "
+                    "say what each means, for example --labels-are 1=SDH,2=IPH,3=ignore.",
+                )
+            return dict.fromkeys(there, self.only)
+        known = self.values or {}
+        unsaid = [value for value in there if value not in known]
+        if unsaid:
+            raise LabelError(
+                "UNKNOWN_LABEL",
+                f"The mask holds {unsaid[:5]}, of which --labels-are says nothing: add what each value means, for "
+                f"example {unsaid[0]}=ignore.",
+            )
+        return {value: known[value] for value in there}
+
+    def translate(self, voxels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A mask in the values of `Subtype`.
+
+        Raises:
+            LabelError: as `of`.
+        """
+        table = np.zeros(256, np.uint8)
+        for value, means in self.of(np.unique(voxels).tolist()).items():
+            table[value] = means
+        return np.asarray(table[voxels])
+
+
+OUR_NUMBERS = LabelMeaning({int(subtype): int(subtype) for subtype in Subtype})
