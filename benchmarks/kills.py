@@ -162,17 +162,24 @@ def _head_of_run(provenance: Path) -> str:
     return str(measured["case_id"]) if {k: seconds.get(k) for k in known} == known else "damaged"
 
 
-def prepare(kills: Kills) -> tuple[Path, Path]:
+def make_heads(folder: Path) -> None:
+    """Two synthetic heads in HU as ``head-1.zip`` and ``head-2.zip``, each a DICOM series."""
+    drawn = [design_case(seed, pixels=96, thickness_mm=8.0) for seed in SEEDS.values()]
+    cases = [replace(case, scanner=replace(case.scanner, window_hu=None, pictures=None)) for case in drawn]
+    for _ in write_dataset(cases, folder / "heads", dicom=True, workers=1, thickness=False):
+        pass
+    for head, seed in SEEDS.items():
+        shutil.make_archive(str(folder / head), "zip", folder / "heads" / case_folder(seed) / "dicom")
+
+
+def prepare(kills: Kills, heads: Path | None) -> tuple[Path, Path]:
     """The two heads, each analyzed undisturbed once; then the two folders with results of the first."""
     kills.temporary.mkdir()
     tempfile.tempdir = str(kills.temporary)
-    heads = kills.root / "heads"
-    drawn = [design_case(seed, pixels=96, thickness_mm=8.0) for seed in SEEDS.values()]
-    cases = [replace(case, scanner=replace(case.scanner, window_hu=None)) for case in drawn]  # in HU
-    for _ in write_dataset(cases, heads, dicom=True, workers=1, thickness=False):
-        pass
-    for head, seed in SEEDS.items():
-        shutil.make_archive(str(kills.root / head), "zip", heads / case_folder(seed) / "dicom")
+    if heads is None:
+        make_heads(kills.root)
+    for head in SEEDS if heads is not None else ():
+        shutil.copyfile(heads / f"{head}.zip", kills.root / f"{head}.zip")
     everything = {"pipeline#dicom": True, "write#scene": True}
     analyze(kills.root / "head-1.zip", kills.root / "warm", device="cpu", **everything)
     for head in SEEDS:
@@ -189,13 +196,10 @@ def prepare(kills: Kills) -> tuple[Path, Path]:
     return alone, beside
 
 
-def wait_for(what: Callable[[], bool], run: Run) -> bool:
-    """Whether it came before the run ended."""
-    while not what():
-        if run.poll() is not None:
-            return False
-        time.sleep(0.0002)
-    return True
+def wait_for(what: Callable[[], bool], run: Run, *, pause_s: float) -> None:
+    """Until it comes, or the run has ended."""
+    while not what() and run.poll() is None:
+        time.sleep(pause_s)
 
 
 def _writes(out: Path) -> bool:
@@ -214,13 +218,13 @@ def kill_once(kills: Kills, out: Path, moment: str, chance: random.Random, took_
     if moment == "any":
         time.sleep(chance.uniform(0.0, took_s))
     else:
-        wait_for(lambda: _writes(out), run)
+        wait_for(lambda: _writes(out), run, pause_s=0.01)
         if old_scratch & kills.left(out):
             kills.faults.append("what a killed run had left was not swept by the next")
         if moment == "writing":
             time.sleep(chance.uniform(0.0, 0.3 * took_s))
         else:
-            wait_for(lambda: _places(out), run)
+            wait_for(lambda: _places(out), run, pause_s=0.001)
             time.sleep(chance.choice((0.0, chance.uniform(0.0, 0.05))))
     killed = run.poll() is None
     run.kill()
@@ -249,13 +253,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--minutes", type=float, default=120.0, help="no kill after that")
+    parser.add_argument("--heads", type=Path, help="folder with head-1.zip and head-2.zip (default: they are made)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     chance = random.Random(args.seed)
     with tempfile.TemporaryDirectory() as scratch:
         kills = Kills(Path(scratch))
-        folders = prepare(kills)
+        folders = prepare(kills, args.heads)
         start = time.monotonic()
         kills.start("head-2", folders[0]).wait()
         took_s = time.monotonic() - start
