@@ -17,7 +17,7 @@ DEMO ?= demo
 INTEROP_DEBIAN = chromium dcmtk dicom3tools pixelmed-apps orthanc orthanc-dicomweb
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-interop fuzz check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-training bench-import bench-study viewer clean
+.PHONY: help install demo test test-quick test-interop fuzz check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-training bench-import bench-study bench-kills viewer clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -104,6 +104,9 @@ bench-import: $(READY)  ## DICOM import beside other tools: the case table, time
 
 bench-study: $(READY)  ## a study of 40 synthetic scans, two broken, killed twice and resumed: is each there once?
 	$(BIN)/python -m benchmarks.study
+
+bench-kills: $(READY)  ## analyze killed 50 times onto earlier results: are the old or the new ones whole each time?
+	$(BIN)/python -m benchmarks.kills
 
 viewer:  ## bundle the report's viewer anew (needs node and npm; what it writes is committed)
 	cd tools/viewer && npm ci --no-audit --no-fund && npm run build

@@ -16,30 +16,71 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gc
 import hashlib
 import json
 import os
 import platform
 import random
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import nrrd
+
+from monai_ich.analysis import analyze
+from monai_ich.cli import main as cli
 from monai_ich.io.output import settle
 from monai_ich.synth.dataset import case_folder, design_case, write_dataset
 
-CLI = [sys.executable, "-m", "monai_ich.cli"]
 NOTE = "note.txt"
 SEEDS = {"head-1": 710_001, "head-2": 710_002}
 OTHER = {"head-1": "head-2", "head-2": "head-1"}
 MOMENTS = ("any", "writing", "writing", "placing", "placing")
 TABLES = ("measurements.csv", "lesions.csv", "slices.csv")
+
+
+class Run:
+    """A command line of ours in a process of its own, which begins with all packages loaded.
+
+    Args:
+        words: after ``monai-ich``.
+    """
+
+    def __init__(self, words: list[str]) -> None:
+        self._code: int | None = None
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            code = 1
+            try:
+                code = cli(words)
+                gc.collect()
+            finally:
+                os._exit(code)  # the end of Python would remove what is the parent's
+
+    def poll(self, how: int = os.WNOHANG) -> int | None:
+        """Its exit code; None while it runs."""
+        if self._code is None:
+            pid, status = os.waitpid(self._pid, how)
+            self._code = os.waitstatus_to_exitcode(status) if pid else None
+        return self._code
+
+    def wait(self) -> int | None:
+        """Its exit code, once it has ended."""
+        return self.poll(0)
+
+    def kill(self) -> None:
+        """``kill -9``, where it still runs."""
+        if self.poll() is None:
+            os.kill(self._pid, signal.SIGKILL)
 
 
 @dataclass
@@ -48,7 +89,7 @@ class Kills:
 
     Args:
         root: where everything happens.
-        known: digest of a file to whose it is.
+        known: digest of a file to whose it is; empty text where both have one alike.
         names: the files of each head.
         moments, held: how many kills fell where; what the folders held after them.
         faults: what must not be.
@@ -66,31 +107,34 @@ class Kills:
         """The temporary folder of all runs."""
         return self.root / "tmp"
 
-    def start(self, head: str, out: Path) -> subprocess.Popen[bytes]:
+    def start(self, head: str, out: Path) -> Run:
         """An analysis, not waited for."""
         words = ["analyze", str(self.root / f"{head}.zip"), "-o", str(out), "--case-id", head, "--overwrite"]
-        environment = os.environ | {"TMPDIR": str(self.temporary)}
-        return subprocess.Popen(
-            [*CLI, *words, "--device", "cpu", "--dicom", "--scene"], env=environment, stdout=subprocess.DEVNULL
-        )
+        return Run([*words, "--device", "cpu", "--dicom", "--scene"])
 
     def left(self, out: Path) -> set[Path]:
         """Scratch folders beside results and in the temporary folder."""
         return {*out.glob(".partial-*"), *out.parent.glob(".partial-*"), *self.temporary.glob("monai-ich-*")}
 
     def whose(self, out: Path) -> dict[str, set[str]]:
-        """Head to its files."""
+        """Head to its files; those that are alike for both are counted to the one whose other files are there."""
         found: dict[str, set[str]] = {}
         for path in out.iterdir():
             if path.name != NOTE and not path.name.startswith("."):
                 found.setdefault(_head_of(path, self.known), set()).add(path.name)
-        found.pop("", None)
-        return found
+        alike = found.pop("", set())
+        return {head: names | alike for head, names in found.items()} if len(found) == 1 else found
 
 
 def digest(path: Path) -> str:
-    """Of the bytes of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Of what a file holds, without the time of writing that NRRD and zip hold too."""
+    content = path.read_bytes()
+    if path.suffix == ".nrrd":
+        content = nrrd.read(str(path))[0].tobytes()
+    if path.suffix == ".mrb":
+        with zipfile.ZipFile(path) as scene:
+            content = b"".join(scene.read(name) for name in sorted(scene.namelist()) if name.endswith("CT.nii.gz"))
+    return hashlib.sha256(content).hexdigest()
 
 
 def _head_of(path: Path, known: dict[str, str]) -> str:
@@ -118,21 +162,33 @@ def _head_of_run(provenance: Path) -> str:
     return str(measured["case_id"]) if {k: seconds.get(k) for k in known} == known else "damaged"
 
 
-def prepare(kills: Kills) -> tuple[Path, Path]:
-    """The two heads, each analyzed undisturbed once; then the two folders with results of the first."""
-    kills.temporary.mkdir()
-    heads = kills.root / "heads"
+def make_heads(folder: Path) -> None:
+    """Two synthetic heads in HU as ``head-1.zip`` and ``head-2.zip``, each a DICOM series."""
     drawn = [design_case(seed, pixels=96, thickness_mm=8.0) for seed in SEEDS.values()]
-    cases = [replace(case, scanner=replace(case.scanner, window_hu=None)) for case in drawn]  # in HU
-    for _ in write_dataset(cases, heads, dicom=True, workers=1, thickness=False):
+    cases = [replace(case, scanner=replace(case.scanner, window_hu=None, pictures=None)) for case in drawn]
+    for _ in write_dataset(cases, folder / "heads", dicom=True, workers=1, thickness=False):
         pass
     for head, seed in SEEDS.items():
-        shutil.make_archive(str(kills.root / head), "zip", heads / case_folder(seed) / "dicom")
+        shutil.make_archive(str(folder / head), "zip", folder / "heads" / case_folder(seed) / "dicom")
+
+
+def prepare(kills: Kills, heads: Path | None) -> tuple[Path, Path]:
+    """The two heads, each analyzed undisturbed once; then the two folders with results of the first."""
+    kills.temporary.mkdir()
+    tempfile.tempdir = str(kills.temporary)
+    if heads is None:
+        make_heads(kills.root)
+    for head in SEEDS if heads is not None else ():
+        shutil.copyfile(heads / f"{head}.zip", kills.root / f"{head}.zip")
+    everything = {"pipeline#dicom": True, "write#scene": True}
+    analyze(kills.root / "head-1.zip", kills.root / "warm", device="cpu", **everything)
+    for head in SEEDS:
         out = kills.root / head / "out"
         if kills.start(head, out).wait():
             raise SystemExit(f"{head} cannot be analyzed")
         kills.names[head] = {path.name for path in out.iterdir()}
-        kills.known |= {digest(path): head for path in out.iterdir()}
+        found = {digest(path) for path in out.iterdir()}
+        kills.known |= {one: "" if one in kills.known else head for one in found}
     alone, beside = kills.root / "alone" / "out", kills.root / "beside" / "out"
     for folder in (alone, beside):
         shutil.copytree(kills.root / "head-1" / "out", folder)
@@ -140,13 +196,10 @@ def prepare(kills: Kills) -> tuple[Path, Path]:
     return alone, beside
 
 
-def wait_for(what: Callable[[], bool], run: subprocess.Popen[bytes]) -> bool:
-    """Whether it came before the run ended."""
-    while not what():
-        if run.poll() is not None:
-            return False
-        time.sleep(0.0002)
-    return True
+def wait_for(what: Callable[[], bool], run: Run, *, pause_s: float) -> None:
+    """Until it comes, or the run has ended."""
+    while not what() and run.poll() is None:
+        time.sleep(pause_s)
 
 
 def _writes(out: Path) -> bool:
@@ -165,13 +218,13 @@ def kill_once(kills: Kills, out: Path, moment: str, chance: random.Random, took_
     if moment == "any":
         time.sleep(chance.uniform(0.0, took_s))
     else:
-        wait_for(lambda: _writes(out), run)
+        wait_for(lambda: _writes(out), run, pause_s=0.01)
         if old_scratch & kills.left(out):
             kills.faults.append("what a killed run had left was not swept by the next")
         if moment == "writing":
             time.sleep(chance.uniform(0.0, 0.3 * took_s))
         else:
-            wait_for(lambda: _places(out), run)
+            wait_for(lambda: _places(out), run, pause_s=0.001)
             time.sleep(chance.choice((0.0, chance.uniform(0.0, 0.05))))
     killed = run.poll() is None
     run.kill()
@@ -200,13 +253,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--minutes", type=float, default=120.0, help="no kill after that")
+    parser.add_argument("--heads", type=Path, help="folder with head-1.zip and head-2.zip (default: they are made)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     chance = random.Random(args.seed)
     with tempfile.TemporaryDirectory() as scratch:
         kills = Kills(Path(scratch))
-        folders = prepare(kills)
+        folders = prepare(kills, args.heads)
         start = time.monotonic()
         kills.start("head-2", folders[0]).wait()
         took_s = time.monotonic() - start

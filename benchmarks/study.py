@@ -30,10 +30,10 @@ CLI = [sys.executable, "-m", "monai_ich.cli"]
 def make(folder: Path, scans: int) -> set[str]:
     """Synthetic heads with their manifest; the second is text, the last is cut short. Returns the names of both.
 
-    None is the export of a window, which a study refuses too.
+    None is the export of a window or comes from pictures, which a study refuses too.
     """
     cases = [design_case(seed) for seed in range(700_000, 700_000 + scans)]
-    whole = [replace(case, scanner=replace(case.scanner, window_hu=None)) for case in cases]
+    whole = [replace(case, scanner=replace(case.scanner, window_hu=None, pictures=None)) for case in cases]
     for _ in write_dataset(whole, folder):
         pass
     images = sorted(folder.glob("case_*/ct.nii.gz"))

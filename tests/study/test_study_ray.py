@@ -159,13 +159,13 @@ def test_a_stopped_study_leaves_no_ct_behind(tmp_path: Path, number: signal.Sign
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
     command = [sys.executable, "-c", STUB, "study", str(source), "-o", str(out), "--workers", "2"]
     study = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
-    _wait_for(lambda: len(list(out.glob("cases/.partial-*/content/.partial-*"))) == 2)
+    _wait_for(lambda: len(list(out.glob("cases/.partial-*/content/.partial-*"))) == 2, seconds=400.0)
     (ray,) = _of(study.pid)
     assert stat.S_IMODE(ray.stat().st_mode) == 0o700, "nobody else looks into Ray's files"
     study.send_signal(number)
     time.sleep(0.5)  # of two that wait, the lower number comes first
     study.send_signal(signal.SIGHUP)
-    _, said = study.communicate(timeout=120)
+    _, said = study.communicate(timeout=400)
     assert (study.returncode, said) == (128 + number, "monai-ich: stopped\n")
     assert not out.exists() and not list(temporary.iterdir()) and not _of(study.pid)
 
