@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monai_ich.core.case_names import case_names
+from monai_ich.core.case_names import case_names, is_text
 from monai_ich.core.errors import InputError
 from monai_ich.io.read import is_nifti
 from monai_ich.learning.manifest import read_manifest
@@ -71,4 +71,5 @@ def _may_be_scan(path: Path) -> bool:
 
 def _names(children: Sequence[Path], keep: bool) -> list[str]:
     names = [re.sub(r"(\.nii|\.nii\.gz|\.zip)$", "", child.name, flags=re.IGNORECASE) for child in children]
-    return names if keep and len(set(names)) == len(names) else case_names(names)
+    keep = keep and len(set(names)) == len(names) and all(map(is_text, names))
+    return names if keep else case_names(names)
