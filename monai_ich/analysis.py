@@ -26,6 +26,7 @@ from monai_ich.dicom_results import require_source
 from monai_ich.io.identity import identity_of
 from monai_ich.io.output import output_folder
 from monai_ich.io.read import Scan
+from monai_ich.learning.tracking import Tracker
 from monai_ich.results import ON_REQUEST, RESULTS, Analysis
 from monai_ich.segment.ich import Hemorrhage
 
@@ -48,7 +49,7 @@ class Pipeline:
         measure: labels, CT, anatomy, midline to measurements.
         write: analysis and folder to files.
         explain: CT, labels, cavity and bundle to heat maps of the subtypes that are present; None for none.
-        track: analysis and folder to an MLflow run; None for none.
+        track: makes an MLflow run of an analysis and its folder; None for none.
         margin_mm: around the cavity, what the hemorrhage network looks at.
         keep_ids: write patient ID and UIDs of a DICOM study into the tables.
         dicom: write DICOM results too; they carry the patient and refuse NIfTI input.
@@ -63,7 +64,7 @@ class Pipeline:
     measure: Callable[..., ExamMeasurements]
     write: Callable[[Analysis, Path], None]
     explain: Callable[..., tuple[HeatMap, ...]] | None = None
-    track: Callable[[Analysis, Path], None] | None = None
+    track: Tracker | None = None
     margin_mm: float = 12.0
     keep_ids: bool = False
     dicom: bool = False
@@ -72,8 +73,14 @@ class Pipeline:
     def __call__(
         self, input: str | Path, output_dir: str | Path, *, case_id: str | None = None, overwrite: bool = False
     ) -> Analysis:
-        """Analyze one scan and write its results; nothing appears under `output_dir` unless all of it does."""
+        """Analyze one scan and write its results; nothing appears under `output_dir` unless all of it does.
+
+        Raises:
+            TrackingError: ``MLFLOW_UNAVAILABLE`` before anything is computed; ``MLFLOW_FAILED`` when all is written.
+        """
         folder = Path(output_dir)
+        if self.track is not None:
+            self.track.check()
         with output_folder(folder, results=(*RESULTS, *ON_REQUEST), overwrite=overwrite) as scratch:
             clock = Clock()
             with clock("read"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -44,8 +45,11 @@ _SUBTYPES = ("EDH", "IPH", "IVH", "SAH", "SDH")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 2 wrong usage, 3 input refused,
     4 done for some cases, 1 a fault of ours."""
+    _print_anything()
     parser = _parser()
     args = parser.parse_args(argv)
+    if "" in (sys.argv[1:] if argv is None else argv):
+        return _refuse(usage_error("An argument is empty, an unset variable perhaps: name a file or folder."), args)
     try:
         with stopped_cleanly():
             code = int(args.run(args))
@@ -63,6 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.traceback:
             raise
         return _refuse(fault_of_ours(error), args)
+
+
+def _print_anything() -> None:
+    """A console in ASCII or cp1252 shows a question mark for what it lacks; it ends no command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def _refuse(error: IchError, args: argparse.Namespace) -> int:

@@ -38,6 +38,11 @@ def _evaluate(args: argparse.Namespace) -> int:
 
     meaning = meaning_of(args)
     refuse_earlier(args.output, RESULTS, overwrite=args.overwrite)
+    if args.mlflow:
+        from monai_ich.evaluate.track import EXPERIMENT, log_evaluation
+        from monai_ich.learning.tracking import log_in_time, require_store
+
+        require_store(args.mlflow, EXPERIMENT)
     done = evaluate(
         args.manifest,
         args.predictions,
@@ -46,12 +51,10 @@ def _evaluate(args: argparse.Namespace) -> int:
         progress=lambda cases: tqdm(cases, unit="case", disable=None),
     )
     write_evaluation(done, args.output, overwrite=args.overwrite)
-    if args.mlflow:
-        from monai_ich.evaluate.track import log_evaluation
-
-        log_evaluation(done, args.output, tracking_uri=args.mlflow)
     for failure in done.failures:
         print(f"{failure.case_id}: {failure.code}: {failure.message}")
     print("\n".join(summary_lines(done.summary)))
     print("\nwrote report.html, summary.json, cases.csv and the plots")
+    if args.mlflow:
+        log_in_time(lambda: log_evaluation(done, args.output, tracking_uri=args.mlflow), args.mlflow)
     return 4 if done.failures else 0

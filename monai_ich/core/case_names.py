@@ -25,7 +25,16 @@ def case_name(folder: str) -> str:
     >>> case_name("monday_2"), case_name("00001234")
     ('monday_2', 'case')
     """
-    return "case" if may_be_record(folder) or not folder else folder
+    return "case" if may_be_record(folder) or not folder or not is_text(folder) else folder
+
+
+def is_text(name: str) -> bool:
+    """Whether a name of a file is text in UTF-8, as tables and reports hold it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def case_names(names: Sequence[str]) -> list[str]:

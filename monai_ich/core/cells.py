@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001, wide ones count too
 
 
 def plain_cell(value: Any) -> Any:
@@ -16,7 +16,8 @@ def plain_cell(value: Any) -> Any:
     >>> plain_cell("=HYPERLINK(1)"), plain_cell(-1.5), plain_cell("case_7")
     ("'=HYPERLINK(1)", -1.5, 'case_7')
     """
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) and not _is_number(value) else value
+    is_formula = isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA) and not _is_number(value)
+    return f"'{value}" if is_formula else value
 
 
 def _is_number(text: str) -> bool:

@@ -9,11 +9,13 @@ IchError
 ├── BundleError      a bundle that is missing or broken
 ├── TrainingError    a training that cannot go on
 ├── OutputError      the output folder cannot be written or holds earlier results
+├── TrackingError    an MLflow store that does not answer or fails
 └── SendError        an archive that does not answer or does not accept
 """
 
 from __future__ import annotations
 
+import errno
 import traceback
 from pathlib import Path
 
@@ -69,12 +71,33 @@ class OutputError(IchError):
     """The output folder cannot be written, or holds earlier results."""
 
 
+class TrackingError(IchError):
+    """An MLflow store that does not answer, or fails."""
+
+
 class SendError(IchError):
     """An archive that does not answer, or does not accept."""
 
 
+_DISK = {
+    errno.ENAMETOOLONG: ("NAME_TOO_LONG", "A name is longer than the disk allows: choose a shorter one."),
+    errno.ENOSPC: ("DISK_FULL", "A disk has no space left, the temporary folder's perhaps: free some, or set TMPDIR."),
+    errno.EDQUOT: ("DISK_FULL", "The space that you may use on a disk is full: free some."),
+    errno.EACCES: ("NOT_ALLOWED", "A file or folder may not be read or written: look at its rights."),
+    errno.EPERM: ("NOT_ALLOWED", "A file or folder may not be read or written: look at its rights."),
+    errno.EROFS: ("NOT_ALLOWED", "A disk is read-only: choose another folder, or set TMPDIR."),
+    errno.ELOOP: ("NOT_ALLOWED", "Links lead to themselves: give the folder itself."),
+    errno.EIO: ("DISK_FAILED", "A disk failed to read or write: look at it before you go on."),
+}
+
+
 def fault_of_ours(error: Exception) -> IchError:
-    """What is said of an exception that nobody foresaw: its kind and place, never its text, which may hold a header."""
+    """What is said of an exception that nobody foresaw: its kind and place, never its text, which may hold a header.
+
+    What a disk refuses is none of ours and has a code of its own.
+    """
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return IchError(*_DISK[error.errno])
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(frame.filename).name}, line {frame.lineno}"
     return IchError("INTERNAL_ERROR", f"A fault of ours: {type(error).__name__} in {where}.", exit_code=1)

@@ -11,10 +11,10 @@ from monai_ich.core.scratch import temporary
 from monai_ich.evaluate.run import Evaluation, write_rows
 from monai_ich.learning.tracking import new_run_name, open_experiment
 
+EXPERIMENT = "monai-ich evaluate"
 
-def log_evaluation(
-    evaluation: Evaluation, folder: Path, *, tracking_uri: str, experiment: str = "monai-ich evaluate"
-) -> None:
+
+def log_evaluation(evaluation: Evaluation, folder: Path, *, tracking_uri: str, experiment: str = EXPERIMENT) -> None:
     """Log data hash and split, versions, commit, every figure, the plots and tables.
 
     Case ids, sites and messages stay out of it: a store is often shared. So the page, which names failed cases, does.

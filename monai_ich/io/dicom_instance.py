@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pydicom
 from pydicom.uid import (
     CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
     EnhancedCTImageStorage,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -22,8 +24,10 @@ from pydicom.uid import (
 )
 
 from monai_ich.io.dicom_words import names_agent
+from monai_ich.io.limits import require_inflated
 
 CT_CLASSES = (CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
+_MOST_INFLATED_BYTES = 600 << 20  # a multi-frame object of 1,000 slices
 _ALWAYS_LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
 
 # Where multi-frame objects keep what classic images hold at the top (PS3.3 C.7.6.16 and C.8.15.3).
@@ -130,12 +134,37 @@ def open_dicom(path: Path, *, header_only: bool) -> Any | None:
     if start[128:] != b"DICM" and start[:2] not in (b"\x08\x00", b"\x02\x00", b"\x00\x08"):
         return None
     wanted = _WANTED if header_only else None
+    require_bounded(path, start)
     image = pydicom.dcmread(path, stop_before_pixels=header_only, specific_tags=wanted, force=True)
     if "TransferSyntaxUID" not in image.file_meta:
         implicit, little = image.original_encoding
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         image.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
     return image if start[128:] == b"DICM" or "SOPClassUID" in image else None
+
+
+def require_bounded(path: Path, start: bytes) -> None:
+    """Refuse a deflated file that would unpack to more than any image: pydicom unpacks all of it at once.
+
+    Args:
+        path: the file.
+        start: its first 132 bytes.
+
+    Raises:
+        InputError: ``TOO_LARGE``.
+        EOFError: where it cannot be unpacked.
+    """
+    if start[128:] != b"DICM":
+        return
+    meta = pydicom.filereader.read_file_meta_info(path)
+    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return
+    with path.open("rb") as stream:
+        stream.seek(144 + int(meta.FileMetaInformationGroupLength))  # preamble, DICM, and the element of the length
+        try:
+            require_inflated(stream, _MOST_INFLATED_BYTES, wbits=-zlib.MAX_WBITS)
+        except zlib.error as error:
+            raise EOFError from error
 
 
 def read_instances(path: Path) -> list[Instance]:

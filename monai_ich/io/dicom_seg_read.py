@@ -29,6 +29,7 @@ from monai_ich.core.labels import LabelSet
 from monai_ich.core.relabel import fill_slices
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.dicom_frames import decode_frame
+from monai_ich.io.dicom_instance import require_bounded
 from monai_ich.io.dicom_segments import Segments
 from monai_ich.io.dicom_series import SourceSeries, places_of_slices
 from monai_ich.io.limits import require_size
@@ -130,6 +131,8 @@ def _is_seg(file: Path) -> bool:
 def _read_frames(path: Path, labels: LabelSet, meaning: LabelMeaning | None) -> Frames:
     try:
         with quiet("pydicom"):
+            with path.open("rb") as stream:
+                require_bounded(path, stream.read(132))
             d = pydicom.dcmread(path)
             return _frames(d, Segments(d, labels, meaning))
     except SeriesError as error:

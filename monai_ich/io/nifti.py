@@ -20,7 +20,7 @@ from monai_ich.core.labels import AnyLabel, LabelSet
 from monai_ich.core.volume import AIR_HU, MAX_HU, CTVolume, LabelMap, Mask
 from monai_ich.io.hounsfield import require_hu
 from monai_ich.io.label_mark import mark_of, marked_set
-from monai_ich.io.limits import require_size
+from monai_ich.io.limits import require_size, require_stored_size
 from monai_ich.io.nifti_space import require_grid_kept, require_patient_space
 from monai_ich.io.output import renamed
 from monai_ich.io.quiet import quiet
@@ -175,7 +175,23 @@ def _whole_or_float(hu: NDArray[np.float32]) -> NDArray[Any]:
 
 
 def _voxels(image: Any) -> NDArray[Any]:
-    return np.asanyarray(image.dataobj)
+    """Rescaled values in at most 4 bytes each: what nibabel makes of a small packed file can take 8."""
+    proxy = image.dataobj
+    if proxy.dtype.kind not in "iuf":  # colors, complex numbers: no volume, as the caller says
+        return np.broadcast_to(np.zeros((), proxy.dtype), image.shape)
+    is_scaled = (proxy.slope, proxy.inter) != (1.0, 0.0)
+    require_stored_size(image.shape, proxy.dtype.itemsize, fractions=is_scaled or proxy.dtype.kind == "f")
+    stored: NDArray[Any] = proxy.get_unscaled()
+    if is_scaled:
+        values = stored.astype(np.float32)
+        values *= np.float32(proxy.slope)
+        values += np.float32(proxy.inter)
+        return values
+    if stored.dtype.kind == "f":
+        return stored.astype(np.float32, copy=False)
+    limits = np.iinfo(np.int16)
+    is_small = stored.dtype.itemsize > 2 and stored.size and limits.min <= stored.min() and stored.max() <= limits.max
+    return stored.astype(np.int16) if is_small else stored
 
 
 def _read(

@@ -27,6 +27,7 @@ from monai_ich.io.survey import Survey, is_number, survey
 
 _NIFTI = (".nii", ".nii.gz")
 _NRRD = (".seg.nrrd", ".nrrd")
+_OTHER_FORMATS = (".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img", ".mgz", ".mgh", ".mnc", ".nia")
 _EXTENT_MM = (80.0, 1000.0)
 
 
@@ -83,7 +84,7 @@ def read_ct(
 
     Raises:
         InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NOT_HU``, ``NON_FINITE``, ``NO_ORIENTATION``,
-            ``INSUFFICIENT_COVERAGE``.
+            ``INSUFFICIENT_COVERAGE``, ``UNKNOWN_FORMAT``.
         SeriesError: see `dicom_archive`, `survey`, `dicom_ranking` and `dicom_series`.
         ValueError: for another mode.
     """
@@ -97,12 +98,22 @@ def read_ct(
         require_grid_kept(volume.geometry.affine)
         _require_head_size(volume.geometry)
         return Scan(volume)
+    _require_known_format(path)
     looked = survey(path)
     chosen = looked.choose(series)
     _require_head_width(chosen)
     volume, source, warnings = read_series(chosen, mode=mode, assume_hu=assume_hu)
     source = replace(source, keep=looked.root.scratch)
     return Scan(volume, source, (*warnings, *_unknown_damage(looked.found)), looked)
+
+
+def _require_known_format(path: Path) -> None:
+    if path.name.lower().endswith(_OTHER_FORMATS) and path.is_file():
+        raise InputError(
+            "UNKNOWN_FORMAT",
+            "A head CT is read from DICOM (folder, file, .zip, DICOMDIR), .nii and .nii.gz: 3D Slicer or SimpleITK "
+            "converts NRRD, MetaImage and Analyze to NIfTI.",
+        )
 
 
 def _require_head_width(candidate: Candidate) -> None:

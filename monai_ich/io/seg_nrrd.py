@@ -7,6 +7,7 @@ as its orthogonal copy (grown field of view, each label's volume kept).
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from pathlib import Path
@@ -23,7 +24,7 @@ from monai_ich.core.labels import AnyLabel, Code, Label, LabelSet, label_of
 from monai_ich.core.relabel import resample_labels
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.label_origin import require_meaning
-from monai_ich.io.limits import require_size
+from monai_ich.io.limits import require_inflated, require_size, require_stored_size
 from monai_ich.io.output import renamed
 from monai_ich.io.segment_names import says_nothing, shown, values_named
 
@@ -113,7 +114,14 @@ def _require_attached(path: Path) -> None:
     skips = [str(header.get(name, "0")) for name in ("line skip", "lineskip", "byte skip", "byteskip")]
     if "data file" in header or "datafile" in header or any(skip not in ("0", "") for skip in skips):
         raise InputError("NOT_SEG_NRRD", "A segmentation holds its voxels itself, after its header: save it anew.")
-    require_size(np.atleast_1d(header["sizes"]).tolist())
+    sizes = np.atleast_1d(header["sizes"]).tolist()
+    require_size(sizes)
+    item_bytes = 1 if "char" in str(header["type"]) or "int8" in str(header["type"]) else 8
+    require_stored_size(sizes, item_bytes, fractions=item_bytes > 1)
+    if str(header.get("encoding", "")).lower() in ("gzip", "gz"):
+        with path.open("rb") as stream:
+            nrrd.read_header(stream)
+            require_inflated(stream, math.prod(sizes) * item_bytes + 1024, wbits=31)
 
 
 def _reference_geometry(geometry: Geometry) -> str:

@@ -141,8 +141,12 @@ def find_violations(record: dict[str, Any]) -> Iterator[ManifestError]:
 
     for error in Draft202012Validator(_schema()).iter_errors(record):
         where = "/".join(map(str, error.absolute_path)) or "the top"
-        named = error.validator in ("required", "additionalProperties")
-        what = error.message if named else f"{error.validator} must be {json.dumps(error.validator_value)[:200]}"
+        if error.validator == "additionalProperties":
+            what = "it holds an entry that the schema does not know"
+        elif error.validator == "required":
+            what = error.message
+        else:
+            what = f"{error.validator} must be {json.dumps(error.validator_value)[:200]}"
         yield ManifestError("SCHEMA_VIOLATION", f"At {where} the manifest breaks its schema: {what}.")
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from monai_ich.bundle import BUNDLES, find_bundle, load_bundle
 from monai_ich.core.scratch import temporary
-from monai_ich.learning.tracking import git_commit, new_run_name, open_experiment
+from monai_ich.learning.tracking import git_commit, new_run_name, open_experiment, require_store
 
+_EXPERIMENT = "monai-ich models"
 _SCRIPT = """from mlflow.models import set_model
 
 from monai_ich.model import ScanModel
@@ -35,11 +36,13 @@ def register_model(tracking_uri: str, *, name: str = "monai-ich", bundles: str |
 
     Raises:
         BundleError: ``BUNDLE_NOT_FOUND``, ``NO_WEIGHTS``, ``BUNDLE_BROKEN``.
+        TrackingError: ``MLFLOW_UNAVAILABLE``.
     """
+    require_store(tracking_uri, _EXPERIMENT)
     loaded = [load_bundle(find_bundle(Path(bundles, b) if bundles else b), device="cpu") for b in BUNDLES]
     tags = {"git_commit": git_commit()}
     tags |= {f"weights_{b.name}": b.weights_sha256 for b in loaded} | {f"status_{b.name}": b.status for b in loaded}
-    mlflow = open_experiment(tracking_uri, "monai-ich models")
+    mlflow = open_experiment(tracking_uri, _EXPERIMENT)
     with mlflow.start_run(run_name=new_run_name()), temporary() as scratch:
         mlflow.set_tags(tags)
         script = scratch / "scan_model.py"

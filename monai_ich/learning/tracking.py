@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from monai_ich.core.errors import TrackingError
 from monai_ich.core.provenance import installed_versions
+
+_LOG = logging.getLogger(__name__)
+_PATIENCE_S, _PATIENCE_LOCAL_S = 10.0, 120.0  # a server answers; a new database file is set up first
+_STORES = ("sqlite:", "http:", "https:", "postgresql", "mysql", "mssql", "databricks")
 
 
 def store_uri(output_dir: str | Path) -> str:
@@ -33,6 +42,8 @@ def open_experiment(tracking_uri: str, name: str) -> Any:
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     import mlflow
 
     mlflow.set_tracking_uri(tracking_uri)
@@ -83,6 +94,80 @@ def run_parameters(dataset_dir: str | Path, *, network: Any, **settings: Any) ->
         "parameters": sum(p.numel() for p in network.parameters()),
     }
     return {name: str(value)[:500] for name, value in found.items()}
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """Logs analyses to a store that was looked at before anything is computed.
+
+    Args:
+        tracking_uri: MLflow store.
+        experiment: name of the MLflow experiment.
+    """
+
+    tracking_uri: str
+    experiment: str = "monai-ich analyze"
+
+    def check(self) -> None:
+        """See whether the store can be written to, in a time that anybody waits.
+
+        Raises:
+            TrackingError: ``MLFLOW_UNAVAILABLE``.
+        """
+        require_store(self.tracking_uri, self.experiment)
+
+    def __call__(self, analysis: Any, folder: Path) -> None:
+        """Log one analysis; its results stay, whatever becomes of this.
+
+        Raises:
+            TrackingError: ``MLFLOW_FAILED``.
+        """
+        log_in_time(
+            lambda: log_analysis(analysis, folder, tracking_uri=self.tracking_uri, experiment=self.experiment),
+            self.tracking_uri,
+        )
+
+
+def require_store(tracking_uri: str, experiment: str) -> None:
+    """Refuse a store that cannot be written to, before anything is computed for it.
+
+    Raises:
+        TrackingError: ``MLFLOW_UNAVAILABLE``.
+    """
+    if not tracking_uri.startswith(_STORES):
+        message = "An MLflow store is sqlite:///FILE, another database, or http(s)://SERVER; a folder is none any more."
+        raise TrackingError("MLFLOW_UNAVAILABLE", message)
+    if not _done_in_time(lambda: open_experiment(tracking_uri, experiment), tracking_uri):
+        message = f"The MLflow store does not answer, or its experiment {experiment!r} was deleted: see the store."
+        raise TrackingError("MLFLOW_UNAVAILABLE", message)
+
+
+def log_in_time(log: Callable[[], None], tracking_uri: str) -> None:
+    """Log results that are written already.
+
+    Raises:
+        TrackingError: ``MLFLOW_FAILED`` (exit code 4) where the store fails or does not answer.
+    """
+    if not _done_in_time(log, tracking_uri):
+        message = "The results are written, but the MLflow store failed or did not answer: not all of them are in it."
+        raise TrackingError("MLFLOW_FAILED", message, exit_code=4)
+
+
+def _done_in_time(work: Callable[[], Any], tracking_uri: str) -> bool:
+    """Whether it was done; a store that hangs is left alone, what it says may hold credentials and is not repeated."""
+    outcome: list[bool] = []
+
+    def run() -> None:
+        try:
+            work()
+            outcome.append(True)
+        except BaseException:  # MLflow and the databases behind it fail in many ways
+            _LOG.debug("MLflow", exc_info=True)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE_S if tracking_uri.startswith("http") else _PATIENCE_LOCAL_S)
+    return bool(outcome)
 
 
 def log_analysis(analysis: Any, folder: Path, *, tracking_uri: str, experiment: str = "monai-ich analyze") -> None:

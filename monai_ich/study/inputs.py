@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from monai_ich.core.case_names import case_names, numbered
+from monai_ich.core.case_names import case_names, is_text, numbered
 from monai_ich.core.errors import InputError
 from monai_ich.io.read import is_nifti
 from monai_ich.learning.manifest import read_manifest
@@ -127,7 +127,8 @@ def _kind(path: Path) -> str:
 
 def _names(children: Sequence[Path], keep: bool) -> list[str]:
     names = [re.sub(r"(\.nii|\.nii\.gz|\.zip)$", "", child.name, flags=re.IGNORECASE) for child in children]
-    return names if keep and len(set(names)) == len(names) else case_names(names)
+    keep = keep and len(set(names)) == len(names) and all(map(is_text, names))
+    return names if keep else case_names(names)
 
 
 def _bids_images(subject: Path) -> list[Path]:

@@ -8,6 +8,7 @@ last one stopped. What was met is in ``outcomes.jsonl``, inputs that fail are ke
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import select
 import shutil
@@ -21,7 +22,7 @@ from typing import Any
 
 from tests.fuzz.kinds import KINDS
 from tests.fuzz.seeds import write_seeds
-from tests.fuzz.worker import LONGEST_S
+from tests.fuzz.worker import LONGEST_WALL_S
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD, BAD = ("result", "refused"), ("traceback", "unclean", "slow", "large", "died")
@@ -49,13 +50,10 @@ class Worker:
         """What became of one input; see `tests.fuzz.worker.meet`, and ``died``."""
         process = self._process or self._start()
         assert process.stdin is not None and process.stdout is not None
-        try:
-            process.stdin.write(f"{kind} {number}\n")
-            process.stdin.flush()
-            ready, _, _ = select.select([process.stdout], [], [], LONGEST_S + 20)
-            line = process.stdout.readline() if ready else ""
-        except BrokenPipeError:
-            ready, line = [process.stdout], ""
+        process.stdin.write(f"{kind} {number}\n")
+        process.stdin.flush()
+        ready, _, _ = select.select([process.stdout], [], [], LONGEST_WALL_S + 30)
+        line = process.stdout.readline() if ready else ""
         if line:
             return dict(json.loads(line))
         self._end()
@@ -73,6 +71,9 @@ class Worker:
             stderr=log,
             text=True,
         )
+        assert self._process.stdout is not None
+        if self._process.stdout.readline() != "ready\n":
+            raise RuntimeError(f"the worker did not start: see {self._out / 'worker.log'}")
         return self._process
 
     def _end(self) -> None:
@@ -85,20 +86,22 @@ class Worker:
 def met_before(out: Path) -> list[dict[str, Any]]:
     """Outcomes of earlier runs; a line that was cut short counts as not met."""
     path = out / "outcomes.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.is_file() else []
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
 
-def fuzz(out: Path, kinds: Sequence[str], *, seconds: float, seed: int) -> Iterator[dict[str, Any]]:
-    """Meet inputs of each kind in turn until the time is up."""
+def fuzz(out: Path, kinds: Sequence[str], *, seconds: float, seed: int, least: int = 1) -> Iterator[dict[str, Any]]:
+    """Meet inputs of each kind in turn until the time is up, and at least so many of each."""
     write_seeds(out / "sound")
     following = {kind: 0 for kind in kinds}
     for row in met_before(out):
         following[row["kind"]] = max(following.get(row["kind"], 0), row["number"] + 1)
     end = time.monotonic() + seconds
     with Worker(out, seed) as worker, (out / "outcomes.jsonl").open("a") as log:
-        while True:
+        log.write("\n")  # a line that was cut short ends here
+        for turn in itertools.count():
             for kind in kinds:
-                if time.monotonic() > end:
+                if turn >= least and time.monotonic() > end:
                     return
                 row = worker.meet(kind, following[kind])
                 following[kind] += 1
