@@ -271,6 +271,7 @@ _NO_CODES = {"DOSE_INFO", "HU_MOD", "Z_EFF"}  # values of DICOM attributes
 # label files: test_nifti, test_table, test_dicom_seg; a fault of ours; a warning that the source compares with
 _ELSEWHERE = {"NOT_LABELS", "UNKNOWN_LABEL", "GRID_MISMATCH", "MASK_INTERPOLATED"} | {
     "BAD_SOURCE",
+    "CHANGED_WHILE_READING",
     "SLICES_INTERPOLATED",
 }
 
