@@ -23,8 +23,9 @@ from monai_ich.cli_parts import (
     add_reading,
     meaning_of,
     read_mask,
+    read_measured_scan,
     read_scan,
-    refuse_existing,
+    require_nifti_name,
     stopped_cleanly,
     usage_error,
 )
@@ -233,7 +234,7 @@ def _import(args: argparse.Namespace) -> int:
     if args.list:
         print("\n".join(list_lines(survey(args.input), **told)))
         return 0
-    _require_nifti_name(args)
+    require_nifti_name(args)
     spacing_mm = _spacing(args.spacing) if args.spacing else None
     try:
         scan = read_scan(args, args.input)
@@ -293,14 +294,6 @@ def _write_json(path: Path, record: dict[str, Any]) -> None:
         write_whole(path, _as_json(record))
 
 
-def _require_nifti_name(args: argparse.Namespace) -> None:
-    if args.output is None or not args.output.name.endswith((".nii", ".nii.gz")):
-        raise usage_error("-o is needed, with a name that ends in .nii or .nii.gz.")
-    if getattr(args, "report", None) == args.output:
-        raise usage_error("--report needs another name than -o.")
-    refuse_existing(args)
-
-
 def _spacing(words: Sequence[str]) -> tuple[float | None, float | None, float | None]:
     """Three distances in mm; None for native."""
     try:
@@ -319,7 +312,7 @@ def _resample(args: argparse.Namespace) -> int:
     from monai_ich.io.output import output_file
     from monai_ich.io.read import interpolation_warnings, is_nifti, read_labels
 
-    _require_nifti_name(args)
+    require_nifti_name(args)
     scan = None if is_nifti(args.like) else read_scan(args, args.like)
     grid, source = (read_nifti_grid(args.like), None) if scan is None else (scan.volume.geometry, scan.source)
     meaning = meaning_of(args)
@@ -350,7 +343,7 @@ def _measure(args: argparse.Namespace) -> int:
 
     meaning = meaning_of(args)
     with output_folder(args.output, results=TABLES, overwrite=args.overwrite) as scratch:
-        scan = _measured_scan(args)
+        scan = read_measured_scan(args.ct)
         labels = read_mask(args.labels, Subtype, scan, meaning=meaning)
         anatomy = read_mask(args.anatomy, Anatomy, scan, like=labels) if args.anatomy else None
         midline = fit_midline(anatomy) if anatomy else None
@@ -365,20 +358,6 @@ def _measure(args: argparse.Namespace) -> int:
     for line in summary_lines(exam, warnings, provenance):
         print(line)
     return 0
-
-
-def _measured_scan(args: argparse.Namespace) -> Scan | None:
-    from monai_ich.io.nifti import read_nifti_ct
-    from monai_ich.io.nifti_space import require_grid_kept
-    from monai_ich.io.read import Scan, is_nifti, read_ct
-
-    if args.ct is None:
-        return None
-    if not is_nifti(args.ct):
-        return read_ct(args.ct)
-    scan = Scan(read_nifti_ct(args.ct))
-    require_grid_kept(scan.volume.geometry.affine)
-    return scan
 
 
 def _identity_of(scan: Scan | None) -> Identity:

@@ -83,6 +83,21 @@ def read_scan(args: argparse.Namespace, path: Path) -> Scan:
     return read_ct(path, series_uid=args.series, mode=mode, assume_hu=args.assume_hu)
 
 
+def read_measured_scan(path: Path | None) -> Scan | None:
+    """The CT beside a mask; a slab is enough where it is NIfTI. None where there is none."""
+    from monai_ich.io.nifti import read_nifti_ct
+    from monai_ich.io.nifti_space import require_grid_kept
+    from monai_ich.io.read import Scan, is_nifti, read_ct
+
+    if path is None:
+        return None
+    if not is_nifti(path):
+        return read_ct(path)
+    scan = Scan(read_nifti_ct(path))
+    require_grid_kept(scan.volume.geometry.affine)
+    return scan
+
+
 def read_mask(
     path: Path,
     labels: LabelSet,
@@ -155,3 +170,12 @@ def refuse_existing(args: argparse.Namespace) -> None:
     """Raise ``OUTPUT_EXISTS`` where the output file is there and may not be replaced."""
     if args.output.exists() and not args.overwrite:
         raise OutputError("OUTPUT_EXISTS", "The output file exists: choose another name, or pass --overwrite.")
+
+
+def require_nifti_name(args: argparse.Namespace) -> None:
+    """Refuse wrong usage of ``-o``, or to replace a file."""
+    if args.output is None or not args.output.name.endswith((".nii", ".nii.gz")):
+        raise usage_error("-o is needed, with a name that ends in .nii or .nii.gz.")
+    if getattr(args, "report", None) == args.output:
+        raise usage_error("--report needs another name than -o.")
+    refuse_existing(args)

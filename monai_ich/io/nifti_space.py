@@ -10,11 +10,12 @@ shear of a tilted gantry. Hence:
   distance of planes there.
 - Where sform and qform are both in the patient's space, they may differ by how the head was moved, never in which side
   is left, front or top.
+- Lengths are in millimeters, by their unit or without one.
 - Voxels of 1 mm along the world's axes from the origin on are what programs write that have lost the grid.
 
 References:
-    NIfTI-1 standard, nifti1.h, "3D IMAGE (VOLUME) ORIENTATION AND LOCATION IN SPACE" (methods 2 and 3) and
-    NIFTI_XFORM codes; https://nifti.nimh.nih.gov/nifti-1.
+    NIfTI-1 standard, nifti1.h, "3D IMAGE (VOLUME) ORIENTATION AND LOCATION IN SPACE" (methods 2 and 3), "UNITS OF
+    SPATIAL AND TEMPORAL DIMENSIONS" and NIFTI_XFORM codes; https://nifti.nimh.nih.gov/nifti-1.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from monai_ich.core.errors import InputError
 from monai_ich.core.geometry import FloatArray
 
 _PATIENT = (1, 2)
+_OTHER_UNITS = {1: "meters", 3: "micrometers"}
 _SAME_LENGTH = 0.005
 _REVERSED = -0.5  # cosine of an axis with itself
 
@@ -39,8 +41,11 @@ def require_patient_space(header: Any, affine: FloatArray) -> None:
         affine: the one that is used: the sform where it has a code, else the qform.
 
     Raises:
-        InputError: ``TEMPLATE_SPACE``, ``CONTRADICTORY_GRID``.
+        InputError: ``NOT_MILLIMETERS``, ``TEMPLATE_SPACE``, ``CONTRADICTORY_GRID``.
     """
+    unit = _OTHER_UNITS.get(int(header["xyzt_units"]) & 7)
+    if unit:
+        raise InputError("NOT_MILLIMETERS", f"Lengths must be in millimeters, the header says {unit}: write it anew.")
     sform, qform = int(header["sform_code"]), int(header["qform_code"])
     if (sform or qform) not in _PATIENT:
         raise InputError(

@@ -25,6 +25,7 @@ from monai_ich.core.relabel import resample_labels
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.label_origin import require_meaning
 from monai_ich.io.limits import require_inflated, require_size, require_stored_size
+from monai_ich.io.nifti_space import require_grid_kept
 from monai_ich.io.output import renamed
 from monai_ich.io.segment_names import says_nothing, shown, values_named
 
@@ -71,7 +72,7 @@ def read_seg_nrrd(path: Path, labels: LabelSet, meaning: LabelMeaning | None = N
         meaning: of values that no segment's ID or name tells.
 
     Raises:
-        InputError: ``NOT_SEG_NRRD`` where segments overlap, or lie in neither LPS nor RAS space.
+        InputError: ``LOST_GRID``; ``NOT_SEG_NRRD`` where segments overlap, or lie in neither LPS nor RAS space.
         LabelError: ``UNKNOWN_LABEL`` where voxels hold a segment that `labels` does not know, or none;
             ``CONTRADICTORY_LABEL`` where a segment's ID, its name and `meaning` say different things;
             ``UNKNOWN_MEANING`` for values of a file without segments.
@@ -92,6 +93,7 @@ def read_seg_nrrd(path: Path, labels: LabelSet, meaning: LabelMeaning | None = N
     layers = data if data.ndim == 4 else data[None]
     shape = (int(layers.shape[1]), int(layers.shape[2]), int(layers.shape[3]))
     geometry = Geometry.from_lps(shape, affine) if space in _LPS else Geometry(shape, affine)
+    require_grid_kept(geometry.affine)
     segments = _segments(header | _texts(path), len(layers))
     if segments or len(layers) > 1:
         return LabelMap(_painted(layers, segments, labels, meaning), geometry, labels)

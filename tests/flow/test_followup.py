@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -78,6 +79,18 @@ def test_without_ct_there_are_numbers_but_no_picture(tmp_path: Path) -> None:
     assert _followup(a, b, "-o", tmp_path / "out") == 0
     record = json.loads((tmp_path / "out" / "followup.json").read_text())
     assert "is missing" in record["registration"]["not_measurable"] and record["expansion"] is False
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["followup.json"]
+
+
+def test_a_mask_that_is_not_the_one_that_was_measured_is_not_drawn(tmp_path: Path) -> None:
+    a = _analyzed(tmp_path / "a", box=slice(30, 40), shift_mm=0)
+    b = _analyzed(tmp_path / "b", box=slice(30, 40), shift_mm=0)
+    image = nib.load(b / "ich.nii.gz")
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj) // 2, image.affine), b / "ich.nii.gz")  # IPH becomes 1
+    assert _followup(a, b, "-o", tmp_path / "out") == 0
+    record = json.loads((tmp_path / "out" / "followup.json").read_text())
+    assert [w["code"] for w in record["warnings"]] == ["NO_PICTURE"] and record["volumes"]["IPH"]["followup_ml"] > 0
+    assert "not the mask that was measured" in record["registration"]["not_measurable"]
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["followup.json"]
 
 

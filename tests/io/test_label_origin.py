@@ -171,6 +171,12 @@ def test_a_plain_label_map_in_nrrd_is_asked_about(tmp_path: Path, name: str) -> 
     assert set(np.unique(found.voxels)) == {0, 5}
 
 
+def test_a_label_map_in_nrrd_whose_grid_is_lost_is_refused(tmp_path: Path) -> None:
+    header = {"space": "left-posterior-superior", "space directions": np.eye(3), "space origin": np.zeros(3)}
+    nrrd.write(str(tmp_path / "mask.nrrd"), _labels(1).voxels, header, index_order="F")
+    assert "LOST_GRID" in _refused(tmp_path / "mask.nrrd", meaning=LabelMeaning(only=Subtype.SDH))
+
+
 def _segments(path: Path, value: int, identity: str, name: str) -> Path:
     """Our file with one segment renamed, as 3D Slicer writes it: UTF-8."""
     write_seg_nrrd(path, _labels(value))

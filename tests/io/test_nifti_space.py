@@ -107,6 +107,16 @@ def test_a_grid_that_a_program_has_lost_is_refused(tmp_path: Path, affine: np.nd
         read_nifti_grid(tmp_path / f"{kind}.nii.gz")
 
 
+@pytest.mark.parametrize("unit", ["meter", "micron"])
+@pytest.mark.parametrize("kind", ["ct", "mask"])
+def test_lengths_in_another_unit_are_refused(tmp_path: Path, unit: str, kind: str) -> None:
+    image = nib.load(_saved(tmp_path, (A, 1), (A, 1), kind))
+    image.header.set_xyzt_units(unit)
+    nib.save(image, tmp_path / f"{kind}.other.nii")
+    with pytest.raises(IchError, match="NOT_MILLIMETERS"):
+        _read(tmp_path / f"{kind}.other.nii")
+
+
 @given(geometries())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_grid_of_ours_contradicts_itself(tmp_path: Path, geometry: Geometry) -> None:
