@@ -62,6 +62,7 @@ def stopped_cleanly() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:  # others raise one of their own for ours
+        before = dict.fromkeys(before, signal.SIG_IGN)  # scratch folders go until Python has ended
         raise Stopped(told) from None
     finally:
         for name, handler in before.items():
