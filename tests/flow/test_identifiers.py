@@ -24,6 +24,7 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import read_nifti_ct, write_nifti
 from monai_ich.results import RESULTS
+from monai_ich.study.inputs import list_cases
 from monai_ich.synth.dataset import design_case, write_case
 from tests.phantom import edit, grid, series
 
@@ -294,3 +295,44 @@ def test_an_analysis_holds_no_identifier(tmp_path: Path) -> None:
     done = subprocess.run([*analyze, "-o", str(out), "--overwrite"], capture_output=True, check=True, cwd=tmp_path)
     assert not _found(done.stdout + done.stderr)
     assert _clean(out) == len(RESULTS)
+
+
+@pytest.mark.parametrize("tag", ["Modality", "RescaleType", "ConvolutionKernel", "BodyPartExamined", "ImageType"])
+def test_a_text_of_a_header_is_repeated_only_where_it_is_a_word_of_dicom(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, tag: str
+) -> None:
+    _change(sorted(study.iterdir()), **{tag: f"{MARKS['PatientName']} BONE"[:16]})
+    out = tmp_path / "out"
+    assert _run(capfd, caplog, "import", study, "--list") == 0
+    args = ["-o", out / "ct.nii.gz", "--report", out / "r.json"]
+    assert _run(capfd, caplog, "import", study, *args) in (0, 3)
+    assert _clean(out) >= 1
+
+
+def test_no_command_repeats_a_path(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    here = tmp_path / FOLDER
+    (here / "a").mkdir(parents=True)
+    (here / "b").mkdir()
+    (here / f"{FILE}.json").write_text("nothing")
+    for text in (None, "nothing", '{"schema": "ZQDOE"}'):
+        if text is not None:
+            (here / "a" / "measurements.json").write_text(text)
+        assert _run(capfd, caplog, "followup", here / "a", here / "b", "-o", tmp_path / "out") == 3
+    assert _run(capfd, caplog, "followup", here / "nowhere", here / "b", "-o", tmp_path / "out") == 3
+    for words in (
+        ("manifest", "check", here / f"{FILE}.json"),
+        ("manifest", "build", "bhsd", here, "-o", tmp_path / "m.json"),
+        ("evaluate", "--manifest", here / f"{FILE}.json", "--predictions", here, "-o", tmp_path / "out"),
+        ("study", here / f"{FILE}.json", "-o", tmp_path / "out"),
+        ("resample", here / f"{FILE}.nii", "--like", here, "-o", tmp_path / "m.nii"),
+        ("measure", here / f"{FILE}.seg.nrrd", "-o", here / "out"),
+    ):
+        assert _run(capfd, caplog, *words) == 3
+
+
+def test_a_case_is_not_named_after_its_file(tmp_path: Path) -> None:
+    for name in (f"{FOLDER}.nii.gz", "00001234.nii.gz", "1987.nii.gz"):
+        (tmp_path / name).touch()
+    assert [case.id for case in list_cases(tmp_path)] == ["case_001", "case_002", "case_003"]
