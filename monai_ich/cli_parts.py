@@ -73,7 +73,7 @@ def add_reading(sub: argparse.ArgumentParser) -> None:
     """Add the options of how a CT is read."""
     sub.add_argument("--series", metavar="N", help="the series to take: its number in import --list, or its UID")
     sub.add_argument("--lenient", action="store_true", help="fill one missing slice of at most 6 mm, with a warning")
-    sub.add_argument("--assume-hu", action="store_true", help="take values without a rescale as Hounsfield units")
+    sub.add_argument("--assume-hu", action="store_true", help="take values without a rescale, or a window, as HU")
 
 
 def read_scan(args: argparse.Namespace, path: Path) -> Scan:

@@ -25,7 +25,7 @@ def add_study(commands: Any) -> None:
     sub.add_argument("--address", metavar="RAY", help="of a Ray cluster (default: this machine, nothing to set up)")
     sub.add_argument("--device", help="cpu, cuda (default: cuda where there is one)")
     sub.add_argument("--lenient", action="store_true", help="fill one missing slice of at most 6 mm, with a warning")
-    sub.add_argument("--assume-hu", action="store_true", help="take values without a rescale as Hounsfield units")
+    sub.add_argument("--assume-hu", action="store_true", help="take values without a rescale, or a window, as HU")
     sub.add_argument(
         "--keep-ids",
         action="store_true",

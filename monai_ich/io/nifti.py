@@ -28,11 +28,15 @@ from monai_ich.io.quiet import quiet
 _GZIP_LEVEL = 2  # of ISA-L: a quarter of the time of zlib's fastest level for 3 % more bytes
 
 
-def read_nifti_ct(path: Path) -> CTVolume:
+def read_nifti_ct(path: Path, *, assume_hu: bool = False) -> CTVolume:
     """Read a head CT in Hounsfield units; the file's own grid is kept.
 
     NaN that touches the edge of the volume is padding (so some resampling tools mark it) and becomes air. NaN inside
     the head, and infinity anywhere, would make numbers wrong and is refused. Values are clamped to -1024..3071.
+
+    Args:
+        path: the file.
+        assume_hu: take values as HU that do not look so, as those of an export of a window of them.
 
     Raises:
         InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``, ``NON_FINITE``, ``NOT_HU``, and
@@ -41,7 +45,8 @@ def read_nifti_ct(path: Path) -> CTVolume:
     data, affine, _ = _read(path)
     hu = data.astype(np.float32)
     _pad_with_air(hu)
-    require_hu(hu)
+    if not assume_hu:
+        require_hu(hu)
     np.clip(hu, AIR_HU, MAX_HU, out=hu)
     return CTVolume(hu, Geometry(hu.shape, affine))
 

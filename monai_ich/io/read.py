@@ -19,6 +19,7 @@ from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.io.dicom_discovery import Found
 from monai_ich.io.dicom_ranking import Candidate
 from monai_ich.io.dicom_series import SourceSeries, read_series
+from monai_ich.io.hounsfield import require_hu
 from monai_ich.io.label_origin import known_labels
 from monai_ich.io.nifti import read_nifti_ct, read_nifti_numbers
 from monai_ich.io.nifti_space import require_grid_kept
@@ -80,7 +81,7 @@ def read_ct(
         series_uid: the series to take, whatever its rank: its UID, or its number in the survey, 1 is the best.
         mode: ``"strict"`` refuses an incomplete series; ``"lenient"`` fills a single missing slice of at most 6 mm
             and turns other signs of loss into warnings.
-        assume_hu: take stored values as HU where a CT has no rescale.
+        assume_hu: take stored values as HU where a CT has no rescale, or a NIfTI file holds but a window of them.
 
     Raises:
         InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NOT_HU``, ``NON_FINITE``, ``NO_ORIENTATION``,
@@ -94,10 +95,10 @@ def read_ct(
     settle(path.parent)
     series = None if series_uid is None else str(series_uid)
     if is_nifti(path) and not is_number(series):  # a NIfTI file has no series: its survey refuses every number
-        volume = read_nifti_ct(path)
+        volume = read_nifti_ct(path, assume_hu=assume_hu)
         require_grid_kept(volume.geometry.affine)
         _require_head_size(volume.geometry)
-        return Scan(volume)
+        return Scan(volume, warnings=_assumed(volume) if assume_hu else ())
     _require_known_format(path)
     looked = survey(path)
     chosen = looked.choose(series)
@@ -105,6 +106,16 @@ def read_ct(
     volume, source, warnings = read_series(chosen, mode=mode, assume_hu=assume_hu)
     source = replace(source, keep=looked.root.scratch)
     return Scan(volume, source, (*warnings, *_unknown_damage(looked.found)), looked)
+
+
+def _assumed(volume: CTVolume) -> tuple[Warn, ...]:
+    """What `require_hu` would have refused."""
+    try:
+        require_hu(volume.hu)
+    except InputError:
+        text = "The values do not look like Hounsfield units of a head and were taken as such: numbers may be wrong."
+        return (Warn("ASSUMED_HU", text),)
+    return ()
 
 
 def _require_known_format(path: Path) -> None:

@@ -270,6 +270,7 @@ _WRITERS = ("dicom_seg", "dicom_sr", "dicom_sc", "dicom_codes", "dicom_origin", 
 _NO_CODES = {"DOSE_INFO", "HU_MOD", "Z_EFF"}  # values of DICOM attributes
 # label files: test_nifti, test_table, test_dicom_seg; a fault of ours; a warning that the source compares with
 _ELSEWHERE = {"NOT_LABELS", "UNKNOWN_LABEL", "GRID_MISMATCH", "MASK_INTERPOLATED"} | {
+    "ASSUMED_HU",
     "BAD_SOURCE",
     "DISK_FULL",
     "CHANGED_WHILE_READING",

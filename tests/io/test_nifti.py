@@ -108,6 +108,17 @@ def test_values_that_are_no_hu_are_refused(tmp_path: Path, scale: Callable[[np.n
     assert _refused(_save(tmp_path / "ct.nii.gz", scale(hu).astype(np.float32))) == "NOT_HU"
 
 
+def test_a_window_of_hu_is_read_where_it_is_said_to_be_hu_and_the_result_says_so(tmp_path: Path) -> None:
+    whole, path = phantom(grid(pixels=32, pixel_mm=6.4)), tmp_path / "ct.nii.gz"
+    window = CTVolume(np.clip(whole.hu, 0, 80), whole.geometry)
+    write_nifti(path, window)
+    assert _refused(path) == "NOT_HU"
+    scan = read_ct(path, assume_hu=True)
+    assert [w.code for w in scan.warnings] == ["ASSUMED_HU"] and float(scan.volume.hu.max()) == 80.0
+    write_nifti(path, whole)
+    assert read_ct(path, assume_hu=True).warnings == ()
+
+
 def test_a_ct_cut_below_air_keeps_its_tissue_and_is_read(tmp_path: Path) -> None:
     hu = np.clip(phantom(grid(pixels=32, pixel_mm=6.4)).hu, -200, 400)
     assert np.array_equal(read_nifti_ct(_save(tmp_path / "ct.nii.gz", hu)).hu, hu)
