@@ -12,13 +12,14 @@ import sys
 import time
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 
 from monai_ich.cli import main
+from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.scratch import CONTENT, EARLIER, Scratch
+from monai_ich.core.volume import LabelMap
 from monai_ich.evaluate.case import read_prediction
 from monai_ich.io.followup import read_time_point
 from monai_ich.io.nifti import write_nifti
@@ -118,7 +119,9 @@ def _measured(folder: Path, side: int, *, case_id: str) -> Path:
     """A cube of SDH, measured."""
     voxels = np.zeros((40, 40, 40), np.uint8)
     voxels[:side, :side, :side] = Subtype.SDH
-    nib.save(nib.Nifti1Image(voxels, np.eye(4)), folder / f"{case_id}.nii.gz")
+    affine = np.diag([1.0, 1.0, 1.0, 1.0])
+    affine[:3, 3] = -20.0
+    write_nifti(folder / f"{case_id}.nii.gz", LabelMap(voxels, Geometry(voxels.shape, affine), Subtype))
     words = ("measure", folder / f"{case_id}.nii.gz", "-o", folder / "out", "--overwrite", "--case-id", case_id)
     assert _run(*words) == 0
     return folder / "out"
