@@ -76,11 +76,11 @@ def test_a_text_file_is_refused(tmp_path: Path) -> None:
 def test_a_segment_of_another_name_is_refused_not_taken_by_its_number(tmp_path: Path) -> None:
     write_seg_nrrd(tmp_path / "a.seg.nrrd", _labels(grid()))
     data, header = nrrd.read(str(tmp_path / "a.seg.nrrd"))
-    header["Segment2_ID"], header["Segment2_Name"] = "Segment_3", "Edema"
+    header["Segment2_ID"], header["Segment2_Name"] = "Segment_3", "Doe Jane"
     nrrd.write(str(tmp_path / "b.seg.nrrd"), data, header)
-    with pytest.raises(LabelError, match=r"UNKNOWN_LABEL.*value 3") as error:
+    with pytest.raises(LabelError, match=r"UNKNOWN_LABEL.*segment 3 with another name") as error:
         read_seg_nrrd(tmp_path / "b.seg.nrrd", Subtype)
-    assert "Edema" not in str(error.value), "a segment may be named after a patient"
+    assert "Doe" not in str(error.value), "a segment may be named after a patient"
     nrrd.write(str(tmp_path / "b.seg.nrrd"), np.where(data == 3, 0, data), header)  # empty: nothing is lost
     assert not (read_seg_nrrd(tmp_path / "b.seg.nrrd", Subtype).voxels == Subtype.IVH).any()
 
