@@ -10,7 +10,7 @@ from typing import BinaryIO
 from monai_ich.core.errors import InputError
 
 MOST_VOXELS = 200_000_000  # 512 x 512 x 762: more than any head CT, 0.8 GB in float32
-_MOST_FLOATS = 128_000_000  # where more than one copy of 4 bytes is needed meanwhile
+_MOST_FLOATS = 112_000_000  # where more than one copy of 4 bytes is needed meanwhile
 _MOST_STORED_BYTES = 1_100_000_000
 _BLOCK = 1 << 20
 

@@ -10,6 +10,8 @@ from scipy.spatial import ConvexHull, QhullError
 
 from monai_ich.core.geometry import FloatArray, Geometry
 
+_TIE_MM = 1e-3
+
 
 def measure_abc2(mask: NDArray[np.bool_], geometry: Geometry) -> float:
     """ABC/2 of one lesion in mL.
@@ -41,15 +43,23 @@ def measure_abc2(mask: NDArray[np.bool_], geometry: Geometry) -> float:
 
 
 def _diameters(points: FloatArray) -> tuple[float, float]:
-    """Largest distance between points ``(N, 2)`` and largest extent perpendicular to it."""
+    """Largest distance between points ``(N, 2)`` and largest extent perpendicular to it.
+
+    Of several distances that are equally large, as small lesions have, the one with the largest extent counts: which of
+    them is the largest by a millionth, the file's rounding of the grid decides.
+
+    >>> square = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 2.0 - 1e-9]])
+    >>> [round(float(v), 3) for v in _diameters(square)]
+    [2.236, 1.342]
+    """
     if len(points) > 3:
         with suppress(QhullError):  # points on a line have no hull
             points = points[ConvexHull(points).vertices]
     apart = points[:, None] - points[None, :]
     distance = np.linalg.norm(apart, axis=-1)
-    p, q = np.unravel_index(int(distance.argmax()), distance.shape)
-    a = float(distance[p, q])
+    a = float(distance.max())
     if a == 0.0:
         return 0.0, 0.0
-    across = np.array([-(points[p] - points[q])[1], (points[p] - points[q])[0]]) / a
-    return a, float(np.ptp(points @ across))
+    along = apart[np.triu(distance >= a - _TIE_MM)] / a
+    across = np.stack([-along[:, 1], along[:, 0]])
+    return a, float(np.ptp(points @ across, axis=0).max())
