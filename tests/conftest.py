@@ -1,4 +1,6 @@
 import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,16 @@ def signals_as_from_a_terminal() -> None:
     for number in (signal.SIGHUP, signal.SIGINT):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def stop_twice(run: subprocess.Popen[str], number: signal.Signals, *, seconds: float) -> None:
+    """A signal, and SIGHUP soon after, as a closed terminal sends them: it says one line and ends by either."""
+    run.send_signal(number)
+    time.sleep(0.5)
+    run.send_signal(signal.SIGHUP)
+    _, said = run.communicate(timeout=seconds)
+    assert said == "monai-ich: stopped\n"
+    assert run.returncode in (128 + number, 128 + signal.SIGHUP), "of two that wait, the lower number comes first"
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from monai_ich.io.followup import read_time_point
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.read import read_labels
 from monai_ich.learning.manifest import Case
-from tests.conftest import ROOT
+from tests.conftest import ROOT, stop_twice
 from tests.phantom import grid, phantom, series
 
 ANALYZE = """
@@ -72,12 +71,7 @@ def _start(study: Path, out: Path, temporary: Path, *before: str) -> subprocess.
 def test_a_stopped_analysis_leaves_no_ct_and_one_line(study: Path, tmp_path: Path, number: signal.Signals) -> None:
     run = _start(study, tmp_path / "out", tmp_path / "tmp")
     assert list((tmp_path / "tmp").glob("monai-ich-*/content/*")), "the study was unpacked"
-    run.send_signal(number)
-    time.sleep(0.5)
-    run.send_signal(signal.SIGHUP)
-    _, said = run.communicate(timeout=60)
-    assert said == "monai-ich: stopped\n"
-    assert run.returncode in (128 + number, 128 + signal.SIGHUP), "of two that wait, the lower number comes first"
+    stop_twice(run, number, seconds=60.0)
     assert not (tmp_path / "out").exists() and not list((tmp_path / "tmp").iterdir())
 
 

@@ -22,7 +22,7 @@ from monai_ich.study.inputs import list_cases
 from monai_ich.study.run import run_study
 from monai_ich.study.worker import Outcome
 from monai_ich.synth.dataset import design_case, write_dataset
-from tests.conftest import ROOT
+from tests.conftest import ROOT, stop_twice
 from tests.phantom import grid, series
 from tests.study.stub import AIR, SIX, TEXT, build, write_head, write_six
 
@@ -162,12 +162,7 @@ def test_a_stopped_study_leaves_no_ct_behind(tmp_path: Path, number: signal.Sign
     _wait_for(lambda: len(list(out.glob("cases/.partial-*/content/.partial-*"))) == 2, seconds=400.0)
     (ray,) = _of(study.pid)
     assert stat.S_IMODE(ray.stat().st_mode) == 0o700, "nobody else looks into Ray's files"
-    study.send_signal(number)
-    time.sleep(0.5)
-    study.send_signal(signal.SIGHUP)
-    _, said = study.communicate(timeout=400)
-    assert said == "monai-ich: stopped\n"
-    assert study.returncode in (128 + number, 128 + signal.SIGHUP), "of two that wait, the lower number comes first"
+    stop_twice(study, number, seconds=400.0)
     assert not out.exists() and not list(temporary.iterdir()) and not _of(study.pid)
 
 
