@@ -34,6 +34,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import nrrd
+import torch
 
 from monai_ich.analysis import analyze
 from monai_ich.cli import main as cli
@@ -262,6 +263,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     chance = random.Random(args.seed)
+    torch.set_num_threads(1)  # threads that wait do not outlive a fork: a child would wait for them forever
     with tempfile.TemporaryDirectory() as scratch:
         kills = Kills(Path(scratch))
         folders = prepare(kills, args.heads)

@@ -99,12 +99,45 @@ def one_position_twice(folder: Path) -> None:
     d.save_as(folder / "again.dcm")
 
 
-def two_series(folder: Path) -> None:
-    series(folder / "a", seed=1, StudyInstanceUID="1.2.9")
-    series(folder / "b", grid(tilt_deg=10), seed=2, StudyInstanceUID="1.2.9", ConvolutionKernel="BONE")
+STUDY = {"StudyInstanceUID": "1.2.9"}
+
+
+def together(folder: Path) -> None:
+    """The series in the folders a and b, in one folder."""
     for name in "ab":
         for path in files(folder / name):
             path.rename(folder / f"{path.stem}{name}.dcm")
+        (folder / name).rmdir()
+
+
+def two_series(folder: Path) -> None:
+    series(folder / "a", seed=1, **STUDY)
+    series(folder / "b", grid(tilt_deg=10), seed=2, ConvolutionKernel="BONE", **STUDY)
+    together(folder)
+
+
+def beside_another(folder: Path, change: Callable[[pydicom.Dataset, int], None], **header: object) -> None:
+    """The phantom, and a thinner series of it that no word of a header speaks against, changed."""
+    edit(series(folder / "a", grid(slice_mm=2.5, count=64), seed=1, SliceThickness="1", **STUDY, **header), change)
+    series(folder / "b", seed=2, **STUDY)
+    together(folder)
+
+
+def noise(d: pydicom.Dataset, n: int, *, sd_hu: float = 60.0) -> None:
+    """As a kernel for bone has it."""
+    drawn = np.random.default_rng(n).normal(0, sd_hu, d.pixel_array.shape)
+    d.PixelData = np.rint(np.clip(d.pixel_array + drawn, 0, 4000)).astype("<i2").tobytes()
+
+
+def vessels(d: pydicom.Dataset, _: int) -> None:
+    """Two of 10 mm run through all slices, as dense as after contrast."""
+    stored = d.pixel_array.copy()
+    stored[30:33, 25:28] = stored[34:37, 36:39] = 1024 + 280
+    d.PixelData = stored.astype("<i2").tobytes()
+
+
+def unchanged(d: pydicom.Dataset, n: int) -> None:
+    """Nothing is done to the image."""
 
 
 def two_kernels(folder: Path) -> None:
@@ -212,5 +245,75 @@ def two_passes(folder: Path) -> Path:
     def change(d: pydicom.Dataset, n: int) -> None:
         if n % 2:
             d.PixelData = np.roll(d.pixel_array, 4, axis=1).tobytes()
+
+    return edit(series(folder), change)
+
+
+def second_pass(folder: Path, *, count: int = 32, offset_mm: float = 2.5) -> Path:
+    """A series of two acquisitions: the second repeats the lowest `count` slices, `offset_mm` higher."""
+    series(folder / "a")
+    again = series(folder / "b")
+    for path in files(again)[count:]:
+        path.unlink()
+
+    def change(d: pydicom.Dataset, n: int) -> None:
+        x, y, z = (float(v) for v in d.ImagePositionPatient)
+        d.ImagePositionPatient, d.AcquisitionNumber = [x, y, z + offset_mm], "2"
+        d.SOPInstanceUID = d.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{n + 1}"
+
+    edit(again, change)
+    together(folder)
+    return folder
+
+
+def evenly_lost(folder: Path, *, kept: int = 2) -> Path:
+    """Only each second slice (or third, ...), though the headers state 2.5 mm."""
+    series(folder, grid(slice_mm=2.5, count=60), SpacingBetweenSlices="2.5", SliceThickness="2.5")
+    drop(folder, *(n for n in range(60) if n % kept))
+    return folder
+
+
+def one_uid_twice(folder: Path) -> Path:
+    """Two different images at two places have one SOPInstanceUID."""
+    first, second = files(series(folder))[10:12]
+    d = pydicom.dcmread(second)
+    d.SOPInstanceUID = d.file_meta.MediaStorageSOPInstanceUID = pydicom.dcmread(first).SOPInstanceUID
+    d.save_as(second)
+    return folder
+
+
+def one_slice(folder: Path, change: Callable[[pydicom.Dataset], None], number: int = 14) -> Path:
+    """Change one image, by its place from the lowest."""
+    path = files(series(folder))[number]
+    d = pydicom.dcmread(path)
+    change(d)
+    d.save_as(path)
+    return folder
+
+
+def of_another_level(d: pydicom.Dataset) -> None:
+    d.RescaleIntercept = "-964"
+
+
+def blank(d: pydicom.Dataset) -> None:
+    d.PixelData = np.zeros_like(d.pixel_array).tobytes()
+
+
+def as_its_neighbor(folder: Path) -> Path:
+    series(folder)
+    path, beside = files(folder)[12:14]
+    d = pydicom.dcmread(path)
+    d.PixelData = pydicom.dcmread(beside).PixelData
+    d.save_as(path)
+    return folder
+
+
+def text_in_numbers(folder: Path) -> Path:
+    """A decimal comma in the slice thickness, words in the tilt."""
+
+    def change(d: pydicom.Dataset, _: int) -> None:
+        for tag, value in (("SliceThickness", b"5,0 "), ("GantryDetectorTilt", b"N/A ")):
+            key = pydicom.tag.Tag(tag)
+            d._dict[key] = pydicom.dataelem.RawDataElement(key, "DS", len(value), value, 0, False, True, True)
 
     return edit(series(folder), change)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from monai_ich.core.errors import SeriesError
+from monai_ich.io.appearance import Appearance
 from monai_ich.io.dicom_discovery import Found, Group, along_normal, part_series
 from monai_ich.io.dicom_instance import CT_CLASSES, Instance
 from monai_ich.io.dicom_words import (
@@ -61,11 +63,19 @@ class Candidate:
 
 def rank_series(found: Found) -> list[Candidate]:
     """Every group of images with a verdict and reasons, best first, refused ones last."""
-    judged = (_judge(group) for group in part_series(found))
-    return sorted(judged, key=lambda c: (c.refused is not None, -c.score, c.series_uid))
+    return _in_order(_judge(group) for group in part_series(found))
 
 
-def _judge(group: Group) -> Candidate:
+def rank_again(candidates: Sequence[Candidate], seen: Mapping[int, Appearance]) -> list[Candidate]:
+    """The same with what images of some of them show, by their place in the list."""
+    return _in_order(_judge(c.group, seen[n]) if n in seen else c for n, c in enumerate(candidates))
+
+
+def _in_order(candidates: Iterable[Candidate]) -> list[Candidate]:
+    return sorted(candidates, key=lambda c: (c.refused is not None, -c.score, c.series_uid))
+
+
+def _judge(group: Group, seen: Appearance | None = None) -> Candidate:
     first = group.instances[0]
     refused, why = _refusal(group)
     points = [(0.0, why)] if why else []
@@ -79,10 +89,16 @@ def _judge(group: Group) -> Candidate:
         points.append((-3.0, "planes far from axial"))
     if any(i.contrast for i in group.instances) or names_contrast(first.text):
         points.append((-3.0, "contrast"))
+    elif seen is not None and seen.is_enhanced:
+        points.append((-3.0, "vessels as dense as after contrast"))
     if "VMI" in first.image_type:
         points.append((-1.0, "virtual monoenergetic"))
     if is_sharp(first.kernel, first.text):
         points.append((-2.0, "bone kernel"))
+    elif seen is not None and seen.is_sharp:
+        points.append((-2.0, "images as sharp or noisy as of a bone kernel"))
+    if seen is not None and np.isfinite(seen.noise_hu):
+        points.append((0.0, f"noise {seen.noise_hu:.0f} HU"))
     if first.thickness_mm:
         points.append((-0.1 * min(first.thickness_mm, 10.0), f"{first.thickness_mm:g} mm slices"))
     coverage = coverage_mm(group.instances)

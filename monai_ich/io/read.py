@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from monai_ich.core.errors import InputError, SeriesError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.label_meaning import LabelMeaning
@@ -16,6 +18,7 @@ from monai_ich.core.labels import LabelSet
 from monai_ich.core.provenance import Warn
 from monai_ich.core.scratch import temporary
 from monai_ich.core.volume import CTVolume, LabelMap
+from monai_ich.io.appearance import appearance_of, middle
 from monai_ich.io.dicom_discovery import Found
 from monai_ich.io.dicom_ranking import Candidate
 from monai_ich.io.dicom_series import SourceSeries, read_series
@@ -98,14 +101,15 @@ def read_ct(
         volume = read_nifti_ct(path, assume_hu=assume_hu)
         require_grid_kept(volume.geometry.affine)
         _require_head_size(volume.geometry)
-        return Scan(volume, warnings=_assumed(volume) if assume_hu else ())
+        return Scan(volume, warnings=(*(_assumed(volume) if assume_hu else ()), *_shown(volume)))
     _require_known_format(path)
     looked = survey(path)
     chosen = looked.choose(series)
     _require_head_width(chosen)
     volume, source, warnings = read_series(chosen, mode=mode, assume_hu=assume_hu)
     source = replace(source, keep=looked.root.scratch)
-    return Scan(volume, source, (*warnings, *_unknown_damage(looked.found)), looked)
+    shown = [w for w in _shown(volume) if w.code not in {known.code for known in warnings}]
+    return Scan(volume, source, (*warnings, *shown, *_unknown_damage(looked.found)), looked)
 
 
 def _assumed(volume: CTVolume) -> tuple[Warn, ...]:
@@ -150,6 +154,22 @@ def _require_head_size(geometry: Geometry) -> None:
             "INSUFFICIENT_COVERAGE",
             f"A head CT measures {low:.0f} to {high:.0f} mm each way, found {found} mm: is its spacing right?",
         )
+
+
+def _shown(volume: CTVolume) -> list[Warn]:
+    """What the images show, whatever a header calls them."""
+    spacing = volume.geometry.spacing_mm
+    across = max(range(3), key=lambda axis: (spacing[axis], axis))
+    slices = np.moveaxis(volume.hu, across, 2)
+    few = slices[:, :, middle(slices.shape[2])]
+    seen = appearance_of(few, pixel_mm=min(spacing), thickness_mm=spacing[across])
+    found = []
+    if seen.is_sharp:
+        text = "The images are as sharp or noisy as those of a bone kernel, which hides thin blood and feigns it: give "
+        found.append(Warn("SHARP_KERNEL", f"{text}the series of a soft kernel if there is one."))
+    if seen.is_enhanced:
+        found.append(Warn("CONTRAST", "Vessels are as dense as after a contrast agent and can look like blood."))
+    return found
 
 
 def _unknown_damage(found: Found) -> list[Warn]:

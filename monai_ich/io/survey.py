@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
-from monai_ich.core.errors import SeriesError
+import numpy as np
+
+from monai_ich.core.errors import InputError, SeriesError
+from monai_ich.io.appearance import Appearance, appearance_of, middle
 from monai_ich.io.dicom_archive import Root, open_root
 from monai_ich.io.dicom_discovery import Found, find_instances
-from monai_ich.io.dicom_ranking import Candidate, choose_series, rank_series
+from monai_ich.io.dicom_geometry import order_slices
+from monai_ich.io.dicom_pixels import read_slices
+from monai_ich.io.dicom_ranking import Candidate, choose_series, rank_again, rank_series
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +58,7 @@ class Survey:
 
 
 def survey(path: Path) -> Survey:
-    """Look at every series, decode none.
+    """Look at every series; where there is a choice, decode a few images of each that could be taken.
 
     Raises:
         InputError: ``INPUT_NOT_FOUND``.
@@ -61,7 +66,27 @@ def survey(path: Path) -> Survey:
     """
     root = open_root(path)
     found = find_instances(root.path)
-    return Survey(tuple(rank_series(found)), found, root)
+    return Survey(tuple(_looked_at(rank_series(found))), found, root)
+
+
+def _looked_at(candidates: list[Candidate]) -> list[Candidate]:
+    """Ranked by their images too, where the header leaves several; what cannot be decoded is judged by its header."""
+    usable = [n for n, candidate in enumerate(candidates) if candidate.refused is None]
+    if len(usable) < 2:
+        return candidates
+    seen = {n: seen for n in usable if (seen := _appearance(candidates[n])) is not None}
+    return rank_again(candidates, seen)
+
+
+def _appearance(candidate: Candidate) -> Appearance | None:
+    try:
+        instances, along = order_slices(candidate.instances)
+        few = [instances[n] for n in middle(len(instances))]
+        hu = read_slices(few, assume_hu=True).hu
+    except (SeriesError, InputError):  # said when the series is read
+        return None
+    thickness_mm = few[0].thickness_mm or float(np.ptp(along)) / (len(along) - 1)
+    return appearance_of(hu, pixel_mm=few[0].spacing[0], thickness_mm=thickness_mm)
 
 
 def is_number(series: str | None) -> TypeGuard[str]:

@@ -15,35 +15,18 @@ from tests.io.refusal import codes, refused
 from tests.phantom import agreement, edit, files, grid, multi_frame, series
 
 CASES = ROOT.parent / "shared" / "cases"
-STUDY = {"StudyInstanceUID": "1.2.9"}
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="no ../shared/cases here")
-
-
-def _second_pass(folder: Path, count: int, offset_mm: float) -> Path:
-    """A series of two acquisitions: the second repeats the lowest `count` slices, `offset_mm` higher."""
-    series(folder / "a")
-    again = series(folder / "b")
-    for path in files(again)[count:]:
-        path.unlink()
-
-    def change(d: pydicom.Dataset, n: int) -> None:
-        x, y, z = (float(v) for v in d.ImagePositionPatient)
-        d.ImagePositionPatient, d.AcquisitionNumber = [x, y, z + offset_mm], "2"
-        d.SOPInstanceUID = d.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{n + 1}"
-
-    edit(again, change)
-    return folder
 
 
 @pytest.mark.parametrize("offset_mm", [1.0, 2.5])
 def test_a_partial_second_pass_is_left_out(tmp_path: Path, offset_mm: float) -> None:
-    scan = read_ct(_second_pass(tmp_path, 12, offset_mm))
+    scan = read_ct(write.second_pass(tmp_path, count=12, offset_mm=offset_mm))
     assert scan.volume.geometry.shape[2] == 32 and agreement(scan.volume) > 0.999
 
 
 @pytest.mark.parametrize("offset_mm", [1.0, 2.5])
 def test_two_whole_passes_are_never_one_volume(tmp_path: Path, offset_mm: float) -> None:
-    assert refused(_second_pass(tmp_path, 32, offset_mm)) == "AMBIGUOUS_SERIES"
+    assert refused(write.second_pass(tmp_path, offset_mm=offset_mm)) == "AMBIGUOUS_SERIES"
 
 
 def test_acquisitions_that_follow_each_other_are_one_volume(tmp_path: Path) -> None:
@@ -62,10 +45,7 @@ def test_a_comb_of_two_passes_in_one_acquisition_is_seen_in_the_images(tmp_path:
 
 @pytest.mark.parametrize("kept", [2, 3])
 def test_slices_lost_at_every_place_are_missed_by_what_headers_say(tmp_path: Path, kept: int) -> None:
-    folder = series(tmp_path / "s", grid(slice_mm=2.5, count=60), SpacingBetweenSlices="2.5", SliceThickness="2.5")
-    for n, path in enumerate(files(folder)):
-        if n % kept:
-            path.unlink()
+    folder = write.evenly_lost(tmp_path / "s", kept=kept)
     assert refused(folder) == "MISSING_SLICES"
     assert "MISSING_SLICES" in codes(read_ct(folder, mode="lenient"))
 
@@ -76,12 +56,10 @@ def test_slices_with_gaps_that_were_planned_are_whole(tmp_path: Path) -> None:
 
 
 def test_one_uid_for_two_images_is_refused(tmp_path: Path) -> None:
-    folder = series(tmp_path / "s")
-    (first, second) = files(folder)[10:12]
-    d, other = pydicom.dcmread(first), pydicom.dcmread(second)
-    other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = d.SOPInstanceUID
-    other.save_as(second)
+    folder = write.one_uid_twice(tmp_path / "s")
     assert refused(folder) == "DUPLICATE_UID"
+    first, second = files(folder)[10:12]
+    d, other = pydicom.dcmread(first), pydicom.dcmread(second)
     other.ImagePositionPatient = d.ImagePositionPatient
     other.save_as(second)
     assert refused(folder) in ("DUPLICATE_POSITION", "MISSING_SLICES"), "two images, one place, one UID"
@@ -103,12 +81,8 @@ def test_a_slice_of_another_level_is_named(tmp_path: Path, intercept: str) -> No
 
 
 def test_a_blank_slice_is_named(tmp_path: Path) -> None:
-    def blank(d: pydicom.Dataset, n: int) -> None:
-        if n == 20:
-            d.PixelData = np.zeros_like(d.pixel_array).tobytes()
-
     with pytest.raises(Exception, match=r"SLICE_LEVEL: Slice 21 of 32"):
-        read_ct(edit(series(tmp_path / "s"), blank))
+        read_ct(write.one_slice(tmp_path / "s", write.blank, 20))
 
 
 def _stored(d: pydicom.Dataset, hu: np.ndarray) -> None:
@@ -205,16 +179,23 @@ def test_pixels_in_another_unit_are_refused(tmp_path: Path, spacing: list[float]
 
 @pytest.mark.parametrize("kernel", ["YB", "Hr59f", "DETAIL", "LUNG", "HUESO", "OS", "BONEPLUS", "D"])
 def test_a_sharp_kernel_loses_whatever_its_maker_calls_it(tmp_path: Path, kernel: str) -> None:
-    series(tmp_path / "a", grid(slice_mm=2.5, count=64), seed=1, ConvolutionKernel=kernel, SliceThickness="1", **STUDY)
-    soft = series(tmp_path / "b", seed=2, ConvolutionKernel="UB", **STUDY)
+    series(
+        tmp_path / "a",
+        grid(slice_mm=2.5, count=64),
+        seed=1,
+        ConvolutionKernel=kernel,
+        SliceThickness="1",
+        **write.STUDY,
+    )
+    soft = series(tmp_path / "b", seed=2, ConvolutionKernel="UB", **write.STUDY)
     scan = read_ct(tmp_path)
     assert scan.source is not None and {p.parent for p in scan.source.paths} == {soft}
 
 
 @pytest.mark.parametrize("text", ["CTA HEAD NECK 1.0", "ANGIO SCHAEDEL", "HEAD VENOUS"])
 def test_an_enhanced_scan_loses_though_only_its_description_says_so(tmp_path: Path, text: str) -> None:
-    series(tmp_path / "a", seed=1, SeriesDescription=text, SliceThickness="1", **STUDY)
-    native = series(tmp_path / "b", seed=2, SeriesDescription="HEAD W/O CONTRAST", **STUDY)
+    series(tmp_path / "a", seed=1, SeriesDescription=text, SliceThickness="1", **write.STUDY)
+    native = series(tmp_path / "b", seed=2, SeriesDescription="HEAD W/O CONTRAST", **write.STUDY)
     scan = read_ct(tmp_path)
     assert scan.source is not None and {p.parent for p in scan.source.paths} == {native}
 
