@@ -16,7 +16,6 @@ from typing import Any
 from monai_ich.anatomy.cavity import cavity_box
 from monai_ich.bundle import Bundle, find_bundle
 from monai_ich.core.case_names import case_name
-from monai_ich.core.errors import InputError
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.midline import Midline
@@ -27,6 +26,7 @@ from monai_ich.io.identity import identity_of
 from monai_ich.io.output import output_folder
 from monai_ich.io.read import Scan
 from monai_ich.learning.tracking import Tracker
+from monai_ich.measure.plausibility import require_head
 from monai_ich.results import ON_REQUEST, RESULTS, Analysis
 from monai_ich.segment.ich import Hemorrhage
 
@@ -106,10 +106,9 @@ class Pipeline:
             anatomy_bundle, ich_bundle = self.load_anatomy(), self.load_ich()
         with clock("anatomy"):
             anatomy = self.segment_anatomy(ct, bundle=anatomy_bundle)
+            require_head(ct, anatomy)
             cavity = anatomy.mask()
         box = cavity_box(cavity, margin_mm=self.margin_mm)
-        if box is None:
-            raise InputError("NO_HEAD", "No intracranial cavity was found: the input must be a head CT.")
         with clock("hemorrhage"):
             found = self.segment_ich(ct, cavity, within=box, bundle=ich_bundle)
         with clock("measure"):

@@ -32,7 +32,7 @@ from monai_ich.cli_parts import (
 from monai_ich.cli_register import add_register
 from monai_ich.cli_send import add_send
 from monai_ich.cli_study import add_study
-from monai_ich.core.errors import IchError, fault_of_ours
+from monai_ich.core.errors import IchError, fault_of_ours, is_failure
 
 if TYPE_CHECKING:
     from monai_ich.core.geometry import Geometry
@@ -64,8 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # the last net: a traceback may show what stands in a header
-        if args.traceback:
+    except BaseException as error:  # the last net: a traceback may show what stands in a header
+        if args.traceback or not is_failure(error):
             raise
         return _refuse(fault_of_ours(error), args)
 
@@ -335,13 +335,14 @@ def _measure(args: argparse.Namespace) -> int:
     from monai_ich.core.case_names import case_name
     from monai_ich.core.labels import Anatomy, Subtype
     from monai_ich.core.provenance import Provenance, installed_versions
-    from monai_ich.io.output import output_folder
+    from monai_ich.io.output import output_folder, refuse_strangers
     from monai_ich.io.read import interpolation_warnings
     from monai_ich.measure.summary import measure_exam
     from monai_ich.report.wording import summary_lines
-    from monai_ich.results import TABLES, write_tables
+    from monai_ich.results import OF_THE_NUMBERS, TABLES, write_tables
 
     meaning = meaning_of(args)
+    refuse_strangers(args.output, OF_THE_NUMBERS)
     with output_folder(args.output, results=TABLES, overwrite=args.overwrite) as scratch:
         scan = read_measured_scan(args.ct)
         labels = read_mask(args.labels, Subtype, scan, meaning=meaning)

@@ -34,6 +34,7 @@ RESULTS = (
     *TABLES,
     *("montage.png", "report.html", "provenance.json"),
 )
+OF_THE_NUMBERS = ("montage.png", "report.html", "provenance.json", "sr.dcm", "sc.dcm")  # they repeat what TABLES hold
 SCENE, EDEMA = "scene.mrb", "edema.nii.gz"  # the latter where the network knows it
 HEAT_MAPS = tuple(f"heatmap_{subtype.name}.nii.gz" for subtype in Subtype)
 ON_REQUEST = (SCENE, EDEMA, *HEAT_MAPS, *DICOM_RESULTS)

@@ -20,6 +20,11 @@ import traceback
 from pathlib import Path
 
 
+def is_failure(error: BaseException) -> bool:
+    """Whether something went wrong, as against a request to stop; a panic of a library in Rust is no `Exception`."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
 class IchError(Exception):
     """The input was refused.
 
@@ -91,7 +96,7 @@ _DISK = {
 }
 
 
-def fault_of_ours(error: Exception) -> IchError:
+def fault_of_ours(error: BaseException) -> IchError:
     """What is said of an exception that nobody foresaw: its kind and place, never its text, which may hold a header.
 
     What a disk refuses is none of ours and has a code of its own.

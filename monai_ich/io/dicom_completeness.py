@@ -19,6 +19,7 @@ from monai_ich.io.dicom_instance import Instance
 Mode: TypeAlias = Literal["strict", "lenient"]
 _FILL_MM = 6.0
 _NEAR_PARALLEL = 0.7
+_LEAST_STEP_MM = 0.05  # what is stated below that is no distance of slices
 
 
 def require_complete(group: Group, *, mode: Mode) -> list[Warn]:
@@ -100,8 +101,8 @@ def _lost_between(group: Group) -> int:
     if len(numbers) == len(images):
         steps = set(np.abs(np.diff(numbers)).tolist())
         times += [steps.pop()] if len(steps) == 1 else []
-    for stated in (images[0].between_mm, images[0].thickness_mm):
-        times += [round(gap / abs(stated))] if stated and abs(gap / stated - round(gap / stated)) < 0.05 else []
+    stated = [mm for mm in (images[0].between_mm, images[0].thickness_mm) if mm and abs(mm) > _LEAST_STEP_MM]
+    times += [round(gap / abs(mm)) for mm in stated if abs(gap / mm - round(gap / mm)) < 0.05]
     announced = max((i.announced or 0 for i in images), default=0)
     times += [round(announced / len(images))] if announced > len(images) else []
     agreed = max(set(times), key=times.count, default=1)

@@ -17,7 +17,7 @@ from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
 
-from monai_ich.core.errors import SeriesError
+from monai_ich.core.errors import SeriesError, is_failure
 
 JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
 PLUGINS: Mapping[str, str] = {
@@ -55,7 +55,9 @@ def decode_frame(image: Any, frame: int = 0) -> NDArray[Any]:
             if syntax in JPEG:
                 return _decode_jpeg(stream, image)
         decoded: NDArray[Any] = pixel_array(image, index=frame, decoding_plugin=PLUGINS.get(syntax, ""))
-    except Exception as error:
+    except BaseException as error:
+        if not is_failure(error):
+            raise
         raise SeriesError(
             "CORRUPT_PIXEL_DATA", f"The pixels of an image ({_name(syntax)}) cannot be decoded."
         ) from error

@@ -22,7 +22,8 @@ from monai_ich.io.dicom_words import (
 )
 
 _MIN_SLICES = 3
-_MIN_COVERAGE_MM = 80.0
+MIN_COVERAGE_MM = 50.0  # a slab of brain can be measured; less is no scan of a head
+USUAL_COVERAGE_MM = 80.0
 _TIE = 0.02
 _NOT_AN_IMAGE = {"SCREEN SAVE", "SCREENSAVE", "DOSE", "DOSE_INFO", "SCREEN", "PROT"}
 _MAPS = {"PERFUSION", "CBF", "CBV", "RCBF", "RCBV", "MTT", "TTP", "TMAX", "PERMEABILITY", "Z_EFF", "IODINE"}
@@ -104,6 +105,8 @@ def _judge(group: Group, seen: Appearance | None = None) -> Candidate:
     coverage = coverage_mm(group.instances)
     if coverage:
         points.append((0.005 * min(coverage, 180.0), f"covers {coverage:.0f} mm"))
+    if coverage < USUAL_COVERAGE_MM:
+        points.append((-2.0, "a part of the head"))
     return Candidate(group, refused, tuple(word for _, word in points), sum(p for p, _ in points))
 
 
@@ -134,14 +137,14 @@ def _small(group: Group) -> tuple[str | None, str]:
     coverage = coverage_mm(group.instances)
     count = len(group.instances)
     whole = coverage_mm((*group.instances, *group.companions))
-    if group.parted_by and coverage < _MIN_COVERAGE_MM <= whole:
+    if group.parted_by and coverage < USUAL_COVERAGE_MM <= whole:
         return group.parted_by, f"{count} images of a series whose other images are on another grid"
     if count < _MIN_SLICES:
         return "TOO_FEW_SLICES", f"{count} images, at least {_MIN_SLICES} are needed"
     if coverage < 0.01:
         return "DUPLICATE_POSITION", "all images lie at one position"
-    if coverage < _MIN_COVERAGE_MM:
-        return "INSUFFICIENT_COVERAGE", f"covers {coverage:.0f} mm, a head needs {_MIN_COVERAGE_MM:.0f}"
+    if coverage < MIN_COVERAGE_MM:
+        return "INSUFFICIENT_COVERAGE", f"covers {coverage:.0f} mm, a head needs {MIN_COVERAGE_MM:.0f}"
     return None, ""
 
 

@@ -49,6 +49,21 @@ def _refuse_earlier(folder: Path, results: tuple[str, ...], *, overwrite: bool) 
         )
 
 
+def refuse_strangers(folder: Path, names: tuple[str, ...]) -> None:
+    """Raise where `folder` holds files that results written now would contradict, and that would not be replaced.
+
+    Raises:
+        OutputError: ``OUTPUT_EXISTS``, with ``--overwrite`` too.
+    """
+    there = [name for name in names if os.path.lexists(folder / name)]
+    if there:
+        raise OutputError(
+            "OUTPUT_EXISTS",
+            f"The output folder holds {there[0]} of another run, which new numbers would contradict: choose another "
+            "folder.",
+        )
+
+
 @contextmanager
 def output_folder(folder: Path, *, results: tuple[str, ...], overwrite: bool) -> Iterator[Path]:
     """A scratch folder inside `folder`; on success its files take the place of earlier ones, else it vanishes.

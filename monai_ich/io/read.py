@@ -20,7 +20,7 @@ from monai_ich.core.scratch import temporary
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.io.appearance import appearance_of, middle
 from monai_ich.io.dicom_discovery import Found
-from monai_ich.io.dicom_ranking import Candidate
+from monai_ich.io.dicom_ranking import MIN_COVERAGE_MM, USUAL_COVERAGE_MM, Candidate
 from monai_ich.io.dicom_series import SourceSeries, read_series
 from monai_ich.io.hounsfield import require_hu
 from monai_ich.io.label_origin import known_labels
@@ -148,7 +148,8 @@ def _require_head_size(geometry: Geometry) -> None:
     """Refuse a grid that no head CT has: mostly a spacing that was lost (1 mm everywhere) or is not in mm."""
     low, high = _EXTENT_MM
     extent = [n * step for n, step in zip(geometry.shape, geometry.spacing_mm, strict=True)]
-    if min(extent) < low or max(extent) > high:
+    across = extent[geometry.slice_axis]
+    if min(extent) < (MIN_COVERAGE_MM if min(extent) == across else low) or max(extent) > high:
         found = " x ".join(f"{e:.4g}" for e in extent)
         raise InputError(
             "INSUFFICIENT_COVERAGE",
@@ -158,12 +159,15 @@ def _require_head_size(geometry: Geometry) -> None:
 
 def _shown(volume: CTVolume) -> list[Warn]:
     """What the images show, whatever a header calls them."""
-    spacing = volume.geometry.spacing_mm
-    across = max(range(3), key=lambda axis: (spacing[axis], axis))
+    spacing, across = volume.geometry.spacing_mm, volume.geometry.slice_axis
+    covered = spacing[across] * volume.hu.shape[across]
     slices = np.moveaxis(volume.hu, across, 2)
     few = slices[:, :, middle(slices.shape[2])]
     seen = appearance_of(few, pixel_mm=min(spacing), thickness_mm=spacing[across])
     found = []
+    if covered < USUAL_COVERAGE_MM:
+        text = f"The scan covers {covered:.0f} mm: volumes are of what is in view, and no head is whole in it."
+        found.append(Warn("LIMITED_COVERAGE", text))
     if seen.is_sharp:
         text = "The images are as sharp or noisy as those of a bone kernel, which hides thin blood and feigns it: give "
         found.append(Warn("SHARP_KERNEL", f"{text}the series of a soft kernel if there is one."))

@@ -8,17 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from monai_ich.core.errors import InputError
 from monai_ich.core.geometry import Box
 from monai_ich.core.labels import Subtype
 from monai_ich.core.provenance import Warn
 from monai_ich.core.volume import CTVolume, LabelMap, box_around
 
 CAVITY_ML = (700.0, 2300.0)
+POSSIBLE_ML = (100.0, 3500.0)
 BRAIN_HU = (18.0, 50.0)
 MOST_BLOOD = 0.35  # of the cavity
 _BONE_HU = 200.0
 _LEAST_BONE = 0.3  # of the border of the cavity
 _MOST_OPEN = 0.035  # of it: scalp over a wide craniectomy is thin enough to leave half of that
+_WIDE_OPEN = 0.25
+_SMALL_ML = 600.0
 _RIM_MM = 12.0
 _BARE_MM = 4.0
 _AIR_HU = -500.0
@@ -42,6 +46,43 @@ def plausibility_warnings(labels: LabelMap, ct: CTVolume | None, anatomy: LabelM
     if anatomy is None or not anatomy.voxels.any():
         return ()
     return tuple(_warnings(labels, ct, anatomy))
+
+
+def require_head(ct: CTVolume, anatomy: LabelMap) -> None:
+    """Refuse what the anatomy network found in a scan that shows no head.
+
+    No cavity at all, one of a size that no head has, and one that no skull encloses or that is as small as no
+    head's, where its size or density is not a brain's either. A single sign is a warning: heads are stripped,
+    defaced, cut and scanned at other energies.
+
+    Args:
+        ct: the scan.
+        anatomy: map of `Anatomy`.
+
+    Raises:
+        InputError: ``NO_HEAD``.
+    """
+    cavity_ml = anatomy.mask().volume_ml
+    if not cavity_ml:
+        raise InputError("NO_HEAD", "No intracranial cavity was found: the input must be a head CT.")
+    found = f"What looks most like an intracranial cavity measures {cavity_ml:.0f} mL"
+    if not POSSIBLE_ML[0] <= cavity_ml <= POSSIBLE_ML[1]:
+        raise InputError("NO_HEAD", f"{found}, which no head has: the input must be a head CT.")
+    few, pixel_mm = _few(anatomy)
+    hu, inside = ct.hu[few], anatomy.voxels[few] > 0
+    level = float(np.median(hu[inside])) if inside.any() else BRAIN_HU[0]
+    bone, bare = _skull_shares(hu, inside, pixel_mm)
+    of_another_size = not CAVITY_ML[0] <= cavity_ml <= CAVITY_ML[1]
+    of_another_density = not BRAIN_HU[0] <= level <= BRAIN_HU[1]
+    open_to_all_sides = bone < _LEAST_BONE or bare > _WIDE_OPEN
+    if (open_to_all_sides and (of_another_size or of_another_density)) or (
+        cavity_ml < _SMALL_ML and of_another_density
+    ):
+        raise InputError(
+            "NO_HEAD",
+            f"{found} at {level:.0f} HU, with bone along {100 * bone:.0f} % of its border: the input must be a head "
+            "CT.",
+        )
 
 
 def _warnings(labels: LabelMap, ct: CTVolume | None, anatomy: LabelMap) -> Iterator[Warn]:

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -23,6 +24,7 @@ from monai_ich.cli import main
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import read_nifti_ct, write_nifti
+from monai_ich.learning.manifest import Case, Manifest, write_manifest
 from monai_ich.results import EDEMA, RESULTS
 from monai_ich.study.inputs import list_cases
 from monai_ich.synth.dataset import design_case, write_case
@@ -295,6 +297,40 @@ def test_an_analysis_holds_no_identifier(tmp_path: Path) -> None:
     done = subprocess.run([*analyze, "-o", str(out), "--overwrite"], capture_output=True, check=True, cwd=tmp_path)
     assert not _found(done.stdout + done.stderr)
     assert _clean(out) == len({*RESULTS, EDEMA})
+
+
+@pytest.mark.slow
+def test_a_study_and_what_is_made_of_it_hold_no_identifier(tmp_path: Path) -> None:
+    """Two scans, one of them broken, in a manifest: study, resumed study, evaluation with MLflow, follow-up."""
+    case = design_case(77, hemorrhages={Subtype.IPH: 40.0}, pixels=96, thickness_mm=8)
+    case = replace(case, scanner=replace(case.scanner, window_hu=None, pictures=None))
+    plain = write_case(case, tmp_path / "plain", dicom=True)
+    good = _marked(tmp_path / "good", plain / "dicom")
+    broken = _marked(tmp_path / "broken", plain / "dicom")
+    cut = sorted(broken.iterdir())[5]
+    cut.write_bytes(cut.read_bytes()[:-1000])
+    names = {value: name for value, name in enumerate(("EDH", "IPH", "IVH", "SAH", "SDH"), start=1)}
+    mask = good.parent / f"{FILE}.nii.gz"
+    shutil.copyfile(plain / "ich.nii.gz", mask)
+    cases = tuple(Case(name, "test", (scan,), mask) for name, scan in (("a", good), ("b", broken)))
+    write_manifest(tmp_path / "in.json", Manifest("mine", cases, names))
+    cohort, agreed, later = tmp_path / "cohort", tmp_path / "agreed", tmp_path / "later"
+    store = f"sqlite:///{tmp_path}/mlflow/runs.db"
+    (tmp_path / "mlflow").mkdir()
+    both = ("--manifest", tmp_path / "in.json", "--predictions", cohort, "-o", agreed, "--mlflow", store)
+    for code, words in (
+        (4, ("study", tmp_path / "in.json", "-o", cohort, "--workers", 1, "--device", "cpu")),
+        (4, ("study", tmp_path / "in.json", "-o", cohort, "--workers", 1, "--device", "cpu")),
+        (4, ("evaluate", *both)),
+        (0, ("followup", cohort / "cases" / "a", tmp_path / "again", "-o", later)),
+    ):
+        if words[0] == "followup":
+            shutil.copytree(cohort / "cases" / "a", tmp_path / "again")
+        command = [sys.executable, "-m", "monai_ich.cli", *map(str, words)]
+        done = subprocess.run(command, capture_output=True, cwd=tmp_path / "mlflow", check=False)
+        assert done.returncode == code, done.stderr.decode()[-2000:]
+        assert not _found(done.stdout + done.stderr)
+    assert _clean(cohort) > 15 and _clean(agreed) >= 5 and _clean(later) == 2 and _clean(tmp_path / "mlflow") >= 3
 
 
 @pytest.mark.parametrize("tag", ["Modality", "RescaleType", "ConvolutionKernel", "BodyPartExamined", "ImageType"])

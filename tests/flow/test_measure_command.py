@@ -115,6 +115,18 @@ def test_a_mask_at_the_edge_counts_in_full(tmp_path: Path) -> None:
     assert found["total_volume_ml"] == 1.0 and [w["code"] for w in found["warnings"]] == ["MASK_AT_EDGE"]
 
 
+@pytest.mark.parametrize("name", ["report.html", "provenance.json", "sr.dcm"])
+def test_numbers_never_lie_beside_the_report_of_another_run(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("of another run")
+    assert main(["measure", str(images / "ich.nii.gz"), "-o", str(out), "--overwrite"]) == 3
+    assert f"OUTPUT_EXISTS: The output folder holds {name}" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == [name]
+
+
 def test_refusals_have_a_code(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     voxels = np.asarray(nib.load(images / "ich.nii.gz").dataobj)
     nib.save(nib.Nifti1Image(np.where(voxels == 5, 9, voxels).astype(np.uint8), GRID.affine), tmp_path / "nine.nii.gz")

@@ -109,3 +109,22 @@ def test_a_cut_stream_is_refused(plain: Path, name: str) -> None:
     d.PixelData = encapsulate([stream[: len(stream) // 3]])
     with pytest.raises(IchError, match="CORRUPT_PIXEL_DATA"):
         decode_frame(d)
+
+
+def test_a_damaged_run_length_stream_is_refused_though_its_decoder_panics(plain: Path) -> None:
+    """The decoder is written in Rust: its panic is no `Exception` (pydicom 3.0, pylibjpeg-rle 2.2)."""
+    d = transcode(pydicom.dcmread(plain), uid.RLELossless)
+    stream = get_frame(d.PixelData, 0, number_of_frames=1)
+    rng = np.random.default_rng(0)
+    panicked = 0
+    for _ in range(40):
+        damaged = bytearray(stream)
+        for place in rng.integers(64, len(stream), 3):
+            damaged[place] = rng.integers(256)
+        d.PixelData = encapsulate([bytes(damaged)])
+        try:
+            decode_frame(d)
+        except IchError as error:
+            panicked += type(error.__cause__).__name__ == "PanicException"
+            assert error.code == "CORRUPT_PIXEL_DATA"
+    assert panicked

@@ -68,7 +68,7 @@ def _few(folder: Path) -> None:
 
 
 def _short(folder: Path) -> None:
-    write.drop(_head()(folder), *range(10, 32))
+    write.drop(_head()(folder), *range(9, 32))
 
 
 def _two_sizes(folder: Path) -> None:
@@ -194,6 +194,8 @@ WARNED: dict[str, Case] = {
     "LOSSY": (_head(LossyImageCompression="01"), ()),
     "CONTRAST": (_head(ContrastBolusAgent="X"), ()),
     "NOT_HEAD": (_head(BodyPartExamined="CHEST"), ()),
+    "SHARP_KERNEL": (lambda folder: edit(_head()(folder), write.noise), ()),
+    "LIMITED_COVERAGE": (lambda folder: write.drop(_head()(folder), *range(14, 32)), ()),
     "NONSTANDARD_PADDING": (_padded, ()),
     "DUPLICATE_POSITION": (write.every_slice_twice, ()),
     "SLICES_INTERPOLATED": (lambda folder: write.drop(_head()(folder), 13), LENIENT),

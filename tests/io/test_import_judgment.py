@@ -55,6 +55,12 @@ def test_slices_with_gaps_that_were_planned_are_whole(tmp_path: Path) -> None:
     assert "MISSING_SLICES" not in codes(read_ct(folder))
 
 
+@pytest.mark.parametrize("stated", ["1e-310", "0", "-0.0001"])
+def test_a_distance_of_slices_that_is_none_says_nothing(tmp_path: Path, stated: str) -> None:
+    folder = series(tmp_path / "s", SpacingBetweenSlices=stated, SliceThickness=stated)
+    assert agreement(read_ct(folder).volume) > 0.999
+
+
 def test_one_uid_for_two_images_is_refused(tmp_path: Path) -> None:
     folder = write.one_uid_twice(tmp_path / "s")
     assert refused(folder) == "DUPLICATE_UID"
