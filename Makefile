@@ -54,9 +54,9 @@ test-interop: $(READY)  ## tests with real external programs: Chromium, 3D Slice
 	$(BIN)/python -m pytest -m interop -rs
 
 check: $(READY)  ## style, types, import layers, licenses of what is needed
-	$(BIN)/ruff check monai_ich tests benchmarks tools
-	$(BIN)/ruff format --check monai_ich tests benchmarks tools
-	$(BIN)/mypy monai_ich/core monai_ich/measure monai_ich/io monai_ich/report
+	$(BIN)/ruff check monai_ich lab tests benchmarks tools setup.py
+	$(BIN)/ruff format --check monai_ich lab tests benchmarks tools setup.py
+	$(BIN)/mypy monai_ich/core monai_ich/measure monai_ich/agreement monai_ich/io monai_ich/dicom monai_ich/pacs monai_ich/report
 	$(BIN)/lint-imports
 	$(BIN)/python tools/licenses.py
 
@@ -64,10 +64,10 @@ fuzz: $(READY)  ## damaged and hostile inputs for every reader, MINUTES long; go
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) --out runs/fuzz
 
 synth-sheet: $(READY)  ## contact sheets of synthetic heads in runs/sheet, to look at before training
-	$(BIN)/python -m monai_ich.synth.sheet -o runs/sheet
+	$(BIN)/python -m lab.sheet -o runs/sheet
 
 synth-audit: $(READY)  ## HU, volumes, thickness, shift of 200 synthetic heads in runs/audit; fails on labels in bone
-	$(BIN)/python -m monai_ich.synth.audit -o runs/audit
+	$(BIN)/python -m lab.audit -o runs/audit
 
 train-data: $(READY)  ## HEADS synthetic heads in DATA to train on (goes on where it stopped)
 	$(BIN)/monai-ich synth -n $(HEADS) -o $(DATA) --no-thickness
@@ -79,10 +79,10 @@ train-ich: train-data  ## train bundles/ich_segmentation for MINUTES (resumes fr
 	$(call TRAIN,ich_segmentation)
 
 evaluate-synth: $(READY)  ## the shipped weights on 300 synthetic heads never trained on: targets beside what is seen (resumes)
-	$(BIN)/python -m monai_ich.evaluate_synth -o runs/evaluate --cases $(CASES)
+	$(BIN)/python -m lab.evaluate_synth -o runs/evaluate --cases $(CASES)
 
 train-all: $(READY)  ## heads, both trainings, evaluation, weights into OUT, in MINUTES all together (call again to go on)
-	$(BIN)/python -m monai_ich.train_all -o $(OUT) --minutes $(MINUTES)
+	$(BIN)/python -m lab.train_all -o $(OUT) --minutes $(MINUTES)
 
 gpu-wheels: $(READY)  ## packages for train-all on an offline Linux machine that has PyTorch and Python GPU_PYTHON, into runs/wheels
 	rm -f runs/wheels/*.whl

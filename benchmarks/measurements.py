@@ -18,16 +18,16 @@ from typing import Any
 
 import numpy as np
 
+from lab.evaluate_synth.case import figures_of
+from lab.evaluate_synth.measures import summarize as summarize_figures
+from lab.evaluate_synth.table import as_text
+from monai_ich.agreement.overlap import shift_error_mm
 from monai_ich.analysis import Pipeline, load_pipeline
 from monai_ich.anatomy.midline import fit_midline
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.labels import Subtype
 from monai_ich.core.provenance import installed_versions
-from monai_ich.evaluate_synth.case import figures_of
-from monai_ich.evaluate_synth.measures import summarize as summarize_figures
-from monai_ich.evaluate_synth.table import as_text
 from monai_ich.io.read import Scan
-from monai_ich.measure.agreement import shift_error_mm
 from monai_ich.measure.summary import measure_exam
 from monai_ich.synth.case import HeadCase
 from monai_ich.synth.dataset import design_case

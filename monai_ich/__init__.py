@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "analyze": "analysis",
     "load_pipeline": "analysis",
-    "Analysis": "results",
+    "Analysis": "results.files",
     "load_bundle": "bundle",
     "predict": "bundle",
     "read_ct": "io.read",

@@ -7,28 +7,34 @@ module's `analyze` and ``python -m monai.bundle run`` all build the same `Pipeli
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from monai_ich.anatomy.cavity import cavity_box
-from monai_ich.bundle import Bundle, find_bundle
+from monai_ich.bundle import find_bundle
 from monai_ich.core.case_names import case_name
-from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.heat_map import HeatMap
-from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Provenance, Warn, installed_versions
-from monai_ich.core.volume import LabelMap
-from monai_ich.dicom_results import require_source
 from monai_ich.io.identity import identity_of
 from monai_ich.io.output import output_folder
 from monai_ich.io.read import Scan
-from monai_ich.learning.tracking import Tracker
 from monai_ich.measure.plausibility import require_head
-from monai_ich.results import ON_REQUEST, RESULTS, Analysis
-from monai_ich.segment.ich import Hemorrhage
+from monai_ich.results.dicom import require_source
+from monai_ich.results.files import ON_REQUEST, RESULTS, Analysis
+from monai_ich.steps import (
+    ExplainHemorrhage,
+    FitMidline,
+    LoadBundle,
+    MeasureExam,
+    ReadScan,
+    SegmentAnatomy,
+    SegmentHemorrhage,
+    Track,
+    WriteResults,
+)
 
 _NOT_CALIBRATED = Warn(
     "NOT_CALIBRATED",
@@ -53,22 +59,23 @@ class Pipeline:
         margin_mm: around the cavity, what the hemorrhage network looks at.
         keep_ids: write patient ID and UIDs of a DICOM study into the tables.
         dicom: write DICOM results too; they carry the patient and refuse NIfTI input.
+        notes: kept in the provenance beside the settings.
     """
 
-    read: Callable[..., Scan]
-    load_anatomy: Callable[[], Bundle]
-    load_ich: Callable[[], Bundle]
-    segment_anatomy: Callable[..., LabelMap]
-    fit_midline: Callable[[LabelMap], Midline | str]
-    segment_ich: Callable[..., Hemorrhage]
-    measure: Callable[..., ExamMeasurements]
-    write: Callable[[Analysis, Path], None]
-    explain: Callable[..., tuple[HeatMap, ...]] | None = None
-    track: Tracker | None = None
+    read: ReadScan
+    load_anatomy: LoadBundle
+    load_ich: LoadBundle
+    segment_anatomy: SegmentAnatomy
+    fit_midline: FitMidline
+    segment_ich: SegmentHemorrhage
+    measure: MeasureExam
+    write: WriteResults
+    explain: ExplainHemorrhage | None = None
+    track: Track | None = None
     margin_mm: float = 12.0
     keep_ids: bool = False
     dicom: bool = False
-    settings: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, object] = field(default_factory=dict)
 
     def __call__(
         self, input: str | Path, output_dir: str | Path, *, case_id: str | None = None, overwrite: bool = False
@@ -92,6 +99,15 @@ class Pipeline:
         if self.track is not None:
             self.track(analysis, folder)
         return analysis
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Parameters that were bound to the steps, as ``step#name``: what a number depends on, and no identifier."""
+        found: dict[str, object] = {"margin_mm": self.margin_mm}
+        for step in ("read", "segment_anatomy", "fit_midline", "segment_ich", "measure"):
+            bound = getattr(getattr(self, step), "keywords", {})  # of a functools.partial
+            found |= {f"{step}#{name}": value for name, value in bound.items() if name != "series_uid"}
+        return found
 
     def loaded(self) -> Pipeline:
         """The same, its bundles loaded now and kept: for many scans."""
@@ -132,7 +148,7 @@ class Pipeline:
             versions=installed_versions(),
             weights={b.name: b.weights_sha256 for b in (anatomy_bundle, ich_bundle)},
             status=ich_bundle.status,
-            settings=self.settings,
+            settings=self.settings | self.notes,
             seconds=clock.seconds,
         )
         warnings = (*scan.warnings, *exam.warnings, *([_NOT_CALIBRATED] if ich_bundle.calibration is None else []))

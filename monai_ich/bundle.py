@@ -7,7 +7,6 @@ probabilities of the whole native grid at once (5 GB for a thin series); here th
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.json_text import read_json
 from monai_ich.core.provenance import sha256_of
+from monai_ich.core.shipped import shipped
 from monai_ich.core.volume import CTVolume, Mask
 from monai_ich.io.calibration import read_calibration
 from monai_ich.parts.convolutions import plain_convolutions
@@ -99,8 +99,7 @@ def find_bundle(name_or_path: str | Path) -> Path:
     Raises:
         BundleError: ``BUNDLE_NOT_FOUND``.
     """
-    shipped = (Path(__file__).resolve().parents[1] / "bundles", Path(sys.prefix) / "share" / "monai-ich" / "bundles")
-    for folder in (Path(name_or_path), *(place / str(name_or_path) for place in shipped)):
+    for folder in (Path(name_or_path), shipped("bundles") / str(name_or_path)):
         if (folder / "configs").is_dir():
             return folder.resolve()
     raise BundleError("BUNDLE_NOT_FOUND", f"No MONAI bundle was found under {str(name_or_path)!r}: give its folder.")

@@ -12,7 +12,7 @@ import pydicom
 
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.volume import CTVolume
-from monai_ich.io.dicom_write import write_ct_series
+from monai_ich.dicom.write import write_ct_series
 
 # center RAS mm, radius mm, HU: a bright ball front right, a dark one back left, a small bright one front left, below
 BALLS = (((22, 24, -4), 18, 75.0), ((-24, -20, 14), 15, 5.0), ((-22, 30, -18), 6, 75.0))

@@ -16,9 +16,9 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.provenance import Provenance
 from monai_ich.core.volume import LabelMap
-from monai_ich.io.dicom_origin import Origin, read_origin
-from monai_ich.io.dicom_seg import make_dicom_seg
 from monai_ich.io.read import Scan
+from monai_ich.pacs.origin import Origin, read_origin
+from monai_ich.pacs.seg import make_dicom_seg
 
 # RAS mm and radius of a ball for each label: none mirrors to another
 BALLS = {

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from monai_ich.anatomy.bone import drop_skull
 from monai_ich.anatomy.holes import fill_holes
 from monai_ich.anatomy.neck import drop_neck
 from monai_ich.anatomy.pieces import largest_piece
-from monai_ich.bundle import Bundle, load_bundle, predict
+from monai_ich.bundle import Bundle, predict
 from monai_ich.core.geometry import Box
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.volume import CTVolume, LabelMap, Mask, box_around
@@ -21,8 +19,7 @@ MIRRORED = (0, 2, 1, 4, 3, 5)  # what each value of `Anatomy` becomes in a mirro
 def segment_anatomy(
     ct: CTVolume,
     *,
-    bundle: Bundle | str | Path = "head_ct_anatomy",
-    device: str | None = None,
+    bundle: Bundle,
     flips: bool = True,
 ) -> LabelMap:
     """Label hemispheres, ventricles and posterior fossa; their union is the cavity.
@@ -33,13 +30,10 @@ def segment_anatomy(
 
     Args:
         ct: head CT on any grid.
-        bundle: a loaded bundle, or its name or folder.
-        device: see `load_bundle`.
+        bundle: of a network for these classes.
         flips: average with the mirrored head, sides exchanged: the interface of the sides, and so the midline shift,
             then favors neither side.
     """
-    if not isinstance(bundle, Bundle):
-        bundle = load_bundle(bundle, device=device)
     voxels = predict(bundle, ct, mirrored=MIRRORED if flips else None).labels
     cavity = largest_piece(drop_neck(drop_skull(voxels > 0, ct.hu), ct.hu, ct.geometry))
     labels = fill_holes(np.where(cavity, voxels, 0).astype(np.uint8), ct.hu, ct.geometry.slice_axis)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -16,6 +15,7 @@ from monai.bundle.utils import merge_kv
 
 from monai_ich.bundle_check.nearest import nearest, typed
 from monai_ich.core.errors import BundleError
+from monai_ich.core.shipped import shipped
 
 SUFFIXES = (".yaml", ".json")
 STAGES = {"init_id": "initialize", "run_id": "run", "final_id": "finalize"}
@@ -81,8 +81,7 @@ def find_config(root: Path, name: str) -> Path:
     Raises:
         BundleError: ``CONFIG_NOT_FOUND``.
     """
-    toolkit = (Path(__file__).resolve().parents[2], Path(sys.prefix) / "share" / "monai-ich")
-    places = (Path(), root / "configs", *(place / inner for place in toolkit for inner in ("configs", "")))
+    places = (Path(), root / "configs", shipped("configs"), shipped())
     for place in places:
         for suffix in ("", *SUFFIXES):
             path = place / f"{name}{suffix}"

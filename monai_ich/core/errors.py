@@ -2,7 +2,7 @@
 
 IchError
 ├── InputError       the path given is not something the toolkit reads (or its values are not HU)
-├── SeriesError      a DICOM series that is refused (codes: the table in io/dicom_series.py)
+├── SeriesError      a DICOM series that is refused (codes: the table in dicom/series.py)
 ├── GeometryError    a grid that cannot exist, or grids that differ
 ├── LabelError       a label value without a meaning
 ├── ManifestError    a manifest that breaks its schema

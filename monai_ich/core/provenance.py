@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-_PACKAGES = ("monai-ich", "monai", "torch", "numpy", "scipy", "nibabel", "pydicom", "SimpleITK")
+from monai_ich import __version__
+
+_PACKAGES = ("monai", "torch", "numpy", "scipy", "nibabel", "pydicom", "SimpleITK")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Provenance:
 
 def installed_versions() -> dict[str, str]:
     """Versions of Python and of the packages that shape a result."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "monai-ich": __version__}
     for name in _PACKAGES:
         try:
             found[name] = version(name)

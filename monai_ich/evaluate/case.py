@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from monai_ich.agreement.overlap import dice, match_lesions, relative_volume_difference, shift_error_mm
+from monai_ich.agreement.surface import hausdorff_95, measure_surface_distances, normalized_surface_dice
 from monai_ich.core.errors import GeometryError, InputError, LabelError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.json_text import finite, read_json
@@ -17,14 +19,12 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.relabel import place_labels
 from monai_ich.core.volume import LabelMap, Mask, box_around, slices_last
-from monai_ich.io.dicom_seg_read import is_dicom_labels
 from monai_ich.io.output import settle
 from monai_ich.io.read import is_nifti, read_ct, read_labels
-from monai_ich.learning.manifest import ANY, NOT_BLOOD, Case
-from monai_ich.learning.manifest_labels import FINDINGS, label_exam, read_any_labels, values_in
-from monai_ich.measure.agreement import dice, match_lesions, relative_volume_difference, shift_error_mm
-from monai_ich.measure.surface import hausdorff_95, measure_surface_distances, normalized_surface_dice
+from monai_ich.manifest.labels import FINDINGS, label_exam, read_any_labels, values_in
+from monai_ich.manifest.manifest import ANY, NOT_BLOOD, Case
 from monai_ich.measure.volume import measure_subtypes
+from monai_ich.pacs.seg_read import is_dicom_labels
 
 Row = dict[str, Any]  # a number, a word, or None where there is none
 _VALUES: Mapping[str, tuple[int, ...]] = {s.name: (int(s),) for s in Subtype} | {ANY: tuple(map(int, Subtype))}

@@ -16,7 +16,7 @@ from monai_ich.bundle import find_bundle
 from monai_ich.core.errors import IchError
 from monai_ich.io.quiet import quiet
 from monai_ich.io.read import read_ct
-from monai_ich.learning.manifest import Case
+from monai_ich.manifest.manifest import Case
 
 LOWEST_HU, HIGHEST_HU = -100, 200
 _AT_MOST = 20

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_ich.agreement.bland_altman import bias, concordance, lower_limit, upper_limit
+from monai_ich.agreement.bootstrap import Statistic, bootstrap_interval, mean, ratio, share_within
+from monai_ich.agreement.detection import auc, count_confusion, f1, wilson_interval
 from monai_ich.evaluate.case import Row
-from monai_ich.learning.manifest_labels import FINDINGS
-from monai_ich.measure.bland_altman import bias, concordance, lower_limit, upper_limit
-from monai_ich.measure.bootstrap import Statistic, bootstrap_interval, mean, ratio, share_within
-from monai_ich.measure.detection import auc, count_confusion, f1, wilson_interval
+from monai_ich.manifest.labels import FINDINGS
 
 
 @dataclass(frozen=True)

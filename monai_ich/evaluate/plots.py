@@ -12,7 +12,7 @@ import numpy as np
 from monai_ich.core.labels import Subtype, label_of
 from monai_ich.evaluate.case import Row
 from monai_ich.evaluate.densities import HIGHEST_HU, LOWEST_HU, Densities
-from monai_ich.learning.manifest import ANY
+from monai_ich.manifest.manifest import ANY
 
 _COLOR: dict[str, Any] = {s.name: tuple(c / 255 * 0.85 for c in label_of(s).color) for s in Subtype} | {ANY: "#333333"}
 _MARK = {"EDH": "s", "IPH": "o", "IVH": "^", "SAH": "D", "SDH": "v", ANY: "x"}

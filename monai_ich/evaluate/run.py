@@ -10,19 +10,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from monai_ich.agreement.surface import NSD_TOLERANCE_MM
 from monai_ich.core.cells import plain_cell
 from monai_ich.core.errors import IchError, InputError, ManifestError
 from monai_ich.core.label_meaning import LabelMeaning
 from monai_ich.core.provenance import installed_versions, sha256_of
+from monai_ich.core.shipped import commit
 from monai_ich.evaluate.case import Row, evaluate_case
 from monai_ich.evaluate.densities import Densities, measure_densities
 from monai_ich.evaluate.figures import lesions_by_size, stratify, summarize
 from monai_ich.evaluate.page import as_evaluation_page
 from monai_ich.evaluate.plots import draw_plots
 from monai_ich.io.output import output_folder
-from monai_ich.learning.manifest import Case, read_manifest
-from monai_ich.learning.tracking import git_commit
-from monai_ich.measure.surface import NSD_TOLERANCE_MM
+from monai_ich.manifest.manifest import Case, read_manifest
 
 SCHEMA = "monai-ich/evaluation/1"
 RESULTS = ("cases.csv", "lesions.csv", "failures.csv", "summary.json", "report.html")
@@ -125,7 +125,7 @@ def evaluate(
         "lesion_sensitivity_by_size": lesions_by_size(lesions),
         "failures": [asdict(failure) for failure in failures],
         "versions": installed_versions(),
-        "git_commit": git_commit(),
+        "git_commit": commit(),
     }
     return Evaluation(tuple(rows), tuple(lesions), tuple(failures), summary, measure_densities(done, folder))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from monai_ich.core.scratch import temporary
 from monai_ich.evaluate.run import Evaluation, write_rows
-from monai_ich.learning.tracking import new_run_name, open_experiment
+from monai_ich.tracking.runs import new_run_name, open_experiment
 
 EXPERIMENT = "monai-ich evaluate"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pydicom
 
-from monai_ich.io.dicom_pixels import require_same_image
+from monai_ich.dicom.pixels import require_same_image
 from monai_ich.io.quiet import quiet
 from monai_ich.io.read import Scan
 

@@ -18,16 +18,16 @@ from monai_ich.core.labels import LabelSet
 from monai_ich.core.provenance import Warn
 from monai_ich.core.scratch import temporary
 from monai_ich.core.volume import CTVolume, LabelMap
-from monai_ich.io.appearance import appearance_of, middle
-from monai_ich.io.dicom_discovery import Found
-from monai_ich.io.dicom_ranking import MIN_COVERAGE_MM, USUAL_COVERAGE_MM, Candidate
-from monai_ich.io.dicom_series import SourceSeries, read_series
+from monai_ich.dicom.appearance import appearance_of, middle
+from monai_ich.dicom.discovery import Found
+from monai_ich.dicom.ranking import MIN_COVERAGE_MM, USUAL_COVERAGE_MM, Candidate
+from monai_ich.dicom.series import SourceSeries, read_series
+from monai_ich.dicom.survey import Survey, is_number, survey
 from monai_ich.io.hounsfield import require_hu
 from monai_ich.io.label_origin import known_labels
 from monai_ich.io.nifti import read_nifti_ct, read_nifti_numbers
 from monai_ich.io.nifti_space import require_grid_kept
 from monai_ich.io.output import settle
-from monai_ich.io.survey import Survey, is_number, survey
 
 _NIFTI = (".nii", ".nii.gz")
 _NRRD = (".seg.nrrd", ".nrrd")
@@ -89,7 +89,7 @@ def read_ct(
     Raises:
         InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NOT_HU``, ``NON_FINITE``, ``NO_ORIENTATION``,
             ``INSUFFICIENT_COVERAGE``, ``UNKNOWN_FORMAT``.
-        SeriesError: see `dicom_archive`, `survey`, `dicom_ranking` and `dicom_series`.
+        SeriesError: see `dicom.archive`, `dicom.survey`, `dicom.ranking` and `dicom.series`.
         ValueError: for another mode.
     """
     if mode not in ("strict", "lenient"):
@@ -132,7 +132,7 @@ def _require_known_format(path: Path) -> None:
 
 
 def _require_head_width(candidate: Candidate) -> None:
-    """The same in the planes of a series, whose coverage across them `dicom_ranking` looks at."""
+    """The same in the planes of a series, whose coverage across them `dicom.ranking` looks at."""
     image = candidate.instances[0]
     extent = [n * step for n, step in zip((image.rows, image.columns), image.spacing, strict=True)]
     if min(extent) < _EXTENT_MM[0] or max(extent) > _EXTENT_MM[1]:
@@ -204,14 +204,14 @@ def read_labels(
     Args:
         path: what to read.
         labels: what its values or segments may be.
-        grid, source: of the CT: the frames of a DICOM SEG go onto its slices (see `dicom_seg_read`), a mask of
+        grid, source: of the CT: the frames of a DICOM SEG go onto its slices (see `pacs.seg_read`), a mask of
             another extent or order of axes onto its voxels where these coincide.
         meaning: what values, or numbers of DICOM segments, mean that the file itself does not name.
 
     Raises:
         InputError: ``INPUT_NOT_FOUND``, ``NOT_LABELS`` for another kind of file, and those of each format.
         LabelError: ``UNKNOWN_LABEL``, ``UNKNOWN_MEANING``, ``CONTRADICTORY_LABEL``.
-        GeometryError: see `dicom_seg_read`.
+        GeometryError: see `pacs.seg_read`.
     """
     path = Path(path)
     settle(path.parent)
@@ -223,7 +223,7 @@ def read_labels(
         from monai_ich.io.seg_nrrd import read_seg_nrrd  # SciPy is slow to load
 
         return _placed(read_seg_nrrd(path, labels, meaning), grid)
-    from monai_ich.io.dicom_seg_read import is_dicom_labels, read_dicom_seg
+    from monai_ich.pacs.seg_read import is_dicom_labels, read_dicom_seg
 
     if is_dicom_labels(path):
         return _placed(read_dicom_seg(path, labels, grid=grid, source=source, meaning=meaning), grid)

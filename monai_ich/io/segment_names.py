@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Iterable
 
 from monai_ich.core.labels import LabelSet, Subtype, label_of
-from monai_ich.io.dicom_codes import SUBTYPES
 from monai_ich.io.segment_words import NEUTRAL, OTHERS
+from monai_ich.pacs.codes import SUBTYPES
 
 _SUBTYPES = {
     Subtype.EDH: re.compile(r"\b(edh|(epi|extra) ?dural\w*)\b"),

@@ -47,7 +47,7 @@ def read_data_list(
     A row that lacks what only augmentation wants (anatomy, beside a label) gets an empty mask instead.
 
     Args:
-        dataset_dir: folder that holds ``dataset.json``: a manifest (`monai_ich.learning.manifest`), or any list in the
+        dataset_dir: folder that holds ``dataset.json``: a manifest (`monai_ich.manifest.manifest`), or any list in the
             style of the Medical Segmentation Decathlon.
         section: ``"training"`` or ``"validation"``.
         keys: name in the result to name in the file, for example ``{"image": "image", "label": "anatomy"}``.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from monai_ich.bundle import Bundle, load_bundle, network_input
+from monai_ich.bundle import Bundle, network_input
 from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import Cavity, Subtype
@@ -36,8 +35,7 @@ def explain_ich(
     cavity: Mask,
     within: Box | None = None,
     strip: bool = False,
-    bundle: Bundle | str | Path = "ich_segmentation",
-    device: str | None = None,
+    bundle: Bundle,
     method: Method = integrate_gradients,
 ) -> tuple[HeatMap, ...]:
     """A heat map of each subtype: what raises its score when the densities inside of the cavity appear.
@@ -58,8 +56,7 @@ def explain_ich(
         subtypes: those to explain.
         within: voxel box that the network looks at.
         strip: as for `segment_ich`; give both the same.
-        bundle: a loaded bundle, or its name or folder.
-        device: see `load_bundle`.
+        bundle: the one that labeled them.
         method: score, index of the class, image, image to start from ``(1, channels, I, J, K)`` to heat ``(I, J, K)``.
 
     References:
@@ -67,8 +64,6 @@ def explain_ich(
     """
     if not subtypes:
         return ()
-    if not isinstance(bundle, Bundle):
-        bundle = load_bundle(bundle, device=device)
     shown = cavity if strip else None
     image, grid = network_input(bundle, ct, within, shown)
     even = replace(ct, hu=np.where(cavity.voxels, np.float32(BRAIN_HU), ct.hu))

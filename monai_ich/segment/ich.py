@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from monai_ich.bundle import Bundle, load_bundle, predict
+from monai_ich.bundle import Bundle, predict
 from monai_ich.core.calibration import ANY, Evidence
 from monai_ich.core.geometry import Box
 from monai_ich.core.labels import EDEMA, Subtype
@@ -32,8 +31,7 @@ def segment_ich(
     ct: CTVolume,
     cavity: Mask | None = None,
     *,
-    bundle: Bundle | str | Path = "ich_segmentation",
-    device: str | None = None,
+    bundle: Bundle,
     within: Box | None = None,
     strip: bool = False,
     flips: bool = False,
@@ -47,8 +45,7 @@ def segment_ich(
     Args:
         ct: head CT on any grid.
         cavity: blood is looked for inside only; None looks everywhere.
-        bundle: a loaded bundle, or its name or folder.
-        device: see `load_bundle`.
+        bundle: of a network for these classes.
         within: voxel box that the network looks at, for speed.
         strip: show the network the cavity only, where there is one. The shipped weights find more with the skull.
         flips: average with the mirrored head.
@@ -58,8 +55,6 @@ def segment_ich(
         max_hu: a piece of blood whose median is denser than this is dropped: see `drop_pieces`.
         sdh_votes: see `settle_extra_axial`.
     """
-    if not isinstance(bundle, Bundle):
-        bundle = load_bundle(bundle, device=device)
     mirrored = range(bundle.classes) if flips else None
     shown = cavity if strip else None
     bias = {channel: caution for channel in (0, EDEMA) if channel < bundle.classes}

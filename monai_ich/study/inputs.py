@@ -12,7 +12,7 @@ from pathlib import Path
 from monai_ich.core.case_names import case_names, is_text, numbered
 from monai_ich.core.errors import InputError
 from monai_ich.io.read import is_nifti
-from monai_ich.learning.manifest import read_manifest
+from monai_ich.manifest.manifest import read_manifest
 
 _BIDS_SAFE = re.compile(r"[a-z]{2,4}-\d{1,3}")  # one entity, such as sub-012
 _BIDS_CT = re.compile(r"sub-[^_]+(_[a-z]+-[^_]+)*_ct\.nii(\.gz)?", re.IGNORECASE)

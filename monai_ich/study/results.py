@@ -17,7 +17,8 @@ from monai_ich.bundle import BUNDLES, find_bundle
 from monai_ich.core.cells import plain_cell
 from monai_ich.core.errors import BundleError, InputError
 from monai_ich.core.json_text import read_json
-from monai_ich.core.provenance import installed_versions, sha256_of
+from monai_ich.core.provenance import sha256_of
+from monai_ich.core.shipped import code_digest
 from monai_ich.io.output import renamed
 from monai_ich.study.inputs import StudyCase
 from monai_ich.study.worker import Outcome
@@ -27,7 +28,7 @@ _CALIBRATION = "configs/operating_points.json"
 
 
 def digest_settings(overrides: Mapping[str, Any], *, calibrated: bool = True) -> str:
-    """Short hash of all that a number depends on: overrides, the bundles' settings and weights, our version.
+    """Short hash of all that a number depends on: overrides, the bundles' settings and weights, our code.
 
     Args:
         overrides: of the pipeline.
@@ -36,7 +37,7 @@ def digest_settings(overrides: Mapping[str, Any], *, calibrated: bool = True) ->
     Raises:
         BundleError: ``BUNDLE_NOT_FOUND``, ``NO_WEIGHTS``.
     """
-    found = [json.dumps(overrides, sort_keys=True, default=str), installed_versions().get("monai-ich", "")]
+    found = [json.dumps(overrides, sort_keys=True, default=str), code_digest()]
     found.append(sha256_of(find_bundle("ich_segmentation") / "configs" / "pipeline.yaml"))
     for root in map(find_bundle, BUNDLES):
         if not (root / "models" / "model.pt").is_file():

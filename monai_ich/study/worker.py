@@ -48,7 +48,7 @@ class Worker:
         try:
             if self._pipeline is None:
                 self._pipeline = self._build().loaded()
-            pipeline = replace(self._pipeline, settings=self._pipeline.settings | {"study_digest": digest})
+            pipeline = replace(self._pipeline, notes={"study_digest": digest})
             with Scratch(folder.parent) as aside, as_one_path(case.image) as path:
                 pipeline(path, aside, case_id=case.id)
                 replace_folder(aside, folder)

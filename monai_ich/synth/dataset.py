@@ -59,7 +59,7 @@ def write_case(
 ) -> Path:
     """Make one scan and write ``ct.nii.gz`` (or ``dicom/``), ``ich.nii.gz``, ``edema.nii.gz``, ``anatomy.nii.gz``,
     ``truth.json``."""
-    from monai_ich.io.dicom_write import write_ct_series
+    from monai_ich.dicom.write import write_ct_series
     from monai_ich.io.nifti import write_nifti
     from monai_ich.synth.generate import synthesize
 

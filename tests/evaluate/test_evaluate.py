@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monai_ich.cli import main
+from monai_ich.cli.main import main
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import AnyLabel, Subtype
 from monai_ich.core.provenance import Provenance
@@ -22,9 +22,9 @@ from monai_ich.evaluate.densities import HIGHEST_HU, LOWEST_HU, measure_densitie
 from monai_ich.evaluate.figures import lesions_by_size, see_exams, stratify, summarize
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.seg_nrrd import write_seg_nrrd
-from monai_ich.learning.manifest import SAME_LABELS, Case
+from monai_ich.manifest.manifest import SAME_LABELS, Case
 from monai_ich.measure.summary import measure_exam
-from monai_ich.results import write_tables
+from monai_ich.results.files import write_tables
 from tests.manifest_files import write_json
 from tests.phantom import grid, phantom
 

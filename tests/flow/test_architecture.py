@@ -44,7 +44,7 @@ def _modules_after(code: str) -> set[str]:
 
 
 def test_help_and_the_package_import_nothing_heavy() -> None:
-    loaded = _modules_after("import monai_ich, monai_ich.cli; monai_ich.cli._parser().format_help()")
+    loaded = _modules_after("import monai_ich, monai_ich.cli.main; monai_ich.cli.main._parser().format_help()")
     assert not loaded & set(HEAVY)
 
 

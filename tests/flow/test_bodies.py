@@ -11,7 +11,8 @@ import pytest
 from scipy import ndimage
 
 from monai_ich.anatomy.cavity import segment_anatomy
-from monai_ich.cli import main
+from monai_ich.bundle import load_bundle
+from monai_ich.cli.main import main
 from monai_ich.io.nifti import write_nifti
 from monai_ich.measure.plausibility import require_head
 from monai_ich.synth.dataset import design_case, write_case
@@ -37,7 +38,8 @@ def test_a_head_on_neck_and_shoulders_is_analyzed_on_the_head(tmp_path: Path) ->
     steps = np.linalg.norm(image.affine[:3, :3], axis=0) / STEP_MM
     head = ndimage.zoom(np.asarray(image.dataobj, float), steps, order=1)
     alone, whole = scan(head), scan(on_shoulders(head))
-    expected, found = segment_anatomy(alone), segment_anatomy(whole)
+    bundle = load_bundle("head_ct_anatomy", device="cpu")
+    expected, found = (segment_anatomy(ct, bundle=bundle) for ct in (alone, whole))
     require_head(whole, found)
     below = whole.hu.shape[2] - head.shape[2]
     assert not found.voxels[:, :, : below - 1].any(), "no cavity in neck and chest"

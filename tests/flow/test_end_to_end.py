@@ -14,10 +14,10 @@ from monai.bundle import ConfigParser
 
 from monai_ich.analysis import analyze
 from monai_ich.bundle import find_bundle
-from monai_ich.cli import main
+from monai_ich.cli.main import main
 from monai_ich.core.labels import Subtype
 from monai_ich.io.seg_nrrd import read_seg_nrrd
-from monai_ich.results import EDEMA, RESULTS
+from monai_ich.results.files import EDEMA, RESULTS
 from monai_ich.synth.dataset import design_case, write_case
 
 pytestmark = pytest.mark.slow

@@ -20,12 +20,12 @@ import numpy as np
 import pydicom
 import pytest
 
-from monai_ich.cli import main
+from monai_ich.cli.main import main
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import read_nifti_ct, write_nifti
-from monai_ich.learning.manifest import Case, Manifest, write_manifest
-from monai_ich.results import EDEMA, RESULTS
+from monai_ich.manifest.manifest import Case, Manifest, write_manifest
+from monai_ich.results.files import EDEMA, RESULTS
 from monai_ich.study.inputs import list_cases
 from monai_ich.synth.dataset import design_case, write_case
 from tests.phantom import edit, grid, series

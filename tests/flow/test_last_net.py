@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from monai_ich import cli
-from monai_ich.cli import main
+from monai_ich.cli import main as cli
+from monai_ich.cli.main import main
 from monai_ich.io.nifti import write_nifti
 from tests.phantom import grid, phantom
 
 STOP = """
 import sys, time
-from monai_ich.cli import main
+from monai_ich.cli.main import main
 from monai_ich.io import nifti
 whole = nifti._as_nifti
 def slow(image):

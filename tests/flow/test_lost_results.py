@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monai_ich.cli import main
+from monai_ich.cli.main import main
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.scratch import CONTENT, EARLIER, Scratch
@@ -23,7 +23,7 @@ from monai_ich.evaluate.case import read_prediction
 from monai_ich.io.followup import read_time_point
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.read import read_labels
-from monai_ich.learning.manifest import Case
+from monai_ich.manifest.manifest import Case
 from tests.conftest import ROOT, stop_twice
 from tests.phantom import grid, phantom, series
 
@@ -31,7 +31,7 @@ ANALYZE = """
 import sys, time
 import monai_ich.analysis
 from tests.study.stub import build
-from monai_ich import cli
+from monai_ich.cli import main as cli
 def load(**how):
     pipeline = build(0.0)
     whole = pipeline.write

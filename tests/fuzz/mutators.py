@@ -14,7 +14,7 @@ import numpy as np
 import pydicom
 from pydicom.dataelem import DataElement
 
-from tests.io.mutants import mutate
+from tests.dicom.mutants import mutate
 
 Rng = np.random.Generator
 NASTY_NUMBERS = ("nan", "inf", "-inf", "0", "-1", "1e999", "-1e-320", "1" + "0" * 400, "4294967296", "0x10", "1,5", "")

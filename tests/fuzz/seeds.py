@@ -19,9 +19,9 @@ from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.read import read_ct
 from monai_ich.io.seg_nrrd import write_seg_nrrd
-from monai_ich.learning.manifest import Case, Manifest, write_manifest
+from monai_ich.manifest.manifest import Case, Manifest, write_manifest
 from monai_ich.measure.summary import measure_exam
-from monai_ich.results import write_tables
+from monai_ich.results.files import write_tables
 from tests.dicom_syntax import transcode_folder
 from tests.heads import anatomy
 from tests.manifest_files import write_mask, write_scan

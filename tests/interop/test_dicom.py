@@ -24,11 +24,11 @@ import pytest
 from monai_ich.core.labels import Subtype, label_of
 from monai_ich.core.provenance import Warn
 from monai_ich.core.volume import LabelMap
-from monai_ich.dicom_results import write_dicom_results
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.read import read_ct, read_labels
 from monai_ich.measure.summary import measure_exam
 from monai_ich.report.montage import render_montage
+from monai_ich.results.dicom import write_dicom_results
 from tests.phantom import grid, series
 from tests.seg_contract import PROVENANCE, true_labels
 

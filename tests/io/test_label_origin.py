@@ -20,7 +20,7 @@ from monai_ich.io.nifti import write_nifti
 from monai_ich.io.read import read_ct, read_labels
 from monai_ich.io.seg_nrrd import write_seg_nrrd
 from monai_ich.measure.summary import measure_exam
-from monai_ich.results import write_tables
+from monai_ich.results.files import write_tables
 from tests.conftest import ROOT
 from tests.heads import anatomy
 from tests.phantom import grid, series

@@ -23,7 +23,7 @@ from monai_ich.report.key_slices import pick_key_slices
 from monai_ich.report.montage import render_montage
 from monai_ich.report.tables import measurement_table
 from monai_ich.report.view import turn
-from monai_ich.results import write_tables
+from monai_ich.results.files import write_tables
 from tests.heads import anatomy
 from tests.phantom import density, grid
 

@@ -20,7 +20,7 @@ from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.read import Scan, read_ct
 from monai_ich.measure.summary import measure_exam
-from monai_ich.results import write_results
+from monai_ich.results.files import write_results
 from monai_ich.segment.ich import Hemorrhage
 from monai_ich.study.inputs import list_cases
 from monai_ich.study.run import run_study

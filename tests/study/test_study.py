@@ -15,7 +15,7 @@ import pytest
 
 from monai_ich.core.errors import IchError, InputError, OutputError
 from monai_ich.core.scratch import Scratch
-from monai_ich.results import RESULTS
+from monai_ich.results.files import RESULTS
 from monai_ich.study.inputs import StudyCase, list_cases, study_input
 from monai_ich.study.results import digest_settings, is_done, read_row, write_tables
 from monai_ich.study.run import run_study

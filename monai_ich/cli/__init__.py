@@ -1,0 +1,5 @@
+"""The command line: one file a command, which parses and prints; the stories are in the package itself."""
+
+from monai_ich.cli.main import main
+
+__all__ = ["main"]

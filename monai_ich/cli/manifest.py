@@ -1,0 +1,145 @@
+"""The commands of ``monai-ich manifest``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from monai_ich.cli.options import refuse_existing, usage_error
+from monai_ich.core.errors import IchError
+
+DATA_SETS = ("bhsd", "instance2022", "ctich", "cq500", "rsna2019")
+
+
+def add_manifest(commands: Any) -> None:
+    """Add the commands of ``manifest`` to the command line."""
+    text = "lists of scans for training and studies: check, build, split, strip, negatives"
+    parts = commands.add_parser("manifest", help=text, description=text).add_subparsers(metavar="WHAT", required=True)
+
+    text = "every fault of a manifest and of the files it names; exit code 3 where there is one"
+    sub = parts.add_parser("check", help=text, description=text)
+    sub.add_argument("manifest", type=Path)
+    sub.set_defaults(run=_check)
+
+    text = "a manifest of a public data set, from the folder that its download gives"
+    sub = parts.add_parser("build", help=text, description=text)
+    sub.add_argument("name", choices=DATA_SETS, help="which data set; its card is data_manifests/NAME.md")
+    sub.add_argument("folder", type=Path)
+    _output(sub)
+    sub.add_argument("--keep-ids", action="store_true", help="keep names with four digits in a row (else numbered)")
+    sub.set_defaults(run=_build)
+
+    text = "folds for cross-validation: a patient's scans together, subtypes spread evenly"
+    sub = parts.add_parser("split", help=text, description=text)
+    sub.add_argument("manifest", type=Path)
+    _output(sub)
+    sub.add_argument("--folds", type=int, default=5)
+    sub.add_argument("--seed", type=int, default=0, help="the same seed gives the same folds")
+    sub.add_argument("--held-out", type=int, default=0, metavar="FOLD", help="the fold to validate on (default 0)")
+    sub.set_defaults(run=_split)
+
+    text = "find the cavity of scans that have none, to train on stripped heads; exit code 3 where one cannot be read"
+    sub = parts.add_parser("strip", help=text, description=text)
+    sub.add_argument("manifest", type=Path)
+    _output(sub)
+    sub.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
+    sub.set_defaults(run=_strip)
+
+    text = "single slices without blood (.png of 1 HU a gray level, .dcm) as stacks to train on"
+    sub = parts.add_parser("negatives", help=text, description=text)
+    sub.add_argument("folder", type=Path, help="with the slices, in subfolders too")
+    _output(sub)
+    sub.add_argument("--pixel-mm", type=float, default=0.45, help="of .png files, which do not say it (default 0.45)")
+    sub.set_defaults(run=_negatives)
+
+
+def _output(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("-o", "--output", type=Path, required=True, help="manifest to write (dataset.json to train from)")
+    sub.add_argument("--overwrite", action="store_true", help="replace an earlier file")
+
+
+def _check(args: argparse.Namespace) -> int:
+    from monai_ich.manifest.check import check_manifest
+
+    count = _print_faults(check_manifest(args.manifest, progress=_bar), args)
+    if not args.json_errors:
+        print(f"{count or 'no'} fault{'' if count == 1 else 's'} found")
+    return 3 if count else 0
+
+
+def _bar(cases: Iterable[Any]) -> Iterable[Any]:
+    """Show how far it is, on a terminal."""
+    from tqdm import tqdm
+
+    return tqdm(cases, unit="case", disable=None)
+
+
+def _print_faults(faults: Iterable[IchError], args: argparse.Namespace) -> int:
+    """Print each as it is found; how many there were."""
+    from tqdm import tqdm
+
+    count = 0
+    for fault in faults:
+        count += 1
+        if args.json_errors:
+            print(json.dumps({"code": fault.code, "message": fault.message}), file=sys.stderr)
+        else:
+            tqdm.write(str(fault))
+    return count
+
+
+def _build(args: argparse.Namespace) -> int:
+    from monai_ich.manifest.build import build_manifest
+
+    refuse_existing(args)
+    return _write(args.output, build_manifest(args.name, args.folder, keep_ids=args.keep_ids))
+
+
+def _split(args: argparse.Namespace) -> int:
+    from monai_ich.manifest.manifest import read_manifest
+    from monai_ich.manifest.split import split_manifest
+
+    if args.folds < 2 or not 0 <= args.held_out < args.folds:
+        raise usage_error("split needs --folds of at least 2 and --held-out below it.")
+    refuse_existing(args)
+    manifest = read_manifest(args.manifest)
+    return _write(args.output, split_manifest(manifest, folds=args.folds, seed=args.seed, held_out=args.held_out))
+
+
+def _strip(args: argparse.Namespace) -> int:
+    from monai_ich.bundle import load_bundle
+    from monai_ich.io.output import refuse_unwritable
+    from monai_ich.manifest.cavities import find_cavities
+    from monai_ich.manifest.manifest import read_manifest
+
+    refuse_existing(args)
+    manifest, folder = read_manifest(args.manifest), args.output.parent / "anatomy"
+    refuse_unwritable(args.output.parent)
+    bundle = load_bundle("head_ct_anatomy", device=args.device)
+    found, faults = find_cavities(manifest, folder, bundle=bundle, progress=_bar)
+    _print_faults(faults, args)
+    return _write(args.output, found) or (3 if faults else 0)
+
+
+def _negatives(args: argparse.Namespace) -> int:
+    from monai_ich.io.output import refuse_unwritable
+    from monai_ich.manifest.negatives import build_negatives
+
+    refuse_existing(args)
+    refuse_unwritable(args.output.parent)
+    return _write(args.output, build_negatives(args.folder, args.output.parent, pixel_mm=args.pixel_mm))
+
+
+def _write(path: Path, manifest: Any) -> int:
+    from monai_ich.io.output import output_file
+    from monai_ich.manifest.manifest import write_manifest
+
+    with output_file(path):
+        write_manifest(path, manifest)
+    patients = len({case.patient for case in manifest.cases})
+    print(f"wrote {len(manifest.cases)} scans of {patients} patients")
+    return 0

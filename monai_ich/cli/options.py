@@ -1,0 +1,173 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from monai_ich.core.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from monai_ich.core.label_meaning import LabelMeaning
+    from monai_ich.io.read import Scan
+
+
+_PATIENCE_S = 5.0
+
+
+class Stopped(KeyboardInterrupt):
+    """The process was told to stop; raised where it is, so that what is half-written goes.
+
+    Compiled code of others that waits, such as Ray's, gives up waiting for this kind of exception only.
+
+    Args:
+        signal: which signal told it.
+    """
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(signal)
+        self.signal = signal
+
+
+@contextmanager
+def stopped_cleanly() -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP raise `Stopped` meanwhile (in the main thread; elsewhere Python has no say).
+
+    One that comes soon after the first is no second wish (a closed terminal sends two) and must not stop the sweeping.
+    One that is ignored, as under ``nohup``, stays so.
+    """
+    last_s, told = -math.inf, int(signal.SIGINT)
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal last_s, told
+        if time.monotonic() - last_s > _PATIENCE_S:
+            last_s, told = time.monotonic(), number
+            raise Stopped(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    names = [name for name in names if signal.getsignal(name) != signal.SIG_IGN]
+    before = {name: signal.signal(name, stop) for name in names}
+    try:
+        yield
+    except KeyboardInterrupt:  # others raise one of their own for ours
+        before = dict.fromkeys(before, signal.SIG_IGN)  # scratch folders go until Python has ended
+        raise Stopped(told) from None
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def add_command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    """Add a command; `run` returns its exit code."""
+    sub: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    sub.set_defaults(run=run)
+    return sub
+
+
+def add_output(sub: argparse.ArgumentParser, what: str) -> None:
+    """Add ``-o``, a folder."""
+    sub.add_argument("-o", "--output", type=Path, required=True, help=what)
+
+
+def add_keep_ids(sub: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--keep-ids``."""
+    sub.add_argument("--keep-ids", action="store_true", help=f"write {what} (left out by default)")
+
+
+def add_reading(sub: argparse.ArgumentParser) -> None:
+    """Add the options of how a CT is read."""
+    sub.add_argument("--series", metavar="N", help="the series to take: its number in import --list, or its UID")
+    sub.add_argument("--lenient", action="store_true", help="fill one missing slice of at most 6 mm, with a warning")
+    sub.add_argument("--assume-hu", action="store_true", help="take values without a rescale, or a window, as HU")
+
+
+def read_scan(args: argparse.Namespace, path: Path) -> Scan:
+    """Read a CT as these options say."""
+    from monai_ich.io.read import read_ct
+
+    return read_ct(path, **reading_of(args))
+
+
+def reading_of(args: argparse.Namespace) -> dict[str, Any]:
+    """These options as arguments of `read_ct`."""
+    mode = "lenient" if args.lenient else "strict"
+    return {"series_uid": args.series, "mode": mode, "assume_hu": args.assume_hu}
+
+
+def add_labels_are(sub: argparse.ArgumentParser) -> None:
+    """Add the option that says what the values of a mask from elsewhere mean."""
+    sub.add_argument(
+        "--labels-are",
+        metavar="MEANING",
+        help="what the values of a mask of another program mean: SDH where it holds one, 1=SDH,2=IPH,3=ignore, or "
+        "monai-ich for 1 EDH, 2 IPH, 3 IVH, 4 SAH, 5 SDH",
+    )
+
+
+def meaning_of(args: argparse.Namespace) -> LabelMeaning | None:
+    """What ``--labels-are`` says; None where it is not given.
+
+    Raises:
+        InputError: ``USAGE``.
+    """
+    from monai_ich.core.label_meaning import OUR_NUMBERS, LabelMeaning
+
+    if args.labels_are is None:
+        return None
+    words = [word.strip() for word in args.labels_are.split(",")]
+    if words[0].casefold() == "monai-ich" and len(words) == 1:
+        return OUR_NUMBERS
+    if len(words) == 1 and "=" not in words[0]:
+        return LabelMeaning(only=_meant(words[0]))
+    values: dict[int, int] = {}
+    for number, _, word in (word.partition("=") for word in words):
+        if not number.strip().isascii() or not number.strip().isdecimal() or not 0 < int(number) < 256:
+            raise usage_error("--labels-are needs values of 1 to 255 with a meaning each, as in 1=SDH,2=IPH,3=ignore.")
+        if values.setdefault(int(number), _meant(word)) != _meant(word):
+            raise usage_error(f"--labels-are gives two meanings to the value {int(number)}.")
+    return LabelMeaning(values)
+
+
+def _meant(word: str) -> int:
+    from monai_ich.core.label_meaning import NOT_BLOOD
+    from monai_ich.core.labels import Subtype
+    from monai_ich.io.segment_names import plain, values_named
+
+    if plain(word) in ("ignore", "edema"):
+        return NOT_BLOOD
+    found = values_named([word], Subtype)
+    if len(found) != 1:
+        raise usage_error("--labels-are knows EDH, IPH, IVH, SAH, SDH and ignore, found another word.")
+    return found.pop()
+
+
+def usage_error(message: str) -> InputError:
+    """Wrong usage: exit code 2."""
+    return InputError("USAGE", message, exit_code=2)
+
+
+def refuse_existing(args: argparse.Namespace) -> None:
+    """Raise ``OUTPUT_EXISTS`` where the output file is there and may not be replaced."""
+    if args.output.exists() and not args.overwrite:
+        raise OutputError("OUTPUT_EXISTS", "The output file exists: choose another name, or pass --overwrite.")
+
+
+def require_nifti_name(args: argparse.Namespace) -> None:
+    """Refuse wrong usage of ``-o``, or to replace a file."""
+    if args.output is None or not args.output.name.endswith((".nii", ".nii.gz")):
+        raise usage_error("-o is needed, with a name that ends in .nii or .nii.gz.")
+    if getattr(args, "report", None) == args.output:
+        raise usage_error("--report needs another name than -o.")
+    refuse_existing(args)

@@ -1,0 +1,88 @@
+"""The command ``monai-ich study``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from monai_ich.cli.options import usage_error
+
+if TYPE_CHECKING:
+    from monai_ich.study.worker import Outcome
+
+
+def add_study(commands: Any) -> None:
+    """Add ``study`` to the command line."""
+    text = "many scans: one tidy row a scan; goes on where it stopped"
+    sub = commands.add_parser("study", help=text, description=text)
+    sub.add_argument("input", type=Path, help="a manifest, a folder of DICOM folders, .zip and NIfTI files, or BIDS")
+    sub.add_argument("-o", "--output", type=Path, required=True, help="folder for the tables and the cases' results")
+    sub.add_argument("--workers", type=int, help="processes (default: one for two cores, or one for each GPU)")
+    sub.add_argument("--address", metavar="RAY", help="of a Ray cluster (default: this machine, nothing to set up)")
+    sub.add_argument("--device", help="cpu, cuda (default: cuda where there is one)")
+    sub.add_argument("--lenient", action="store_true", help="fill one missing slice of at most 6 mm, with a warning")
+    sub.add_argument("--assume-hu", action="store_true", help="take values without a rescale, or a window, as HU")
+    sub.add_argument(
+        "--keep-ids",
+        action="store_true",
+        help="name cases by file, patient ID and UIDs in the tables (left out by default)",
+    )
+    sub.set_defaults(run=_study)
+
+
+def _study(args: argparse.Namespace) -> int:
+    from functools import partial
+
+    from monai_ich.analysis import load_pipeline
+    from monai_ich.study.inputs import study_input
+    from monai_ich.study.results import digest_settings
+    from monai_ich.study.run import run_study
+
+    if args.workers is not None and args.workers < 1:
+        raise usage_error("study needs --workers of at least 1.")
+    overrides = {
+        "read#mode": "lenient" if args.lenient else "strict",
+        "read#assume_hu": args.assume_hu,
+        "pipeline#keep_ids": args.keep_ids,
+    }
+    found = study_input(args.input, keep_names=args.keep_ids)
+    note = found.passed_over_words()
+    if note:
+        print(note, file=sys.stderr)
+    done = run_study(
+        found.cases,
+        args.output,
+        build=partial(load_pipeline, device=args.device, **overrides),
+        settings=digest_settings(overrides),
+        workers=args.workers,
+        address=args.address,
+        progress=show_progress,
+        note=note,
+    )
+    for case_id in done.damaged:
+        print(f"{case_id}: its earlier results could not be read, it was analyzed again", file=sys.stderr)
+    for failure in done.failures:
+        print(f"{failure.case_id}: {failure.code}: {failure.message}", file=sys.stderr)
+    before = f" ({done.skipped} before)" if done.skipped else ""
+    print(f"{len(done.rows)} scans done{before}, {len(done.failures)} failed")
+    print("wrote summary.html, study.csv, study.parquet, failures.csv")
+    return 4 if done.failures else 0
+
+
+def show_progress(outcomes: Iterable[Outcome], *, total: int) -> Iterator[Outcome]:
+    """A bar with the time left on a terminal, a line a case elsewhere."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(outcomes, total=total, unit="scan")
+        return
+    start = time.monotonic()
+    for number, outcome in enumerate(outcomes, start=1):
+        left_min = (time.monotonic() - start) / number * (total - number) / 60.0
+        what = outcome.code or "done"
+        print(f"{number} of {total}: {outcome.case_id} {what}, {left_min:.1f} min left", file=sys.stderr, flush=True)
+        yield outcome

@@ -1,0 +1,116 @@
+"""What is wrong with a data set, all of it, before a training finds out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from isal import igzip
+
+from monai_ich.core.errors import IchError, ManifestError
+from monai_ich.core.geometry import Geometry
+from monai_ich.core.labels import Anatomy
+from monai_ich.core.volume import LabelMap
+from monai_ich.io.nifti import read_nifti_grid
+from monai_ich.io.read import is_nifti, read_ct
+from monai_ich.manifest.labels import read_any_labels, values_in
+from monai_ich.manifest.manifest import Case, find_conflicts, find_violations, read_cases, read_mapping, read_record
+
+Progress = Callable[[Iterable[Case]], Iterable[Case]]
+
+
+def check_manifest(path: str | Path, *, progress: Progress = iter) -> Iterator[ManifestError]:
+    """Every fault of a manifest and of the files that it names, as they are found.
+
+    Codes: ``SCHEMA_VIOLATION`` (then the files are not looked at), ``DUPLICATE_ID``, ``PATIENT_IN_TWO_SPLITS``,
+    ``MISSING_FILE``, ``UNKNOWN_LABEL`` (a value that the mapping does not name), ``GRID_MISMATCH``, ``SLICE_COUNT``,
+    ``UNREADABLE_FILE``, ``DUPLICATE_IMAGE`` (the same bytes, packed or not), and those of `monai_ich.io`.
+
+    Args:
+        path: the manifest.
+        progress: wraps the cases, to show how far the check is.
+
+    Raises:
+        ManifestError: ``NO_MANIFEST``, ``NOT_JSON``.
+    """
+    record = read_record(Path(path))
+    violations = list(find_violations(record))
+    if violations:
+        yield from violations
+        return
+    cases = list(read_cases(record, Path(path).parent))
+    yield from find_conflicts(cases)
+    mapping = read_mapping(record)
+    seen: dict[str, str] = {}
+    for case in progress(cases):
+        missing = list(_missing_files(case))
+        yield from missing
+        if missing:
+            continue
+        yield from _check_files(case, mapping)
+        try:
+            first = seen.setdefault(_digest(case.image), case.id)
+        except Exception:  # a damaged archive fails in many ways
+            yield ManifestError("UNREADABLE_FILE", f"Case {case.id}: its image is cut short or damaged.")
+            continue
+        if first != case.id:
+            yield ManifestError("DUPLICATE_IMAGE", f"{first} and {case.id} are the same scan: leave one out.")
+
+
+def _missing_files(case: Case) -> Iterator[ManifestError]:
+    roles = {"label": [case.label], "edema": [case.edema], "anatomy": [case.anatomy]}
+    for role, paths in {"image": case.image, **roles}.items():
+        missing = [p for p in paths if p is not None and not p.exists()]
+        if missing:
+            which = f"{len(missing)} of {len(paths)} files" if len(paths) > 1 else "the file"
+            yield ManifestError("MISSING_FILE", f"Case {case.id}: {which} of its {role} is not there.")
+
+
+def _check_files(case: Case, mapping: Mapping[int, str]) -> Iterator[ManifestError]:
+    try:
+        grid = _grid_of(case)
+        slices = grid.shape[2] if grid else len(case.image)
+        if case.slice_labels is not None and slices > 1 and len(case.slice_labels) != slices:
+            message = f"Case {case.id} has {slices} slices and labels for {len(case.slice_labels)}."
+            yield ManifestError("SLICE_COUNT", message)
+        masks = (
+            ("label", case.label, mapping),
+            ("edema", case.edema, {1}),
+            ("anatomy", case.anatomy, {int(a) for a in Anatomy}),
+        )
+        for role, path, known in masks:
+            if path is not None:
+                yield from _check_labels(f"Case {case.id}: its {role}", read_any_labels(path, grid=grid), grid, known)
+    except IchError as error:
+        yield ManifestError(error.code, f"Case {case.id}: {error.message}")
+
+
+def _check_labels(what: str, labels: LabelMap, grid: Geometry | None, known: Iterable[int]) -> Iterator[ManifestError]:
+    unknown = sorted(set(values_in(labels)) - set(known))
+    if unknown:
+        yield ManifestError("UNKNOWN_LABEL", f"{what} holds {unknown[:5]}, of which the manifest says no meaning.")
+    if grid is not None and not labels.geometry.same_grid(grid):
+        yield ManifestError("GRID_MISMATCH", f"{what} does not lie on the grid of its image: resample it.")
+
+
+def _grid_of(case: Case) -> Geometry | None:
+    """Of a NIfTI file its header's; of DICOM only where a mask must be compared, since all of it must be read."""
+    image = case.image[0]
+    if is_nifti(image):
+        return read_nifti_grid(image)
+    has_mask = case.label is not None or case.anatomy is not None
+    return read_ct(image).volume.geometry if has_mask and len(case.image) == 1 else None
+
+
+def _digest(image: Iterable[Path]) -> str:
+    """Of the content of the files, unpacked, whatever their names and order."""
+    found = []
+    for path in image:
+        for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+            digest = hashlib.sha256()
+            with igzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:  # type: ignore[no-untyped-call]
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+            found.append(digest.hexdigest())
+    return hashlib.sha256("".join(sorted(found)).encode()).hexdigest()

@@ -1,0 +1,51 @@
+"""The whole pipeline as an MLflow model: paths of scans in, one row of numbers a scan out.
+
+`tracking.register` logs it; whoever loads it runs the toolkit and the bundles that were logged, not those installed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from mlflow.pyfunc import PythonModel
+
+from monai_ich.analysis import load_pipeline
+from monai_ich.core.errors import IchError
+from monai_ich.core.scratch import temporary
+from monai_ich.io.table import write_measurements_csv
+from monai_ich.study.results import as_table
+
+
+class ScanModel(PythonModel):
+    """Analyzes head CT on the machine where it is loaded."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the logged bundles into the pipeline."""
+        anatomy = {"load_anatomy#name_or_path": context.artifacts["head_ct_anatomy"]}
+        self.pipeline = load_pipeline(context.artifacts["ich_segmentation"], **anatomy).loaded()
+
+    def predict(self, context: Any, model_input: list[str], params: Any = None):  # type: ignore[no-untyped-def]
+        """One row a scan, in order: the columns of ``measurements.csv``, and ``error`` where it was refused.
+
+        Args:
+            context: of MLflow; not used.
+            model_input: paths (DICOM folder, zip, NIfTI). MLflow makes them of a table's only column, too.
+            params: none.
+
+        Returns:
+            A `pandas.DataFrame` whose columns keep their types where cells are empty. It is not annotated: MLflow would
+            take that for a schema, which knows no tables.
+        """
+        rows = [self._row(path, f"scan-{n:04d}") for n, path in enumerate(model_input, start=1)]
+        return as_table([{"case_id": "", "error": None} | row for row in rows])
+
+    def _row(self, path: str, case_id: str) -> dict[str, Any]:
+        try:
+            exam = self.pipeline.run(self.pipeline.read(path), case_id=case_id).exam
+        except IchError as error:
+            return {"case_id": case_id, "error": str(error)}
+        with temporary() as scratch:
+            table = scratch / "measurements.csv"
+            write_measurements_csv(table, exam, case_id=case_id)
+            return dict(pd.read_csv(table).iloc[0])
