@@ -17,7 +17,7 @@ from monai_ich.anatomy.cavity import cavity_box
 from monai_ich.bundle import find_bundle
 from monai_ich.core.case_names import case_name
 from monai_ich.core.heat_map import HeatMap
-from monai_ich.core.provenance import Provenance, Warn, installed_versions
+from monai_ich.core.provenance import Notice, Provenance, installed_versions
 from monai_ich.io.identity import identity_of
 from monai_ich.io.output import output_folder
 from monai_ich.io.read import Scan
@@ -36,7 +36,7 @@ from monai_ich.steps import (
     WriteResults,
 )
 
-_NOT_CALIBRATED = Warn(
+_NOT_CALIBRATED = Notice(
     "NOT_CALIBRATED",
     "These weights were not calibrated: volumes have no interval, subtypes no probability (monai-ich calibrate).",
 )

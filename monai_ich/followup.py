@@ -11,7 +11,7 @@ from monai_ich.core.errors import InputError, LabelError
 from monai_ich.core.followup import VolumeChange
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.provenance import Warn
+from monai_ich.core.provenance import Notice
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.io.followup import read_time_point, write_followup_json
 from monai_ich.io.nifti import read_nifti_ct
@@ -30,7 +30,7 @@ class FollowUp:
 
     volumes: tuple[VolumeChange, ...]
     shift: Measurement
-    warnings: tuple[Warn, ...]
+    warnings: tuple[Notice, ...]
 
 
 def follow_up(baseline: Path, followup: Path, output_dir: Path, *, overwrite: bool = False) -> FollowUp:
@@ -55,12 +55,12 @@ def follow_up(baseline: Path, followup: Path, output_dir: Path, *, overwrite: bo
     return FollowUp(volumes, shift, warnings)
 
 
-def _picture(baseline: Path, followup: Path, path: Path) -> tuple[dict[str, Any], tuple[Warn, ...]]:
+def _picture(baseline: Path, followup: Path, path: Path) -> tuple[dict[str, Any], tuple[Notice, ...]]:
     try:
         scans = _scan(baseline), _scan(followup)
     except LabelError:
         reason = "ich.nii.gz of one of the folders is not the mask that was measured, or was changed since"
-        return {"not_measurable": reason}, (Warn("NO_PICTURE", f"There is no picture: {reason}."),)
+        return {"not_measurable": reason}, (Notice("NO_PICTURE", f"There is no picture: {reason}."),)
     if scans[0] is None or scans[1] is None:
         return {"not_measurable": "ct.nii.gz or ich.nii.gz is missing in one of the folders"}, ()
     found = register_rigid(scans[0][0], scans[1][0])
@@ -73,7 +73,7 @@ def _picture(baseline: Path, followup: Path, path: Path) -> tuple[dict[str, Any]
     if found.correlation >= _LEAST_CORRELATION:
         return record, ()
     text = f"The scans correlate by {found.correlation:.2f} only: the picture may show different planes, or two heads."
-    return record, (Warn("REGISTRATION_UNCERTAIN", text),)
+    return record, (Notice("REGISTRATION_UNCERTAIN", text),)
 
 
 def _scan(folder: Path) -> tuple[CTVolume, LabelMap] | None:

@@ -14,8 +14,9 @@ from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.label_meaning import LabelMeaning
 from monai_ich.core.labels import Anatomy, LabelSet, Subtype
+from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
-from monai_ich.core.provenance import Provenance, Warn, installed_versions
+from monai_ich.core.provenance import Notice, Provenance, installed_versions
 from monai_ich.core.relabel import resample_labels
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.identity import Identity, identity_of
@@ -42,7 +43,7 @@ class Given:
     """
 
     exam: ExamMeasurements
-    warnings: tuple[Warn, ...]
+    warnings: tuple[Notice, ...]
     provenance: Provenance
     files: tuple[str, ...]
 
@@ -190,11 +191,11 @@ def _read_mask(
 
 
 def _measured(labels: LabelMap, anatomy: LabelMap | None, scan: Scan | None) -> ExamMeasurements:
-    midline: Midline | str | None = fit_midline(anatomy) if anatomy else None
+    midline: Midline | NotMeasurable | None = fit_midline(anatomy) if anatomy else None
     return measure_exam(labels, ct=scan.volume if scan else None, anatomy=anatomy, midline=midline)
 
 
-def _warnings(exam: ExamMeasurements, scan: Scan | None, *masks: str | Path | None) -> tuple[Warn, ...]:
+def _warnings(exam: ExamMeasurements, scan: Scan | None, *masks: str | Path | None) -> tuple[Notice, ...]:
     lost = interpolation_warnings(scan, *(Path(mask) if mask is not None else None for mask in masks))
     return (*(scan.warnings if scan else ()), *lost, *exam.warnings)
 

@@ -12,6 +12,7 @@ from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.geometry import Box
 from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import Subtype
+from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
 from monai_ich.io.read import Scan
@@ -40,7 +41,7 @@ class SegmentAnatomy(Protocol):
 class FitMidline(Protocol):
     """Anatomy labels to the midline, or the reason why there is none; see `fit_midline`."""
 
-    def __call__(self, anatomy: LabelMap) -> Midline | str: ...
+    def __call__(self, anatomy: LabelMap) -> Midline | NotMeasurable: ...
 
 
 class SegmentHemorrhage(Protocol):
@@ -58,7 +59,7 @@ class MeasureExam(Protocol):
         *,
         ct: CTVolume | None,
         anatomy: LabelMap | None,
-        midline: Midline | str | None,
+        midline: Midline | NotMeasurable | None,
         uncertain: Sequence[str],
         evidence: Evidence | None,
         calibration: Calibration | None,

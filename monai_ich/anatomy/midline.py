@@ -19,6 +19,7 @@ from scipy.spatial import cKDTree
 from monai_ich.anatomy.pieces import largest_piece
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import Anatomy
+from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline, front_and_top
 from monai_ich.core.volume import LabelMap, box_around, slices_last
 
@@ -47,7 +48,7 @@ class _Interface:
     slices: FloatArray
 
 
-def fit_midline(anatomy: LabelMap) -> Midline | str:
+def fit_midline(anatomy: LabelMap) -> Midline | NotMeasurable:
     """Fit the ideal plane and find the displaced midline.
 
     The level of septum pellucidum and third ventricle is defined from the map itself: what lies within 28 mm, along
@@ -59,28 +60,28 @@ def fit_midline(anatomy: LabelMap) -> Midline | str:
         anatomy: map of `Anatomy`, on any grid: oblique, tilted, thick slices.
 
     Returns:
-        The midline, or the reason in words why it cannot be measured.
+        The midline, or the reason why it cannot be measured.
     """
     anatomy = slices_last(anatomy)
     voxels, geometry, first_slice, slice_step = _working_copy(anatomy)
     left, right = largest_piece(np.isin(voxels, _LEFT)), largest_piece(np.isin(voxels, _RIGHT))
     if not left.any() or not right.any():
-        return "a hemisphere was not found"
+        return NotMeasurable("a hemisphere was not found")
     border = np.argwhere(binary_dilation(voxels > 0) & (voxels == 0))
     if not len(border):
-        return "the skull is not in view"
+        return NotMeasurable("the skull is not in view")
     found = _interface(left, right, geometry.to_world(border), geometry)
     rim = found.depths_mm < _RIM_MM
     if rim.sum() < _MIN_POINTS:
-        return "the hemispheres do not meet near the skull"
+        return NotMeasurable("the hemispheres do not meet near the skull")
     across = geometry.to_world(np.argwhere(right).mean(0)) - geometry.to_world(np.argwhere(left).mean(0))
     plane = _fit_plane(found.points_mm[rim], found.depths_mm[rim], across / np.linalg.norm(across))
-    if isinstance(plane, str):
+    if isinstance(plane, NotMeasurable):
         return plane
     ventricles = np.isin(voxels, _VENTRICLES)
     landmark = ventricles if ventricles.sum() * geometry.voxel_ml > _MIN_VENTRICLE_ML else left | right
     if _cut_share(landmark) > _MAX_CUT:
-        return "the image's edge cuts through the level of the septum pellucidum"
+        return NotMeasurable("the image's edge cuts through the level of the septum pellucidum")
     level = ~rim & _near(found.points_mm, geometry.to_world(np.argwhere(landmark).mean(axis=0)), plane[1])
     slices = np.rint(first_slice + slice_step * found.slices[level])
     point, normal, covariance = plane
@@ -131,7 +132,7 @@ def _interface(
 
 def _fit_plane(
     points: FloatArray, depths: FloatArray, normal: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray] | str:
+) -> tuple[FloatArray, FloatArray, FloatArray] | NotMeasurable:
     """Point, normal and covariance of the plane that the interface reaches at depth 0, by Tukey's biweight.
 
     The distance from the plane is explained by height, length and depth together; only the first two turn the plane.
@@ -144,7 +145,7 @@ def _fit_plane(
         along = (points - point) @ axes.T
         spread = np.linalg.eigvalsh(np.cov(along.T, aweights=weight + 1e-12))
         if spread[0] < _MIN_SPREAD_MM**2:
-            return "the midsagittal plane is ill-defined: too little of the falx is in view"
+            return NotMeasurable("the midsagittal plane is ill-defined: too little of the falx is in view")
         design = np.column_stack([np.ones(len(points)), along, depths])
         distance = (points - point) @ normal
         root = np.sqrt(weight)
@@ -156,7 +157,7 @@ def _fit_plane(
         normal = normal - fit[1:3] @ axes
         normal /= np.linalg.norm(normal)
     if normal[0] < 0.3:
-        return "the left and right labels do not lie to the patient's left and right"
+        return NotMeasurable("the left and right labels do not lie to the patient's left and right")
     return point, normal, _covariance(design, weight, residual, along)
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from monai_ich.core.calibration import Evidence
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.provenance import Warn
+from monai_ich.core.provenance import Notice
 
 Point: TypeAlias = tuple[float, float, float]
 
@@ -162,7 +162,7 @@ class ExamMeasurements:
     ventricles: Ventricles
     criteria: tuple[Criterion, ...]
     slices: tuple[SliceRow, ...]
-    warnings: tuple[Warn, ...]
+    warnings: tuple[Notice, ...]
     total_interval_ml: tuple[float, float] | None = None
     probability: float | None = None
     evidence: Evidence | None = None

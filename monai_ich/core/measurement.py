@@ -9,6 +9,17 @@ from monai_ich.core.errors import IchError
 
 
 @dataclass(frozen=True)
+class NotMeasurable:
+    """Stands for what could not be found.
+
+    Args:
+        reason: why, in words that end a sentence.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Measurement:
     """One measured value with its unit and method.
 

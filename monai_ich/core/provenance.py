@@ -14,7 +14,7 @@ _PACKAGES = ("monai", "torch", "numpy", "scipy", "nibabel", "pydicom", "SimpleIT
 
 
 @dataclass(frozen=True)
-class Warn:
+class Notice:
     """Something the reader of a number must know; kept in every result."""
 
     code: str

@@ -11,7 +11,7 @@ import numpy as np
 
 from monai_ich.core.errors import SeriesError
 from monai_ich.core.geometry import FloatArray
-from monai_ich.core.provenance import Warn
+from monai_ich.core.provenance import Notice
 from monai_ich.dicom.discovery import Group, along_normal
 from monai_ich.dicom.geometry import count_missing
 from monai_ich.dicom.instance import Instance
@@ -22,7 +22,7 @@ _NEAR_PARALLEL = 0.7
 _LEAST_STEP_MM = 0.05  # what is stated below that is no distance of slices
 
 
-def require_complete(group: Group, *, mode: Mode) -> list[Warn]:
+def require_complete(group: Group, *, mode: Mode) -> list[Notice]:
     """Check for images of the series that were left out or lost.
 
     Raises:
@@ -32,22 +32,22 @@ def require_complete(group: Group, *, mode: Mode) -> list[Warn]:
     found = []
     if group.damaged:
         found.append(
-            Warn("TRUNCATED_FILE", f"{group.damaged} CT images of or beside the series cannot be read: get them again.")
+            Notice("TRUNCATED_FILE", f"{group.damaged} CT images of or beside the series cannot be read: get them again.")
         )
     beyond = _beyond(group)
     if beyond:
         text = f"{beyond} images of the series lie beyond the chosen ones, on another grid, and would be left out."
-        found.append(Warn(group.parted_by, text))
+        found.append(Notice(group.parted_by, text))
     between = _lost_between(group)
     if between:
         text = (
             f"{between} of {between + 1} slices are missing everywhere: the headers contradict the gaps between images."
         )
-        found.append(Warn("MISSING_SLICES", text))
+        found.append(Notice("MISSING_SLICES", text))
     lost = 0 if between else _lost_at_an_end(group)
     if lost:
         text = f"The header announces {lost} more images than the {len(group.instances)} found: get the whole series."
-        found.append(Warn("MISSING_SLICES", text))
+        found.append(Notice("MISSING_SLICES", text))
     if found and mode == "strict":
         raise SeriesError(found[0].code, f"{found[0].message[:-1]}, or pass --lenient.")
     return found
@@ -109,7 +109,7 @@ def _lost_between(group: Group) -> int:
     return agreed - 1 if agreed > 1 and times.count(agreed) > 1 else 0
 
 
-def require_no_gap(instances: list[Instance], along: FloatArray, *, mode: Mode) -> list[Warn]:
+def require_no_gap(instances: list[Instance], along: FloatArray, *, mode: Mode) -> list[Notice]:
     """Check for slices missing inside the series; lenient mode lets a single one of at most 6 mm be filled.
 
     Raises:
@@ -123,7 +123,7 @@ def require_no_gap(instances: list[Instance], along: FloatArray, *, mode: Mode) 
         before = missing.index(1)
         if np.diff(along)[before] / 2 <= _FILL_MM:
             text = f"Slice {before + 2} of {len(along) + 1} was missing and is interpolated from its neighbors."
-            return [Warn("SLICES_INTERPOLATED", text)]
+            return [Notice("SLICES_INTERPOLATED", text)]
     way_out = ", or pass --lenient to fill a single one." if mode == "strict" else "."
     raise SeriesError(
         "MISSING_SLICES",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from monai_ich.core.errors import GeometryError, SeriesError
 from monai_ich.core.geometry import FloatArray, Geometry
-from monai_ich.core.provenance import Warn
+from monai_ich.core.provenance import Notice
 from monai_ich.core.regrid import even_positions, is_even, regrid, slab_widths_mm
 from monai_ich.core.volume import AIR_HU, MAX_HU, CTVolume
 from monai_ich.dicom.completeness import require_complete, require_no_gap
@@ -80,7 +80,7 @@ def places_of_slices(geometry: Geometry, source: SourceSeries) -> FloatArray:
 
 def read_series(
     candidate: Candidate, *, mode: Literal["strict", "lenient"] = "strict", assume_hu: bool = False
-) -> tuple[CTVolume, SourceSeries, tuple[Warn, ...]]:
+) -> tuple[CTVolume, SourceSeries, tuple[Notice, ...]]:
     """Read the images of one series into a volume.
 
     Slices are ordered by position along ``row x column``; the shear of a tilted gantry stays in the affine. Uneven
@@ -102,7 +102,7 @@ def read_series(
     keep = _without_doubles(along, hu)
     copies = len(candidate.instances) - len(keep)
     if copies:
-        warnings.append(Warn("DUPLICATE_POSITION", f"{copies} images were copies of others and were left out."))
+        warnings.append(Notice("DUPLICATE_POSITION", f"{copies} images were copies of others and were left out."))
         instances, along, hu = [instances[n] for n in keep], along[keep], hu[:, :, keep]
     warnings += require_no_gap(instances, along, mode=mode)
     require_hu(hu, made_air_hu=AIR_HU if odd_border else None)
@@ -119,7 +119,7 @@ def read_series(
     np.clip(hu, AIR_HU, MAX_HU, out=hu)
     warnings += _header_warnings(instances, tilt_deg, lossy=lossy)
     if odd_border:
-        warnings.append(Warn("NONSTANDARD_PADDING", "The border held a constant that is not air; it was set to air."))
+        warnings.append(Notice("NONSTANDARD_PADDING", "The border held a constant that is not air; it was set to air."))
     geometry = Geometry.from_lps((hu.shape[0], hu.shape[1], hu.shape[2]), affine)
     return CTVolume(hu, geometry, widths), _source(instances, along), tuple(warnings)
 
@@ -162,31 +162,31 @@ def _even(
     return regridded, affine, wanted
 
 
-def _spacing_warning(along: FloatArray, wanted: FloatArray) -> Warn:
+def _spacing_warning(along: FloatArray, wanted: FloatArray) -> Notice:
     gaps = np.diff(along)
-    return Warn(
+    return Notice(
         "VARIABLE_SPACING",
         f"Uneven spacing: slices lie {gaps.min():.2f} to {gaps.max():.2f} mm apart; interpolated every "
         f"{wanted[1] - wanted[0]:.2f} mm, volumes follow the true positions.",
     )
 
 
-def _header_warnings(instances: list[Instance], tilt_deg: float, *, lossy: bool) -> list[Warn]:
+def _header_warnings(instances: list[Instance], tilt_deg: float, *, lossy: bool) -> list[Notice]:
     first = instances[0]
     found = []
     if abs(tilt_deg) > 0.5:
-        found.append(Warn("GANTRY_TILT", f"The gantry was tilted by {abs(tilt_deg):.1f} degrees; the tilt is kept."))
+        found.append(Notice("GANTRY_TILT", f"The gantry was tilted by {abs(tilt_deg):.1f} degrees; the tilt is kept."))
     if first.tilt_deg is not None and abs(abs(first.tilt_deg) - abs(tilt_deg)) > 1.0:
         found.append(
-            Warn(
+            Notice(
                 "TILT_MISMATCH",
                 f"The header says a tilt of {first.tilt_deg:.1f} degrees, positions say {tilt_deg:.1f}; positions win.",
             )
         )
     if lossy or any(i.lossy for i in instances):
-        found.append(Warn("LOSSY", "The images were compressed with loss; densities are approximate."))
+        found.append(Notice("LOSSY", "The images were compressed with loss; densities are approximate."))
     if any(i.contrast for i in instances):
-        found.append(Warn("CONTRAST", "A contrast agent was given; bright vessels can look like blood."))
+        found.append(Notice("CONTRAST", "A contrast agent was given; bright vessels can look like blood."))
     if names_other_part(first.body_part):
-        found.append(Warn("NOT_HEAD", "The header names another body part than the head."))
+        found.append(Notice("NOT_HEAD", "The header names another body part than the head."))
     return found

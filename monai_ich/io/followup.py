@@ -12,7 +12,7 @@ from monai_ich.core.followup import SOURCE, TimePoint, VolumeChange
 from monai_ich.core.json_text import finite, read_json
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.provenance import Warn, installed_versions
+from monai_ich.core.provenance import Notice, installed_versions
 from monai_ich.io.output import settle
 from monai_ich.io.table import SCHEMA
 
@@ -74,7 +74,7 @@ def write_followup_json(
     shift: Measurement,
     *,
     registration: dict[str, Any],
-    warnings: tuple[Warn, ...],
+    warnings: tuple[Notice, ...],
 ) -> None:
     """Write the comparison; ``registration`` says how the scans were brought together, or why not."""
     record = {

@@ -15,7 +15,7 @@ from monai_ich.core.errors import InputError, SeriesError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.label_meaning import LabelMeaning
 from monai_ich.core.labels import LabelSet
-from monai_ich.core.provenance import Warn
+from monai_ich.core.provenance import Notice
 from monai_ich.core.scratch import temporary
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.dicom.appearance import appearance_of, middle
@@ -48,7 +48,7 @@ class Scan:
 
     volume: CTVolume
     source: SourceSeries | None = None
-    warnings: tuple[Warn, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     survey: Survey | None = None
 
     @property
@@ -112,13 +112,13 @@ def read_ct(
     return Scan(volume, source, (*warnings, *shown, *_unknown_damage(looked.found)), looked)
 
 
-def _assumed(volume: CTVolume) -> tuple[Warn, ...]:
+def _assumed(volume: CTVolume) -> tuple[Notice, ...]:
     """What `require_hu` would have refused."""
     try:
         require_hu(volume.hu)
     except InputError:
         text = "The values do not look like Hounsfield units of a head and were taken as such: numbers may be wrong."
-        return (Warn("ASSUMED_HU", text),)
+        return (Notice("ASSUMED_HU", text),)
     return ()
 
 
@@ -157,7 +157,7 @@ def _require_head_size(geometry: Geometry) -> None:
         )
 
 
-def _shown(volume: CTVolume) -> list[Warn]:
+def _shown(volume: CTVolume) -> list[Notice]:
     """What the images show, whatever a header calls them."""
     spacing, across = volume.geometry.spacing_mm, volume.geometry.slice_axis
     covered = spacing[across] * volume.hu.shape[across]
@@ -167,20 +167,20 @@ def _shown(volume: CTVolume) -> list[Warn]:
     found = []
     if covered < USUAL_COVERAGE_MM:
         text = f"The scan covers {covered:.0f} mm: volumes are of what is in view, and no head is whole in it."
-        found.append(Warn("LIMITED_COVERAGE", text))
+        found.append(Notice("LIMITED_COVERAGE", text))
     if seen.is_sharp:
         text = "The images are as sharp or noisy as those of a bone kernel, which hides thin blood and feigns it: give "
-        found.append(Warn("SHARP_KERNEL", f"{text}the series of a soft kernel if there is one."))
+        found.append(Notice("SHARP_KERNEL", f"{text}the series of a soft kernel if there is one."))
     if seen.is_enhanced:
-        found.append(Warn("CONTRAST", "Vessels are as dense as after a contrast agent and can look like blood."))
+        found.append(Notice("CONTRAST", "Vessels are as dense as after a contrast agent and can look like blood."))
     return found
 
 
-def _unknown_damage(found: Found) -> list[Warn]:
+def _unknown_damage(found: Found) -> list[Notice]:
     if not found.unreadable:
         return []
     text = f"{found.unreadable} DICOM files beside the series cannot be read; it is unknown what they belong to."
-    return [Warn("TRUNCATED_FILE", text)]
+    return [Notice("TRUNCATED_FILE", text)]
 
 
 def is_nifti(path: Path) -> bool:
@@ -239,7 +239,7 @@ def _placed(labels: LabelMap, grid: Geometry | None) -> LabelMap:
     return place_labels(labels, grid) or labels
 
 
-def interpolation_warnings(scan: Scan | None, *paths: Path | None) -> tuple[Warn, ...]:
+def interpolation_warnings(scan: Scan | None, *paths: Path | None) -> tuple[Notice, ...]:
     """What masks from these files have lost on this scan: what lay between the slices of an uneven series."""
     if scan is None or scan.volume.slab_widths_mm is None:
         return ()
@@ -249,4 +249,4 @@ def interpolation_warnings(scan: Scan | None, *paths: Path | None) -> tuple[Warn
         "A DICOM SEG holds nothing between unevenly spaced slices: masks were interpolated there, so numbers differ "
         "from those of the mask that it was written from."
     )
-    return (Warn("MASK_INTERPOLATED", text),)
+    return (Notice("MASK_INTERPOLATED", text),)

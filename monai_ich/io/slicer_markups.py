@@ -14,6 +14,7 @@ import numpy as np
 
 from monai_ich.core.exam import MidlineShift
 from monai_ich.core.geometry import FloatArray
+from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
 
 _SCHEMA = (
@@ -23,7 +24,7 @@ _SCHEMA = (
 _IDEAL, _SHIFTED = (1.0, 0.84, 0.29), (1.0, 0.32, 0.32)
 
 
-def midline_markups(midline: Midline | str | None, shift: MidlineShift) -> list[dict[str, Any]]:
+def midline_markups(midline: Midline | NotMeasurable | None, shift: MidlineShift) -> list[dict[str, Any]]:
     """The ideal midline through the level of largest shift, and from it to the point of largest shift.
 
     Returns:

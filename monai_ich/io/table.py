@@ -14,7 +14,7 @@ from monai_ich.core.cells import plain_cell
 from monai_ich.core.exam import ExamMeasurements, Lesion, SubtypeFinding, Ventricles
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.provenance import Provenance, Warn
+from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.io.identity import Identity
 
 SCHEMA = "monai-ich/measurements/1"
@@ -121,7 +121,7 @@ def write_measurements_json(
     exam: ExamMeasurements,
     *,
     case_id: str,
-    warnings: Iterable[Warn],
+    warnings: Iterable[Notice],
     provenance: Provenance,
     identity: Identity | None = None,
 ) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from monai_ich.core.calibration import ShiftCalibrator
 from monai_ich.core.exam import MidlineShift
 from monai_ich.core.geometry import FloatArray
-from monai_ich.core.measurement import Measurement
+from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.midline import Midline
 
 _CELL_MM = 4.0
@@ -21,7 +21,7 @@ _FLOOR_MM = 0.2  # what the residuals do not show: where the level begins and en
 METHOD = "largest perpendicular distance of the hemispheres' interface from the plane through the falx insertions"
 
 
-def measure_midline_shift(midline: Midline | str, calibrator: ShiftCalibrator | None = None) -> MidlineShift:
+def measure_midline_shift(midline: Midline | NotMeasurable, calibrator: ShiftCalibrator | None = None) -> MidlineShift:
     """Measure the shift: the largest value of a smooth surface through the displaced midline.
 
     Not one point decides: interface points are gathered in cells of 4 mm of the ideal plane, each takes the median of
@@ -33,17 +33,17 @@ def measure_midline_shift(midline: Midline | str, calibrator: ShiftCalibrator | 
     labels of a network that was calibrated, the interval is that of its errors on validation scans instead.
 
     Args:
-        midline: from `fit_midline`; a string is the reason why there is none.
+        midline: from `fit_midline`.
         calibrator: of the network that made the labels.
 
-    >>> measure_midline_shift("a hemisphere was not found").measurement.reason
+    >>> measure_midline_shift(NotMeasurable("a hemisphere was not found")).measurement.reason
     'a hemisphere was not found'
 
     References:
         Cleveland 1979, doi:10.1080/01621459.1979.10481038 (locally weighted regression)
     """
-    if isinstance(midline, str):
-        return _not_measurable(midline)
+    if isinstance(midline, NotMeasurable):
+        return _not_measurable(midline.reason)
     if not len(midline.displaced_mm):
         return _not_measurable("the midline at the level of the septum pellucidum was not found")
     distance = midline.distance_mm(midline.displaced_mm)

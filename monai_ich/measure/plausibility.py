@@ -11,7 +11,7 @@ from scipy import ndimage
 from monai_ich.core.errors import InputError
 from monai_ich.core.geometry import Box
 from monai_ich.core.labels import Subtype
-from monai_ich.core.provenance import Warn
+from monai_ich.core.provenance import Notice
 from monai_ich.core.volume import CTVolume, LabelMap, box_around
 
 CAVITY_ML = (700.0, 2300.0)
@@ -31,7 +31,7 @@ _MAIN_PIECE = 0.95
 _AROUND_MM = 20.0
 
 
-def plausibility_warnings(labels: LabelMap, ct: CTVolume | None, anatomy: LabelMap | None) -> tuple[Warn, ...]:
+def plausibility_warnings(labels: LabelMap, ct: CTVolume | None, anatomy: LabelMap | None) -> tuple[Notice, ...]:
     """What cannot be a head CT without contrast, measured on the cavity: its size, pieces, density, bone and blood.
 
     Args:
@@ -85,42 +85,42 @@ def require_head(ct: CTVolume, anatomy: LabelMap) -> None:
         )
 
 
-def _warnings(labels: LabelMap, ct: CTVolume | None, anatomy: LabelMap) -> Iterator[Warn]:
+def _warnings(labels: LabelMap, ct: CTVolume | None, anatomy: LabelMap) -> Iterator[Notice]:
     cavity_ml = anatomy.mask().volume_ml
     if not CAVITY_ML[0] <= cavity_ml <= CAVITY_ML[1]:
-        yield Warn(
+        yield Notice(
             "IMPLAUSIBLE_CAVITY",
             f"The intracranial cavity found measures {cavity_ml:.0f} mL, heads have {CAVITY_ML[0]:.0f} to "
             f"{CAVITY_ML[1]:.0f} mL: this may be no head, or part of one; look at the masks before any number.",
         )
     share = labels.mask(*Subtype).volume_ml / cavity_ml
     if share > MOST_BLOOD:
-        yield Warn("MUCH_BLOOD", f"{100 * share:.0f} % of the cavity is labeled blood: look at the masks.")
+        yield Notice("MUCH_BLOOD", f"{100 * share:.0f} % of the cavity is labeled blood: look at the masks.")
     few, pixel_mm = _few(anatomy)
     inside = anatomy.voxels[few] > 0
     pieces, count = ndimage.label(inside, np.ones((3, 3, 3)))
     if count > 1 and np.bincount(pieces[inside])[1:].max() < _MAIN_PIECE * inside.sum():
-        yield Warn("CAVITY_IN_PIECES", "The intracranial cavity found is not one piece: look at the masks.")
+        yield Notice("CAVITY_IN_PIECES", "The intracranial cavity found is not one piece: look at the masks.")
     if ct is None:
         return
     hu = ct.hu[few]
     brain = hu[inside & (labels.voxels[few] == 0)]
     level = float(np.median(brain)) if brain.size else BRAIN_HU[0]
     if not BRAIN_HU[0] <= level <= BRAIN_HU[1]:
-        yield Warn(
+        yield Notice(
             "BRAIN_DENSITY",
             f"The brain's median density is {level:.0f} HU, without contrast it is {BRAIN_HU[0]:.0f} to "
             f"{BRAIN_HU[1]:.0f} HU: with contrast, at another energy or on another scale blood cannot be told.",
         )
     bone, bare = _skull_shares(hu, inside, pixel_mm)
     if bone < _LEAST_BONE:
-        yield Warn(
+        yield Notice(
             "NO_SKULL",
             f"Bone surrounds {100 * bone:.0f} % of the cavity: the skull was stripped from the images, or this "
             "is no head; blood along the skull is missed: analyze the images as the scanner made them.",
         )
     elif bare > _MOST_OPEN:
-        yield Warn(
+        yield Notice(
             "SKULL_INCOMPLETE",
             f"Along {100 * bare:.0f} % of its border the cavity is bare of bone and scalp: the images were cut or "
             "defaced; what was cut off is not measured: analyze the images as the scanner made them.",

@@ -10,7 +10,7 @@ from monai_ich.core.calibration import ANY, Calibration, Evidence
 from monai_ich.core.exam import ExamMeasurements, SliceRow
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
-from monai_ich.core.measurement import Measurement
+from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CTVolume, LabelMap, slices_last
 from monai_ich.measure.components import find_lesions
@@ -34,7 +34,7 @@ def measure_exam(
     *,
     ct: CTVolume | None = None,
     anatomy: LabelMap | None = None,
-    midline: Midline | str | None = None,
+    midline: Midline | NotMeasurable | None = None,
     operating_points: Mapping[str, float] | None = None,
     uncertain: Collection[str] = (),
     evidence: Evidence | None = None,
@@ -46,7 +46,7 @@ def measure_exam(
         labels: map of `Subtype`; its slices may lie along any axis (see `Geometry.slice_axis`).
         ct: the scan, for densities.
         anatomy: map of `Anatomy`, for sides, cavity and ventricles.
-        midline: from `fit_midline`; a string is the reason why there is none.
+        midline: from `fit_midline`; None where no anatomy was given.
         operating_points: subtype name to the mL from which it counts as present; None takes those of the calibration,
             else 0.1 mL.
         uncertain: names of subtypes that whoever made the labels confuses with others; a criterion about one of them
@@ -58,7 +58,7 @@ def measure_exam(
     """
     labels = slices_last(labels)
     ct, anatomy = (slices_last(ct) if ct is not None else None), (slices_last(anatomy) if anatomy is not None else None)
-    midline = midline if midline is not None else "no anatomy labels were given"
+    midline = midline if midline is not None else NotMeasurable("no anatomy labels were given")
     plane = midline if isinstance(midline, Midline) else None
     lesions = find_lesions(labels, ct=ct, anatomy=anatomy, midline=plane)
     shift = measure_midline_shift(midline, calibration.shift if calibration is not None else None)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from monai_ich.core.exam import Ventricles
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import Anatomy
-from monai_ich.core.measurement import Measurement
+from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import LabelMap
 from monai_ich.measure.volume import METHOD
@@ -21,12 +21,12 @@ _MOST_OBLIQUE = 0.7  # 45 degrees
 _SIDES = (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE)
 
 
-def measure_ventricles(anatomy: LabelMap | None, midline: Midline | str) -> Ventricles:
+def measure_ventricles(anatomy: LabelMap | None, midline: Midline | NotMeasurable) -> Ventricles:
     """Measure the lateral and third ventricles.
 
     Args:
         anatomy: map of `Anatomy`, slices along K; None where there is none.
-        midline: says which way is left and right; a string is the reason why there is none.
+        midline: says which way is left and right.
 
     References:
         Evans 1942, doi:10.1001/archneurpsyc.1942.02290060069004; Relkin 2005, doi:10.1227/01.NEU.0000168185.29659.C5
@@ -37,8 +37,8 @@ def measure_ventricles(anatomy: LabelMap | None, midline: Midline | str) -> Vent
     left, right = (anatomy.volume_ml(side) for side in _SIDES)
     ratio = _ratio(left / right) if left and right else _ratio(None, "a lateral ventricle was not found")
     found = _widest_slice(anatomy, midline)
-    if isinstance(found, str):
-        return Ventricles(_volume(left + right), ratio, _evans(None, found))
+    if isinstance(found, NotMeasurable):
+        return Ventricles(_volume(left + right), ratio, _evans(None, found.reason))
     return Ventricles(_volume(left + right), ratio, _evans(found[0]), found[1])
 
 
@@ -54,21 +54,21 @@ def _evans(value: float | None, reason: str | None = None) -> Measurement:
     return Measurement("evans_index", value, "1", "ventricles", EVANS_METHOD, reason=reason)
 
 
-def _widest_slice(anatomy: LabelMap, midline: Midline | str) -> tuple[float, int] | str:
+def _widest_slice(anatomy: LabelMap, midline: Midline | NotMeasurable) -> tuple[float, int] | NotMeasurable:
     """Evans' index and the slice of the widest frontal horns, or why there is none.
 
     Frontal horns are what the ventricles have in front of the foramina of Monro, which lie 12 mm before the center of
     the ventricles, and above the third ventricle and the temporal horns. Widths run across the midsagittal plane.
     """
-    if isinstance(midline, str):
+    if isinstance(midline, NotMeasurable):
         return midline
     geometry, ijk = anatomy.geometry, _ventricles(anatomy)
     if len(ijk) * geometry.voxel_ml < _LEAST_ML:
-        return "the ventricles are too small to be measured"
+        return NotMeasurable("the ventricles are too small to be measured")
     i, j = geometry.affine[:3, 0], geometry.affine[:3, 1]
     across = np.cross(i, j) / np.linalg.norm(np.cross(i, j))
     if abs(across[2]) < _MOST_OBLIQUE:
-        return "the slices are not axial"
+        return NotMeasurable("the slices are not axial")
     ahead = np.array([0.0, 1.0, 0.0]) - midline.normal[1] * midline.normal
     ahead /= np.linalg.norm(ahead)
     up = np.cross(midline.normal, ahead)
@@ -78,11 +78,11 @@ def _widest_slice(anatomy: LabelMap, midline: Midline | str) -> tuple[float, int
     slices = {int(k): horn[horn[:, 2] == k] for k in np.unique(horn[:, 2])}
     width = {k: _width(here, midline, geometry) for k, here in slices.items() if _both(here, anatomy)}
     if not width:
-        return "the frontal horns were not found on both sides"
+        return NotMeasurable("the frontal horns were not found on both sides")
     k = max(width, key=lambda slice_index: width[slice_index])
     inside = anatomy.voxels[:, :, k] > 0
     if any(end.any() for end in (inside[0], inside[-1], inside[:, 0], inside[:, -1])):
-        return "the skull is cut by the field of view"
+        return NotMeasurable("the skull is cut by the field of view")
     rows = np.argwhere(inside)
     return width[k] / _width(np.column_stack([rows, np.full(len(rows), k)]), midline, geometry), k
 

@@ -11,7 +11,7 @@ from monai_ich.core.exam import SubtypeFinding
 from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.labels import Subtype, label_of
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.provenance import Warn
+from monai_ich.core.provenance import Notice
 from monai_ich.core.volume import LabelMap, box_around
 
 METHOD = "voxel count times |det(affine)|"
@@ -61,17 +61,17 @@ def measure_confidence(
     return calibration.interval_ml(name, found_ml, evidence), calibration.probability(name, evidence)
 
 
-def edge_warnings(labels: LabelMap) -> tuple[Warn, ...]:
+def edge_warnings(labels: LabelMap) -> tuple[Notice, ...]:
     """A warning for each subtype that touches the image's edge: it may go on outside, what is inside counts in full."""
     found = []
     for value, box in labels.boxes().items():
         if _touches_edge(box, labels.geometry):
             name = label_of(Subtype(value)).name
-            found.append(Warn("MASK_AT_EDGE", f"{name} touches the edge of the image and may go on outside of it."))
+            found.append(Notice("MASK_AT_EDGE", f"{name} touches the edge of the image and may go on outside of it."))
     return tuple(found)
 
 
-def cut_warnings(anatomy: LabelMap | None) -> tuple[Warn, ...]:
+def cut_warnings(anatomy: LabelMap | None) -> tuple[Notice, ...]:
     """A warning where the field of view cuts through the cavity: its volume is that of what is in view.
 
     The foramen magnum at the lowest slice does not count: a cut is a cross-section of a third of the largest one.
@@ -86,7 +86,7 @@ def cut_warnings(anatomy: LabelMap | None) -> tuple[Warn, ...]:
     if all(max(area[0], area[-1]) < _CUT * area.max() for area in areas):
         return ()
     return (
-        Warn("CAVITY_CUT", "The image's edge cuts through the intracranial cavity: its volume is of what is in view."),
+        Notice("CAVITY_CUT", "The image's edge cuts through the intracranial cavity: its volume is of what is in view."),
     )
 
 

@@ -24,7 +24,7 @@ from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from monai_ich.core.exam import Criterion, ExamMeasurements, Lesion, MidlineShift, Point, SubtypeFinding, Ventricles
 from monai_ich.core.labels import Code, Subtype, label_of
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.provenance import Warn
+from monai_ich.core.provenance import Notice
 from monai_ich.pacs import codes
 from monai_ich.pacs.origin import MAKER, Origin, coded
 
@@ -52,7 +52,7 @@ def make_dicom_sr(
     origin: Origin,
     *,
     series_number: int,
-    warnings: Iterable[Warn] = (),
+    warnings: Iterable[Notice] = (),
 ) -> sr.Comprehensive3DSR:
     """Build the report.
 
@@ -96,7 +96,7 @@ def make_dicom_sr(
     )
 
 
-def _evaluations(criteria: Iterable[Criterion], warnings: Iterable[Warn]) -> list[sr.ContainerContentItem]:
+def _evaluations(criteria: Iterable[Criterion], warnings: Iterable[Notice]) -> list[sr.ContainerContentItem]:
     """What is said of the exam in answers and words; highdicom has no class for this part of its template."""
     contains = sr.RelationshipTypeValues.CONTAINS
     said: list[sr.ContentItem] = []

@@ -8,8 +8,9 @@ from html import escape
 from pathlib import Path
 
 from monai_ich.core.exam import ExamMeasurements
+from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
-from monai_ich.core.provenance import Provenance, Warn
+from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.report.heat_maps import heat_map_section
 from monai_ich.report.key_slices import RULE, key_slice_figures
 from monai_ich.report.page import as_page
@@ -30,8 +31,8 @@ def write_report(
     view: View,
     *,
     case_id: str,
-    midline: Midline | str,
-    warnings: Iterable[Warn],
+    midline: Midline | NotMeasurable,
+    warnings: Iterable[Notice],
     provenance: Provenance,
     montage_png: Path,
 ) -> None:

@@ -14,6 +14,7 @@ from scipy import ndimage
 from monai_ich.core.calibration import ANY
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.labels import Subtype, label_of
+from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.report.view import WINDOW_HU, View, ideal_line
 from monai_ich.report.wording import shift_words
@@ -59,7 +60,7 @@ def slice_areas_cm2(view: View, subtype: Subtype) -> NDArray[np.float64]:
     return np.asarray(np.count_nonzero(view.blood == int(subtype), axis=(0, 1)) * np.linalg.norm(np.cross(i, j)) / 100)
 
 
-def key_slice_figures(view: View, exam: ExamMeasurements, midline: Midline | str) -> str:
+def key_slice_figures(view: View, exam: ExamMeasurements, midline: Midline | NotMeasurable) -> str:
     """One figure a slice: window 0 to 80 HU, blood in its color, the midlines where the shift is largest."""
     figures = []
     for key in pick_key_slices(view, exam):

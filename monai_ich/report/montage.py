@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from monai_ich.core.labels import Subtype, label_of
+from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.measure.midline_shift import measure_midline_shift
@@ -24,7 +25,7 @@ def render_montage(
     labels: LabelMap,
     *,
     anatomy: LabelMap | None = None,
-    midline: Midline | str | None = None,
+    midline: Midline | NotMeasurable | None = None,
 ) -> None:
     """Write a PNG: 15 slices from skull base to vertex, the patient's left on the right of the picture.
 

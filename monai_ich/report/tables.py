@@ -8,14 +8,14 @@ from html import escape
 from monai_ich.core.exam import ExamMeasurements, Lesion
 from monai_ich.core.labels import EXTRA_AXIAL, label_of
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.provenance import Provenance, Warn
+from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.report.page import as_table, swatch
 from monai_ich.report.wording import finding_words, interval_words, probability_words, thickness_words
 
 _MOST_LESIONS = 12
 
 
-def warning_list(warnings: Sequence[Warn]) -> str:
+def warning_list(warnings: Sequence[Notice]) -> str:
     """Heading and list; empty where there are none."""
     if not warnings:
         return ""

@@ -8,7 +8,7 @@ from monai_ich.core.exam import ExamMeasurements, Lesion, MidlineShift, SubtypeF
 from monai_ich.core.followup import VolumeChange
 from monai_ich.core.labels import label_of
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.provenance import Provenance, Warn
+from monai_ich.core.provenance import Notice, Provenance
 
 RESEARCH_USE = "For research use; not a medical device."
 LIMITS = (
@@ -73,7 +73,7 @@ def change_words(change: VolumeChange) -> str:
     return f"{name}: {change.baseline_ml:.1f} to {change.followup_ml:.1f} mL ({change.change_ml:+.1f} mL, {percent})"
 
 
-def followup_lines(volumes: tuple[VolumeChange, ...], shift: Measurement, warnings: Iterable[Warn]) -> list[str]:
+def followup_lines(volumes: tuple[VolumeChange, ...], shift: Measurement, warnings: Iterable[Notice]) -> list[str]:
     """What the command line prints about two scans."""
     whole = volumes[0]
     by = [text for text, met in (("> 6 mL", whole.over_6_ml), ("> 33 %", whole.over_33_percent)) if met]
@@ -83,7 +83,7 @@ def followup_lines(volumes: tuple[VolumeChange, ...], shift: Measurement, warnin
     return [*lines, f"Midline shift, change: {change}.", *(f"warning {w.code}: {w.message}" for w in warnings)]
 
 
-def summary_lines(exam: ExamMeasurements, warnings: Iterable[Warn], provenance: Provenance) -> list[str]:
+def summary_lines(exam: ExamMeasurements, warnings: Iterable[Notice], provenance: Provenance) -> list[str]:
     """What the command line prints at the end."""
     lines = [provenance.status or RESEARCH_USE, headline(exam), f"Midline shift: {shift_words(exam.midline_shift)}."]
     return lines + [f"warning {w.code}: {w.message}" for w in warnings]

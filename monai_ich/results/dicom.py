@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from monai_ich.core.errors import InputError
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.labels import Cavity
-from monai_ich.core.provenance import Provenance, Warn
+from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.core.volume import LabelMap
 from monai_ich.dicom.series import SourceSeries
 
@@ -33,7 +33,7 @@ def write_dicom_results(
     exam: ExamMeasurements,
     *,
     provenance: Provenance,
-    warnings: Iterable[Warn],
+    warnings: Iterable[Notice],
     montage: Path,
     anatomy: LabelMap | None = None,
     formats: Collection[str] = FORMATS,
@@ -96,7 +96,7 @@ def require_source(source: SourceSeries | None) -> SourceSeries:
 
 
 def _picture(
-    montage: Path, exam: ExamMeasurements, warnings: Iterable[Warn], provenance: Provenance
+    montage: Path, exam: ExamMeasurements, warnings: Iterable[Notice], provenance: Provenance
 ) -> NDArray[np.uint8]:
     """The montage with the numbers in words below, RGB ``(rows, columns, 3)``."""
     import numpy as np

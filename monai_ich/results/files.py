@@ -12,8 +12,9 @@ import numpy as np
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import Cavity, Subtype
+from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
-from monai_ich.core.provenance import Provenance, Warn
+from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
 from monai_ich.dicom.series import SourceSeries
 from monai_ich.io.identity import Identity
@@ -53,9 +54,9 @@ class Analysis:
     cavity: Mask
     labels: LabelMap
     edema: Mask | None
-    midline: Midline | str
+    midline: Midline | NotMeasurable
     exam: ExamMeasurements
-    warnings: tuple[Warn, ...]
+    warnings: tuple[Notice, ...]
     provenance: Provenance
     identity: Identity | None = None
     source: SourceSeries | None = None
@@ -127,7 +128,7 @@ def write_scan_scene(
     exam: ExamMeasurements,
     *,
     anatomy: LabelMap | None,
-    midline: Midline | str | None,
+    midline: Midline | NotMeasurable | None,
 ) -> None:
     """Write `SCENE`: CT, hemorrhage and, where there are any, anatomy with the cavity and midline markers."""
     segmentations = {"Hemorrhage": labels}
@@ -142,7 +143,7 @@ def write_tables(
     folder: Path,
     *,
     case_id: str,
-    warnings: tuple[Warn, ...],
+    warnings: tuple[Notice, ...],
     provenance: Provenance,
     identity: Identity | None = None,
 ) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
-from tests.measure.test_agreement import _mask
 
 from monai_ich.agreement.bland_altman import bias, concordance, lower_limit, upper_limit
 from monai_ich.agreement.bootstrap import bootstrap_interval
 from monai_ich.agreement.detection import Confusion, auc, count_confusion, f1, wilson_interval
 from monai_ich.agreement.overlap import match_lesions, relative_volume_difference
+from tests.agreement.test_agreement import _mask
 
 
 def test_wilson_for_8_of_10() -> None:

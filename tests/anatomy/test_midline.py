@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from monai_ich.anatomy.midline import fit_midline
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy
+from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import LabelMap
 from monai_ich.measure.midline_shift import measure_midline_shift
@@ -101,4 +102,4 @@ def test_a_scan_that_ends_below_the_septum_has_a_reason() -> None:
 def test_labels_on_the_wrong_sides_have_a_reason() -> None:
     labels = anatomy(THICK, shift_mm=0)
     swapped = LabelMap(np.array([0, 2, 1, 4, 3, 5], np.uint8)[labels.voxels], THICK, Anatomy)
-    assert fit_midline(swapped) == "the left and right labels do not lie to the patient's left and right"
+    assert fit_midline(swapped) == NotMeasurable("the left and right labels do not lie to the patient's left and right")

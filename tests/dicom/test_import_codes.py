@@ -259,7 +259,7 @@ def _codes_in_source() -> tuple[set[str], set[str]]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 maker = firsts.get(id(node), "")
-                if maker == "Warn":
+                if maker == "Notice":
                     warned.add(node.value)
                 elif maker.endswith("Error") or re.fullmatch(r"[A-Z]+(_[A-Z0-9]+)+", node.value):
                     refused.add(node.value)

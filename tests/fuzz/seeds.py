@@ -14,7 +14,7 @@ from pydicom import uid
 from monai_ich.bundle import find_bundle
 from monai_ich.core.calibration import Calibration, Calibrator, ShiftCalibrator
 from monai_ich.core.labels import Subtype
-from monai_ich.core.provenance import Provenance, Warn, installed_versions
+from monai_ich.core.provenance import Notice, Provenance, installed_versions
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.read import read_ct
@@ -93,7 +93,7 @@ def _write_records(folder: Path) -> None:
         versions=installed_versions(), weights={}, status="", settings=settings, seconds={"read": 1.0}
     )
     (folder / "analysis").mkdir()
-    warnings = (Warn("LOSSY", "Pixels were compressed with loss."),)
+    warnings = (Notice("LOSSY", "Pixels were compressed with loss."),)
     write_tables(exam, folder / "analysis", case_id="case_1", warnings=warnings, provenance=provenance)
     (folder / "analysis" / "provenance.json").write_text(json.dumps({"settings": settings}))
 

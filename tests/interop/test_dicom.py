@@ -22,7 +22,7 @@ import pydicom
 import pytest
 
 from monai_ich.core.labels import Subtype, label_of
-from monai_ich.core.provenance import Warn
+from monai_ich.core.provenance import Notice
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.read import read_ct, read_labels
@@ -70,7 +70,7 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         labels,
         exam,
         provenance=PROVENANCE,
-        warnings=(*scan.warnings, Warn("NOT_CALIBRATED", "No intervals are known.")),
+        warnings=(*scan.warnings, Notice("NOT_CALIBRATED", "No intervals are known.")),
         montage=folder / "montage.png",
     )
     return folder

@@ -12,7 +12,7 @@ from monai_ich.core.exam import Criterion, ExamMeasurements, Lesion, MidlineShif
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.provenance import Provenance, Warn
+from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.table import write_lesions_csv, write_measurements_csv, write_measurements_json, write_slices_csv
 from monai_ich.measure.summary import measure_exam
@@ -77,7 +77,7 @@ EXAM = ExamMeasurements(
 
 
 def _record(path: Path, exam: ExamMeasurements) -> dict[str, Any]:
-    warnings, provenance = [Warn("GANTRY_TILT", "tilted")], Provenance({"python": "3"}, status="made by hand")
+    warnings, provenance = [Notice("GANTRY_TILT", "tilted")], Provenance({"python": "3"}, status="made by hand")
     write_measurements_json(path, exam, case_id="c1", warnings=warnings, provenance=provenance)
     record: dict[str, Any] = json.loads(path.read_text(), parse_constant=pytest.fail)
     return record

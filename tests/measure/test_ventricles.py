@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from monai_ich.anatomy.midline import fit_midline
 from monai_ich.core.labels import Anatomy
+from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.volume import LabelMap, slices_last
 from monai_ich.measure.ventricles import measure_ventricles
 from tests.heads import anatomy
@@ -31,7 +32,7 @@ def test_volume_and_ratio_are_counted() -> None:
     labels = anatomy(GRID, shift_mm=0)
     half = np.zeros_like(labels.voxels)
     half[:4, :5, :10], half[4:6, :5, :10] = Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE
-    found = measure_ventricles(LabelMap(half, GRID, Anatomy), "no plane")
+    found = measure_ventricles(LabelMap(half, GRID, Anatomy), NotMeasurable("no plane"))
     assert found.volume.value == pytest.approx(300 * 2.5 / 1000) and found.left_right_ratio.value == 2.0
     assert found.evans_index.value is None and found.evans_index.reason == "no plane"
 
@@ -50,7 +51,7 @@ def test_what_cannot_be_measured_has_a_reason() -> None:
     assert reason(one) == "the frontal horns were not found on both sides"
     cut = (slice(40, 160), slice(0, 200), slice(0, 64))
     assert reason(labels.voxels[cut], GRID.crop(cut)) == "the skull is cut by the field of view"
-    assert measure_ventricles(None, "x").volume.reason == "no anatomy labels were given"
+    assert measure_ventricles(None, NotMeasurable("x")).volume.reason == "no anatomy labels were given"
 
 
 def test_coronal_slices_have_no_evans_index() -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.sr.coding import Code
-from tests.io.test_dicom_seg import HOW, ORIENTATIONS
 
 from monai_ich.core.errors import IchError
 from monai_ich.core.geometry import Geometry
@@ -21,6 +20,7 @@ from monai_ich.core.volume import LabelMap
 from monai_ich.io.read import Scan, interpolation_warnings, read_ct, read_labels
 from monai_ich.pacs.seg import make_dicom_seg
 from tests import dicom_writers as write
+from tests.pacs.test_dicom_seg import HOW, ORIENTATIONS
 from tests.phantom import edit, grid, series
 from tests.seg_contract import origin_of, true_labels, write_seg
 

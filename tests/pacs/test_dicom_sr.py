@@ -12,7 +12,7 @@ import pytest
 from monai_ich.core.exam import Criterion, ExamMeasurements, Lesion, MidlineShift, SubtypeFinding, Ventricles
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.provenance import Warn
+from monai_ich.core.provenance import Notice
 from monai_ich.io.read import Scan, read_ct
 from monai_ich.measure.summary import measure_exam
 from monai_ich.pacs import codes
@@ -58,7 +58,7 @@ def _exam() -> ExamMeasurements:
 
 
 def _sr(
-    tmp_path: Path, scan: Scan, exam: ExamMeasurements, name: str = "sr.dcm", warnings: tuple[Warn, ...] = ()
+    tmp_path: Path, scan: Scan, exam: ExamMeasurements, name: str = "sr.dcm", warnings: tuple[Notice, ...] = ()
 ) -> pydicom.Dataset:
     origin = origin_of(scan, repr(exam).encode())
     labels = true_labels(scan.volume.geometry)
@@ -159,7 +159,7 @@ def test_criteria_and_warnings_are_said_of_the_exam(tmp_path: Path, scan: Scan) 
         Criterion("ICH-SCORE-VOLUME", False, "IPH 1.5 mL, limit 30 mL", "Hemphill 2001"),
         Criterion("ICH-SCORE-INFRATENTORIAL", None, "no anatomy labels were given", "Hemphill 2001"),
     )
-    warnings = (Warn("GANTRY_TILT", "The tilt is kept."),)
+    warnings = (Notice("GANTRY_TILT", "The tilt is kept."),)
     assert _evaluations(_sr(tmp_path, scan, replace(_exam(), criteria=criteria), warnings=warnings)) == [
         ("BTF-SDH-THICK", "Yes"),
         ("BTF-SDH-THICK", "SDH 11.2 mm thick, limit 10 mm (Bullock 2006)"),

@@ -14,7 +14,7 @@ from monai_ich.core.calibration import ANY, Evidence
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import Subtype
-from monai_ich.core.provenance import Provenance, Warn
+from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.measure.summary import measure_exam
 from monai_ich.report.heat_maps import heat_map_section
@@ -39,7 +39,7 @@ def _exam() -> tuple[CTVolume, LabelMap, LabelMap]:
 def test_tables_hold_the_same_numbers_and_no_nan(tmp_path: Path) -> None:
     ct, labels, parts = _exam()
     exam = measure_exam(labels, ct=ct, anatomy=parts, midline=fit_midline(parts))
-    warn = Warn("GANTRY_TILT", "tilted")
+    warn = Notice("GANTRY_TILT", "tilted")
     write_tables(exam, tmp_path, case_id="c1", warnings=(warn,), provenance=Provenance(versions={"python": "3"}))
     record = json.loads((tmp_path / "measurements.json").read_text(), parse_constant=pytest.fail)
     assert record["schema"] == "monai-ich/measurements/1" and record["case_id"] == "c1"
@@ -77,7 +77,7 @@ def _report(path: Path, ct: CTVolume, labels: LabelMap, parts: LabelMap) -> str:
         turn(ct, labels, parts),
         case_id="case & one",
         midline=midline,
-        warnings=(Warn("X", "a <b>"),),
+        warnings=(Notice("X", "a <b>"),),
         provenance=Provenance(versions={"python": "3"}, status="Trained on nothing."),
         montage_png=path.with_suffix(".png"),
     )

@@ -16,6 +16,7 @@ import numpy as np
 from monai_ich.analysis import Pipeline
 from monai_ich.core.calibration import ANY, Evidence
 from monai_ich.core.labels import Anatomy, Subtype
+from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.read import Scan, read_ct
@@ -49,7 +50,7 @@ def build(pace_s: float = 0.0) -> Pipeline:
         load_anatomy=bundle,
         load_ich=bundle,
         segment_anatomy=_anatomy,
-        fit_midline=lambda anatomy: "a stub has no midline",
+        fit_midline=lambda anatomy: NotMeasurable("a stub has no midline"),
         segment_ich=_blood,
         measure=measure_exam,
         write=write_results,
