@@ -30,13 +30,17 @@ class BuildWithShare(build_py):
         for name in SHARE:
             source, target = ROOT / name, share / name
             if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "runs"))
+                shutil.copytree(
+                    source, target, ignore=shutil.ignore_patterns("__pycache__", "runs")
+                )
             else:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
         known = runpy.run_path(str(ROOT / "monai_ich" / "core" / "shipped.py"))["commit"]()
         written = ROOT / "commit.txt"  # of an sdist
-        (share / "commit.txt").write_text(known or (written.read_text() if written.is_file() else ""))
+        (share / "commit.txt").write_text(
+            known or (written.read_text() if written.is_file() else "")
+        )
 
 
 setup(cmdclass={"build_py": BuildWithShare})

@@ -59,7 +59,9 @@ def train(overlays: list[str], options: Mapping[str, object], log: Path, threads
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     start = time.monotonic()
     with log.open("a") as stream:
-        subprocess.run(command, cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT, check=True, env=environment)
+        subprocess.run(
+            command, cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT, check=True, env=environment
+        )
     return time.monotonic() - start
 
 
@@ -69,8 +71,12 @@ def make_bundle(out: Path, name: str) -> Bundle:
     (root / "configs").mkdir(parents=True, exist_ok=True)
     (root / "models").mkdir(exist_ok=True)
     config = ConfigParser()
-    config.read_config([str(BUNDLE / "configs" / "inference.yaml"), *(str(ROOT / file) for file in VARIANTS[name])])
-    ConfigParser.export_config_file(config.get(), str(root / "configs" / "inference.yaml"), fmt="yaml")
+    config.read_config(
+        [str(BUNDLE / "configs" / "inference.yaml"), *(str(ROOT / file) for file in VARIANTS[name])]
+    )
+    ConfigParser.export_config_file(
+        config.get(), str(root / "configs" / "inference.yaml"), fmt="yaml"
+    )
     shutil.copy(BUNDLE / "configs" / "metadata.json", root / "configs")
     shutil.copy(out / "model.pt", root / "models")
     return load_bundle(root, device="cpu")
@@ -78,19 +84,27 @@ def make_bundle(out: Path, name: str) -> Bundle:
 
 def judge(bundle: Bundle, data: Path) -> dict[str, object]:
     """Mean Dice over the validation heads that have it, of any blood and of each subtype, at the best odds of any."""
-    dice: dict[float, dict[str, list[float]]] = {odds: {name: [] for name in COLUMNS} for odds in ODDS}
+    dice: dict[float, dict[str, list[float]]] = {
+        odds: {name: [] for name in COLUMNS} for odds in ODDS
+    }
     for row in read_data_list(data, "validation", {"image": "image", "blood": "label"}):
         labels = read_nifti_labels(Path(row["blood"]), Subtype)
         if not labels.voxels.any():
             continue
-        hu = nibabel.load(row["image"]).get_fdata(dtype=np.float32)  # windowed exports too, which analyze refuses
+        hu = nibabel.load(row["image"]).get_fdata(
+            dtype=np.float32
+        )  # windowed exports too, which analyze refuses
         ct = CTVolume(np.asfortranarray(hu), labels.geometry)
         found = predict(bundle, ct)
         subtypes = found.probabilities[1 : len(Subtype) + 1]
         background = 1.0 - subtypes.sum(0, keepdim=True)  # and edema
-        blood = subtypes * (subtypes.sum(0) / subtypes.amax(0).clamp_min(1e-9))  # the leading subtype stands for all
+        blood = subtypes * (
+            subtypes.sum(0) / subtypes.amax(0).clamp_min(1e-9)
+        )  # the leading subtype stands for all
         for odds, by_name in dice.items():
-            seen = labels_on(torch.cat([background * math.exp(-odds), blood]), found.affine, ct.geometry)
+            seen = labels_on(
+                torch.cat([background * math.exp(-odds), blood]), found.affine, ct.geometry
+            )
             by_name["any"].append(_dice(seen > 0, labels.voxels > 0))
             for subtype in Subtype:
                 if (truth := labels.voxels == subtype).any():
@@ -99,7 +113,9 @@ def judge(bundle: Bundle, data: Path) -> dict[str, object]:
     return {
         "odds": best,
         "heads": {name: len(values) for name, values in dice[best].items()},
-        "dice": {name: round(statistics.mean(values), 3) for name, values in dice[best].items() if values},
+        "dice": {
+            name: round(statistics.mean(values), 3) for name, values in dice[best].items() if values
+        },
     }
 
 
@@ -121,13 +137,17 @@ def network_s(bundle: Bundle) -> float:
 def parser_of(overlays: list[str]) -> ConfigParser:
     """The training's config."""
     config = ConfigParser()
-    config.read_config([str(BUNDLE / "configs" / "train.yaml"), *(str(ROOT / name) for name in overlays)])
+    config.read_config(
+        [str(BUNDLE / "configs" / "train.yaml"), *(str(ROOT / name) for name in overlays)]
+    )
     return config
 
 
 def steps(out: Path) -> int:
     """Of a training that is complete."""
-    return int(torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True)["iteration"])
+    return int(
+        torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True)["iteration"]
+    )
 
 
 def measure(name: str, args: argparse.Namespace) -> dict[str, object]:
@@ -167,7 +187,9 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=10.0, help="of training, for each")
     parser.add_argument("--workers", type=int, default=1, help="variants side by side")
-    parser.add_argument("--only", nargs="*", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME")
+    parser.add_argument(
+        "--only", nargs="*", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME"
+    )
     parser.add_argument("--record", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     record = json.loads(args.record.read_text()) if args.record.is_file() else {}

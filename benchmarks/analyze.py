@@ -38,13 +38,19 @@ def make(folder: Path, slice_mm: float, tilt_deg: float, count: int) -> None:
     from monai_ich.core.labels import Subtype
     from monai_ich.synth.dataset import design_case, write_case
 
-    case = design_case(2026, hemorrhages={Subtype.SDH: 40.0, Subtype.IPH: 20.0}, pixels=512, tilt_deg=tilt_deg)
+    case = design_case(
+        2026, hemorrhages={Subtype.SDH: 40.0, Subtype.IPH: 20.0}, pixels=512, tilt_deg=tilt_deg
+    )
     top_mm = -64.0 + (count - 0.5) * slice_mm
-    scanner = replace(case.scanner, slice_mm=slice_mm, thickness_mm=slice_mm, bottom_mm=-64.0, top_mm=top_mm)
+    scanner = replace(
+        case.scanner, slice_mm=slice_mm, thickness_mm=slice_mm, bottom_mm=-64.0, top_mm=top_mm
+    )
     write_case(replace(case, scanner=scanner), folder, dicom=True)
 
 
-def analyze_warm(study: Path, out: Path, device: str, runs: int) -> list[tuple[Cost, dict[str, float]]]:
+def analyze_warm(
+    study: Path, out: Path, device: str, runs: int
+) -> list[tuple[Cost, dict[str, float]]]:
     """Cost and seconds of each stage in one process; the first run does not count."""
     from monai_ich.analysis import load_pipeline
 
@@ -73,7 +79,9 @@ def nnunet(python: str | None, ct: Path, device: str, runs: int) -> dict[str, An
 
 def middle(costs: list[Cost]) -> dict[str, float]:
     """Medians of the seconds, the largest peak."""
-    wall_s, cpu_s = (statistics.median(getattr(c, name) for c in costs) for name in ("wall_s", "cpu_s"))
+    wall_s, cpu_s = (
+        statistics.median(getattr(c, name) for c in costs) for name in ("wall_s", "cpu_s")
+    )
     return Cost(wall_s, cpu_s, max(c.peak_gb for c in costs)).rounded()
 
 
@@ -93,7 +101,9 @@ def measure(study: str, folder: Path, args: argparse.Namespace) -> dict[str, Any
         "analyze, cold": middle(cold),
         "analyze, warm": middle([cost for cost, _ in warm]),
         "labels only, warm": middle(apart(ours_warm, ct, ours, device, runs)),
-        "stock MONAI, labels only, cold": middle([stock_cold(ct, stock, device) for _ in range(runs)]),
+        "stock MONAI, labels only, cold": middle(
+            [stock_cold(ct, stock, device) for _ in range(runs)]
+        ),
         "stock MONAI, labels only, warm": middle(apart(stock_warm, ct, stock, device, runs)),
     }
     other = nnunet(args.nnunet, ct, device, runs)
@@ -105,7 +115,9 @@ def measure(study: str, folder: Path, args: argparse.Namespace) -> dict[str, Any
         "slices": len(list((scan / "dicom").iterdir())),
         "runs": runs,
         "rows": rows,
-        "stages_warm_s": {name: round(statistics.median(s[name] for s in stages), 2) for name in stages[0]},
+        "stages_warm_s": {
+            name: round(statistics.median(s[name] for s in stages), 2) for name in stages[0]
+        },
         "dice": agreement(ours, stock, scan),
         "times_ours": {
             name: {of: round(row[of] / base[of], 1) for of in ("wall_s", "cpu_s", "peak_gb")}
@@ -120,25 +132,37 @@ def table(record: dict[str, Any]) -> str:
     """Markdown: every way on every study, then stages and ratios."""
     found = record["studies"]
     names = list(dict.fromkeys(name for study in found.values() for name in study["rows"]))
-    lines = [f"| 2 networks, from start to last file | {' | '.join(found)} |", f"| --- |{' ---: |' * len(found)}"]
+    lines = [
+        f"| 2 networks, from start to last file | {' | '.join(found)} |",
+        f"| --- |{' ---: |' * len(found)}",
+    ]
     for name in names:
         rows = [study["rows"].get(name) for study in found.values()]
-        cells = ["" if r is None else "{wall_s:.1f} s, {cpu_s:.1f} CPU-s, {peak_gb:.1f} GB".format(**r) for r in rows]
+        cells = [
+            "" if r is None else "{wall_s:.1f} s, {cpu_s:.1f} CPU-s, {peak_gb:.1f} GB".format(**r)
+            for r in rows
+        ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     for title, study in found.items():
         stages = ", ".join(f"{name} {s:.1f} s" for name, s in study["stages_warm_s"].items())
-        ratios = "; ".join(f"{name}: {r['wall_s']} times as long" for name, r in study["times_ours"].items())
+        ratios = "; ".join(
+            f"{name}: {r['wall_s']} times as long" for name, r in study["times_ours"].items()
+        )
         lines += ["", f"{title}: {stages}. {ratios}. Dice: {study['dice']}"]
     return "\n".join(lines)
 
 
 def main() -> None:
     """Print the table and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", nargs="*", choices=list(STUDIES), default=list(STUDIES))
     parser.add_argument("--runs", type=int, default=3, help="the median counts")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--nnunet", metavar="PYTHON", help="a Python that has nnunetv2, in a .venv of its own")
+    parser.add_argument(
+        "--nnunet", metavar="PYTHON", help="a Python that has nnunetv2, in a .venv of its own"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     record: dict[str, Any] = {
@@ -150,7 +174,9 @@ def main() -> None:
         slice_mm, tilt_deg, _ = STUDIES[study]
         with tempfile.TemporaryDirectory() as scratch:
             found = measure(study, Path(scratch), args)
-        title = f"512 x 512 x {found['slices']}, {slice_mm:g} mm" + (f", tilt {tilt_deg:g} degrees" if tilt_deg else "")
+        title = f"512 x 512 x {found['slices']}, {slice_mm:g} mm" + (
+            f", tilt {tilt_deg:g} degrees" if tilt_deg else ""
+        )
         record["studies"][title] = found
         args.out.write_text(json.dumps(record, indent=1) + "\n")
     print(table(record))

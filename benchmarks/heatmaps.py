@@ -44,34 +44,55 @@ from monai_ich.segment.ich import segment_ich
 from monai_ich.synth.dataset import design_case
 from monai_ich.synth.generate import SyntheticScan, synthesize
 
-HEADS = ({Subtype.IPH: 30.0}, {Subtype.SDH: 50.0}, {Subtype.EDH: 35.0}, {Subtype.IVH: 20.0}, {Subtype.SAH: 25.0})
+HEADS = (
+    {Subtype.IPH: 30.0},
+    {Subtype.SDH: 50.0},
+    {Subtype.EDH: 35.0},
+    {Subtype.IVH: 20.0},
+    {Subtype.SAH: 25.0},
+)
 SEED = 960_000
 CHANGED, HIGHER = 0.5, 3.0
 Row = dict[str, Any]
 
 
-def gradient(score: RegionScore, index: int, image: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+def gradient(
+    score: RegionScore, index: int, image: torch.Tensor, start: torch.Tensor
+) -> torch.Tensor:
     """Simonyan 2013: the size of the gradient."""
     return VanillaGrad(score)(image.clone(), index)[0].abs().sum(0)
 
 
-def smooth_gradient(score: RegionScore, index: int, image: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+def smooth_gradient(
+    score: RegionScore, index: int, image: torch.Tensor, start: torch.Tensor
+) -> torch.Tensor:
     """Smilkov 2017: the same, averaged over four noisy copies."""
     torch.manual_seed(0)
-    return SmoothGrad(score, stdev_spread=0.05, n_samples=4, verbose=False)(image.clone(), index)[0].sum(0)
+    return SmoothGrad(score, stdev_spread=0.05, n_samples=4, verbose=False)(image.clone(), index)[
+        0
+    ].sum(0)
 
 
-def grad_cam(score: RegionScore, index: int, image: torch.Tensor, start: torch.Tensor, *, layer: str) -> torch.Tensor:
+def grad_cam(
+    score: RegionScore, index: int, image: torch.Tensor, start: torch.Tensor, *, layer: str
+) -> torch.Tensor:
     """Selvaraju 2017, at a level of the shipped U-Net."""
     score.requires_grad_(True)
     explain = GradCAM(score, f"network.model.{layer}", postprocessing=lambda heat: heat)
     return explain(image, class_idx=index)[0, 0].detach()
 
 
-def occlusion(score: RegionScore, index: int, image: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+def occlusion(
+    score: RegionScore, index: int, image: torch.Tensor, start: torch.Tensor
+) -> torch.Tensor:
     """Zeiler 2014: how far the score falls when a cube of 30 mm fades to even brain density."""
     explain = OcclusionSensitivity(
-        _FromStart(score, start), mask_size=(20, 20, 10), n_batch=1, verbose=False, overlap=0.0, activate=False
+        _FromStart(score, start),
+        mask_size=(20, 20, 10),
+        n_batch=1,
+        verbose=False,
+        overlap=0.0,
+        activate=False,
     )
     with torch.inference_mode():
         covered, _ = explain(image - start)
@@ -127,7 +148,9 @@ def judge(heat: np.ndarray, other: np.ndarray, blood: np.ndarray, cavity: np.nda
 def make(number: int) -> SyntheticScan:
     """A head of the set, upright or tilted by 12 degrees."""
     tilt_deg = 12.0 * (number % 2)
-    case = design_case(SEED + number, hemorrhages=HEADS[number], thickness_mm=5.0, tilt_deg=tilt_deg)
+    case = design_case(
+        SEED + number, hemorrhages=HEADS[number], thickness_mm=5.0, tilt_deg=tilt_deg
+    )
     return synthesize(replace(case, scanner=replace(case.scanner, bottom_mm=-62.0, top_mm=95.0)))
 
 
@@ -144,11 +167,22 @@ def rows_of(number: int, bundle: Bundle, methods: Sequence[str]) -> list[Row]:
         for one in (randomized(bundle), bundle):
             start = time.process_time()
             (found,) = explain_ich(
-                scan.ct, labels, [subtype], cavity=cavity, within=box, bundle=one, method=METHODS[name]
+                scan.ct,
+                labels,
+                [subtype],
+                cavity=cavity,
+                within=box,
+                bundle=one,
+                method=METHODS[name],
             )
             seconds = time.process_time() - start
             maps.append(found.voxels)
-        row = {"method": name, "head": SEED + number, "explained": subtype.name, "cpu_s": round(seconds, 1)}
+        row = {
+            "method": name,
+            "head": SEED + number,
+            "explained": subtype.name,
+            "cpu_s": round(seconds, 1),
+        }
         rows.append(row | judge(maps[1], maps[0], scan.labels.voxels > 0, cavity.voxels))
         print(json.dumps(rows[-1]), flush=True)
     return rows
@@ -156,7 +190,9 @@ def rows_of(number: int, bundle: Bundle, methods: Sequence[str]) -> list[Row]:
 
 def main() -> None:
     """Print the table and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--heads", type=int, default=3, choices=range(1, len(HEADS) + 1))
     parser.add_argument("--slow-heads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
@@ -165,17 +201,34 @@ def main() -> None:
     bundle = load_bundle("ich_segmentation", device="cpu")
     rows = [row for number in range(args.heads) for row in rows_of(number, bundle, QUICK)]
     rows += [row for number in range(args.slow_heads) for row in rows_of(number, bundle, SLOW)]
-    record = {"versions": installed_versions(), "weights_sha256": bundle.weights_sha256, "rows": rows}
+    record = {
+        "versions": installed_versions(),
+        "weights_sha256": bundle.weights_sha256,
+        "rows": rows,
+    }
     args.out.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
-    print("| method | heads | alike, most | higher in blood, least (randomized) | highest in blood | CPU, s | passes |")
+    print(
+        "| method | heads | alike, most | higher in blood, least (randomized) | highest in blood | CPU, s | passes |"
+    )
     print("| --- | ---: | ---: | ---: | ---: | ---: | --- |")
     for name in METHODS:
         mine = [row for row in rows if row["method"] == name]
         alike, higher = max(abs(row["alike"]) for row in mine), min(row["higher"] for row in mine)
-        randomly, hits = np.median([row["higher_randomized"] for row in mine]), sum(row["hit"] for row in mine)
+        randomly, hits = (
+            np.median([row["higher_randomized"] for row in mine]),
+            sum(row["hit"] for row in mine),
+        )
         passes = "yes" if alike < CHANGED and higher >= HIGHER and hits > len(mine) / 2 else "no"
         cpu_s = np.median([row["cpu_s"] for row in mine])
-        cells = (name, len(mine), f"{alike:.2f}", f"{higher:.1f} ({randomly:.1f})", hits, f"{cpu_s:.1f}", passes)
+        cells = (
+            name,
+            len(mine),
+            f"{alike:.2f}",
+            f"{higher:.1f} ({randomly:.1f})",
+            hits,
+            f"{cpu_s:.1f}",
+            passes,
+        )
         print(f"| {' | '.join(map(str, cells))} |")
 
 

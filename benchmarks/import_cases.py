@@ -47,7 +47,16 @@ def _volume(hu: NDArray[np.generic], affine: NDArray[np.generic]) -> CTVolume:
 
 
 def _dcm2niix(folder: Path, out: Path) -> Iterator[CTVolume]:
-    command = [str(Path(sys.executable).parent / "dcm2niix"), "-z", "n", "-b", "n", "-o", str(out), str(folder)]
+    command = [
+        str(Path(sys.executable).parent / "dcm2niix"),
+        "-z",
+        "n",
+        "-b",
+        "n",
+        "-o",
+        str(out),
+        str(folder),
+    ]
     subprocess.run(command, check=False, capture_output=True)
     yield from _niftis(out)
 
@@ -76,7 +85,9 @@ def _simpleitk(folder: Path, out: Path) -> Iterator[CTVolume]:
         affine = np.eye(4)
         affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
         affine[:3, 3] = image.GetOrigin()
-        yield _volume(sitk.GetArrayFromImage(image).transpose(2, 1, 0), np.diag([-1, -1, 1, 1]) @ affine)
+        yield _volume(
+            sitk.GetArrayFromImage(image).transpose(2, 1, 0), np.diag([-1, -1, 1, 1]) @ affine
+        )
 
 
 def _monai(reader: str) -> Read:
@@ -100,7 +111,9 @@ PEERS: dict[str, Read] = {
 
 def judge(case: Case, volume: CTVolume, *, least_r: float) -> tuple[float, str]:
     """Correlation, and `RIGHT` or what is wrong, the gravest first."""
-    points = np.stack(np.meshgrid(*[np.linspace(-BRAIN_MM, BRAIN_MM, 25)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    points = np.stack(
+        np.meshgrid(*[np.linspace(-BRAIN_MM, BRAIN_MM, 25)] * 3, indexing="ij"), -1
+    ).reshape(-1, 3)
     points = points[np.linalg.norm(points, axis=-1) < BRAIN_MM]
     ijk = volume.geometry.to_voxel(points)
     inside = float(((ijk > -0.51) & (ijk < np.array(volume.hu.shape) - 0.49)).all(-1).mean())
@@ -111,14 +124,18 @@ def judge(case: Case, volume: CTVolume, *, least_r: float) -> tuple[float, str]:
         return r, f"{1 - inside:.0%} of the brain lost"
     pairs = list(zip(ball_volumes_ml(volume), true_volumes_ml(), strict=True))
     worst = max((found / true - 1 for found, true in pairs), key=abs)
-    if any(abs(found / true - 1) > case.volume_error * (1 if true > 2 else 5) for found, true in pairs):
+    if any(
+        abs(found / true - 1) > case.volume_error * (1 if true > 2 else 5) for found, true in pairs
+    ):
         return r, f"volume {worst:+.0%}"
     return r, RIGHT
 
 
 def _ours(case: Case, folder: Path) -> str:
     try:
-        return judge(case, read_ct(folder, **case.how).volume, least_r=0.95 if case.inexact else 0.999)[1]
+        return judge(
+            case, read_ct(folder, **case.how).volume, least_r=0.95 if case.inexact else 0.999
+        )[1]
     except IchError as error:
         return f"refused: {error.code}"
 
@@ -152,7 +169,9 @@ def table(rows: list[tuple[Case, dict[str, str]]]) -> str:
     lines = [f"| the series | {' | '.join(tools)} |", f"| --- |{' --- |' * len(tools)}"]
     for kind, group in groupby(rows, key=lambda row: _kind(row[0]) or row[0].name):
         members = list(group)
-        marks = {tool: [_mark(case, verdicts[tool]) for case, verdicts in members] for tool in tools}
+        marks = {
+            tool: [_mark(case, verdicts[tool]) for case, verdicts in members] for tool in tools
+        }
         name = kind if len(members) == 1 else f"{kind} ({len(members)} cases)"
         cells = []
         for tool in tools:

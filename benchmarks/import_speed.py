@@ -37,7 +37,9 @@ def make(folder: Path, count: int, slice_mm: float) -> Path:
 
     case = design_case(2026, pixels=512)
     top_mm = -64.0 + (count - 1) * slice_mm + 0.4 * slice_mm
-    scanner = replace(case.scanner, slice_mm=slice_mm, thickness_mm=slice_mm, bottom_mm=-64.0, top_mm=top_mm)
+    scanner = replace(
+        case.scanner, slice_mm=slice_mm, thickness_mm=slice_mm, bottom_mm=-64.0, top_mm=top_mm
+    )
     write_case(replace(case, scanner=scanner), folder, dicom=True)
     return folder / "dicom"
 
@@ -69,7 +71,10 @@ def measure(study: Path, suffix: str) -> dict[str, dict[str, float]]:
                 if turn:
                     seconds.setdefault(tool, []).append(cost.wall_s)
                     peak[tool] = max(cost.peak_gb, peak.get(tool, 0.0))
-    return {tool: {"s": round(statistics.median(s), 2), "gb": round(peak[tool], 3)} for tool, s in seconds.items()}
+    return {
+        tool: {"s": round(statistics.median(s), 2), "gb": round(peak[tool], 3)}
+        for tool, s in seconds.items()
+    }
 
 
 def main() -> None:
@@ -94,7 +99,9 @@ def main() -> None:
     tools = list(next(iter(rows.values())))
     print(f"| from DICOM | {' | '.join(tools)} |\n| --- |{' ---: |' * len(tools)}")
     for name, row in rows.items():
-        print(f"| {name} | {' | '.join('{s:.2f} s, {gb:.2f} GB'.format(**row[tool]) for tool in tools)} |")
+        print(
+            f"| {name} | {' | '.join('{s:.2f} s, {gb:.2f} GB'.format(**row[tool]) for tool in tools)} |"
+        )
 
 
 if __name__ == "__main__":

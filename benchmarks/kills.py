@@ -112,12 +112,24 @@ class Kills:
 
     def start(self, head: str, out: Path) -> Run:
         """An analysis, not waited for."""
-        words = ["analyze", str(self.root / f"{head}.zip"), "-o", str(out), "--case-id", head, "--overwrite"]
+        words = [
+            "analyze",
+            str(self.root / f"{head}.zip"),
+            "-o",
+            str(out),
+            "--case-id",
+            head,
+            "--overwrite",
+        ]
         return Run([*words, "--device", "cpu", "--dicom", "--scene"])
 
     def left(self, out: Path) -> set[Path]:
         """Scratch folders beside results and in the temporary folder."""
-        return {*out.glob(".partial-*"), *out.parent.glob(".partial-*"), *self.temporary.glob("monai-ich-*")}
+        return {
+            *out.glob(".partial-*"),
+            *out.parent.glob(".partial-*"),
+            *self.temporary.glob("monai-ich-*"),
+        }
 
     def whose(self, out: Path) -> dict[str, set[str]]:
         """Head to its files; those that are alike for both are counted to the one whose other files are there."""
@@ -136,7 +148,9 @@ def digest(path: Path) -> str:
         content = nrrd.read(str(path))[0].tobytes()
     if path.suffix == ".mrb":
         with zipfile.ZipFile(path) as scene:
-            content = b"".join(scene.read(name) for name in sorted(scene.namelist()) if name.endswith("CT.nii.gz"))
+            content = b"".join(
+                scene.read(name) for name in sorted(scene.namelist()) if name.endswith("CT.nii.gz")
+            )
     return hashlib.sha256(content).hexdigest()
 
 
@@ -144,10 +158,15 @@ def _head_of(path: Path, known: dict[str, str]) -> str:
     """Whose a file is; ``damaged`` where it is nobody's."""
     if path.name in TABLES:
         rows = list(csv.DictReader(path.open()))
-        return {row["case_id"] for row in rows}.pop() if rows else known.get(digest(path), "damaged")
+        return (
+            {row["case_id"] for row in rows}.pop() if rows else known.get(digest(path), "damaged")
+        )
     if path.name == "report.html":
         page = path.read_text()
-        return next((head for head in SEEDS if f"Head CT {head}" in page and page.endswith("</html>\n")), "damaged")
+        return next(
+            (head for head in SEEDS if f"Head CT {head}" in page and page.endswith("</html>\n")),
+            "damaged",
+        )
     if path.name == "measurements.json":
         return str(json.loads(path.read_text())["case_id"])
     if path.name == "provenance.json":
@@ -160,7 +179,10 @@ def _head_of_run(provenance: Path) -> str:
     numbers = provenance.with_name("measurements.json")
     if not numbers.exists():
         return ""
-    measured, seconds = json.loads(numbers.read_text()), json.loads(provenance.read_text())["seconds"]
+    measured, seconds = (
+        json.loads(numbers.read_text()),
+        json.loads(provenance.read_text())["seconds"],
+    )
     known = measured["provenance"]["seconds"]
     return str(measured["case_id"]) if {k: seconds.get(k) for k in known} == known else "damaged"
 
@@ -168,11 +190,16 @@ def _head_of_run(provenance: Path) -> str:
 def make_heads(folder: Path) -> None:
     """Two synthetic heads in HU as ``head-1.zip`` and ``head-2.zip``, each a DICOM series."""
     drawn = [design_case(seed, pixels=96, thickness_mm=8.0) for seed in SEEDS.values()]
-    cases = [replace(case, scanner=replace(case.scanner, window_hu=None, pictures=None)) for case in drawn]
+    cases = [
+        replace(case, scanner=replace(case.scanner, window_hu=None, pictures=None))
+        for case in drawn
+    ]
     for _ in write_dataset(cases, folder / "heads", dicom=True, workers=1, thickness=False):
         pass
     for head, seed in SEEDS.items():
-        shutil.make_archive(str(folder / head), "zip", folder / "heads" / case_folder(seed) / "dicom")
+        shutil.make_archive(
+            str(folder / head), "zip", folder / "heads" / case_folder(seed) / "dicom"
+        )
 
 
 def prepare(kills: Kills, heads: Path | None) -> tuple[Path, Path]:
@@ -244,7 +271,9 @@ def look(kills: Kills, out: Path, before: str) -> None:
     exchanged = not (out / NOTE).exists()
     if len(found) > 1 or "damaged" in found or (exchanged and not found):
         kills.faults.append(f"{out.parent.name}: files of {sorted(found)} side by side")
-    if not exchanged and {head: found[head] for head in found} != {head: kills.names[head] for head in found}:
+    if not exchanged and {head: found[head] for head in found} != {
+        head: kills.names[head] for head in found
+    }:
         kills.held["interrupted, made whole by a look"] += 1
     settle(out)
     found = kills.whose(out)
@@ -258,12 +287,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--minutes", type=float, default=120.0, help="no kill after that")
-    parser.add_argument("--heads", type=Path, help="folder with head-1.zip and head-2.zip (default: they are made)")
+    parser.add_argument(
+        "--heads", type=Path, help="folder with head-1.zip and head-2.zip (default: they are made)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     chance = random.Random(args.seed)
-    torch.set_num_threads(1)  # threads that wait do not outlive a fork: a child would wait for them forever
+    torch.set_num_threads(
+        1
+    )  # threads that wait do not outlive a fork: a child would wait for them forever
     with tempfile.TemporaryDirectory() as scratch:
         kills = Kills(Path(scratch))
         folders = prepare(kills, args.heads)
@@ -273,11 +306,23 @@ def main() -> int:
                 break
             out = folders[number % 4 == 3]
             kill_once(kills, out, MOMENTS[number % len(MOMENTS)], chance)
-            print(f"{number + 1} of {args.kills}", dict(kills.moments), dict(kills.held), kills.faults, flush=True)
+            print(
+                f"{number + 1} of {args.kills}",
+                dict(kills.moments),
+                dict(kills.held),
+                kills.faults,
+                flush=True,
+            )
         for out in folders:
             head = OTHER[next(iter(kills.whose(out)))]
-            if kills.start(head, out).wait() or kills.whose(out) != {head: kills.names[head]} or kills.left(out):
-                kills.faults.append("the last run, which nobody killed, did not end well or left something")
+            if (
+                kills.start(head, out).wait()
+                or kills.whose(out) != {head: kills.names[head]}
+                or kills.left(out)
+            ):
+                kills.faults.append(
+                    "the last run, which nobody killed, did not end well or left something"
+                )
         kills.faults += [] if (folders[1] / NOTE).read_text() == "mine" else ["the note is gone"]
     record = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",

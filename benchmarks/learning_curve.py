@@ -19,7 +19,9 @@ from monai_ich.core.labels import Subtype, label_of
 PREFIX = "val_dice_"
 
 
-def read_curve(store: Path, experiment: str, *, since: int = 0, beside: int = 0) -> dict[str, dict[str, float]]:
+def read_curve(
+    store: Path, experiment: str, *, since: int = 0, beside: int = 0
+) -> dict[str, dict[str, float]]:
     """Windows seen (as text) to the Dice of each class."""
     from mlflow.tracking import MlflowClient
 
@@ -27,9 +29,13 @@ def read_curve(store: Path, experiment: str, *, since: int = 0, beside: int = 0)
     found: dict[str, dict[str, float]] = {}
     kept = client.get_experiment_by_name(experiment)
     for run in client.search_runs([kept.experiment_id], order_by=["start_time"]) if kept else []:
-        an_epoch = int(run.data.params.get("epoch_length", 1)) * int(run.data.params.get("batch_size", 1))
+        an_epoch = int(run.data.params.get("epoch_length", 1)) * int(
+            run.data.params.get("batch_size", 1)
+        )
         for key in (key for key in run.data.metrics if key.startswith(PREFIX)):
-            for point in (p for p in client.get_metric_history(run.info.run_id, key) if p.step > since):
+            for point in (
+                p for p in client.get_metric_history(run.info.run_id, key) if p.step > since
+            ):
                 row = found.setdefault(str(point.step * an_epoch + beside), {})
                 row[key.removeprefix(PREFIX)] = round(point.value, 4)
     return found
@@ -42,12 +48,24 @@ def draw(curve: dict[str, dict[str, float]], path: Path) -> None:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axis = figure.subplots()
     windows = sorted(curve, key=int)
-    colors = {s.name: tuple(c / 255 for c in label_of(s).color) for s in Subtype} | {"any": "black", "edema": "gray"}
+    colors = {s.name: tuple(c / 255 for c in label_of(s).color) for s in Subtype} | {
+        "any": "black",
+        "edema": "gray",
+    }
     for name, color in colors.items():
         points = [(int(w) / 1000, curve[w][name]) for w in windows if name in curve[w]]
         if points:
-            axis.plot(*zip(*points, strict=True), color=color, label=name, linewidth=2.5 if name == "any" else 1.5)
-    axis.set(xlabel="windows seen, thousands", ylabel="Dice on validation heads, where present", ylim=(0, 1))
+            axis.plot(
+                *zip(*points, strict=True),
+                color=color,
+                label=name,
+                linewidth=2.5 if name == "any" else 1.5,
+            )
+    axis.set(
+        xlabel="windows seen, thousands",
+        ylabel="Dice on validation heads, where present",
+        ylim=(0, 1),
+    )
     axis.grid(alpha=0.3)
     axis.legend(ncols=4, loc="upper left")
     figure.savefig(path, dpi=110)
@@ -55,17 +73,25 @@ def draw(curve: dict[str, dict[str, float]], path: Path) -> None:
 
 def main() -> None:
     """Add to the record and draw it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("store", type=Path)
     parser.add_argument("--experiment", default="ich_segmentation")
-    parser.add_argument("--since", type=int, default=0, help="epoch that the first new point comes after")
-    parser.add_argument("--beside", type=int, default=0, help="windows that other processes had seen by then")
+    parser.add_argument(
+        "--since", type=int, default=0, help="epoch that the first new point comes after"
+    )
+    parser.add_argument(
+        "--beside", type=int, default=0, help="windows that other processes had seen by then"
+    )
     parser.add_argument("--record", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/learning_curve.png"))
     args = parser.parse_args()
     record = json.loads(args.record.read_text()) if args.record.is_file() else {}
     record |= read_curve(args.store, args.experiment, since=args.since, beside=args.beside)
-    args.record.write_text(json.dumps({w: record[w] for w in sorted(record, key=int)}, indent=1) + "\n")
+    args.record.write_text(
+        json.dumps({w: record[w] for w in sorted(record, key=int)}, indent=1) + "\n"
+    )
     draw(record, args.output)
 
 

@@ -58,10 +58,18 @@ def draw(seed: int) -> HeadCase:
 def row_of(seed: int) -> Row:
     """One head: what is true, and what is measured on true masks and on those of the shipped bundles."""
     scan = synthesize(draw(seed))
-    measured = measure_exam(scan.labels, ct=scan.ct, anatomy=scan.anatomy, midline=fit_midline(scan.anatomy))
+    measured = measure_exam(
+        scan.labels, ct=scan.ct, anatomy=scan.anatomy, midline=fit_midline(scan.anatomy)
+    )
     found = _pipeline().run(Scan(scan.ct), case_id=str(seed))
-    figures = {name: v if v is None or isinstance(v, str) else float(v) for name, v in figures_of(scan, found).items()}
-    compared = {"true masks": _compare(scan, measured), "predicted masks": _compare(scan, found.exam)}
+    figures = {
+        name: v if v is None or isinstance(v, str) else float(v)
+        for name, v in figures_of(scan, found).items()
+    }
+    compared = {
+        "true masks": _compare(scan, measured),
+        "predicted masks": _compare(scan, found.exam),
+    }
     return {"seed": seed, **compared, "figures": figures}
 
 
@@ -85,8 +93,12 @@ def _compare(scan: SyntheticScan, exam: ExamMeasurements) -> Row:
         "true_shift_mm": truth.midline_shift_mm,
         "shift_mm": None if mm is None else round(mm, 3),
         "shift_reason": shift.measurement.reason,
-        "shift_error_mm": None if mm is None else round(shift_error_mm(mm, shift.toward, truth.midline_shift_mm), 3),
-        "shift_covered": None if interval is None else interval[0] <= abs(truth.midline_shift_mm) <= interval[1],
+        "shift_error_mm": None
+        if mm is None
+        else round(shift_error_mm(mm, shift.toward, truth.midline_shift_mm), 3),
+        "shift_covered": None
+        if interval is None
+        else interval[0] <= abs(truth.midline_shift_mm) <= interval[1],
         "true_thickness_mm": truth.thickness_mm,
         "thickness_mm": {s.name: round(v, 2) for s, v in exam.max_thickness_mm.items()},
         "thickness_reason": reasons,
@@ -96,12 +108,24 @@ def _compare(scan: SyntheticScan, exam: ExamMeasurements) -> Row:
 
 def summarize(rows: Sequence[Row]) -> list[tuple[str, str, str, str]]:
     """Lines of the table: what, of how many, seen, target."""
-    lines = [_volume("all blood", [(sum(r["true_ml"].values()), sum(r["found_ml"].values())) for r in rows])]
-    lines += [_volume(s.name, [(r["true_ml"][s.name], r["found_ml"][s.name]) for r in rows]) for s in Subtype]
+    lines = [
+        _volume(
+            "all blood", [(sum(r["true_ml"].values()), sum(r["found_ml"].values())) for r in rows]
+        )
+    ]
+    lines += [
+        _volume(s.name, [(r["true_ml"][s.name], r["found_ml"][s.name]) for r in rows])
+        for s in Subtype
+    ]
     held = [r["total_covered"] for r in rows if r["total_covered"] is not None and _any_ml(r)]
     if held:
         lines.append(
-            ("volume of all blood inside its 95 % interval", str(len(held)), f"{np.mean(held):.0%}", "90 to 98 %")
+            (
+                "volume of all blood inside its 95 % interval",
+                str(len(held)),
+                f"{np.mean(held):.0%}",
+                "90 to 98 %",
+            )
         )
     errors = np.array([r["shift_error_mm"] for r in rows if r["shift_error_mm"] is not None])
     covered = [r["shift_covered"] for r in rows if r["shift_covered"] is not None]
@@ -110,7 +134,9 @@ def summarize(rows: Sequence[Row]) -> list[tuple[str, str, str, str]]:
         lines.append(("midline shift, mean absolute error", n, f"{errors.mean():.2f} mm", "0.5 mm"))
         lines.append(("midline shift within 1 mm", n, f"{(errors <= 1.0).mean():.0%}", "95 %"))
         lines.append(("midline shift, largest error", n, f"{errors.max():.2f} mm", ""))
-        lines.append(("midline shift inside its 95 % interval", n, f"{np.mean(covered):.0%}", "95 %"))
+        lines.append(
+            ("midline shift inside its 95 % interval", n, f"{np.mean(covered):.0%}", "95 %")
+        )
     for name in ("EDH", "SDH"):
         pairs = [(r["true_thickness_mm"].get(name), r["thickness_mm"].get(name)) for r in rows]
         true = [t for t, _ in pairs if t is not None]
@@ -118,8 +144,17 @@ def summarize(rows: Sequence[Row]) -> list[tuple[str, str, str, str]]:
         if len(off):
             n = f"{len(off)} of {len(true)}"
             lines.append((f"thickness of {name}, mean error", n, f"{off.mean():+.2f} mm", ""))
-            lines.append((f"thickness of {name} within 1 mm", n, f"{(np.abs(off) <= 1.0).mean():.0%}", "100 %"))
-            lines.append((f"thickness of {name}, largest error", n, f"{np.abs(off).max():.2f} mm", "1 mm"))
+            lines.append(
+                (
+                    f"thickness of {name} within 1 mm",
+                    n,
+                    f"{(np.abs(off) <= 1.0).mean():.0%}",
+                    "100 %",
+                )
+            )
+            lines.append(
+                (f"thickness of {name}, largest error", n, f"{np.abs(off).max():.2f} mm", "1 mm")
+            )
     return lines
 
 
@@ -139,14 +174,20 @@ def _volume(what: str, pairs: Sequence[tuple[float, float]]) -> tuple[str, str, 
 
 def main() -> None:
     """Print the table and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--heads", type=int, default=100)
     parser.add_argument("--workers", type=int, help="processes (default: one a core)")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     kept = Path("runs/measurements/rows.jsonl")
     kept.parent.mkdir(parents=True, exist_ok=True)
-    done = {r["seed"]: r for r in map(json.loads, kept.read_text().splitlines())} if kept.exists() else {}
+    done = (
+        {r["seed"]: r for r in map(json.loads, kept.read_text().splitlines())}
+        if kept.exists()
+        else {}
+    )
     seeds = SEEDS[: args.heads]
     with kept.open("a") as stream:
         for row in map_jobs(row_of, [seed for seed in seeds if seed not in done], args.workers):
@@ -154,13 +195,26 @@ def main() -> None:
             stream.write(json.dumps(row) + "\n")
             stream.flush()
     rows = [done[seed] for seed in seeds]
-    tables = {masks: summarize([row[masks] for row in rows]) for masks in ("true masks", "predicted masks")}
+    tables = {
+        masks: summarize([row[masks] for row in rows])
+        for masks in ("true masks", "predicted masks")
+    }
     for masks, table in tables.items():
         print(f"{masks}\n\n| what | n | seen | target |\n| --- | ---: | --- | --- |")
         print("".join(f"| {' | '.join(line)} |\n" for line in table))
-    figures = {"heads": len(rows), "of": len(rows), **summarize_figures([row.pop("figures") for row in rows])}
+    figures = {
+        "heads": len(rows),
+        "of": len(rows),
+        **summarize_figures([row.pop("figures") for row in rows]),
+    }
     print(as_text(figures))
-    record = {"heads": len(rows), "versions": installed_versions(), "tables": tables, "figures": figures, "rows": rows}
+    record = {
+        "heads": len(rows),
+        "versions": installed_versions(),
+        "tables": tables,
+        "figures": figures,
+        "rows": rows,
+    }
     args.out.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 

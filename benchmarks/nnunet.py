@@ -114,12 +114,16 @@ def predict(made: nnUNetPredictor, path: Path) -> None:
     voxels = np.asarray(image.dataobj, np.float32).T[None]
     spacing_mm = [float(step) for step in image.header.get_zooms()[::-1]]
     labels = made.predict_single_npy_array(voxels, {"spacing": spacing_mm})
-    nib.save(nib.Nifti1Image(labels.T.astype(np.uint8), image.affine), path.with_name("nnunet.nii.gz"))
+    nib.save(
+        nib.Nifti1Image(labels.T.astype(np.uint8), image.affine), path.with_name("nnunet.nii.gz")
+    )
 
 
 def main() -> None:
     """Print the record."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("ct", type=Path)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--runs", type=int, default=3)
@@ -132,7 +136,9 @@ def main() -> None:
             predict(made, args.ct)
         costs.append(cost)
     counted = costs[1:] or costs
-    wall_s, cpu_s = (statistics.median(getattr(c, name) for c in counted) for name in ("wall_s", "cpu_s"))
+    wall_s, cpu_s = (
+        statistics.median(getattr(c, name) for c in counted) for name in ("wall_s", "cpu_s")
+    )
     record = {
         "cost": Cost(wall_s, cpu_s, counted[-1].peak_gb).rounded(),
         "version": version("nnunetv2"),

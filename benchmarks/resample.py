@@ -27,7 +27,9 @@ THIN_MM, THICK_MM = 0.625, 5.0
 TIMES = round(THICK_MM / THIN_MM)
 
 
-def _grid(shape: tuple[int, int, int], spacing: tuple[float, float, float], start: float = 0.0) -> Geometry:
+def _grid(
+    shape: tuple[int, int, int], spacing: tuple[float, float, float], start: float = 0.0
+) -> Geometry:
     affine = np.diag([*spacing, 1.0])
     affine[2, 3] = start
     return Geometry(shape, affine)
@@ -44,7 +46,9 @@ def _linear(image: Image) -> Image:
     """MONAI's `Spacing` and ITK's resampler, as they come."""
     at = np.arange(image.shape[2] // TIMES) * TIMES + (TIMES - 1) / 2
     low = np.floor(at).astype(int)
-    return image[:, :, low] + (at - low).astype(np.float32) * (image[:, :, low + 1] - image[:, :, low])
+    return image[:, :, low] + (at - low).astype(np.float32) * (
+        image[:, :, low + 1] - image[:, :, low]
+    )
 
 
 def _gaussian(image: Image) -> Image:
@@ -73,13 +77,21 @@ def scan_row(resample: Callable[[Image], Image]) -> list[str]:
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 1, (32, 32, 40 * TIMES)).astype(np.float32)
     z = np.arange(40 * TIMES) * THIN_MM
-    wave = np.broadcast_to(np.sin(2 * np.pi * z / 4.4), (4, 4, len(z))).astype(np.float32)  # folds to a period of 37 mm
-    step = np.broadcast_to(np.where(z < z[-1] / 2 + 1, 40.0, 1000.0), (4, 4, len(z))).astype(np.float32)
+    wave = np.broadcast_to(np.sin(2 * np.pi * z / 4.4), (4, 4, len(z))).astype(
+        np.float32
+    )  # folds to a period of 37 mm
+    step = np.broadcast_to(np.where(z < z[-1] / 2 + 1, 40.0, 1000.0), (4, 4, len(z))).astype(
+        np.float32
+    )
     inner = slice(3, -3)
     stepped = resample(step)[..., inner]
     overshoot = max(float(stepped.max()) - 1000.0, 40.0 - float(stepped.min()))
     waved = resample(wave)[..., inner]
-    return [f"{resample(noise)[..., inner].std():.2f}", f"{np.abs(waved).max():.2f}", f"{overshoot:.0f}"]
+    return [
+        f"{resample(noise)[..., inner].std():.2f}",
+        f"{np.abs(waved).max():.2f}",
+        f"{overshoot:.0f}",
+    ]
 
 
 def _ours_labels(mask: NDArray[np.uint8], source: Geometry, grid: Geometry) -> NDArray[np.uint8]:
@@ -93,7 +105,11 @@ def _nearest(mask: NDArray[np.uint8], source: Geometry, grid: Geometry) -> NDArr
     like = sitk.Image([int(n) for n in grid.shape[::-1]], sitk.sitkUInt8)
     like.SetSpacing([float(s) for s in grid.spacing_mm[::-1]])
     like.SetOrigin([float(v) for v in grid.affine[:3, 3][::-1]])
-    return np.asarray(sitk.GetArrayFromImage(sitk.Resample(image, like, sitk.Transform(), sitk.sitkNearestNeighbor)))
+    return np.asarray(
+        sitk.GetArrayFromImage(
+            sitk.Resample(image, like, sitk.Transform(), sitk.sitkNearestNeighbor)
+        )
+    )
 
 
 def _majority(mask: NDArray[np.uint8], source: Geometry, grid: Geometry) -> NDArray[np.uint8]:
@@ -101,10 +117,16 @@ def _majority(mask: NDArray[np.uint8], source: Geometry, grid: Geometry) -> NDAr
     return (share > 0.5).astype(np.uint8)
 
 
-MASKS = {"ours (as many voxels as the volume needs)": _ours_labels, "nearest": _nearest, "majority": _majority}
+MASKS = {
+    "ours (as many voxels as the volume needs)": _ours_labels,
+    "nearest": _nearest,
+    "majority": _majority,
+}
 
 
-def mask_row(move: Callable[[NDArray[np.uint8], Geometry, Geometry], NDArray[np.uint8]]) -> list[str]:
+def mask_row(
+    move: Callable[[NDArray[np.uint8], Geometry, Geometry], NDArray[np.uint8]],
+) -> list[str]:
     """Mean absolute volume error at 3 mm by size; Dice after the way back; masks that vanished."""
     rng = np.random.default_rng(1)
     fine = _grid((45, 45, 45), (1, 1, 1))
@@ -135,7 +157,9 @@ def main() -> None:
     print("| --- | ---: | ---: | ---: |")
     for name, resample in SCANS.items():
         print(f"| {name} | {' | '.join(scan_row(resample))} |")
-    print("\n| masks, 1 to 3 mm | volume error, 2 mm ball | 6 mm | 20 mm | vanished of 60 | Dice after the way back |")
+    print(
+        "\n| masks, 1 to 3 mm | volume error, 2 mm ball | 6 mm | 20 mm | vanished of 60 | Dice after the way back |"
+    )
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, move in MASKS.items():
         print(f"| {name} | {' | '.join(mask_row(move))} |")

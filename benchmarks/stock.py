@@ -12,7 +12,10 @@ from pathlib import Path
 from benchmarks.timing import Cost, measured, timed
 
 ROOT = Path(__file__).resolve().parents[1]
-BUNDLES = {"head_ct_anatomy": "anatomy", "ich_segmentation": "ich"}  # name to the ending of what it writes
+BUNDLES = {
+    "head_ct_anatomy": "anatomy",
+    "ich_segmentation": "ich",
+}  # name to the ending of what it writes
 
 
 def stock_cold(ct: Path, out: Path, device: str) -> Cost:
@@ -20,11 +23,17 @@ def stock_cold(ct: Path, out: Path, device: str) -> Cost:
     costs = []
     for name in BUNDLES:
         root = ROOT / "bundles" / name
-        options = {"config_file": root / "configs" / "inference.yaml", "bundle_root": root, "images": f"['{ct}']"}
+        options = {
+            "config_file": root / "configs" / "inference.yaml",
+            "bundle_root": root,
+            "images": f"['{ct}']",
+        }
         options |= {"output_dir": out, "device": f"$torch.device('{device}')"}
         words = [str(word) for key, value in options.items() for word in (f"--{key}", value)]
         costs.append(timed([sys.executable, "-m", "monai.bundle", "run", *words], cwd=out))
-    return Cost(sum(c.wall_s for c in costs), sum(c.cpu_s for c in costs), max(c.peak_gb for c in costs))
+    return Cost(
+        sum(c.wall_s for c in costs), sum(c.cpu_s for c in costs), max(c.peak_gb for c in costs)
+    )
 
 
 def stock_warm(ct: Path, out: Path, device: str, runs: int) -> list[Cost]:
@@ -76,13 +85,22 @@ def agreement(ours: Path, stock: Path, truth: Path) -> dict[str, dict[str, float
 
     found: dict[str, dict[str, float]] = {}
     for name in BUNDLES.values():
-        a, b = (np.asarray(nib.load(folder / f"ct_{name}.nii.gz").dataobj) for folder in (ours, stock))
+        a, b = (
+            np.asarray(nib.load(folder / f"ct_{name}.nii.gz").dataobj) for folder in (ours, stock)
+        )
         t = np.asarray(nib.load(truth / f"{name}.nii.gz").dataobj)
         values = [v for v in np.unique(t).tolist() if v]
 
         def dice(p: np.ndarray, q: np.ndarray, values: list[int] = values) -> float:
-            parts = [2 * np.sum((p == v) & (q == v)) / max(1, np.sum(p == v) + np.sum(q == v)) for v in values]
+            parts = [
+                2 * np.sum((p == v) & (q == v)) / max(1, np.sum(p == v) + np.sum(q == v))
+                for v in values
+            ]
             return round(float(np.mean(parts)), 4)
 
-        found[name] = {"ours with stock": dice(a, b), "ours with truth": dice(a, t), "stock with truth": dice(b, t)}
+        found[name] = {
+            "ours with stock": dice(a, b),
+            "ours with truth": dice(a, t),
+            "stock with truth": dice(b, t),
+        }
     return found

@@ -33,7 +33,10 @@ def make(folder: Path, scans: int) -> set[str]:
     None is the export of a window or comes from pictures, which a study refuses too.
     """
     cases = [design_case(seed) for seed in range(700_000, 700_000 + scans)]
-    whole = [replace(case, scanner=replace(case.scanner, window_hu=None, pictures=None)) for case in cases]
+    whole = [
+        replace(case, scanner=replace(case.scanner, window_hu=None, pictures=None))
+        for case in cases
+    ]
     for _ in write_dataset(whole, folder):
         pass
     images = sorted(folder.glob("case_*/ct.nii.gz"))
@@ -47,7 +50,9 @@ def kill_when(driver: psutil.Process, done: int, folder: Path, *, worker: bool) 
     while driver.is_running() and len(list(folder.glob("cases/case_*"))) < done:
         time.sleep(0.2)
     while worker and driver.is_running():
-        busy = [p for p in driver.children(recursive=True) if "Worker.analyze" in " ".join(p.cmdline())]
+        busy = [
+            p for p in driver.children(recursive=True) if "Worker.analyze" in " ".join(p.cmdline())
+        ]
         if busy:
             busy[0].kill()
             return
@@ -65,7 +70,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         heads, out = Path(scratch) / "heads", Path(scratch) / "out"
         broken = make(heads, args.scans)
-        study = [*CLI, "study", str(heads / "dataset.json"), "-o", str(out), "--workers", str(args.workers)]
+        study = [
+            *CLI,
+            "study",
+            str(heads / "dataset.json"),
+            "-o",
+            str(out),
+            "--workers",
+            str(args.workers),
+        ]
         start = time.monotonic()
         first = subprocess.Popen(study)
         driver = psutil.Process(first.pid)
@@ -77,7 +90,9 @@ def main() -> int:
         code = subprocess.run(study).returncode
         resumed_s = time.monotonic() - start
         rows = [row["case_id"] for row in csv.DictReader((out / "study.csv").open())]
-        failures = {row["case_id"]: row["code"] for row in csv.DictReader((out / "failures.csv").open())}
+        failures = {
+            row["case_id"]: row["code"] for row in csv.DictReader((out / "failures.csv").open())
+        }
     record = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
         "scans": args.scans,
@@ -93,7 +108,11 @@ def main() -> int:
     args.out.write_text(json.dumps(record, indent=1) + "\n")
     for name, value in record.items():
         print(f"{name:22} {value}")
-    sound = len(rows) == len(set(rows)) == args.scans - len(broken) and set(failures) == broken and code == 4
+    sound = (
+        len(rows) == len(set(rows)) == args.scans - len(broken)
+        and set(failures) == broken
+        and code == 4
+    )
     return 0 if sound and set(failures.values()) == {"NOT_NIFTI"} else 1
 
 

@@ -44,7 +44,9 @@ class Stopwatch:
         self._since = 0.0
         kinds = [torch.profiler.ProfilerActivity.CPU]
         self.profile = torch.profiler.profile(
-            activities=[*kinds, torch.profiler.ProfilerActivity.CUDA] if device.type == "cuda" else kinds
+            activities=[*kinds, torch.profiler.ProfilerActivity.CUDA]
+            if device.type == "cuda"
+            else kinds
         )
 
     def attach(self, engine: Any) -> None:
@@ -98,17 +100,28 @@ def make(folder: Path) -> None:
         pass
 
 
-def train(bundle: str, data: Path, out: Path, steps: int, *, overlays: list[str], overrides: Any) -> dict[str, Any]:
+def train(
+    bundle: str, data: Path, out: Path, steps: int, *, overlays: list[str], overrides: Any
+) -> dict[str, Any]:
     """Run so many steps; the record."""
     from monai.bundle import ConfigParser
 
     root = ROOT / "bundles" / bundle
     parser = ConfigParser()
-    parser.read_config([str(root / "configs" / "train.yaml"), *(str(ROOT / name) for name in overlays)])
-    paths = {"bundle_root": root, "dataset_dir": data, "output_dir": out, "weights": out / "model.pt"}
+    parser.read_config(
+        [str(root / "configs" / "train.yaml"), *(str(ROOT / name) for name in overlays)]
+    )
+    paths = {
+        "bundle_root": root,
+        "dataset_dir": data,
+        "output_dir": out,
+        "weights": out / "model.pt",
+    }
     settings = {name: str(path) for name, path in paths.items()}
     length = WARM_UP + steps + PROFILED
-    parser.update({**settings, "max_epochs": 1, "epoch_length": length, **overrides, "val_interval": 10**6})
+    parser.update(
+        {**settings, "max_epochs": 1, "epoch_length": length, **overrides, "val_interval": 10**6}
+    )
     parser.get_parsed_content("initialize")
     trainer = parser.get_parsed_content("train#trainer")
     watch = Stopwatch(parser.get_parsed_content("device"), steps)
@@ -139,14 +152,18 @@ def _name(device: Any) -> str:
 
 def main() -> None:
     """Print the figures and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--bundle", default="ich_segmentation")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--set", nargs="*", default=[], metavar="ID=VALUE")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
-    overrides = {name: json.loads(value) for name, value in (word.split("=", 1) for word in args.set)}
+    overrides = {
+        name: json.loads(value) for name, value in (word.split("=", 1) for word in args.set)
+    }
     networks = {"shipped": [], **({"before": BEFORE} if args.bundle == "ich_segmentation" else {})}
     found = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -155,8 +172,15 @@ def main() -> None:
             make(data)
         for name, overlays in networks.items():
             out = Path(scratch) / f"run-{name}"
-            found[name] = train(args.bundle, data, out, args.steps, overlays=overlays, overrides=overrides)
-    record = {"bundle": args.bundle, "machine": platform.machine(), "overrides": overrides, "networks": found}
+            found[name] = train(
+                args.bundle, data, out, args.steps, overlays=overlays, overrides=overrides
+            )
+    record = {
+        "bundle": args.bundle,
+        "machine": platform.machine(),
+        "overrides": overrides,
+        "networks": found,
+    }
     args.out.write_text(json.dumps(record, indent=1) + "\n")
     print(f"{'':20}" + "".join(f"{name:>24}" for name in found))
     for key in next(iter(found.values())):

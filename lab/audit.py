@@ -26,7 +26,9 @@ from monai_ich.synth.parallel import map_jobs
 _LOG = logging.getLogger(__name__)
 
 
-def write_audit(folder: Path, measured: Iterable[tuple[CaseAudit, NDArray[np.int64]]]) -> dict[str, Any]:
+def write_audit(
+    folder: Path, measured: Iterable[tuple[CaseAudit, NDArray[np.int64]]]
+) -> dict[str, Any]:
     """Write the page and the numbers of cases that come one by one; only their records and sums are kept.
 
     Returns:
@@ -57,7 +59,10 @@ def main(argv: list[str] | None = None) -> int:
 
     seeds = range(args.seed, args.seed + args.cases)
     measured = tqdm(
-        map_jobs(audit_case, seeds, args.workers), total=len(seeds), unit="head", disable=not sys.stderr.isatty()
+        map_jobs(audit_case, seeds, args.workers),
+        total=len(seeds),
+        unit="head",
+        disable=not sys.stderr.isatty(),
     )
     summary = write_audit(args.output, measured)
     for name, row in summary["bone_overlap"].items():

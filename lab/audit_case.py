@@ -71,14 +71,25 @@ def audit_scan(scan: SyntheticScan) -> tuple[CaseAudit, NDArray[np.int64]]:
     extra_axial = {s.name: masks[s.name] for s in EXTRA_AXIAL}
     record = CaseAudit(
         seed=case.seed,
-        asked_ml={s.name: round(sum(b.volume_ml for b in case.hemorrhages if b.subtype is s), 3) for s in Subtype},
+        asked_ml={
+            s.name: round(sum(b.volume_ml for b in case.hemorrhages if b.subtype is s), 3)
+            for s in Subtype
+        },
         true_ml=dict(scan.truth.volume_ml),
         label_ml={s.name: round(scan.labels.volume_ml(s), 4) for s in Subtype},
-        thickness_mm={n: round(thickness_mm(m, scan.labels.geometry), 2) for n, m in extra_axial.items() if m.any()},
+        thickness_mm={
+            n: round(thickness_mm(m, scan.labels.geometry), 2)
+            for n, m in extra_axial.items()
+            if m.any()
+        },
         true_thickness_mm=dict(scan.truth.thickness_mm),
         voxels={name: int(m.sum()) for name, m in masks.items()},
-        bone_voxels={name: int((m & (scan.bone > MOST_BONE_SHARE)).sum()) for name, m in extra_axial.items()},
-        bright_voxels={name: int((m & (hu > BONE_LIKE_HU)).sum()) if clear else 0 for name, m in masks.items()},
+        bone_voxels={
+            name: int((m & (scan.bone > MOST_BONE_SHARE)).sum()) for name, m in extra_axial.items()
+        },
+        bright_voxels={
+            name: int((m & (hu > BONE_LIKE_HU)).sum()) if clear else 0 for name, m in masks.items()
+        },
         outside_voxels=int(((blood > 0) & (scan.anatomy.voxels == 0)).sum()),
         shift_mm=scan.truth.midline_shift_mm,
         cavity_ml=scan.truth.cavity_ml,
@@ -86,7 +97,11 @@ def audit_scan(scan: SyntheticScan) -> tuple[CaseAudit, NDArray[np.int64]]:
         tilt_deg=round(case.scanner.tilt_deg, 2),
         windowed=not clear,
     )
-    histograms = hu_histograms(scan) if clear else np.zeros((len(CLASSES), HIGHEST_HU - LOWEST_HU + 1), np.int64)
+    histograms = (
+        hu_histograms(scan)
+        if clear
+        else np.zeros((len(CLASSES), HIGHEST_HU - LOWEST_HU + 1), np.int64)
+    )
     return record, histograms
 
 
@@ -108,9 +123,17 @@ def hu_histograms(scan: SyntheticScan) -> NDArray[np.int64]:
         if bone[:, :, k].any():
             away = distance_transform_edt(~bone[:, :, k], sampling=scan.ct.geometry.spacing_mm[:2])
             near[:, :, k] = np.minimum(away, far) <= RIM_MM
-    masks = [*(scan.labels.voxels == s for s in Subtype), brain, brain & near, ventricles & clean, bone]
+    masks = [
+        *(scan.labels.voxels == s for s in Subtype),
+        brain,
+        brain & near,
+        ventricles & clean,
+        bone,
+    ]
     bins = np.clip(np.rint(scan.ct.hu), LOWEST_HU, HIGHEST_HU).astype(np.int64) - LOWEST_HU
-    return np.stack([np.bincount(bins[mask], minlength=HIGHEST_HU - LOWEST_HU + 1) for mask in masks])
+    return np.stack(
+        [np.bincount(bins[mask], minlength=HIGHEST_HU - LOWEST_HU + 1) for mask in masks]
+    )
 
 
 def thickness_mm(mask: NDArray[np.bool_], geometry: Geometry) -> float:
@@ -130,6 +153,11 @@ def thickness_mm(mask: NDArray[np.bool_], geometry: Geometry) -> float:
     geometry = geometry.crop(box)  # type: ignore[arg-type]
     fine = geometry.orthogonal((_THICKNESS_GRID_MM,) * 3)
     ijk = geometry.to_voxel(fine.to_world(np.moveaxis(np.indices(fine.shape), 0, -1)))
-    inside = map_coordinates(mask[box].astype(np.float32), np.moveaxis(ijk, -1, 0), order=1, mode="constant") > 0.5
+    inside = (
+        map_coordinates(
+            mask[box].astype(np.float32), np.moveaxis(ijk, -1, 0), order=1, mode="constant"
+        )
+        > 0.5
+    )
     reach = distance_transform_edt(np.pad(inside, 1))
     return max(0.0, float(2.0 * reach.max() - 0.5)) * _THICKNESS_GRID_MM

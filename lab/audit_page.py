@@ -82,7 +82,9 @@ def _densities(summary: dict[str, Any]) -> str:
             bright = _percent(summary["bright_share"][name]) + (
                 f" (seeds {', '.join(map(str, seeds))})" if seeds else ""
             )
-        rows.append((name, str(found["voxels"]), *(str(found.get(f"p{p}", "")) for p in PERCENTS), bright))
+        rows.append(
+            (name, str(found["voxels"]), *(str(found.get(f"p{p}", "")) for p in PERCENTS), bright)
+        )
     header = ("Class", "Voxels", *(f"{p} %" for p in PERCENTS), f"above {BONE_LIKE_HU:.0f} HU")
     return _table(header, rows)
 
@@ -102,7 +104,15 @@ def _volumes(summary: dict[str, Any]) -> str:
         true, ratio = summary["volume_ml"][name], summary["label_to_true_volume"][name]
         asked = summary["true_to_asked_volume"][name]
         cells = (str(true["n"]), _number(true.get("median")), _range(true, 1))
-        rows.append((name, *cells, _number(ratio.get("median"), 2), _range(ratio, 2), _number(asked.get("median"), 2)))
+        rows.append(
+            (
+                name,
+                *cells,
+                _number(ratio.get("median"), 2),
+                _range(ratio, 2),
+                _number(asked.get("median"), 2),
+            )
+        )
     return _table(header, rows)
 
 
@@ -117,7 +127,9 @@ def _figure(title: str, caption: str, png: bytes) -> str:
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(c)}</td>" for c in row[1:]) + "</tr>\n"
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(c)}</td>" for c in row[1:])
+        + "</tr>\n"
         for row in rows
     )
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"

@@ -29,7 +29,9 @@ def draw_plots(records: Records, histograms: Histograms) -> list[tuple[str, str,
     return [(title, caption, _png(draw, records, histograms)) for title, caption, draw in _PLOTS]
 
 
-def _png(draw: Callable[[Any, Records, Histograms], None], records: Records, histograms: Histograms) -> bytes:
+def _png(
+    draw: Callable[[Any, Records, Histograms], None], records: Records, histograms: Histograms
+) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -71,10 +73,18 @@ def _label_against_true(figure: Any, records: Records, histograms: Histograms) -
     left, right = figure.subplots(1, 2)
     ratios = []
     for name in _NAMES:
-        pairs = np.array([(r.true_ml[name], r.label_ml[name]) for r in records if r.true_ml[name] >= PRESENT_ML])
+        pairs = np.array(
+            [(r.true_ml[name], r.label_ml[name]) for r in records if r.true_ml[name] >= PRESENT_ML]
+        )
         pairs = pairs.reshape(-1, 2)
         left.scatter(
-            pairs[:, 0], np.maximum(pairs[:, 1], 0.02), s=12, color=_COLOR[name], ec="#444", lw=0.3, label=name
+            pairs[:, 0],
+            np.maximum(pairs[:, 1], 0.02),
+            s=12,
+            color=_COLOR[name],
+            ec="#444",
+            lw=0.3,
+            label=name,
         )
         large = pairs[:, 0] >= RATIO_FROM_ML
         ratios.append(pairs[large, 1] / pairs[large, 0])
@@ -105,7 +115,14 @@ def _thickness(figure: Any, records: Records, histograms: Histograms) -> None:
     left, right = figure.subplots(1, 2)
     for name in (s.name for s in EXTRA_AXIAL):
         values = [v for r in records if (v := r.thickness_mm.get(name))]
-        left.hist(values, bins=np.arange(0, 42, 2).tolist(), alpha=0.6, color=_COLOR[name], ec="#444", label=name)
+        left.hist(
+            values,
+            bins=np.arange(0, 42, 2).tolist(),
+            alpha=0.6,
+            color=_COLOR[name],
+            ec="#444",
+            label=name,
+        )
         pairs = [
             (t, r.thickness_mm[name])
             for r in records
@@ -121,9 +138,19 @@ def _thickness(figure: Any, records: Records, histograms: Histograms) -> None:
 
 def _shift(figure: Any, records: Records, histograms: Histograms) -> None:
     left, right = figure.subplots(1, 2)
-    left.scatter([sum(r.true_ml.values()) for r in records], [abs(r.shift_mm) for r in records], s=12, color="#336699")
+    left.scatter(
+        [sum(r.true_ml.values()) for r in records],
+        [abs(r.shift_mm) for r in records],
+        s=12,
+        color="#336699",
+    )
     left.set(xlabel="total true volume, mL", ylabel="|midline shift|, mm")
-    right.hist([r.shift_mm for r in records], bins=np.arange(-20, 21, 2).tolist(), color="#336699", ec="white")
+    right.hist(
+        [r.shift_mm for r in records],
+        bins=np.arange(-20, 21, 2).tolist(),
+        color="#336699",
+        ec="white",
+    )
     right.set(xlabel="midline shift, mm (+ to the patient's right)", ylabel="heads")
 
 
@@ -136,7 +163,9 @@ def _together(figure: Any, records: Records, histograms: Histograms) -> None:
     left.set_yticks(range(5), _NAMES)
     for i, j in np.ndindex(5, 5):
         dark = counts[i, j] > 0.6 * max(1, counts.max())
-        left.text(j, i, str(counts[i, j]), ha="center", va="center", color="white" if dark else "black")
+        left.text(
+            j, i, str(counts[i, j]), ha="center", va="center", color="white" if dark else "black"
+        )
     kinds = [sum(ml >= PRESENT_ML for ml in r.true_ml.values()) for r in records]
     right.bar(range(6), np.bincount(kinds, minlength=6)[:6], color="#336699")
     right.set(xlabel="subtypes in one head", ylabel="heads")
@@ -144,7 +173,11 @@ def _together(figure: Any, records: Records, histograms: Histograms) -> None:
 
 def _scans(figure: Any, records: Records, histograms: Histograms) -> None:
     axes = figure.subplots(1, 3)
-    rows = (("slice thickness, mm", "slice_mm"), ("gantry tilt, degrees", "tilt_deg"), ("cavity, mL", "cavity_ml"))
+    rows = (
+        ("slice thickness, mm", "slice_mm"),
+        ("gantry tilt, degrees", "tilt_deg"),
+        ("cavity, mL", "cavity_ml"),
+    )
     for axis, (words, name) in zip(axes, rows, strict=True):
         axis.hist([getattr(r, name) for r in records], bins=18, color="#336699", ec="white")
         axis.set(xlabel=words, ylabel="heads")

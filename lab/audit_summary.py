@@ -33,7 +33,9 @@ def summarize(records: Sequence[CaseAudit], histograms: NDArray[np.int64]) -> di
         "cases": len(records),
         "seeds": [r.seed for r in records],
         "bone_overlap": overlap,
-        "outside_cavity_share": sum(r.outside_voxels for r in records) / labeled if labeled else 0.0,
+        "outside_cavity_share": sum(r.outside_voxels for r in records) / labeled
+        if labeled
+        else 0.0,
         "hu": {name: hu_percentiles(row) for name, row in zip(CLASSES, histograms, strict=True)},
         "bright_share": {s.name: _bright_share(records, s.name) for s in Subtype},
         "brightest": {s.name: _brightest(records, s.name) for s in Subtype},
@@ -41,12 +43,18 @@ def summarize(records: Sequence[CaseAudit], histograms: NDArray[np.int64]) -> di
         "no_blood_share": float(np.mean([ml < PRESENT_ML for ml in total_ml])) if records else None,
         "present_together": present_together(records),
         "volume_ml": {
-            s.name: quartiles([ml for r in records if (ml := r.true_ml[s.name]) >= PRESENT_ML]) for s in Subtype
+            s.name: quartiles([ml for r in records if (ml := r.true_ml[s.name]) >= PRESENT_ML])
+            for s in Subtype
         },
-        "true_to_asked_volume": {s.name: quartiles(_ratios(records, s.name, "true_ml", "asked_ml")) for s in Subtype},
-        "label_to_true_volume": {s.name: quartiles(_ratios(records, s.name, "label_ml", "true_ml")) for s in Subtype},
+        "true_to_asked_volume": {
+            s.name: quartiles(_ratios(records, s.name, "true_ml", "asked_ml")) for s in Subtype
+        },
+        "label_to_true_volume": {
+            s.name: quartiles(_ratios(records, s.name, "label_ml", "true_ml")) for s in Subtype
+        },
         "thickness_mm": {
-            s.name: quartiles([mm for r in records if (mm := r.thickness_mm.get(s.name))]) for s in EXTRA_AXIAL
+            s.name: quartiles([mm for r in records if (mm := r.thickness_mm.get(s.name))])
+            for s in EXTRA_AXIAL
         },
         "abs_shift_mm": quartiles(shifts),
         "shift_over_5_mm_share": float(np.mean([s > 5.0 for s in shifts])) if records else None,
@@ -61,9 +69,17 @@ def bone_overlap(records: Sequence[CaseAudit]) -> dict[str, dict[str, Any]]:
     """By EDH and SDH: labeled voxels, those that are more bone than not, their share, and the seeds where."""
     rows: dict[str, dict[str, Any]] = {}
     for name in (s.name for s in EXTRA_AXIAL):
-        voxels, bone = sum(r.voxels[name] for r in records), sum(r.bone_voxels[name] for r in records)
+        voxels, bone = (
+            sum(r.voxels[name] for r in records),
+            sum(r.bone_voxels[name] for r in records),
+        )
         seeds = [r.seed for r in records if r.bone_voxels[name]]
-        rows[name] = {"voxels": voxels, "bone_voxels": bone, "share": bone / voxels if voxels else 0.0, "seeds": seeds}
+        rows[name] = {
+            "voxels": voxels,
+            "bone_voxels": bone,
+            "share": bone / voxels if voxels else 0.0,
+            "seeds": seeds,
+        }
     return rows
 
 
@@ -99,7 +115,10 @@ def quartiles(values: Sequence[float]) -> dict[str, float | int]:
         return {"n": 0}
     names = ("min", "q1", "median", "q3", "max")
     found = np.percentile(values, [0, 25, 50, 75, 100])
-    return {"n": len(values), **{name: round(float(v), 3) for name, v in zip(names, found, strict=True)}}
+    return {
+        "n": len(values),
+        **{name: round(float(v), 3) for name, v in zip(names, found, strict=True)},
+    }
 
 
 def _ratios(records: Sequence[CaseAudit], name: str, above: str, below: str) -> list[float]:
@@ -115,5 +134,7 @@ def _bright_share(records: Sequence[CaseAudit], name: str) -> float | None:
 
 def _brightest(records: Sequence[CaseAudit], name: str) -> list[int]:
     """Seeds of the three heads with most bright voxels: the ones to look at."""
-    ordered = sorted((r for r in records if r.bright_voxels[name]), key=lambda r: -r.bright_voxels[name])
+    ordered = sorted(
+        (r for r in records if r.bright_voxels[name]), key=lambda r: -r.bright_voxels[name]
+    )
     return [r.seed for r in ordered[:3]]

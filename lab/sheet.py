@@ -37,18 +37,24 @@ def seeds_where(holds: Callable[[HeadCase], bool], start: int, used: set[int]) -
             yield seed
 
 
-def subtype_tiles(subtype: Subtype, seeds: Iterator[int], count: int, workers: int | None = None) -> list[Tile]:
+def subtype_tiles(
+    subtype: Subtype, seeds: Iterator[int], count: int, workers: int | None = None
+) -> list[Tile]:
     """Tiles of heads that truly hold 1 mL of the subtype: a head without room for it is replaced by the next."""
     tiles: list[Tile] = []
     for _ in range(_ROUNDS):
         jobs = [(seed, subtype) for seed in itertools.islice(seeds, count - len(tiles))]
-        tiles += [t for t in map_jobs(make_tile, jobs, workers) if t.volume_ml[subtype.name] >= LEAST_ML]
+        tiles += [
+            t for t in map_jobs(make_tile, jobs, workers) if t.volume_ml[subtype.name] >= LEAST_ML
+        ]
         if len(tiles) == count:
             break
     return tiles
 
 
-def render_sheet(path: Path, tiles: Sequence[Tile], title: str, subtype: Subtype | None = None) -> None:
+def render_sheet(
+    path: Path, tiles: Sequence[Tile], title: str, subtype: Subtype | None = None
+) -> None:
     """Write a PNG: each head twice side by side, plain and with its labels outlined, all to one scale."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -57,7 +63,9 @@ def render_sheet(path: Path, tiles: Sequence[Tile], title: str, subtype: Subtype
     height = 2.55 * rows + 0.4
     figure = Figure(figsize=(4.1 * _PAIRS_A_ROW, height), facecolor="black")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, 2 * _PAIRS_A_ROW, squeeze=False, gridspec_kw={"wspace": 0.02, "hspace": 0.08})
+    axes = figure.subplots(
+        rows, 2 * _PAIRS_A_ROW, squeeze=False, gridspec_kw={"wspace": 0.02, "hspace": 0.08}
+    )
     figure.subplots_adjust(left=0.003, right=0.997, bottom=0.003, top=1.0 - 0.52 / height)
     for axis in axes.ravel():
         axis.axis("off")
@@ -72,7 +80,9 @@ def render_sheet(path: Path, tiles: Sequence[Tile], title: str, subtype: Subtype
     figure.savefig(path, dpi=110, facecolor="black")
 
 
-def write_sheets(folder: Path, *, cases: int = 24, seed: int = 0, workers: int | None = None) -> Iterator[Path]:
+def write_sheets(
+    folder: Path, *, cases: int = 24, seed: int = 0, workers: int | None = None
+) -> Iterator[Path]:
     """Write ``random.png``, ``edh.png`` ... ``sdh.png`` and ``none.png``; yields each as it is done.
 
     No head is on two sheets.
@@ -85,15 +95,25 @@ def write_sheets(folder: Path, *, cases: int = 24, seed: int = 0, workers: int |
         return list(map_jobs(make_tile, [(s, None) for s in seeds], workers))
 
     window = "brain window, level 40, width 80; seed · slice thickness · volume · midline shift in mm, + to the right"
-    render_sheet(folder / "random.png", plain(lambda case: True), f"Random heads, slice with most blood; {window}")
+    render_sheet(
+        folder / "random.png",
+        plain(lambda case: True),
+        f"Random heads, slice with most blood; {window}",
+    )
     yield folder / "random.png"
     for subtype in Subtype:
         seeds = seeds_where(lambda case, kind=subtype: asks_for(case, kind), seed, used)  # type: ignore[misc]
         path = folder / f"{subtype.name.lower()}.png"
         tiles = subtype_tiles(subtype, seeds, cases, workers)
-        render_sheet(path, tiles, f"{label_of(subtype).name}, slice with most of it; {window}", subtype)
+        render_sheet(
+            path, tiles, f"{label_of(subtype).name}, slice with most of it; {window}", subtype
+        )
         yield path
-    render_sheet(folder / "none.png", plain(lambda case: not case.hemorrhages), f"Heads without blood; {window}")
+    render_sheet(
+        folder / "none.png",
+        plain(lambda case: not case.hemorrhages),
+        f"Heads without blood; {window}",
+    )
     yield folder / "none.png"
 
 

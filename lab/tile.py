@@ -13,7 +13,10 @@ from monai_ich.synth.draw import draw_case
 from monai_ich.synth.generate import SyntheticScan, synthesize
 
 WINDOW_HU = (0.0, 80.0)  # brain: level 40, width 80
-_SHOWN_MM = (196.0, 228.0)  # left-right, front-back around the cavity: the same for all tiles, so sizes compare
+_SHOWN_MM = (
+    196.0,
+    228.0,
+)  # left-right, front-back around the cavity: the same for all tiles, so sizes compare
 _CAVITY, _VENTRICLES = "#8468ff", "#ffb74d"  # unlike the color of any subtype
 
 
@@ -79,13 +82,15 @@ def _middle(anatomy: NDArray[np.uint8], axis: int) -> float:
 
 def tile_title(tile: Tile, subtype: Subtype | None = None) -> str:
     """Seed, slice, volume (of one subtype, or of each that is there), shift (positive to the patient's right)."""
-    shown = {s.name: tile.volume_ml[s.name] for s in Subtype if s is subtype or tile.volume_ml[s.name] >= 0.05}
+    shown = {
+        s.name: tile.volume_ml[s.name]
+        for s in Subtype
+        if s is subtype or tile.volume_ml[s.name] >= 0.05
+    }
     if subtype is not None:
         shown = {subtype.name: shown[subtype.name]}
     blood = ", ".join(f"{name} {ml:.{0 if ml >= 10 else 1}f}" for name, ml in shown.items())
-    return (
-        f"{tile.seed} · {tile.slice_mm:.1f} mm · {blood + ' mL' if blood else 'no blood'} · shift {tile.shift_mm:+.1f}"
-    )
+    return f"{tile.seed} · {tile.slice_mm:.1f} mm · {blood + ' mL' if blood else 'no blood'} · shift {tile.shift_mm:+.1f}"
 
 
 def draw_tile(plain: Any, outlined: Any, tile: Tile, subtype: Subtype | None = None) -> None:
@@ -101,11 +106,24 @@ def draw_tile(plain: Any, outlined: Any, tile: Tile, subtype: Subtype | None = N
             limit(*(ends if n == 0 else (ends[1], ends[0])))
     masks: list[tuple[NDArray[np.bool_], Any, float]] = [
         (tile.anatomy > 0, _CAVITY, 0.4),
-        (np.isin(tile.anatomy, (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE)), _VENTRICLES, 0.4),
+        (
+            np.isin(tile.anatomy, (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE)),
+            _VENTRICLES,
+            0.4,
+        ),
         *((tile.blood == s, tuple(c / 255 for c in label_of(s).color), 0.8) for s in Subtype),
     ]
     x, y = np.arange(columns) * i_mm, np.arange(rows) * j_mm
     for mask, color, width in masks:
         if mask.any() and not mask.all():
-            outlined.contour(x, y, mask.T.astype(np.float32), [0.5], colors=[color], linewidths=width)
-    plain.text(0.01, 1.01, tile_title(tile, subtype), color="#dddddd", fontsize=6.5, transform=plain.transAxes)
+            outlined.contour(
+                x, y, mask.T.astype(np.float32), [0.5], colors=[color], linewidths=width
+            )
+    plain.text(
+        0.01,
+        1.01,
+        tile_title(tile, subtype),
+        color="#dddddd",
+        fontsize=6.5,
+        transform=plain.transAxes,
+    )

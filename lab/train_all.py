@@ -61,7 +61,11 @@ class State:
 
 
 def run_side_by_side(
-    commands: Mapping[str, Sequence[str]], *, seconds: float, logs: Path, environment: Mapping[str, str]
+    commands: Mapping[str, Sequence[str]],
+    *,
+    seconds: float,
+    logs: Path,
+    environment: Mapping[str, str],
 ) -> dict[str, int | None]:
     """Run commands at once, each with its own log; those that are not done in time are ended with all they started.
 
@@ -80,10 +84,17 @@ def run_side_by_side(
     for name, command in commands.items():
         with (logs / f"{name}.log").open("a") as log:
             running[name] = subprocess.Popen(
-                command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+                command,
+                cwd=ROOT,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
             )
     try:
-        while time.monotonic() < end and any(process.poll() is None for process in running.values()):
+        while time.monotonic() < end and any(
+            process.poll() is None for process in running.values()
+        ):
             time.sleep(0.2)
     finally:
         status = {name: process.poll() for name, process in running.items()}
@@ -164,7 +175,9 @@ class Session:
         if count < 2:
             self._fail("heads", "fewer than two heads were made")
             return False
-        self._stage("heads", {"heads": self._synth(count, "cpu")}, budget_s + 60.0)  # writes the list
+        self._stage(
+            "heads", {"heads": self._synth(count, "cpu")}, budget_s + 60.0
+        )  # writes the list
         cap_validation(self.heads / "dataset.json")
         self._finish("heads", f"{count} heads in {self.state.spent_s['heads']:.0f} s")
         return True
@@ -175,7 +188,9 @@ class Session:
             return True
         budget_s = 60.0 * self.args.minutes * (1.0 - EVALUATION_SHARE) - self.state.spent_s["heads"]
         status = self._stage(
-            "train", {name: self._training(name, budget_s) for name in BUNDLES}, budget_s + _OVERTIME_S
+            "train",
+            {name: self._training(name, budget_s) for name in BUNDLES},
+            budget_s + _OVERTIME_S,
         )
         for name, code in status.items():
             if code:
@@ -191,15 +206,24 @@ class Session:
 
     def _evaluate(self) -> None:
         spent_s = self.state.spent_s["heads"] + self.state.spent_s["train"]
-        budget_s = 60.0 * max(self.args.minutes - spent_s / 60.0, self.args.minutes * EVALUATION_SHARE)
+        budget_s = 60.0 * max(
+            self.args.minutes - spent_s / 60.0, self.args.minutes * EVALUATION_SHARE
+        )
         minutes = min(budget_s, self._call_left()) / 60.0
-        weights = {option: str(self._weights(name)) for option, name in zip(("anatomy", "ich"), BUNDLES, strict=True)}
+        weights = {
+            option: str(self._weights(name))
+            for option, name in zip(("anatomy", "ich"), BUNDLES, strict=True)
+        }
         command = [sys.executable, "-m", "lab.evaluate_synth", "-o", str(self.work / "evaluate")]
         command += ["--cases", str(self.args.cases), "--minutes", f"{0.8 * minutes:.2f}"]
-        command += [text for option, path in weights.items() for text in (f"--{option}-weights", path)]
+        command += [
+            text for option, path in weights.items() for text in (f"--{option}-weights", path)
+        ]
         if self.args.device:
             command += ["--device", self.args.device]
-        status = self._stage("evaluate", {"evaluate": command}, self.state.spent_s.get("evaluate", 0.0) + budget_s)
+        status = self._stage(
+            "evaluate", {"evaluate": command}, self.state.spent_s.get("evaluate", 0.0) + budget_s
+        )
         if status["evaluate"]:
             self._fail("evaluate", f"it ended with status {status['evaluate']}")
 
@@ -216,7 +240,11 @@ class Session:
                 shutil.copyfile(self.work / "evaluate" / name, out / name)
         shutil.copyfile(self.work / "state.json", out / "state.json")
         with tarfile.open(out / "logs.tar.gz", "w:gz") as archive:
-            for path in [self.work / "logs", self.heads / "dataset.json", *self.work.glob("*/mlruns.db")]:
+            for path in [
+                self.work / "logs",
+                self.heads / "dataset.json",
+                *self.work.glob("*/mlruns.db"),
+            ]:
                 if path.exists():
                     archive.add(path, str(path.relative_to(self.work)))
         table = self.work / "evaluate" / "table.txt"
@@ -229,12 +257,23 @@ class Session:
 
     # -- commands ------------------------------------------------------------------------------------------------
     def _synth(self, heads: int, device: str) -> list[str]:
-        command = [sys.executable, "-m", "monai_ich.cli", "synth", "-n", str(heads), "--seed", str(self.args.seed)]
+        command = [
+            sys.executable,
+            "-m",
+            "monai_ich.cli",
+            "synth",
+            "-n",
+            str(heads),
+            "--seed",
+            str(self.args.seed),
+        ]
         return [*command, "-o", str(self.heads), "--device", device]
 
     def _training(self, name: str, budget_s: float) -> list[str]:
         root, out = ROOT / "bundles" / name, self.work / name
-        left_s = max(0.0, 0.9 * self._left("train", budget_s) - _START_S)  # its clock starts after imports and caching
+        left_s = max(
+            0.0, 0.9 * self._left("train", budget_s) - _START_S
+        )  # its clock starts after imports and caching
         loaders = max(0, ((os.cpu_count() or 1) - 2) // 2) if self.cuda else 0
         options = {
             "bundle_root": root,
@@ -253,12 +292,17 @@ class Session:
             options["initial_weights"] = root / "models" / "model.pt"
         if self.args.device:
             options["device"] = f"$torch.device('{self.args.device}')"
-        for text in [*self.args.set, *(self.args.set_anatomy if name == BUNDLES[0] else self.args.set_ich)]:
+        for text in [
+            *self.args.set,
+            *(self.args.set_anatomy if name == BUNDLES[0] else self.args.set_ich),
+        ]:
             key, _, value = text.partition("=")
             options[key] = value
         files = [str(root / "configs" / "train.yaml"), *self.args.overlay]
         command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files)]
-        return command + [str(part) for key, value in options.items() for part in (f"--{key}", value)]
+        return command + [
+            str(part) for key, value in options.items() for part in (f"--{key}", value)
+        ]
 
     def _trained_s(self, name: str) -> float:
         """What the training's own clock said at its last checkpoint; 0 where there is none."""
@@ -267,17 +311,23 @@ class Session:
             return 0.0
         import torch
 
-        return float(torch.load(checkpoint, map_location="cpu", weights_only=True)["budget"]["spent_s"])
+        return float(
+            torch.load(checkpoint, map_location="cpu", weights_only=True)["budget"]["spent_s"]
+        )
 
     def _weights(self, name: str) -> Path | None:
         """The trained weights; of a training that was cut off, the average in its checkpoint."""
         path, checkpoint = self.work / name / "model.pt", self.work / name / "checkpoint.pt"
-        if checkpoint.is_file() and (not path.is_file() or path.stat().st_mtime < checkpoint.stat().st_mtime - 60.0):
+        if checkpoint.is_file() and (
+            not path.is_file() or path.stat().st_mtime < checkpoint.stat().st_mtime - 60.0
+        ):
             import torch
 
             from monai_ich.parts.handlers import save_weights
 
-            save_weights(torch.load(checkpoint, map_location="cpu", weights_only=True)["average"], path)
+            save_weights(
+                torch.load(checkpoint, map_location="cpu", weights_only=True)["average"], path
+            )
         return path if path.is_file() else None
 
     # -- time ----------------------------------------------------------------------------------------------------
@@ -288,14 +338,20 @@ class Session:
     def _left(self, stage: str, budget_s: float) -> float:
         return budget_s - self.state.spent_s.get(stage, 0.0)
 
-    def _stage(self, stage: str, commands: Mapping[str, Sequence[str]], budget_s: float) -> dict[str, int | None]:
+    def _stage(
+        self, stage: str, commands: Mapping[str, Sequence[str]], budget_s: float
+    ) -> dict[str, int | None]:
         seconds = max(1.0, min(self._left(stage, budget_s), self._call_left()))
         _LOG.info("%s: at most %.0f s", stage, seconds)
         start = time.monotonic()
         try:
-            return run_side_by_side(commands, seconds=seconds, logs=self.work / "logs", environment=self.environment)
+            return run_side_by_side(
+                commands, seconds=seconds, logs=self.work / "logs", environment=self.environment
+            )
         finally:
-            self.state.spent_s[stage] = round(self.state.spent_s.get(stage, 0.0) + time.monotonic() - start, 1)
+            self.state.spent_s[stage] = round(
+                self.state.spent_s.get(stage, 0.0) + time.monotonic() - start, 1
+            )
             self.state.write(self.work)
 
     def _finish(self, stage: str, text: str) -> None:
@@ -306,7 +362,9 @@ class Session:
     def _fail(self, name: str, text: str) -> None:
         self.failed.append(name)
         log = self.work / "logs" / f"{name}.log"
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:]) if log.is_file() else ""
+        tail = (
+            "\n".join(log.read_text(errors="replace").splitlines()[-25:]) if log.is_file() else ""
+        )
         _LOG.error("%s failed: %s\n%s", name, text, tail)
 
     # -- the machine ---------------------------------------------------------------------------------------------
@@ -316,17 +374,42 @@ class Session:
         if self.args.wheels is not None:
             paths.insert(0, str(self._install(self.args.wheels)))
         sys.path[:0] = paths
-        quiet = {"PYTHONUNBUFFERED": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"}
+        quiet = {
+            "PYTHONUNBUFFERED": "1",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "GIT_PYTHON_REFRESH": "quiet",
+        }
         if "PYTHONPATH" in os.environ:
             paths.append(os.environ["PYTHONPATH"])
         threads = str(max(1, (os.cpu_count() or 1) // 2))
-        return {"OMP_NUM_THREADS": threads, **os.environ, **quiet, "PYTHONPATH": os.pathsep.join(paths)}
+        return {
+            "OMP_NUM_THREADS": threads,
+            **os.environ,
+            **quiet,
+            "PYTHONPATH": os.pathsep.join(paths),
+        }
 
     def _install(self, wheels: Path) -> Path:
         site = self.work / "site"
         if not (site / ".done").is_file():
-            command = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-compile"]
-            command += ["--no-cache-dir", "--root-user-action", "ignore", "--upgrade", "--target", str(site)]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "--no-index",
+                "--no-deps",
+                "--no-compile",
+            ]
+            command += [
+                "--no-cache-dir",
+                "--root-user-action",
+                "ignore",
+                "--upgrade",
+                "--target",
+                str(site),
+            ]
             subprocess.run([*command, *(str(p) for p in sorted(wheels.glob("*.whl")))], check=True)
             (site / ".done").touch()
         return site
@@ -340,20 +423,41 @@ class Session:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m lab.train_all", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for weights, tables and logs")
+    parser = argparse.ArgumentParser(
+        prog="python -m lab.train_all", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="folder for weights, tables and logs"
+    )
     parser.add_argument("--minutes", type=float, required=True, help="whole budget, over all calls")
-    parser.add_argument("--call-minutes", type=float, help="end this call earlier; call again to go on")
-    parser.add_argument("--work", type=Path, default=Path("runs/train_all"), help="what a later call goes on from")
+    parser.add_argument(
+        "--call-minutes", type=float, help="end this call earlier; call again to go on"
+    )
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs/train_all"), help="what a later call goes on from"
+    )
     parser.add_argument("--wheels", type=Path, help="folder of wheels that the machine lacks")
     parser.add_argument("--heads", type=int, default=1500, help="at most so many synthetic heads")
-    parser.add_argument("--seed", type=int, default=0, help="of the first head; other seeds, other heads")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the first head; other seeds, other heads"
+    )
     parser.add_argument("--cases", type=int, default=200, help="heads to evaluate")
     parser.add_argument("--device", help="where networks run (default: cuda where there is one)")
-    parser.add_argument("--synth-device", default="cpu", help="where heads are made: cpu (all cores) or cuda")
-    parser.add_argument("--warm-start", action="store_true", help="start from the weights that the bundles ship")
-    parser.add_argument("--overlay", action="append", default=[], help="a config laid over train.yaml; may be repeated")
-    parser.add_argument("--set", action="append", default=[], metavar="ID=VALUE", help="for both train.yaml")
+    parser.add_argument(
+        "--synth-device", default="cpu", help="where heads are made: cpu (all cores) or cuda"
+    )
+    parser.add_argument(
+        "--warm-start", action="store_true", help="start from the weights that the bundles ship"
+    )
+    parser.add_argument(
+        "--overlay",
+        action="append",
+        default=[],
+        help="a config laid over train.yaml; may be repeated",
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="ID=VALUE", help="for both train.yaml"
+    )
     parser.add_argument("--set-anatomy", action="append", default=[], metavar="ID=VALUE")
     parser.add_argument("--set-ich", action="append", default=[], metavar="ID=VALUE")
     return parser

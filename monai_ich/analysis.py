@@ -78,7 +78,12 @@ class Pipeline:
     notes: dict[str, object] = field(default_factory=dict)
 
     def __call__(
-        self, input: str | Path, output_dir: str | Path, *, case_id: str | None = None, overwrite: bool = False
+        self,
+        input: str | Path,
+        output_dir: str | Path,
+        *,
+        case_id: str | None = None,
+        overwrite: bool = False,
     ) -> Analysis:
         """Analyze one scan and write its results; nothing appears under `output_dir` unless all of it does.
 
@@ -93,7 +98,9 @@ class Pipeline:
             with clock("read"):
                 scan = self.read(input)
             own = folder.resolve().name
-            analysis = self.run(scan, case_id=case_id or (own if self.keep_ids else case_name(own)), clock=clock)
+            analysis = self.run(
+                scan, case_id=case_id or (own if self.keep_ids else case_name(own)), clock=clock
+            )
             with clock("write"):
                 self.write(analysis, scratch)
         if self.track is not None:
@@ -106,7 +113,9 @@ class Pipeline:
         found: dict[str, object] = {"margin_mm": self.margin_mm}
         for step in ("read", "segment_anatomy", "fit_midline", "segment_ich", "measure"):
             bound = getattr(getattr(self, step), "keywords", {})  # of a functools.partial
-            found |= {f"{step}#{name}": value for name, value in bound.items() if name != "series_uid"}
+            found |= {
+                f"{step}#{name}": value for name, value in bound.items() if name != "series_uid"
+            }
         return found
 
     def loaded(self) -> Pipeline:
@@ -129,7 +138,9 @@ class Pipeline:
             found = self.segment_ich(ct, cavity, within=box, bundle=ich_bundle)
         with clock("measure"):
             midline = self.fit_midline(anatomy)
-            calibration = ich_bundle.calibration and ich_bundle.calibration.with_anatomy(anatomy_bundle.weights_sha256)
+            calibration = ich_bundle.calibration and ich_bundle.calibration.with_anatomy(
+                anatomy_bundle.weights_sha256
+            )
             exam = self.measure(
                 found.labels,
                 ct=ct,
@@ -143,7 +154,9 @@ class Pipeline:
         if self.explain is not None:
             present = [finding.subtype for finding in exam.subtypes if finding.present]
             with clock("explain"):
-                heat_maps = self.explain(ct, found.labels, present, cavity=cavity, within=box, bundle=ich_bundle)
+                heat_maps = self.explain(
+                    ct, found.labels, present, cavity=cavity, within=box, bundle=ich_bundle
+                )
         provenance = Provenance(
             versions=installed_versions(),
             weights={b.name: b.weights_sha256 for b in (anatomy_bundle, ich_bundle)},
@@ -151,7 +164,11 @@ class Pipeline:
             settings=self.settings | self.notes,
             seconds=clock.seconds,
         )
-        warnings = (*scan.warnings, *exam.warnings, *([_NOT_CALIBRATED] if ich_bundle.calibration is None else []))
+        warnings = (
+            *scan.warnings,
+            *exam.warnings,
+            *([_NOT_CALIBRATED] if ich_bundle.calibration is None else []),
+        )
         identity = identity_of(scan) if self.keep_ids else None
         return Analysis(
             case_id=case_id,
@@ -203,7 +220,12 @@ def load_pipeline(bundle_root: str | Path | None = None, **overrides: Any) -> Pi
 
 
 def analyze(
-    input: str | Path, output_dir: str | Path, *, case_id: str | None = None, overwrite: bool = False, **overrides: Any
+    input: str | Path,
+    output_dir: str | Path,
+    *,
+    case_id: str | None = None,
+    overwrite: bool = False,
+    **overrides: Any,
 ) -> Analysis:
     """Analyze one head CT (DICOM folder, .zip, DICOMDIR or NIfTI) and write every result into `output_dir`.
 

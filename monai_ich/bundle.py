@@ -102,10 +102,15 @@ def find_bundle(name_or_path: str | Path) -> Path:
     for folder in (Path(name_or_path), shipped("bundles") / str(name_or_path)):
         if (folder / "configs").is_dir():
             return folder.resolve()
-    raise BundleError("BUNDLE_NOT_FOUND", f"No MONAI bundle was found under {str(name_or_path)!r}: give its folder.")
+    raise BundleError(
+        "BUNDLE_NOT_FOUND",
+        f"No MONAI bundle was found under {str(name_or_path)!r}: give its folder.",
+    )
 
 
-def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights: str | Path | None = None) -> Bundle:
+def load_bundle(
+    name_or_path: str | Path, *, device: str | None = None, weights: str | Path | None = None
+) -> Bundle:
     """Read a bundle's ``inference.yaml`` and weights.
 
     Args:
@@ -122,7 +127,9 @@ def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights:
     root = find_bundle(name_or_path)
     path = Path(weights) if weights is not None else root / "models" / "model.pt"
     if not path.is_file():
-        raise BundleError("NO_WEIGHTS", f"The bundle {root.name} has no weights: train it, or pass weights.")
+        raise BundleError(
+            "NO_WEIGHTS", f"The bundle {root.name} has no weights: train it, or pass weights."
+        )
     parser = ConfigParser()
     parser.read_config(str(root / "configs" / "inference.yaml"))
     parser["bundle_root"] = str(root)
@@ -131,9 +138,13 @@ def load_bundle(name_or_path: str | Path, *, device: str | None = None, weights:
         network = parser.get_parsed_content("network_def")
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # a file that holds something else, a list say, fails in many ways
-        raise BundleError("BUNDLE_BROKEN", f"The weights of {root.name} do not fit its network.") from error
+        raise BundleError(
+            "BUNDLE_BROKEN", f"The weights of {root.name} do not fit its network."
+        ) from error
     count = len(parser["preprocessing#transforms"])
-    steps = [parser.get_parsed_content(f"preprocessing#transforms#{n}") for n in range(1, count)]  # without the reader
+    steps = [
+        parser.get_parsed_content(f"preprocessing#transforms#{n}") for n in range(1, count)
+    ]  # without the reader
     metadata, classes = _metadata(root)
     weights_sha256 = sha256_of(path)
     return Bundle(
@@ -155,7 +166,9 @@ def _metadata(root: Path) -> tuple[dict[str, Any], int]:
     """The bundle's metadata, and how many classes its network tells apart."""
     try:
         metadata = read_json(root / "configs" / "metadata.json")
-        return dict(metadata), len(metadata["network_data_format"]["outputs"]["pred"]["channel_def"])
+        return dict(metadata), len(
+            metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = f"The metadata.json of {root.name} is damaged or lacks its classes."
         raise BundleError("BUNDLE_BROKEN", why) from error
@@ -194,14 +207,18 @@ def predict(
         image = _preprocess(bundle, ct, box, inside)
         logits = _infer(bundle, image)
         if mirrored is not None:
-            logits = (logits + _infer(bundle, torch.flip(image, dims=[1])).flip(1)[list(mirrored)]) / 2
+            logits = (
+                logits + _infer(bundle, torch.flip(image, dims=[1])).flip(1)[list(mirrored)]
+            ) / 2
         i, j, k = _before_padding(image)
         logits = logits[:, :i, :j, :k]
         for channel, more in bias.items():
             logits[channel] += more
         probabilities = torch.softmax(logits, dim=0)
         affine = np.asarray(image.affine, np.float64)
-        labels = np.zeros(ct.geometry.shape, np.uint8, order="F")  # slices lie together, as in the CT
+        labels = np.zeros(
+            ct.geometry.shape, np.uint8, order="F"
+        )  # slices lie together, as in the CT
         labels[box] = labels_on(probabilities, affine, inner)
         return Prediction(labels, probabilities, affine)
 
@@ -216,7 +233,9 @@ def network_input(
     """
     image = _preprocess(bundle, ct, within or _WHOLE, inside)
     i, j, k = image.shape[1:]
-    return image.as_subclass(torch.Tensor), Geometry((i, j, k), np.asarray(image.affine, np.float64))
+    return image.as_subclass(torch.Tensor), Geometry(
+        (i, j, k), np.asarray(image.affine, np.float64)
+    )
 
 
 def _preprocess(bundle: Bundle, ct: CTVolume, box: Box, inside: Mask | None) -> Any:
@@ -224,7 +243,9 @@ def _preprocess(bundle: Bundle, ct: CTVolume, box: Box, inside: Mask | None) -> 
     image = bundle.preprocessing({"image": image})["image"]
     if inside is not None:
         seen, _ = _voxels_of(inside, image.shape[1:], np.asarray(image.affine, np.float64))
-        image *= torch.from_numpy(seen).to(image.device)  # 0 is air in each channel, as in `RandSkullStripd`
+        image *= torch.from_numpy(seen).to(
+            image.device
+        )  # 0 is air in each channel, as in `RandSkullStripd`
     return image
 
 
@@ -233,8 +254,12 @@ def _voxels_of(
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Which voxels of another grid lie in a mask (its nearest voxel counts), and in which of the mask's slices."""
     matrix = np.linalg.inv(mask.geometry.affine) @ affine  # voxel to the mask's voxel
-    at = np.rint(np.tensordot(matrix[:3, :3], np.indices(shape), 1) + matrix[:3, 3, None, None, None]).astype(np.int64)
-    inside = (at >= 0).all(axis=0) & (at < np.array(mask.geometry.shape)[:, None, None, None]).all(axis=0)
+    at = np.rint(
+        np.tensordot(matrix[:3, :3], np.indices(shape), 1) + matrix[:3, 3, None, None, None]
+    ).astype(np.int64)
+    inside = (at >= 0).all(axis=0) & (at < np.array(mask.geometry.shape)[:, None, None, None]).all(
+        axis=0
+    )
     inside[inside] = mask.voxels[tuple(at[:, inside])]
     return inside, at[mask.geometry.slice_axis]
 
@@ -249,11 +274,18 @@ def _sums_ml(probabilities: torch.Tensor, affine: NDArray[np.float64], inside: M
         hit, at = _voxels_of(inside, probabilities.shape[1:], affine)
         p = _foreground(probabilities[:, torch.from_numpy(hit).to(probabilities.device)])
         slices = torch.from_numpy(at[hit]).to(p.device)
-        sums = p.new_zeros(len(p), native.shape[axis]).index_add_(1, slices, p).cpu().numpy() * voxel_ml
+        sums = (
+            p.new_zeros(len(p), native.shape[axis]).index_add_(1, slices, p).cpu().numpy()
+            * voxel_ml
+        )
         steps = (np.linalg.inv(native.affine) @ affine)[axis, :3]
         height = max(1, round(float(np.abs(steps).max())))  # of a network voxel, in native slices
         slices_ml = tuple(map(tuple, uniform_filter1d(sums, height, mode="constant").tolist()))
-    return tuple((p.sum(1) * voxel_ml).tolist()), tuple(((p * (1.0 - p)).sum(1) * voxel_ml).tolist()), slices_ml
+    return (
+        tuple((p.sum(1) * voxel_ml).tolist()),
+        tuple(((p * (1.0 - p)).sum(1) * voxel_ml).tolist()),
+        slices_ml,
+    )
 
 
 def _foreground(probabilities: torch.Tensor) -> torch.Tensor:
@@ -265,10 +297,16 @@ def _foreground(probabilities: torch.Tensor) -> torch.Tensor:
 def _as_tensor(hu: NDArray[np.float32], affine: NDArray[np.float64], device: torch.device) -> Any:
     from monai.data import MetaTensor
 
-    meta = {"original_channel_dim": "no_channel", "spatial_shape": np.asarray(hu.shape), "space": "RAS"}
+    meta = {
+        "original_channel_dim": "no_channel",
+        "spatial_shape": np.asarray(hu.shape),
+        "space": "RAS",
+    }
     if min(hu.strides) < 0:  # torch has none such
         hu = np.ascontiguousarray(hu)
-    return MetaTensor(torch.from_numpy(hu), affine=torch.from_numpy(affine.copy()), meta=meta).to(device)
+    return MetaTensor(torch.from_numpy(hu), affine=torch.from_numpy(affine.copy()), meta=meta).to(
+        device
+    )
 
 
 def _infer(bundle: Bundle, image: Any) -> torch.Tensor:
@@ -290,7 +328,9 @@ def _before_padding(image: Any) -> tuple[int, ...]:
     return tuple(last["orig_size"] if last.get("class") == "DivisiblePad" else image.shape[1:])
 
 
-def labels_on(probabilities: torch.Tensor, affine: NDArray[np.float64], native: Geometry) -> NDArray[np.uint8]:
+def labels_on(
+    probabilities: torch.Tensor, affine: NDArray[np.float64], native: Geometry
+) -> NDArray[np.uint8]:
     """The class of the highest probability, interpolated linearly onto another grid, one slice at a time.
 
     Args:
@@ -323,7 +363,9 @@ def _sample_slice(
         m = matrix[a]
         axes.append((m[0] * i + m[1] * j + (m[2] * k + m[3])) * scale[a] - 1.0)
     grid = torch.stack(axes, dim=-1)[None, None].float()
-    plane = F.grid_sample(probabilities[None], grid, mode="bilinear", padding_mode="border", align_corners=True)
+    plane = F.grid_sample(
+        probabilities[None], grid, mode="bilinear", padding_mode="border", align_corners=True
+    )
     return plane[0, :, 0].max(0).indices.to(torch.uint8)  # argmax takes ten times as long
 
 
@@ -336,10 +378,14 @@ def _sample_parallel(
     outweighs background at a neighboring network voxel: between voxels where background leads, it leads.
     """
     rows, columns, depth = (
-        _between(matrix[a, a], matrix[a, 2] * k * (a < 2) + matrix[a, 3], n, size, probabilities.device)
+        _between(
+            matrix[a, a], matrix[a, 2] * k * (a < 2) + matrix[a, 3], n, size, probabilities.device
+        )
         for a, n, size in zip(range(3), (*shape[:2], k + 1), probabilities.shape[1:], strict=True)
     )
-    plane = torch.lerp(probabilities[..., depth[0][k]], probabilities[..., depth[1][k]], depth[2][k])
+    plane = torch.lerp(
+        probabilities[..., depth[0][k]], probabilities[..., depth[1][k]], depth[2][k]
+    )
     labels = torch.zeros(shape[:2], dtype=torch.uint8, device=probabilities.device)
     leads = plane[1:].amax(0) > plane[0]
     i, j = (_touched(leads.any(1 - axis), near) for axis, near in enumerate((rows, columns)))
@@ -353,14 +399,20 @@ def _between(
     step: float, offset: float, count: int, size: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """For `count` positions on an axis of `size` voxels: the voxel below, the voxel above, the share of the latter."""
-    at = (torch.arange(count, device=device, dtype=torch.float64) * step + offset).clamp(0, size - 1)
+    at = (torch.arange(count, device=device, dtype=torch.float64) * step + offset).clamp(
+        0, size - 1
+    )
     low = at.floor().long().clamp(max=max(size - 2, 0))
     return low, (low + 1).clamp(max=size - 1), (at - low).float()
 
 
-def _lerp_axes(plane: torch.Tensor, rows: Sequence[torch.Tensor], columns: Sequence[torch.Tensor]) -> torch.Tensor:
+def _lerp_axes(
+    plane: torch.Tensor, rows: Sequence[torch.Tensor], columns: Sequence[torch.Tensor]
+) -> torch.Tensor:
     """``(C, X, Y)`` at rows and columns from `_between`."""
-    plane = torch.lerp(plane[..., columns[0]], plane[..., columns[1]], columns[2])  # while there are few rows
+    plane = torch.lerp(
+        plane[..., columns[0]], plane[..., columns[1]], columns[2]
+    )  # while there are few rows
     return torch.lerp(plane[:, rows[0]], plane[:, rows[1]], rows[2][None, :, None])
 
 

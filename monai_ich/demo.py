@@ -23,13 +23,22 @@ def main(argv: list[str] | None = None) -> int:
 
     study, results = args.output / "study", args.output / "results"
     shutil.rmtree(study, ignore_errors=True)
-    print("making a synthetic study: 512 x 512 DICOM, gantry tilt 18 degrees, 5 mm slices, SDH + IPH, midline shift")
+    print(
+        "making a synthetic study: 512 x 512 DICOM, gantry tilt 18 degrees, 5 mm slices, SDH + IPH, midline shift"
+    )
     case = design_case(
-        SEED, hemorrhages={Subtype.SDH: 60.0, Subtype.IPH: 30.0}, shift_mm=8.0, pixels=512, tilt_deg=18, thickness_mm=5
+        SEED,
+        hemorrhages={Subtype.SDH: 60.0, Subtype.IPH: 30.0},
+        shift_mm=8.0,
+        pixels=512,
+        tilt_deg=18,
+        thickness_mm=5,
     )
     write_case(case, study, dicom=True)
     print("analyzing it: monai-ich analyze", study / "dicom", "-o", results)
-    done = analyze(study / "dicom", results, case_id="demo", overwrite=True, **{"write#scene": True})
+    done = analyze(
+        study / "dicom", results, case_id="demo", overwrite=True, **{"write#scene": True}
+    )
     truth = json.loads((study / "truth.json").read_text())["truth"]
     found = {f.subtype.name: float(f.volume.value or 0.0) for f in done.exam.subtypes}
     shift = done.exam.midline_shift
@@ -41,7 +50,9 @@ def main(argv: list[str] | None = None) -> int:
     rows.append(("intracranial cavity, mL", truth["cavity_ml"], done.exam.cavity_ml.value))
     print(f"\n{'':32}{'truth':>10}{'result':>10}")
     for name, expected, measured in rows:
-        print(f"{name:32}{expected:10.1f}{'-' if measured is None else format(measured, '.1f'):>10}")
+        print(
+            f"{name:32}{expected:10.1f}{'-' if measured is None else format(measured, '.1f'):>10}"
+        )
     print(f"\n{done.provenance.status}\n")
     print(f"look:         {results}/montage.png, {results}/report.html (any browser)")
     print(f"in 3D Slicer: drag {results}/scene.mrb into its window")

@@ -33,7 +33,9 @@ class FollowUp:
     warnings: tuple[Notice, ...]
 
 
-def follow_up(baseline: Path, followup: Path, output_dir: Path, *, overwrite: bool = False) -> FollowUp:
+def follow_up(
+    baseline: Path, followup: Path, output_dir: Path, *, overwrite: bool = False
+) -> FollowUp:
     """Compare two output folders of `analyze` (or `measure`) and write ``followup.json`` and ``followup.png``.
 
     Volumes are those measured on each scan's own grid; the registration only serves the picture. Without CT in one of
@@ -50,17 +52,27 @@ def follow_up(baseline: Path, followup: Path, output_dir: Path, *, overwrite: bo
     with output_folder(output_dir, results=FOLLOWUP_RESULTS, overwrite=overwrite) as scratch:
         registration, warnings = _picture(baseline, followup, scratch / "followup.png")
         write_followup_json(
-            scratch / "followup.json", before, after, volumes, shift, registration=registration, warnings=warnings
+            scratch / "followup.json",
+            before,
+            after,
+            volumes,
+            shift,
+            registration=registration,
+            warnings=warnings,
         )
     return FollowUp(volumes, shift, warnings)
 
 
-def _picture(baseline: Path, followup: Path, path: Path) -> tuple[dict[str, Any], tuple[Notice, ...]]:
+def _picture(
+    baseline: Path, followup: Path, path: Path
+) -> tuple[dict[str, Any], tuple[Notice, ...]]:
     try:
         scans = _scan(baseline), _scan(followup)
     except LabelError:
         reason = "ich.nii.gz of one of the folders is not the mask that was measured, or was changed since"
-        return {"not_measurable": reason}, (Notice("NO_PICTURE", f"There is no picture: {reason}."),)
+        return {"not_measurable": reason}, (
+            Notice("NO_PICTURE", f"There is no picture: {reason}."),
+        )
     if scans[0] is None or scans[1] is None:
         return {"not_measurable": "ct.nii.gz or ich.nii.gz is missing in one of the folders"}, ()
     found = register_rigid(scans[0][0], scans[1][0])
@@ -68,7 +80,9 @@ def _picture(baseline: Path, followup: Path, path: Path) -> tuple[dict[str, Any]
     record = {
         "rotation_deg": round(found.rotation_deg, 2),
         "correlation": round(found.correlation, 3),
-        "followup_from_baseline_ras_mm": [[round(v, 6) for v in row] for row in found.affine.tolist()],
+        "followup_from_baseline_ras_mm": [
+            [round(v, 6) for v in row] for row in found.affine.tolist()
+        ],
     }
     if found.correlation >= _LEAST_CORRELATION:
         return record, ()

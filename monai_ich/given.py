@@ -132,7 +132,9 @@ def export_masks(
     with output_folder(Path(output_dir), results=results, overwrite=overwrite) as scratch:
         scan = read_ct(ct, **reading)
         wanted = tuple(formats) or ("seg.nrrd", *(FORMATS if scan.source is not None else ()))
-        masks = [_on_grid(mask, scan.volume.geometry) for mask in _read(labels, anatomy, scan, meaning)]
+        masks = [
+            _on_grid(mask, scan.volume.geometry) for mask in _read(labels, anatomy, scan, meaning)
+        ]
         found, parts = masks[0], masks[1]
         assert found is not None
         midline = fit_midline(parts) if parts else None
@@ -185,9 +187,15 @@ def _read(
 
 
 def _read_mask(
-    path: str | Path, labels: LabelSet, scan: Scan | None, grid: Geometry | None, meaning: LabelMeaning | None
+    path: str | Path,
+    labels: LabelSet,
+    scan: Scan | None,
+    grid: Geometry | None,
+    meaning: LabelMeaning | None,
 ) -> LabelMap:
-    return read_labels(path, labels, grid=grid, source=scan.source if scan else None, meaning=meaning)
+    return read_labels(
+        path, labels, grid=grid, source=scan.source if scan else None, meaning=meaning
+    )
 
 
 def _measured(labels: LabelMap, anatomy: LabelMap | None, scan: Scan | None) -> ExamMeasurements:
@@ -195,8 +203,12 @@ def _measured(labels: LabelMap, anatomy: LabelMap | None, scan: Scan | None) -> 
     return measure_exam(labels, ct=scan.volume if scan else None, anatomy=anatomy, midline=midline)
 
 
-def _warnings(exam: ExamMeasurements, scan: Scan | None, *masks: str | Path | None) -> tuple[Notice, ...]:
-    lost = interpolation_warnings(scan, *(Path(mask) if mask is not None else None for mask in masks))
+def _warnings(
+    exam: ExamMeasurements, scan: Scan | None, *masks: str | Path | None
+) -> tuple[Notice, ...]:
+    lost = interpolation_warnings(
+        scan, *(Path(mask) if mask is not None else None for mask in masks)
+    )
     return (*(scan.warnings if scan else ()), *lost, *exam.warnings)
 
 
@@ -206,7 +218,9 @@ def _on_grid(labels: LabelMap | None, grid: Geometry) -> LabelMap | None:
         return None
     there = resample_labels(labels, grid)
     if there.mask().volume_ml < 0.5 * labels.mask().volume_ml:
-        raise GeometryError("GRID_MISMATCH", "The labels lie outside of the CT: are they of this scan?")
+        raise GeometryError(
+            "GRID_MISMATCH", "The labels lie outside of the CT: are they of this scan?"
+        )
     return there
 
 

@@ -47,7 +47,9 @@ class FitMidline(Protocol):
 class SegmentHemorrhage(Protocol):
     """A CT and its cavity to hemorrhage labels, edema and evidence; see `segment_ich`."""
 
-    def __call__(self, ct: CTVolume, cavity: Mask, *, within: Box | None, bundle: Bundle) -> Hemorrhage: ...
+    def __call__(
+        self, ct: CTVolume, cavity: Mask, *, within: Box | None, bundle: Bundle
+    ) -> Hemorrhage: ...
 
 
 class MeasureExam(Protocol):

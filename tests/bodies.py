@@ -16,7 +16,9 @@ Body = NDArray[np.float64]
 FAT, MUSCLE, AIR = -90.0, 52.0, -1000.0
 
 
-def ellipse(x: Body, y: Body, half: tuple[float, float], at: tuple[float, float] = (0.0, 0.0)) -> NDArray[np.bool_]:
+def ellipse(
+    x: Body, y: Body, half: tuple[float, float], at: tuple[float, float] = (0.0, 0.0)
+) -> NDArray[np.bool_]:
     """Points in an ellipse of such half axes, mm."""
     return np.asarray(((x - at[0]) / half[0]) ** 2 + ((y - at[1]) / half[1]) ** 2 < 1)
 
@@ -73,7 +75,12 @@ def water() -> Body:
     return hu
 
 
-BODIES: dict[str, Callable[[], Body]] = {"chest": chest, "abdomen": abdomen, "neck": neck, "phantom": water}
+BODIES: dict[str, Callable[[], Body]] = {
+    "chest": chest,
+    "abdomen": abdomen,
+    "neck": neck,
+    "phantom": water,
+}
 
 
 def scan(hu: Body) -> CTVolume:

@@ -13,7 +13,9 @@ def signals_as_from_a_terminal() -> None:
     """`nohup` and a shell's ``&`` have SIGHUP and SIGINT ignored, and what the tests start would inherit that."""
     for number in (signal.SIGHUP, signal.SIGINT):
         if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            signal.signal(
+                number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            )
 
 
 def stop_twice(run: subprocess.Popen[str], number: signal.Signals, *, seconds: float) -> None:
@@ -23,7 +25,9 @@ def stop_twice(run: subprocess.Popen[str], number: signal.Signals, *, seconds: f
     run.send_signal(signal.SIGHUP)
     _, said = run.communicate(timeout=seconds)
     assert said == "monai-ich: stopped\n"
-    assert run.returncode in (128 + number, 128 + signal.SIGHUP), "of two that wait, the lower number comes first"
+    assert run.returncode in (128 + number, 128 + signal.SIGHUP), (
+        "of two that wait, the lower number comes first"
+    )
 
 
 @pytest.fixture

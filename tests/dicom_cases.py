@@ -60,7 +60,9 @@ CASES = [
     Case("1 slice missing", _missing(16), refused="MISSING_SLICES"),
     Case(
         "1 missing, lenient",
-        _missing(16),  # through the large ball: the mean of its neighbors is pi h^3 = 0.4 of 27 mL smaller
+        _missing(
+            16
+        ),  # through the large ball: the mean of its neighbors is pi h^3 = 0.4 of 27 mL smaller
         warned=("SLICES_INTERPOLATED",),
         inexact=True,
         volume_error=0.02,
@@ -70,7 +72,11 @@ CASES = [
     Case("last 2 missing, announced", write.lost_end, refused="MISSING_SLICES"),
     Case("every 2nd slice lost, headers say so", write.evenly_lost, refused="MISSING_SLICES"),
     Case("one slice blank", partial(write.one_slice, change=write.blank), refused="SLICE_LEVEL"),
-    Case("one slice of another level", partial(write.one_slice, change=write.of_another_level), refused="SLICE_LEVEL"),
+    Case(
+        "one slice of another level",
+        partial(write.one_slice, change=write.of_another_level),
+        refused="SLICE_LEVEL",
+    ),
     Case("one slice a copy of its neighbor", write.as_its_neighbor, refused="SLICE_LEVEL"),
     Case("two passes, two acquisitions", write.second_pass, refused="AMBIGUOUS_SERIES"),
     Case("two passes, one acquisition", write.two_passes, refused="INTERLEAVED"),
@@ -83,8 +89,13 @@ CASES = [
         inexact=True,
     ),
     Case("2.5 + 5 + 7 mm", write.three_spacings, warned=("VARIABLE_SPACING",), inexact=True),
-    Case("overlapping blocks", write.overlapping_blocks, warned=("VARIABLE_SPACING",), inexact=True),
-    Case("overlapping slices", lambda folder: series(folder, grid(slice_mm=2.5, count=64), SliceThickness="5")),
+    Case(
+        "overlapping blocks", write.overlapping_blocks, warned=("VARIABLE_SPACING",), inexact=True
+    ),
+    Case(
+        "overlapping slices",
+        lambda folder: series(folder, grid(slice_mm=2.5, count=64), SliceThickness="5"),
+    ),
     Case("two images at one position", write.one_position_twice, refused="DUPLICATE_POSITION"),
     Case("two images with one UID", write.one_uid_twice, refused="DUPLICATE_UID"),
     Case("every slice twice", write.every_slice_twice, warned=("DUPLICATE_POSITION",)),
@@ -92,15 +103,24 @@ CASES = [
     Case("two kernels in one series", write.two_kernels),
     Case("scout in the series", write.scout),
     Case("thin noisy series beside a soft one", partial(write.beside_another, change=write.noise)),
-    Case("thin enhanced series beside a native one", partial(write.beside_another, change=write.vessels)),
+    Case(
+        "thin enhanced series beside a native one",
+        partial(write.beside_another, change=write.vessels),
+    ),
     Case(
         "thin MIP beside the series",
-        partial(write.beside_another, change=write.vessels, ImageType=["DERIVED", "SECONDARY", "AXIAL", "MIP"]),
+        partial(
+            write.beside_another,
+            change=write.vessels,
+            ImageType=["DERIVED", "SECONDARY", "AXIAL", "MIP"],
+        ),
     ),
     Case(
         "virtual energy of 40 keV",
         lambda folder: series(
-            folder, SeriesDescription="Mono+ 40 keV", ImageType=["DERIVED", "PRIMARY", "AXIAL", "VMI"]
+            folder,
+            SeriesDescription="Mono+ 40 keV",
+            ImageType=["DERIVED", "PRIMARY", "AXIAL", "VMI"],
         ),
         refused="NOT_HU",
     ),
@@ -119,10 +139,18 @@ CASES = [
     Case("rescale of each slice its own", write.rescaled),
     Case("unsigned padding 63536", write.padded),
     Case("enhanced, rescale of each frame", partial(write.enhanced, tilt_deg=0)),
-    Case("enhanced, tilt +18 degrees", partial(write.enhanced, tilt_deg=18), warned=("GANTRY_TILT",)),
+    Case(
+        "enhanced, tilt +18 degrees", partial(write.enhanced, tilt_deg=18), warned=("GANTRY_TILT",)
+    ),
     *(Case(name, partial(write.in_syntax, syntax=syntax)) for name, syntax in LOSSLESS.items()),
     *(
-        Case(name, partial(write.in_syntax, syntax=syntax), warned=("LOSSY",), inexact=True, volume_error=0.05)
+        Case(
+            name,
+            partial(write.in_syntax, syntax=syntax),
+            warned=("LOSSY",),
+            inexact=True,
+            volume_error=0.05,
+        )
         for name, syntax in LOSSY.items()
     ),
     Case("truncated file", write.truncated, refused="TRUNCATED_FILE"),

@@ -74,5 +74,7 @@ def transcode_folder(folder: Path, syntax: uid.UID, target: Path) -> Path:
     little, implicit = syntax != uid.ExplicitVRBigEndian, syntax == uid.ImplicitVRLittleEndian
     for path in sorted(folder.glob("*.dcm")):
         d = transcode(pydicom.dcmread(path), syntax)
-        pydicom.dcmwrite(target / path.name, d, implicit_vr=implicit, little_endian=little, force_encoding=True)
+        pydicom.dcmwrite(
+            target / path.name, d, implicit_vr=implicit, little_endian=little, force_encoding=True
+        )
     return target

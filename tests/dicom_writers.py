@@ -116,9 +116,21 @@ def two_series(folder: Path) -> None:
     together(folder)
 
 
-def beside_another(folder: Path, change: Callable[[pydicom.Dataset, int], None], **header: object) -> None:
+def beside_another(
+    folder: Path, change: Callable[[pydicom.Dataset, int], None], **header: object
+) -> None:
     """The phantom, and a thinner series of it that no word of a header speaks against, changed."""
-    edit(series(folder / "a", grid(slice_mm=2.5, count=64), seed=1, SliceThickness="1", **STUDY, **header), change)
+    edit(
+        series(
+            folder / "a",
+            grid(slice_mm=2.5, count=64),
+            seed=1,
+            SliceThickness="1",
+            **STUDY,
+            **header,
+        ),
+        change,
+    )
     series(folder / "b", seed=2, **STUDY)
     together(folder)
 
@@ -154,7 +166,10 @@ def two_kernels(folder: Path) -> None:
 def scout(folder: Path) -> None:
     d = pydicom.dcmread(files(series(folder))[0])
     d.SOPInstanceUID = d.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
-    d.ImageType, d.ImageOrientationPatient = ["ORIGINAL", "PRIMARY", "LOCALIZER"], [1, 0, 0, 0, 0, -1]
+    d.ImageType, d.ImageOrientationPatient = (
+        ["ORIGINAL", "PRIMARY", "LOCALIZER"],
+        [1, 0, 0, 0, 0, -1],
+    )
     d.save_as(folder / "scout.dcm")
 
 
@@ -171,7 +186,10 @@ def flipped(folder: Path, axes: tuple[int, ...], position: str) -> None:
 
     def turn(d: pydicom.Dataset, n: int) -> None:
         steps = np.array(d.ImageOrientationPatient, float).reshape(2, 3)
-        corner, lengths = np.array(d.ImagePositionPatient, float), (d.PixelSpacing[1], d.PixelSpacing[0])
+        corner, lengths = (
+            np.array(d.ImagePositionPatient, float),
+            (d.PixelSpacing[1], d.PixelSpacing[0]),
+        )
         for axis in axes:  # 0: along a row, 1: down a column
             corner = corner + steps[axis] * float(lengths[axis]) * ((d.Columns, d.Rows)[axis] - 1)
             steps[axis] *= -1
@@ -223,7 +241,9 @@ def noisy_orientation(folder: Path) -> None:
     rng = np.random.default_rng(1)
 
     def change(d: pydicom.Dataset, n: int) -> None:
-        d.ImageOrientationPatient = [f"{v + rng.uniform(-1e-7, 1e-7):.9f}" for v in (1, -0.0, 0, -0.0, 1, -0.0)]
+        d.ImageOrientationPatient = [
+            f"{v + rng.uniform(-1e-7, 1e-7):.9f}" for v in (1, -0.0, 0, -0.0, 1, -0.0)
+        ]
 
     edit(series(folder), change)
 
@@ -277,7 +297,9 @@ def one_uid_twice(folder: Path) -> Path:
     """Two different images at two places have one SOPInstanceUID."""
     first, second = files(series(folder))[10:12]
     d = pydicom.dcmread(second)
-    d.SOPInstanceUID = d.file_meta.MediaStorageSOPInstanceUID = pydicom.dcmread(first).SOPInstanceUID
+    d.SOPInstanceUID = d.file_meta.MediaStorageSOPInstanceUID = pydicom.dcmread(
+        first
+    ).SOPInstanceUID
     d.save_as(second)
     return folder
 
@@ -314,6 +336,8 @@ def text_in_numbers(folder: Path) -> Path:
     def change(d: pydicom.Dataset, _: int) -> None:
         for tag, value in (("SliceThickness", b"5,0 "), ("GantryDetectorTilt", b"N/A ")):
             key = pydicom.tag.Tag(tag)
-            d._dict[key] = pydicom.dataelem.RawDataElement(key, "DS", len(value), value, 0, False, True, True)
+            d._dict[key] = pydicom.dataelem.RawDataElement(
+                key, "DS", len(value), value, 0, False, True, True
+            )
 
     return edit(series(folder), change)

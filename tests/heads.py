@@ -17,7 +17,9 @@ def rotation(pitch: float, roll: float, yaw: float) -> np.ndarray:
     return np.asarray(about_z @ about_y @ about_x)
 
 
-def anatomy(geometry: Geometry, *, shift_mm: float, turned: tuple[float, float, float] = (0, 0, 0)) -> LabelMap:
+def anatomy(
+    geometry: Geometry, *, shift_mm: float, turned: tuple[float, float, float] = (0, 0, 0)
+) -> LabelMap:
     """Half-axes 65, 85, 70 mm; the interface of the sides is bent by a bell of `shift_mm` (right if positive)."""
     ijk = np.moveaxis(np.indices(geometry.shape), 0, -1)
     x, y, z = np.moveaxis((geometry.to_world(ijk)) @ rotation(*turned), -1, 0)
@@ -27,5 +29,7 @@ def anatomy(geometry: Geometry, *, shift_mm: float, turned: tuple[float, float, 
     left = x < interface
     ventricle = ((np.abs(x - interface) - 8) / 6) ** 2 + (y / 30) ** 2 + (z / 14) ** 2 < 1
     voxels = np.where(left, Anatomy.LEFT_HEMISPHERE, Anatomy.RIGHT_HEMISPHERE)
-    voxels = np.where(ventricle, np.where(left, Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE), voxels)
+    voxels = np.where(
+        ventricle, np.where(left, Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE), voxels
+    )
     return LabelMap(np.where(inside, voxels, 0).astype(np.uint8), geometry, Anatomy)

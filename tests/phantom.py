@@ -24,7 +24,9 @@ _SKULL_MM = (70, 85, 90)
 def density(ras: np.ndarray, *, balls: tuple = BALLS) -> np.ndarray:
     """HU of the phantom at RAS mm ``(..., 3)``: brain, skull, and the balls."""
     x, y, z = np.moveaxis(np.asarray(ras, float), -1, 0)
-    radius = np.sqrt(sum((along / half) ** 2 for along, half in zip((x, y, z), _SKULL_MM, strict=True)))
+    radius = np.sqrt(
+        sum((along / half) ** 2 for along, half in zip((x, y, z), _SKULL_MM, strict=True))
+    )
     hu = np.full(x.shape, BRAIN_HU)
     for center, size, value in balls:
         distance = np.sqrt((x - center[0]) ** 2 + (y - center[1]) ** 2 + (z - center[2]) ** 2)
@@ -59,7 +61,12 @@ def phantom(geometry: Geometry) -> CTVolume:
 
 
 def grid(
-    *, pixels: int = 64, pixel_mm: float = 3.2, slice_mm: float = 5.0, count: int = 32, tilt_deg: float = 0.0
+    *,
+    pixels: int = 64,
+    pixel_mm: float = 3.2,
+    slice_mm: float = 5.0,
+    count: int = 32,
+    tilt_deg: float = 0.0,
 ) -> Geometry:
     tilt = np.deg2rad(tilt_deg)
     affine = np.eye(4)
@@ -71,10 +78,14 @@ def grid(
     return Geometry((pixels, pixels, count), affine)
 
 
-def series(folder: Path, geometry: Geometry | None = None, *, seed: int = 1, **header: object) -> Path:
+def series(
+    folder: Path, geometry: Geometry | None = None, *, seed: int = 1, **header: object
+) -> Path:
     """Write the phantom as DICOM; keyword arguments replace header values in every file."""
     geometry = geometry or grid()
-    write_ct_series(phantom(geometry), folder, seed=seed, slice_thickness_mm=5.0, gantry_tilt_deg=0.0)
+    write_ct_series(
+        phantom(geometry), folder, seed=seed, slice_thickness_mm=5.0, gantry_tilt_deg=0.0
+    )
     for path in folder.iterdir():
         d = pydicom.dcmread(path)
         d.GantryDetectorTilt = str(round(geometry.tilt_deg, 2))
@@ -92,7 +103,10 @@ def agreement(ct: CTVolume) -> float:
     """
     ras = ct.geometry.to_world(np.moveaxis(np.indices(ct.geometry.shape), 0, -1))
     expected, brain = np.rint(density(ras)), np.linalg.norm(ras / _SKULL_MM, axis=-1) < 0.75
-    return min(float(np.corrcoef(expected[part], ct.hu[part])[0, 1]) for part in (brain, np.ones_like(brain)))
+    return min(
+        float(np.corrcoef(expected[part], ct.hu[part])[0, 1])
+        for part in (brain, np.ones_like(brain))
+    )
 
 
 def files(folder: Path) -> list[Path]:
@@ -122,7 +136,11 @@ def multi_frame(path: Path, geometry: Geometry | None = None) -> Path:
         pixels.append(((hu - intercept) / slope).round().astype("<i2").tobytes())
         place, value = pydicom.Dataset(), pydicom.Dataset()
         place.ImagePositionPatient = image.ImagePositionPatient
-        value.RescaleSlope, value.RescaleIntercept, value.RescaleType = str(slope), str(intercept), "HU"
+        value.RescaleSlope, value.RescaleIntercept, value.RescaleType = (
+            str(slope),
+            str(intercept),
+            "HU",
+        )
         frame.PlanePositionSequence, frame.PixelValueTransformationSequence = [place], [value]
         frames.append(frame)
     shared, orientation, measures, kind = (pydicom.Dataset() for _ in range(4))
@@ -131,7 +149,13 @@ def multi_frame(path: Path, geometry: Geometry | None = None) -> Path:
     kind.FrameType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
     shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [orientation], [measures]
     shared.CTImageFrameTypeSequence = [kind]
-    for name in ("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept"):
+    for name in (
+        "ImageOrientationPatient",
+        "ImagePositionPatient",
+        "PixelSpacing",
+        "RescaleSlope",
+        "RescaleIntercept",
+    ):
         delattr(d, name)
     d.SOPClassUID = d.file_meta.MediaStorageSOPClassUID = pydicom.uid.EnhancedCTImageStorage
     d.SharedFunctionalGroupsSequence, d.PerFrameFunctionalGroupsSequence = [shared], frames

@@ -40,7 +40,9 @@ def truth(ras_mm: np.ndarray) -> np.ndarray:
 
 
 def true_labels(geometry: Geometry) -> LabelMap:
-    return LabelMap(truth(geometry.to_world(np.moveaxis(np.indices(geometry.shape), 0, -1))), geometry, Subtype)
+    return LabelMap(
+        truth(geometry.to_world(np.moveaxis(np.indices(geometry.shape), 0, -1))), geometry, Subtype
+    )
 
 
 def origin_of(scan: Scan, *made_of: bytes) -> Origin:
@@ -51,16 +53,27 @@ def origin_of(scan: Scan, *made_of: bytes) -> Origin:
 def write_seg(path: Path, scan: Scan, labels: LabelMap, **how: str) -> pydicom.Dataset:
     """Write a SEG and read it with pydicom."""
     origin = origin_of(scan, labels.voxels.tobytes())
-    origin.write(path, make_dicom_seg([labels], origin, what="hemorrhage", series_number=901, **how))
+    origin.write(
+        path, make_dicom_seg([labels], origin, what="hemorrhage", series_number=901, **how)
+    )
     return pydicom.dcmread(path)
 
 
-def _plane(place: pydicom.Dataset, orientation: pydicom.Dataset, measures: pydicom.Dataset, d: pydicom.Dataset):
+def _plane(
+    place: pydicom.Dataset,
+    orientation: pydicom.Dataset,
+    measures: pydicom.Dataset,
+    d: pydicom.Dataset,
+):
     """RAS mm of each pixel, and the slice normal in RAS."""
     r, c = np.mgrid[: d.Rows, : d.Columns][..., None]
     row, column = np.array(orientation.ImageOrientationPatient, float).reshape(2, 3)
     between_rows, between_columns = map(float, measures.PixelSpacing)
-    lps = np.array(place.ImagePositionPatient, float) + c * between_columns * row + r * between_rows * column
+    lps = (
+        np.array(place.ImagePositionPatient, float)
+        + c * between_columns * row
+        + r * between_rows * column
+    )
     return lps * [-1, -1, 1], np.cross(row, column) * [-1, -1, 1]
 
 
@@ -70,7 +83,11 @@ def _frames(d: pydicom.Dataset) -> Iterator[tuple[pydicom.Dataset, np.ndarray, n
     for group in d.PerFrameFunctionalGroupsSequence:
         parts = [
             (group if name in group else shared)[name].value[0]
-            for name in ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
+            for name in (
+                "PlanePositionSequence",
+                "PlaneOrientationSequence",
+                "PixelMeasuresSequence",
+            )
         ]
         yield group, *_plane(*parts, d)
 
@@ -81,13 +98,17 @@ def _source_planes(folder: Path) -> dict[tuple[str, int | None], tuple[np.ndarra
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".md"):
         d = pydicom.dcmread(path, stop_before_pixels=True, force=True)
         if "PerFrameFunctionalGroupsSequence" in d:
-            planes |= {(d.SOPInstanceUID, n): plane for n, (_, *plane) in enumerate(_frames(d), start=1)}
+            planes |= {
+                (d.SOPInstanceUID, n): plane for n, (_, *plane) in enumerate(_frames(d), start=1)
+            }
         elif "ImagePositionPatient" in d:
             planes[d.SOPInstanceUID, None] = _plane(d, d, d, d)
     return planes
 
 
-def seg_by_source(seg: pydicom.Dataset, folder: Path) -> dict[tuple[str, int | None], dict[int, np.ndarray]]:
+def seg_by_source(
+    seg: pydicom.Dataset, folder: Path
+) -> dict[tuple[str, int | None], dict[int, np.ndarray]]:
     """Masks by segment number (0: label map) of each source slice; each frame must lie on the slice it refers to."""
     planes, found = _source_planes(folder), {}
     pixels = seg.pixel_array.reshape(-1, seg.Rows, seg.Columns)
@@ -97,7 +118,9 @@ def seg_by_source(seg: pydicom.Dataset, folder: Path) -> dict[tuple[str, int | N
         key = source.ReferencedSOPInstanceUID, None if number is None else int(number)
         assert np.abs(planes[key][0] - ras_mm).max() < 1e-3
         binary = "SegmentIdentificationSequence" in group
-        segment = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber) if binary else 0
+        segment = (
+            int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber) if binary else 0
+        )
         assert segment not in found.setdefault(key, {})
         found[key][segment] = frame
     return found

@@ -16,7 +16,9 @@ _small = st.floats(-3, 3).map(lambda v: round(v, 3))
 @st.composite
 def rotations(draw: st.DrawFn) -> np.ndarray:
     """Proper rotations, any direction."""
-    axes = np.linalg.qr(np.array([[draw(_small) for _ in range(3)] for _ in range(3)]) + 4 * np.eye(3))[0]
+    axes = np.linalg.qr(
+        np.array([[draw(_small) for _ in range(3)] for _ in range(3)]) + 4 * np.eye(3)
+    )[0]
     return axes * [1, 1, np.linalg.det(axes)]
 
 
@@ -29,14 +31,18 @@ def geometries(draw: st.DrawFn) -> Geometry:
     affine = np.eye(4)
     affine[:3, :3] = axes @ np.array([[1, 0, 0], [0, 1, shear], [0, 0, 1]]) * spacing
     affine[:3, 3] = [draw(st.floats(-200, 200)) for _ in range(3)]
-    return Geometry((draw(st.integers(1, 9)), draw(st.integers(1, 9)), draw(st.integers(1, 9))), affine)
+    return Geometry(
+        (draw(st.integers(1, 9)), draw(st.integers(1, 9)), draw(st.integers(1, 9))), affine
+    )
 
 
 @st.composite
 def slice_positions(draw: st.DrawFn) -> np.ndarray:
     """Increasing positions of blocks with their own spacing, as scanners plan them: multiples of 0.5 mm."""
     gaps = [
-        gap for _ in range(draw(st.integers(1, 3))) for gap in [draw(st.integers(2, 14)) / 2] * draw(st.integers(2, 8))
+        gap
+        for _ in range(draw(st.integers(1, 3)))
+        for gap in [draw(st.integers(2, 14)) / 2] * draw(st.integers(2, 8))
     ]
     return draw(st.integers(-100, 100)) + np.concatenate([[0.0], np.cumsum(gaps)])
 

@@ -66,7 +66,10 @@ def judge(name: str, declared: str) -> str:
     >>> judge("f", "")
     'declares no license'
     """
-    faults = [_first_fault(name, option) for option in re.split(r"\s+or\s+", declared, flags=re.IGNORECASE)]
+    faults = [
+        _first_fault(name, option)
+        for option in re.split(r"\s+or\s+", declared, flags=re.IGNORECASE)
+    ]
     return "" if "" in faults else faults[0]
 
 
@@ -89,7 +92,11 @@ def license_of(package: Distribution) -> str:
     """What a package declares: its SPDX expression, else its classifiers, else the first line of its license."""
     said = package.metadata
     name = said["Name"].lower()
-    classified = [c.rpartition("::")[2].strip() for c in said.get_all("Classifier") or [] if c.startswith("License")]
+    classified = [
+        c.rpartition("::")[2].strip()
+        for c in said.get_all("Classifier") or []
+        if c.startswith("License")
+    ]
     classified = [c for c in classified if c != "OSI Approved"]
     first_line = (said.get("License") or "").strip().split("\n")[0].strip()
     if first_line.upper() == "LICENSE":

@@ -5,4 +5,6 @@
 """
 
 TEST_SEEDS = range(900_000, 900_200)  # training takes seeds from 0 up; nothing else may use these
-PICTURE_SEEDS = range(900_200, 900_300)  # came as pictures of a window that nobody noted; figures of their own
+PICTURE_SEEDS = range(
+    900_200, 900_300
+)  # came as pictures of a window that nobody noted; figures of their own

@@ -47,7 +47,13 @@ def evaluate(folder: Path, jobs: Sequence[Job], *, workers: int | None = None) -
     done = read_rows(path, setup)
     write_rows(path, [(done | failed)[seed] for seed in sorted(done | failed)])
     rows = [(done | failed)[job.seed] for job in jobs if job.seed in done or job.seed in failed]
-    summary = {"heads": len(rows), "of": len(jobs), "setup": setup, "versions": installed_versions(), **summarize(rows)}
+    summary = {
+        "heads": len(rows),
+        "of": len(jobs),
+        "setup": setup,
+        "versions": installed_versions(),
+        **summarize(rows),
+    }
     write_whole(folder / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
     write_whole(folder / "table.txt", as_text(summary))
     return summary
@@ -61,21 +67,38 @@ def _with_progress(rows: Iterable[Row | None], total: int) -> Iterator[Row]:
             continue
         left_min = (time.monotonic() - start) / number * (total - number) / 60.0
         what = row.get("error") or f"{row['true_ml']:.1f} mL, found {row['found_ml']:.1f} mL"
-        _LOG.info("%d of %d: head %s, %s; %.1f min left", number, total, row["seed"], what, left_min)
+        _LOG.info(
+            "%d of %d: head %s, %s; %.1f min left", number, total, row["seed"], what, left_min
+        )
         yield row
 
 
 def main(argv: list[str] | None = None) -> int:
     """Evaluate and print the table; 0 when it ran, 1 with ``--strict`` and a target missed or a head not analyzed."""
     parser = argparse.ArgumentParser(prog="python -m lab.evaluate_synth", description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, default=Path("runs/evaluate"), help="default: runs/evaluate")
-    parser.add_argument("--cases", type=int, default=len(TEST_SEEDS), help="the first so many heads of the set")
-    parser.add_argument("--pictures", type=int, default=len(PICTURE_SEEDS), help="of the heads that came as pictures")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("runs/evaluate"), help="default: runs/evaluate"
+    )
+    parser.add_argument(
+        "--cases", type=int, default=len(TEST_SEEDS), help="the first so many heads of the set"
+    )
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=len(PICTURE_SEEDS),
+        help="of the heads that came as pictures",
+    )
     parser.add_argument("--workers", type=int, help="processes (default: one a core)")
-    parser.add_argument("--device", help="where the networks run (default: cuda where there is one)")
-    parser.add_argument("--anatomy-weights", help="instead of bundles/head_ct_anatomy/models/model.pt")
+    parser.add_argument(
+        "--device", help="where the networks run (default: cuda where there is one)"
+    )
+    parser.add_argument(
+        "--anatomy-weights", help="instead of bundles/head_ct_anatomy/models/model.pt"
+    )
     parser.add_argument("--ich-weights", help="instead of bundles/ich_segmentation/models/model.pt")
-    parser.add_argument("--minutes", type=float, help="begin no head after this time; run again to go on")
+    parser.add_argument(
+        "--minutes", type=float, help="begin no head after this time; run again to go on"
+    )
     parser.add_argument("--strict", action="store_true", help="exit 1 where a target is missed")
     args = parser.parse_args(argv)
     for option, number, least, seeds in (

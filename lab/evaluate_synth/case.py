@@ -10,7 +10,13 @@ from typing import TypeAlias
 import numpy as np
 
 from lab.evaluate_synth import PICTURE_SEEDS
-from monai_ich.agreement.overlap import count_lesions_found, dice, shared_ml, shift_along_mm, shift_error_mm
+from monai_ich.agreement.overlap import (
+    count_lesions_found,
+    dice,
+    shared_ml,
+    shift_along_mm,
+    shift_error_mm,
+)
 from monai_ich.analysis import Analysis, Pipeline, load_pipeline
 from monai_ich.anatomy.midline import fit_midline
 from monai_ich.core.calibration import ANY
@@ -24,7 +30,9 @@ from monai_ich.synth.case import HeadCase
 from monai_ich.synth.draw import draw_case
 from monai_ich.synth.generate import SyntheticScan, synthesize
 
-Row: TypeAlias = dict[str, float | str | None]  # one line of cases.csv; None where a figure has no meaning
+Row: TypeAlias = dict[
+    str, float | str | None
+]  # one line of cases.csv; None where a figure has no meaning
 
 LESION_ML = 1.0
 _VENTRICLES = (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE)
@@ -59,7 +67,11 @@ def run_case(job: Job) -> Row | None:
         row["seconds_synthesis"] = time.perf_counter() - start
         pipeline = _loaded(job.device, job.anatomy_weights, job.ich_weights)
         found = pipeline.run(Scan(truth.ct), case_id=str(job.seed))
-        row |= {f"seconds_{stage}": seconds for stage, seconds in found.provenance.seconds.items() if stage != "load"}
+        row |= {
+            f"seconds_{stage}": seconds
+            for stage, seconds in found.provenance.seconds.items()
+            if stage != "load"
+        }
         start = time.perf_counter()
         row |= figures_of(truth, found)
         row["seconds_comparison"] = time.perf_counter() - start
@@ -111,11 +123,19 @@ def _described(truth: SyntheticScan) -> Row:
 def _compare_exam(truth: SyntheticScan, exam: ExamMeasurements) -> Row:
     """Whether the exam is called rightly; whether intervals hold the truth, where there is or was found anything."""
     true_ml = truth.truth.volume_ml
-    rows = [(f.subtype.name, true_ml[f.subtype.name], f.volume.value, f.volume.interval) for f in exam.subtypes]
+    rows = [
+        (f.subtype.name, true_ml[f.subtype.name], f.volume.value, f.volume.interval)
+        for f in exam.subtypes
+    ]
     rows.append((ANY, truth.truth.total_ml, exam.total_volume_ml, exam.total_interval_ml))
     bled, called = truth.truth.total_ml > 0, exam.hemorrhage_present
-    return {"called_bled": int(called) if bled else None, "called_clear": None if bled else int(not called)} | {
-        f"covered_{name}": None if interval is None or not (ml or found) else int(interval[0] <= ml <= interval[1])
+    return {
+        "called_bled": int(called) if bled else None,
+        "called_clear": None if bled else int(not called),
+    } | {
+        f"covered_{name}": None
+        if interval is None or not (ml or found)
+        else int(interval[0] <= ml <= interval[1])
         for name, ml, found, interval in rows
     }
 
@@ -132,7 +152,11 @@ def compare(truth: SyntheticScan, labels: LabelMap, anatomy: LabelMap, shift: Mi
     Raises:
         GeometryError: ``GRID_MISMATCH`` where prediction and truth lie on different grids.
     """
-    return _compare_anatomy(truth, anatomy) | _compare_blood(truth, labels, anatomy) | _compare_shift(truth, shift)
+    return (
+        _compare_anatomy(truth, anatomy)
+        | _compare_blood(truth, labels, anatomy)
+        | _compare_shift(truth, shift)
+    )
 
 
 def _compare_anatomy(truth: SyntheticScan, anatomy: LabelMap) -> Row:
@@ -166,7 +190,9 @@ def _compare_blood(truth: SyntheticScan, labels: LabelMap, anatomy: LabelMap) ->
         "lesions_found": found,
         "false_pieces": pieces - touching,
         "volume_error_percent": 100.0 * abs(found_ml - true_ml) / true_ml if true_ml else None,
-        "label_volume_error_percent": 100.0 * abs(found_ml - label_ml) / label_ml if label_ml else None,
+        "label_volume_error_percent": 100.0 * abs(found_ml - label_ml) / label_ml
+        if label_ml
+        else None,
     }
     row |= {f"found_ml_{s.name}": labels.volume_ml(s) for s in Subtype}
     for subtype in Subtype:
@@ -180,13 +206,19 @@ def _compare_shift(truth: SyntheticScan, shift: MidlineShift) -> Row:
 
     def error(measured: MidlineShift) -> float | None:
         mm = measured.measurement.value
-        return None if mm is None else shift_error_mm(mm, measured.toward, truth.truth.midline_shift_mm)
+        return (
+            None
+            if mm is None
+            else shift_error_mm(mm, measured.toward, truth.truth.midline_shift_mm)
+        )
 
     return {
         "shift_mm": shift.measurement.value,
         "shift_toward": shift.toward,
         "shift_reason": shift.measurement.reason,
-        "shift_measured": None if limit.measurement.value is None else int(shift.measurement.value is not None),
+        "shift_measured": None
+        if limit.measurement.value is None
+        else int(shift.measurement.value is not None),
         "shift_error_mm": error(shift),
         "shift_covered": _covered(shift, truth.truth.midline_shift_mm),
         "shift_error_on_truth_mm": error(limit),

@@ -63,7 +63,13 @@ class Figure:
     passed: bool | None
 
 
-_SUBTYPES = {Subtype.IPH: 0.88, Subtype.EDH: 0.75, Subtype.IVH: 0.72, Subtype.SDH: 0.70, Subtype.SAH: 0.50}
+_SUBTYPES = {
+    Subtype.IPH: 0.88,
+    Subtype.EDH: 0.75,
+    Subtype.IVH: 0.72,
+    Subtype.SDH: 0.70,
+    Subtype.SAH: 0.50,
+}
 MEASURES: tuple[Measure, ...] = (
     Measure("analyzed", "heads analyzed, share", ("analyzed",), target=1.0),
     Measure("cavity", "cavity, Dice", ("dice_cavity",), target=0.99),
@@ -115,7 +121,11 @@ SCANS: tuple[Stratum, ...] = (
     ("> 3.5 mm", _between("thickness_mm", 3.5 + _JUST_BELOW, np.inf)),
     ("clipped to a window", _between("windowed", 1.0, 1.0)),
 )
-_VOLUMES_ML = (("< 5 mL", 0.0, 5.0 - _JUST_BELOW), ("5-30 mL", 5.0, 30.0), ("> 30 mL", 30.0 + _JUST_BELOW, np.inf))
+_VOLUMES_ML = (
+    ("< 5 mL", 0.0, 5.0 - _JUST_BELOW),
+    ("5-30 mL", 5.0, 30.0),
+    ("> 30 mL", 30.0 + _JUST_BELOW, np.inf),
+)
 
 
 def see(measure: Measure, rows: Sequence[Row]) -> Figure:
@@ -123,15 +133,21 @@ def see(measure: Measure, rows: Sequence[Row]) -> Figure:
     values = [[row.get(column) for column in measure.columns] for row in rows]
     table = np.array([v for v in values if all(isinstance(x, float) for x in v)], np.float64)
     table = table.reshape(-1, len(measure.columns))
-    table = table[table[:, -1] > 0] if measure.statistic is ratio else table  # nothing of nothing is no share
+    table = (
+        table[table[:, -1] > 0] if measure.statistic is ratio else table
+    )  # nothing of nothing is no share
     seen = float(measure.statistic(table)) if len(table) else np.nan
     found = seen if np.isfinite(seen) else None
     interval = bootstrap_interval(table, measure.statistic) if found is not None else None
     n = int(table[:, 1].sum()) if measure.key in _OF_LESIONS else len(table)
     passed = None
     if measure.target is not None:
-        passed = found is not None and (found >= measure.target if measure.at_least else found <= measure.target)
-    return Figure(measure.key, measure.text, measure.target, measure.at_least, found, interval, n, passed)
+        passed = found is not None and (
+            found >= measure.target if measure.at_least else found <= measure.target
+        )
+    return Figure(
+        measure.key, measure.text, measure.target, measure.at_least, found, interval, n, passed
+    )
 
 
 def summarize(rows: Sequence[Row]) -> dict[str, Any]:
@@ -149,19 +165,32 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "figures": [asdict(see(m, marked if m.key == "analyzed" else good)) for m in MEASURES],
         "by_scan": {
-            **{name: [asdict(see(m, [r for r in good if holds(r)])) for m in MEASURES[1:]] for name, holds in SCANS},
+            **{
+                name: [asdict(see(m, [r for r in good if holds(r)])) for m in MEASURES[1:]]
+                for name, holds in SCANS
+            },
             "8-bit pictures": [asdict(see(m, pictured)) for m in MEASURES[1:]],
         },
         "by_volume": {
             name: {
-                label: asdict(see(Measure(name, f"{name} {label}", (f"dice_{name}",)), _sized(good, column, low, high)))
+                label: asdict(
+                    see(
+                        Measure(name, f"{name} {label}", (f"dice_{name}",)),
+                        _sized(good, column, low, high),
+                    )
+                )
                 for label, low, high in _VOLUMES_ML
             }
-            for name, column in [*((s.name, f"true_ml_{s.name}") for s in Subtype), ("blood", "true_ml")]
+            for name, column in [
+                *((s.name, f"true_ml_{s.name}") for s in Subtype),
+                ("blood", "true_ml"),
+            ]
         },
         "errors": {f"{row['seed']:.0f}": row["error"] for row in marked if row.get("error")},
         "median_seconds": {
-            name.removeprefix("seconds_"): round(float(np.median([r[name] for r in good if name in r])), 3)
+            name.removeprefix("seconds_"): round(
+                float(np.median([r[name] for r in good if name in r])), 3
+            )
             for name in sorted({k for r in good for k in r if k.startswith("seconds_")})
         },
     }

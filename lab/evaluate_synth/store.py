@@ -19,17 +19,35 @@ _BY_SUBTYPE = ("true_ml", "label_ml", "found_ml", "dice")
 _WORDS = ("error", "shift_toward", "shift_reason", "setup")
 COLUMNS = (
     *("seed", "error", "thickness_mm", "slice_mm", "tilt_deg", "noise_hu", "windowed", "pictured"),
-    *("true_ml", "label_ml", "found_ml", "dice_blood", "false_ml", "false_pieces", "lesions", "lesions_found"),
+    *(
+        "true_ml",
+        "label_ml",
+        "found_ml",
+        "dice_blood",
+        "false_ml",
+        "false_pieces",
+        "lesions",
+        "lesions_found",
+    ),
     *("volume_error_percent", "label_volume_error_percent"),
     *("found_inside_ml", "label_inside_ml", "label_inside_true_ml"),
     *(f"{kind}_{s.name}" for kind in _BY_SUBTYPE for s in Subtype),
     *("dice_EDEMA", "called_bled", "called_clear"),
     *(f"covered_{name}" for name in (*Subtype.__members__, ANY)),
-    *("dice_cavity", "dice_hemispheres", "dice_ventricles", "dice_LEFT_VENTRICLE", "dice_RIGHT_VENTRICLE"),
+    *(
+        "dice_cavity",
+        "dice_hemispheres",
+        "dice_ventricles",
+        "dice_LEFT_VENTRICLE",
+        "dice_RIGHT_VENTRICLE",
+    ),
     "dice_posterior_fossa",
     *("true_shift_mm", "shift_mm", "shift_toward", "shift_reason", "shift_measured"),
     *("shift_error_mm", "shift_covered", "shift_error_on_truth_mm"),
-    *(f"seconds_{stage}" for stage in ("synthesis", "anatomy", "hemorrhage", "measure", "comparison")),
+    *(
+        f"seconds_{stage}"
+        for stage in ("synthesis", "anatomy", "hemorrhage", "measure", "comparison")
+    ),
     "setup",  # last: a row that was cut off has none
 )
 
@@ -48,7 +66,9 @@ def setup_digest(anatomy_weights: str | None = None, ich_weights: str | None = N
         *(ich / "configs" / f"{n}.yaml" for n in ("inference", "pipeline")),
     ]
     compares = Path(__file__).parent.glob("*.py")
-    whole = code_digest() + "".join(sha256_of(path) for path in [*weights, *configs, *sorted(compares)])
+    whole = code_digest() + "".join(
+        sha256_of(path) for path in [*weights, *configs, *sorted(compares)]
+    )
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
@@ -60,7 +80,9 @@ def read_rows(path: Path, setup: str) -> dict[int, Row]:
     with path.open(newline="") as stream:
         for line in csv.DictReader(stream):
             if line.get("setup") == setup and not line.get("error"):
-                rows[int(line["seed"])] = {name: _value(name, text) for name, text in line.items() if name in COLUMNS}
+                rows[int(line["seed"])] = {
+                    name: _value(name, text) for name, text in line.items() if name in COLUMNS
+                }
     return rows
 
 
@@ -85,4 +107,6 @@ def append_row(path: Path, row: Row) -> None:
 
 
 def _rounded(row: Row) -> Row:
-    return {name: f"{value:.7g}" if isinstance(value, float) else value for name, value in row.items()}
+    return {
+        name: f"{value:.7g}" if isinstance(value, float) else value for name, value in row.items()
+    }

@@ -16,10 +16,18 @@ def as_text(summary: Mapping[str, Any]) -> str:
     """
     lines = [f"{'measure':44}{'target':>9}{'seen':>9}  {'95 % interval':19}{'n':>4}"]
     for f in summary["figures"]:
-        target = _DASH if f["target"] is None else f"{'>=' if f['at_least'] else '<='} {f['target']:g}"
-        interval = _DASH if f["interval"] is None else f"{_number(f['interval'][0])} .. {_number(f['interval'][1])}"
+        target = (
+            _DASH if f["target"] is None else f"{'>=' if f['at_least'] else '<='} {f['target']:g}"
+        )
+        interval = (
+            _DASH
+            if f["interval"] is None
+            else f"{_number(f['interval'][0])} .. {_number(f['interval'][1])}"
+        )
         verdict = "" if f["passed"] is None else "  PASS" if f["passed"] else "  FAIL"
-        lines.append(f"{f['text']:44}{target:>9}{_number(f['seen']):>9}  {interval:19}{f['n']:>4}{verdict}")
+        lines.append(
+            f"{f['text']:44}{target:>9}{_number(f['seen']):>9}  {interval:19}{f['n']:>4}{verdict}"
+        )
     names = list(summary["by_scan"])
     lines += ["", f"{'by scan (n)':44}" + "".join(f"{name:>18}" for name in names)]
     for column in zip(*summary["by_scan"].values(), strict=True):
@@ -29,7 +37,11 @@ def as_text(summary: Mapping[str, Any]) -> str:
     lines += ["", f"{'Dice by true volume (n)':44}" + "".join(f"{label:>18}" for label in labels)]
     for name, row in summary["by_volume"].items():
         lines.append(f"{name:44}" + "".join(f"{_counted(f):>18}" for f in row.values()))
-    lines += ["", "median seconds: " + ", ".join(f"{k} {v:.1f}" for k, v in summary["median_seconds"].items())]
+    lines += [
+        "",
+        "median seconds: "
+        + ", ".join(f"{k} {v:.1f}" for k, v in summary["median_seconds"].items()),
+    ]
     lines += [f"head {seed} failed: {error}" for seed, error in summary["errors"].items()]
     return "\n".join(lines) + "\n"
 

@@ -33,7 +33,11 @@ def ratio(table: NDArray[np.float64]) -> NDArray[np.float64]:
     0.25
     """
     whole = table[..., 1].sum(axis=-1)
-    return np.asarray(np.divide(table[..., 0].sum(axis=-1), whole, out=np.full(whole.shape, np.nan), where=whole > 0))
+    return np.asarray(
+        np.divide(
+            table[..., 0].sum(axis=-1), whole, out=np.full(whole.shape, np.nan), where=whole > 0
+        )
+    )
 
 
 def share_within(limit: float) -> Statistic:

@@ -25,7 +25,12 @@ def count_confusion(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) 
     >>> count_confusion(np.array([True, True, False]), np.array([True, False, False]))
     Confusion(true_positives=1, false_positives=1, false_negatives=0, true_negatives=1)
     """
-    pairs = ((predicted, reference), (predicted, ~reference), (~predicted, reference), (~predicted, ~reference))
+    pairs = (
+        (predicted, reference),
+        (predicted, ~reference),
+        (~predicted, reference),
+        (~predicted, ~reference),
+    )
     return Confusion(*(int((said & there).sum()) for said, there in pairs))
 
 

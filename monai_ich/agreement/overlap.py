@@ -71,7 +71,9 @@ def match_lesions(mask: Mask, other: Mask) -> MatchedLesions:
     return MatchedLesions(volume_ml, _voxels(pieces[other.voxels[box]], count) > 0)
 
 
-def count_lesions_found(prediction: Mask, reference: Mask, *, over_ml: float = 0.0) -> tuple[int, int]:
+def count_lesions_found(
+    prediction: Mask, reference: Mask, *, over_ml: float = 0.0
+) -> tuple[int, int]:
     """Lesions of the reference that the prediction touches, and how many there are; see `match_lesions`.
 
     Args:
@@ -95,7 +97,9 @@ def _voxels(pieces: NDArray[np.int32], count: int) -> NDArray[np.int64]:
     return np.asarray(np.bincount(pieces.ravel(), minlength=count + 1)[1:])
 
 
-def relative_volume_difference(predicted_ml: float, reference_ml: float, of: str = "mask") -> Measurement:
+def relative_volume_difference(
+    predicted_ml: float, reference_ml: float, of: str = "mask"
+) -> Measurement:
     """(prediction - reference) / reference: 0.1 is 10 % too much. Two empty masks agree: 0.
 
     >>> relative_volume_difference(9.0, 10.0).value, relative_volume_difference(1.0, 0.0).reason

@@ -45,7 +45,9 @@ def measure_surface_distances(prediction: Mask, reference: Mask) -> SurfaceDista
     return SurfaceDistances(_nearest_mm(ours, theirs), _nearest_mm(theirs, ours))
 
 
-def normalized_surface_dice(distances: SurfaceDistances, tolerance_mm: float = NSD_TOLERANCE_MM) -> float:
+def normalized_surface_dice(
+    distances: SurfaceDistances, tolerance_mm: float = NSD_TOLERANCE_MM
+) -> float:
     """Share of both boundaries that lies within the tolerance of the other, 0 to 1; two empty masks agree: 1.
 
     >>> distances = SurfaceDistances(np.array([0.0, 3.0]), np.array([0.0, 1.0, 2.0, 9.0]))

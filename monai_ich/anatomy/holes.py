@@ -11,7 +11,9 @@ from monai_ich.core.volume import box_around
 _SOFT_HU = (0.0, 150.0)  # brain and blood; no air, fat, calcification or bone
 
 
-def fill_holes(anatomy: NDArray[np.uint8], hu: NDArray[np.float32], slice_axis: int) -> NDArray[np.uint8]:
+def fill_holes(
+    anatomy: NDArray[np.uint8], hu: NDArray[np.float32], slice_axis: int
+) -> NDArray[np.uint8]:
     """The labels with holes filled: soft tissue that the cavity encloses on a slice.
 
     The core of a dense clot can look like bone to a network, and blood outside of the cavity would be dropped. Holes
@@ -35,12 +37,16 @@ def fill_holes(anatomy: NDArray[np.uint8], hu: NDArray[np.float32], slice_axis: 
         ends = np.moveaxis(pieces, axis, 0)
         open_ends[ends[0]] = open_ends[ends[-1]] = True
     soft = (hu[box] >= _SOFT_HU[0]) & (hu[box] <= _SOFT_HU[1])
-    flesh = np.bincount(pieces[soft], minlength=count + 1) > 0.5 * np.bincount(pieces.ravel(), minlength=count + 1)
+    flesh = np.bincount(pieces[soft], minlength=count + 1) > 0.5 * np.bincount(
+        pieces.ravel(), minlength=count + 1
+    )
     holes, _ = label((flesh & ~open_ends)[pieces] & soft)
     out = anatomy.copy(order="K")
     for number, place in enumerate(find_objects(holes), start=1):
         around = tuple(slice(max(0, s.start - 1), s.stop + 1) for s in place)
         hole = holes[around] == number
         neighbors = inner[around][binary_dilation(hole) & ~hole]
-        out[box][around][hole] = np.bincount(neighbors[neighbors > 0], minlength=1).argmax()  # 0 inside of bone
+        out[box][around][hole] = np.bincount(
+            neighbors[neighbors > 0], minlength=1
+        ).argmax()  # 0 inside of bone
     return out

@@ -26,7 +26,9 @@ from monai_ich.core.volume import LabelMap, box_around, slices_last
 _RIM_MM = 12.0  # how deep the falx insertions reach, for the plane
 _RIM_DECAY_MM = 6.0  # the nearer to the skull, the more a point says about the plane
 _LEVEL_RADIUS_MM = 28.0
-_LEVEL_AHEAD_MM = 12.0  # occipital and temporal horns pull the ventricles' center behind the foramina of Monro
+_LEVEL_AHEAD_MM = (
+    12.0  # occipital and temporal horns pull the ventricles' center behind the foramina of Monro
+)
 _MIN_POINTS = 60
 _MIN_SPREAD_MM = 10.0
 _MIN_VENTRICLE_ML = 1.0
@@ -74,19 +76,27 @@ def fit_midline(anatomy: LabelMap) -> Midline | NotMeasurable:
     rim = found.depths_mm < _RIM_MM
     if rim.sum() < _MIN_POINTS:
         return NotMeasurable("the hemispheres do not meet near the skull")
-    across = geometry.to_world(np.argwhere(right).mean(0)) - geometry.to_world(np.argwhere(left).mean(0))
+    across = geometry.to_world(np.argwhere(right).mean(0)) - geometry.to_world(
+        np.argwhere(left).mean(0)
+    )
     plane = _fit_plane(found.points_mm[rim], found.depths_mm[rim], across / np.linalg.norm(across))
     if isinstance(plane, NotMeasurable):
         return plane
     ventricles = np.isin(voxels, _VENTRICLES)
-    landmark = ventricles if ventricles.sum() * geometry.voxel_ml > _MIN_VENTRICLE_ML else left | right
+    landmark = (
+        ventricles if ventricles.sum() * geometry.voxel_ml > _MIN_VENTRICLE_ML else left | right
+    )
     if _cut_share(landmark) > _MAX_CUT:
         return NotMeasurable("the image's edge cuts through the level of the septum pellucidum")
-    level = ~rim & _near(found.points_mm, geometry.to_world(np.argwhere(landmark).mean(axis=0)), plane[1])
+    level = ~rim & _near(
+        found.points_mm, geometry.to_world(np.argwhere(landmark).mean(axis=0)), plane[1]
+    )
     slices = np.rint(first_slice + slice_step * found.slices[level])
     point, normal, covariance = plane
     slices = np.minimum(slices, anatomy.geometry.shape[2] - 1)
-    covariance[0, 0] += min(geometry.spacing_mm) ** 2 / 12.0  # labels end between voxels, often all on the same side
+    covariance[0, 0] += (
+        min(geometry.spacing_mm) ** 2 / 12.0
+    )  # labels end between voxels, often all on the same side
     return Midline(point, normal, found.points_mm[level], slices, covariance)
 
 
@@ -145,7 +155,9 @@ def _fit_plane(
         along = (points - point) @ axes.T
         spread = np.linalg.eigvalsh(np.cov(along.T, aweights=weight + 1e-12))
         if spread[0] < _MIN_SPREAD_MM**2:
-            return NotMeasurable("the midsagittal plane is ill-defined: too little of the falx is in view")
+            return NotMeasurable(
+                "the midsagittal plane is ill-defined: too little of the falx is in view"
+            )
         design = np.column_stack([np.ones(len(points)), along, depths])
         distance = (points - point) @ normal
         root = np.sqrt(weight)
@@ -161,7 +173,9 @@ def _fit_plane(
     return point, normal, _covariance(design, weight, residual, along)
 
 
-def _covariance(design: FloatArray, weight: FloatArray, residual: FloatArray, along: FloatArray) -> FloatArray:
+def _covariance(
+    design: FloatArray, weight: FloatArray, residual: FloatArray, along: FloatArray
+) -> FloatArray:
     """Of offset and slopes ``(3, 3)``: neighbors err together, so 8 mm cells count as one observation each.
 
     References:

@@ -17,7 +17,9 @@ _GAP_MM = 20.0  # a skull is open no further than that, as at the orbits
 _STEP_MM = 2.5
 
 
-def drop_neck(cavity: NDArray[np.bool_], hu: NDArray[np.float32], geometry: Geometry) -> NDArray[np.bool_]:
+def drop_neck(
+    cavity: NDArray[np.bool_], hu: NDArray[np.float32], geometry: Geometry
+) -> NDArray[np.bool_]:
     """The cavity without what a network found in neck and shoulders, which it never saw.
 
     Only a cavity that is taller than any head's is cut: below the lowest slice that bone encloses, and at
@@ -37,10 +39,14 @@ def drop_neck(cavity: NDArray[np.bool_], hu: NDArray[np.float32], geometry: Geom
     step_mm = float(steps_mm[axis])
     if (box[axis].stop - box[axis].start) * step_mm <= TALLEST_MM:
         return cavity
-    upright = np.moveaxis(cavity, axis, 0)[:: 1 if rises[axis] < 0 else -1]  # views, the vertex first
+    upright = np.moveaxis(cavity, axis, 0)[
+        :: 1 if rises[axis] < 0 else -1
+    ]  # views, the vertex first
     density = np.moveaxis(hu, axis, 0)[:: 1 if rises[axis] < 0 else -1]
     pixels_mm = np.delete(steps_mm, axis)
-    enclosed = np.array([_enclosed(*both, pixels_mm) for both in zip(upright, density, strict=True)])
+    enclosed = np.array(
+        [_enclosed(*both, pixels_mm) for both in zip(upright, density, strict=True)]
+    )
     skull = np.flatnonzero(enclosed >= _ENCLOSED)
     if not skull.size:
         return cavity
@@ -51,7 +57,9 @@ def drop_neck(cavity: NDArray[np.bool_], hu: NDArray[np.float32], geometry: Geom
     return kept
 
 
-def _enclosed(inside: NDArray[np.bool_], hu: NDArray[np.float32], pixels_mm: NDArray[np.float64]) -> float:
+def _enclosed(
+    inside: NDArray[np.bool_], hu: NDArray[np.float32], pixels_mm: NDArray[np.float64]
+) -> float:
     """Share of the border of a slice that has bone near it."""
     few = tuple(slice(None, None, max(1, round(_STEP_MM / mm))) for mm in pixels_mm)
     inside, bone = inside[few], hu[few] > _BONE_HU

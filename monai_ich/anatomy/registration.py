@@ -32,7 +32,9 @@ class Registration:
     @property
     def rotation_deg(self) -> float:
         """Angle of the turn."""
-        return float(np.degrees(np.arccos(np.clip((np.trace(self.affine[:3, :3]) - 1.0) / 2.0, -1.0, 1.0))))
+        return float(
+            np.degrees(np.arccos(np.clip((np.trace(self.affine[:3, :3]) - 1.0) / 2.0, -1.0, 1.0)))
+        )
 
 
 def register_rigid(fixed: CTVolume, moving: CTVolume) -> Registration:

@@ -42,7 +42,11 @@ def check_config(config: Config, *, files: bool = True, trust: bool = False) -> 
     for name, below in LAID_OVER.items():
         if name in names and not {*below[:1]} <= {*names}:
             whole = ",".join((*below, name))
-            return [BundleError("INCOMPLETE_CONFIG", f"{name} is laid over other configs: name {whole}.")]
+            return [
+                BundleError(
+                    "INCOMPLETE_CONFIG", f"{name} is laid over other configs: name {whole}."
+                )
+            ]
     faults: list[IchError] = [*config.faults, *replace_macros(config)]
     faults += [] if trust else check_trust(config)
     faults += [*check_additions(config), *check_expressions(config, trust=trust)]
@@ -52,7 +56,9 @@ def check_config(config: Config, *, files: bool = True, trust: bool = False) -> 
     return faults
 
 
-def check_bundle(root: Path, overrides: Mapping[str, Any], *, trust: bool = False) -> Iterator[IchError]:
+def check_bundle(
+    root: Path, overrides: Mapping[str, Any], *, trust: bool = False
+) -> Iterator[IchError]:
     """Every fault of a bundle: each of its configs over what it is laid over, metadata, weights.
 
     Args:
@@ -64,7 +70,9 @@ def check_bundle(root: Path, overrides: Mapping[str, Any], *, trust: bool = Fals
     for name, below in LAID_OVER.items():
         if not any((root / "configs" / f"{name}{suffix}").is_file() for suffix in SUFFIXES):
             continue
-        for fault in check_config(compose(root, (*below, name), overrides), files=False, trust=trust):
+        for fault in check_config(
+            compose(root, (*below, name), overrides), files=False, trust=trust
+        ):
             if str(fault) not in seen:
                 seen.add(str(fault))
                 yield fault

@@ -35,8 +35,12 @@ def check_components(config: Config, *, trust: bool) -> Iterator[BundleError]:
             continue  # said as UNTRUSTED_CODE
         found = _locate(target)
         if found is None:
-            hint = nearest(value["_target_"].rpartition(".")[2], _siblings(config, value["_target_"]))
-            yield BundleError("UNKNOWN_TARGET", f"{typed(at)}: there is no {value['_target_']}{hint}")
+            hint = nearest(
+                value["_target_"].rpartition(".")[2], _siblings(config, value["_target_"])
+            )
+            yield BundleError(
+                "UNKNOWN_TARGET", f"{typed(at)}: there is no {value['_target_']}{hint}"
+            )
         elif callable(found):
             yield from _check_arguments(config, at, found, value)
 
@@ -58,24 +62,34 @@ def _siblings(config: Config, target: str) -> list[str]:
     return list(config.parser.locator._components_table or ())
 
 
-def _check_arguments(config: Config, at: str, found: Any, value: Mapping[str, Any]) -> Iterator[BundleError]:
+def _check_arguments(
+    config: Config, at: str, found: Any, value: Mapping[str, Any]
+) -> Iterator[BundleError]:
     name = getattr(found, "__name__", str(found))
     try:
         takes = inspect.signature(found).parameters
     except (TypeError, ValueError):  # written in C
         return
     kinds = inspect.Parameter
-    named = {n: p for n, p in takes.items() if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)}
+    named = {
+        n: p
+        for n, p in takes.items()
+        if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
+    }
     open_ended = any(p.kind == kinds.VAR_KEYWORD for p in takes.values())
     given = {n: v for n, v in value.items() if n not in ConfigComponent.non_arg_keys}
     for argument in sorted(set(given) - set(named)):
         if not open_ended:
             hint = nearest(argument, named)
-            yield BundleError("UNKNOWN_ARGUMENT", f"{typed(at)}: {name} takes no argument {argument}{hint}")
+            yield BundleError(
+                "UNKNOWN_ARGUMENT", f"{typed(at)}: {name} takes no argument {argument}{hint}"
+            )
     if value.get("_mode_", "default") != "callable":
         for argument, parameter in named.items():
             if parameter.default is kinds.empty and argument not in given:
-                yield BundleError("MISSING_ARGUMENT", f"{typed(at)}: {name} needs the argument {argument}.")
+                yield BundleError(
+                    "MISSING_ARGUMENT", f"{typed(at)}: {name} needs the argument {argument}."
+                )
     for argument in sorted(set(given) & set(named)):
         literal = config.literal(given[argument])
         if is_plain(literal) and _wants_number(named[argument]):

@@ -20,7 +20,13 @@ from monai_ich.core.shipped import shipped
 SUFFIXES = (".yaml", ".json")
 STAGES = {"init_id": "initialize", "run_id": "run", "final_id": "finalize"}
 _MOST_BYTES, _MOST_ITEMS, _DEEPEST, _LONGEST = 1 << 21, 50_000, 50, 2_000
-OPTIONS = (*STAGES, "meta_file", "logging_file", "tracking", "workflow_type")  # of MONAI's run; they set no id
+OPTIONS = (
+    *STAGES,
+    "meta_file",
+    "logging_file",
+    "tracking",
+    "workflow_type",
+)  # of MONAI's run; they set no id
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +56,11 @@ class Config:
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Id and value of everything that is text, metadata left out."""
-        return ((i, v) for i, v in walk(self.parser.get()) if isinstance(v, str) and not i.startswith("_meta_"))
+        return (
+            (i, v)
+            for i, v in walk(self.parser.get())
+            if isinstance(v, str) and not i.startswith("_meta_")
+        )
 
     def literal(self, value: Any) -> Any:
         """What a reference leads to; an expression is given as it stands."""
@@ -87,9 +97,15 @@ def find_config(root: Path, name: str) -> Path:
             path = place / f"{name}{suffix}"
             if path.is_file() and path.suffix in SUFFIXES:
                 return path.resolve()
-    known = [p.relative_to(place).with_suffix("").as_posix() for place in places[1:3] for p in place.rglob("*.yaml")]
+    known = [
+        p.relative_to(place).with_suffix("").as_posix()
+        for place in places[1:3]
+        for p in place.rglob("*.yaml")
+    ]
     hint = nearest(name.removeprefix("configs/").removesuffix(".yaml"), known)
-    raise BundleError("CONFIG_NOT_FOUND", f"{name} is no config of {root.name} or of the toolkit{hint}")
+    raise BundleError(
+        "CONFIG_NOT_FOUND", f"{name} is no config of {root.name} or of the toolkit{hint}"
+    )
 
 
 def compose(root: Path, names: Sequence[str], overrides: Mapping[str, Any]) -> Config:
@@ -146,11 +162,17 @@ def load(file: Path) -> dict[str, Any]:
         reason = " ".join(str(error).split())[:200]
         raise BundleError("BAD_CONFIG", f"{file.name} cannot be read: {reason}.") from error
     except (OSError, RecursionError, TypeError) as error:
-        raise BundleError("BAD_CONFIG", f"{file.name} cannot be read: it is nested too deeply, or locked.") from error
+        raise BundleError(
+            "BAD_CONFIG", f"{file.name} cannot be read: it is nested too deeply, or locked."
+        ) from error
     if not _is_bounded(content):
-        raise BundleError("BAD_CONFIG", f"{file.name} cannot be read: an alias or a text has no end.")
+        raise BundleError(
+            "BAD_CONFIG", f"{file.name} cannot be read: an alias or a text has no end."
+        )
     if not isinstance(content, dict):
-        raise BundleError("BAD_CONFIG", f"{file.name} must hold ids and values, it holds something else.")
+        raise BundleError(
+            "BAD_CONFIG", f"{file.name} must hold ids and values, it holds something else."
+        )
     return content
 
 
@@ -164,15 +186,22 @@ def _is_bounded(content: Any) -> bool:
         value, depth = waiting.pop()
         count += 1
         names = value if isinstance(value, dict) else (value,)
-        long = any(isinstance(name, str) and len(name) > _LONGEST for name in names)  # MONAI compares names by letters
+        long = any(
+            isinstance(name, str) and len(name) > _LONGEST for name in names
+        )  # MONAI compares names by letters
         if long or count > _MOST_ITEMS or depth > _DEEPEST:
             return False
         if isinstance(value, (dict, list)):
-            waiting += [(inner, depth + 1) for inner in (value.values() if isinstance(value, dict) else value)]
+            waiting += [
+                (inner, depth + 1)
+                for inner in (value.values() if isinstance(value, dict) else value)
+            ]
     return True
 
 
-def _lay(parser: ConfigParser, key: str, at: str, value: Any, *, source: str) -> Iterator[BundleError]:
+def _lay(
+    parser: ConfigParser, key: str, at: str, value: Any, *, source: str
+) -> Iterator[BundleError]:
     """Set one id; yields why it was not, or should not have been."""
     parent = at.rpartition("::")[0]
     around = parser.get(parent)
@@ -188,7 +217,9 @@ def _lay(parser: ConfigParser, key: str, at: str, value: Any, *, source: str) ->
         try:
             merge_kv(parser, key, value)
         except ValueError:
-            yield BundleError("WRONG_TYPE", f"{source}: only a list or a table can be added to {typed(at)}.")
+            yield BundleError(
+                "WRONG_TYPE", f"{source}: only a list or a table can be added to {typed(at)}."
+            )
 
 
 def _compare(source: str, at: str, old: Any, new: Any) -> Iterator[BundleError]:
@@ -198,4 +229,6 @@ def _compare(source: str, at: str, old: Any, new: Any) -> Iterator[BundleError]:
         return
     was, becomes = kinds.get(type(old)), kinds.get(type(new))
     if was and becomes and was != becomes and not (was == "a list" and becomes == "a number"):
-        yield BundleError("WRONG_TYPE", f"{source}: {typed(at)} is {was} (now {str(old)[:60]}), found {new!r}.")
+        yield BundleError(
+            "WRONG_TYPE", f"{source}: {typed(at)} is {was} (now {str(old)[:60]}), found {new!r}."
+        )

@@ -23,14 +23,22 @@ GLOBALS = ("monai", "torch", "np", "numpy")  # what MONAI gives to each expressi
 
 def replace_macros(config: Config) -> Iterator[BundleError]:
     """Put what ``%id`` and ``%file::id`` lead to in their place; ``MISSING_FILE``, ``UNKNOWN_REFERENCE``."""
-    texts = [(at, value) for at, value in walk(config.parser.get()) if isinstance(value, str) and value.startswith("%")]
-    faults = [f for at, text in texts for f in _check_macro(config, at, text)]  # the metadata's, too
+    texts = [
+        (at, value)
+        for at, value in walk(config.parser.get())
+        if isinstance(value, str) and value.startswith("%")
+    ]
+    faults = [
+        f for at, text in texts for f in _check_macro(config, at, text)
+    ]  # the metadata's, too
     yield from faults
     if not faults:
         try:
             config.parser.resolve_macro_and_relative_ids()
         except ValueError as error:
-            yield BundleError("UNKNOWN_REFERENCE", f"A relative id leads out of the config: {error}.")
+            yield BundleError(
+                "UNKNOWN_REFERENCE", f"A relative id leads out of the config: {error}."
+            )
         except (KeyError, IndexError, TypeError, RecursionError, OSError):
             yield BundleError("UNKNOWN_REFERENCE", "A macro (%) of the config leads nowhere.")
 
@@ -40,7 +48,9 @@ def _check_macro(config: Config, at: str, text: str) -> Iterator[BundleError]:
         return  # relative: MONAI says it
     path, inner = ConfigParser.split_path_id(text[1:])
     if path and not Path(path).is_file():
-        yield BundleError("MISSING_FILE", f"{typed(at)}: the file {path} of the macro {text} is not there.")
+        yield BundleError(
+            "MISSING_FILE", f"{typed(at)}: the file {path} of the macro {text} is not there."
+        )
         return
     source = ConfigParser(load(Path(path))) if path else config.parser
     if inner and inner not in source:
@@ -70,13 +80,17 @@ def check_expressions(config: Config, *, trust: bool) -> Iterator[BundleError]:
         for to in sorted(references(text)):
             if to not in config.parser:
                 hint = nearest(to, config.ids)
-                yield BundleError("UNKNOWN_REFERENCE", f"{typed(at)}: @{typed(to)} leads nowhere{hint}")
+                yield BundleError(
+                    "UNKNOWN_REFERENCE", f"{typed(at)}: @{typed(to)} leads nowhere{hint}"
+                )
         if not ConfigExpression.is_expression(text):
             continue
         try:
             python[at] = tree = parse(text)
         except SyntaxError as error:
-            yield BundleError("BAD_EXPRESSION", f"{typed(at)}: {text[:80]} is not Python: {error.msg}.")
+            yield BundleError(
+                "BAD_EXPRESSION", f"{typed(at)}: {text[:80]} is not Python: {error.msg}."
+            )
             continue
         if isinstance(tree, (ast.Import, ast.ImportFrom)):
             known.add(tree.names[0].asname or tree.names[0].name)
@@ -86,7 +100,9 @@ def check_expressions(config: Config, *, trust: bool) -> Iterator[BundleError]:
         names = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
         bound |= {n.id for n in names if isinstance(n.ctx, ast.Store)}
         for name in sorted({n.id for n in names} - bound - known):
-            yield BundleError("UNKNOWN_NAME", f"{typed(at)}: {name} is not imported{nearest(name, known)}")
+            yield BundleError(
+                "UNKNOWN_NAME", f"{typed(at)}: {name} is not imported{nearest(name, known)}"
+            )
         yield from _check_attributes(config, at, tree)
 
 
@@ -96,7 +112,9 @@ def _check_attributes(config: Config, at: str, tree: ast.AST) -> Iterator[Bundle
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Subscript):
             to = getattr(node.value.slice, "value", None)
             value = config.literal(f"@{to}")
-            if (is_plain(value) or isinstance(value, (int, float))) and not hasattr(value, node.attr):
+            if (is_plain(value) or isinstance(value, (int, float))) and not hasattr(
+                value, node.attr
+            ):
                 message = f"{typed(str(to))} is {value!r}, which has no {node.attr}: {typed(at)} wants an object."
                 yield BundleError("WRONG_TYPE", message)
 
@@ -115,11 +133,18 @@ def parse(expression: str) -> ast.AST:
         if ConfigExpression.is_import_statement(expression):
             return ast.parse(text).body[0]
         return ast.parse(text.strip(), mode="eval")
-    except (MemoryError, RecursionError, ValueError, IndexError):  # nested too deeply, a null byte, nothing at all
+    except (
+        MemoryError,
+        RecursionError,
+        ValueError,
+        IndexError,
+    ):  # nested too deeply, a null byte, nothing at all
         raise SyntaxError("it cannot be read") from None
 
 
-def _check_import(at: str, tree: ast.Import | ast.ImportFrom, *, trust: bool) -> Iterator[BundleError]:
+def _check_import(
+    at: str, tree: ast.Import | ast.ImportFrom, *, trust: bool
+) -> Iterator[BundleError]:
     name = tree.names[0].name
     module = (tree.module or "") if isinstance(tree, ast.ImportFrom) else name
     if not (trust or is_trusted(module)):
@@ -129,6 +154,10 @@ def _check_import(at: str, tree: ast.Import | ast.ImportFrom, *, trust: bool) ->
     except Exception:  # code of others fails as it likes
         yield BundleError("UNKNOWN_IMPORT", f"{typed(at)}: the module {module} cannot be imported.")
         return
-    if isinstance(tree, ast.ImportFrom) and not hasattr(found, name) and pydoc.locate(f"{module}.{name}") is None:
+    if (
+        isinstance(tree, ast.ImportFrom)
+        and not hasattr(found, name)
+        and pydoc.locate(f"{module}.{name}") is None
+    ):
         hint = nearest(name, dir(found))
         yield BundleError("UNKNOWN_IMPORT", f"{typed(at)}: {module} has no {name}{hint}")

@@ -55,11 +55,19 @@ def _loaded(value: Any) -> set[str]:
 
 def _check_list(config: Config, at: str, text: str) -> Iterator[BundleError | ManifestError]:
     for call in ast.walk(parse(text)):
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "read_data_list":
+        if (
+            isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Name)
+            and call.func.id == "read_data_list"
+        ):
             folder, section = (_argument(config, node) for node in call.args[:2])
             if folder is None:
-                for empty in sorted(typed(i) for i in references(text) if config.parser.get(i, 0) is None):
-                    yield BundleError("MISSING_VALUE", f"{typed(at)}: {empty} has no value, give --{empty}.")
+                for empty in sorted(
+                    typed(i) for i in references(text) if config.parser.get(i, 0) is None
+                ):
+                    yield BundleError(
+                        "MISSING_VALUE", f"{typed(at)}: {empty} has no value, give --{empty}."
+                    )
             elif isinstance(section, str):
                 try:
                     list_rows(folder, section)

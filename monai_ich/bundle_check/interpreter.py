@@ -64,7 +64,11 @@ def evaluate(node: ast.AST, look_up: Callable[[str], Any]) -> Any:
         case ast.Tuple(elts=parts):
             return tuple(inner(part) for part in parts)
         case ast.Dict(keys=keys, values=values) if all(keys):
-            return {inner(key): inner(value) for key, value in zip(keys, values, strict=True) if key is not None}
+            return {
+                inner(key): inner(value)
+                for key, value in zip(keys, values, strict=True)
+                if key is not None
+            }
         case ast.Subscript(value=ast.Name(id="__local_refs"), slice=ast.Constant(value=str(to))):
             return look_up(to)
         case ast.Subscript(value=whole, slice=at):

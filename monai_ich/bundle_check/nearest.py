@@ -20,7 +20,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     '.'
     """
     length = name.count("::") + 1
-    tails = {"::".join(k.split("::")[-length:]): k for k in sorted(known, key=lambda k: (-k.count("::"), k))}
+    tails = {
+        "::".join(k.split("::")[-length:]): k
+        for k in sorted(known, key=lambda k: (-k.count("::"), k))
+    }
     found = difflib.get_close_matches(name, tails, n=1)
     return f": did you mean {typed(tails[found[0]])}?" if found else "."
 

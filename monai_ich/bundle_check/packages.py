@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 PACKAGES = ("monai", "torch", "ignite", "numpy", "monai_ich")
-STANDARD = ("collections", "copy", "datetime", "functools", "glob", "itertools", "json", "logging", "math", "os")
+STANDARD = (
+    "collections",
+    "copy",
+    "datetime",
+    "functools",
+    "glob",
+    "itertools",
+    "json",
+    "logging",
+    "math",
+    "os",
+)
 STANDARD += ("os.path", "pathlib", "random", "re", "sys", "time", "typing")
 
 

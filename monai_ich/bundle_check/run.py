@@ -32,9 +32,13 @@ def run_config(config: Config, overrides: Mapping[str, Any]) -> None:
     from monai.bundle import run
 
     shipped = {"meta_file": "metadata.json", "logging_file": "logging.conf"}
-    options = {k: str(p) for k, name in shipped.items() if (p := config.root / "configs" / name).is_file()}
+    options = {
+        k: str(p) for k, name in shipped.items() if (p := config.root / "configs" / name).is_file()
+    }
     options |= {"bundle_root": str(config.root)} | dict(overrides)
-    options = {k: "$None" if v is None else v for k, v in options.items()}  # None alone would be left out
+    options = {
+        k: "$None" if v is None else v for k, v in options.items()
+    }  # None alone would be left out
     try:
         with _short_log():
             run(config_file=[str(file) for file in config.files], **options)
@@ -59,7 +63,9 @@ def _end_threads() -> None:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out: on a GPU, in PyTorch's allocator on a CPU, in a loader's process, in Python."""
     words = ("DefaultCPUAllocator", "CUDA out of memory", "OutOfMemoryError")
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(w in str(error) for w in words)
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+        w in str(error) for w in words
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -71,8 +77,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _out_of_memory(config: Config) -> BundleError:
     at = [key for key in SMALLER if key in config.parser]
-    now = ", ".join(f"{typed(key)} (now {config.parser[key]})" for key in at) or "the size of what is computed at once"
-    return BundleError("OUT_OF_MEMORY", f"Memory did not suffice: lower {now}, or run on another device.")
+    now = (
+        ", ".join(f"{typed(key)} (now {config.parser[key]})" for key in at)
+        or "the size of what is computed at once"
+    )
+    return BundleError(
+        "OUT_OF_MEMORY", f"Memory did not suffice: lower {now}, or run on another device."
+    )
 
 
 @contextmanager
@@ -82,7 +93,11 @@ def _short_log() -> Iterator[None]:
 
     def record(*args: Any, **kwargs: Any) -> logging.LogRecord:
         made = make(*args, **kwargs)
-        if made.exc_info and made.exc_info[1] and any(map(is_out_of_memory, _causes(made.exc_info[1]))):
+        if (
+            made.exc_info
+            and made.exc_info[1]
+            and any(map(is_out_of_memory, _causes(made.exc_info[1])))
+        ):
             made.exc_info = None
         return made
 

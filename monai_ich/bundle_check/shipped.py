@@ -23,16 +23,24 @@ def check_metadata(root: Path) -> Iterator[BundleError]:
     try:
         metadata = read_json(path)
     except (OSError, ValueError):
-        yield BundleError("BAD_METADATA", f"{root.name}: configs/metadata.json is missing or is not JSON.")
+        yield BundleError(
+            "BAD_METADATA", f"{root.name}: configs/metadata.json is missing or is not JSON."
+        )
         return
-    schema = json.loads(Path(__file__).with_name("metadata.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(
+        Path(__file__).with_name("metadata.schema.json").read_text(encoding="utf-8")
+    )
     wrong = list(Draft202012Validator(schema).iter_errors(metadata))
     for error in wrong:
         where = "#".join(map(str, error.absolute_path)) or "its top"
-        yield BundleError("BAD_METADATA", f"{root.name}: metadata.json, at {where}: {error.message[:200]}.")
+        yield BundleError(
+            "BAD_METADATA", f"{root.name}: metadata.json, at {where}: {error.message[:200]}."
+        )
     if not wrong and metadata["version"] not in metadata["changelog"]:
         version = metadata["version"]
-        yield BundleError("BAD_METADATA", f"{root.name}: the changelog of metadata.json lacks version {version}.")
+        yield BundleError(
+            "BAD_METADATA", f"{root.name}: the changelog of metadata.json lacks version {version}."
+        )
 
 
 def check_weights(root: Path, *, trust: bool) -> Iterator[BundleError]:
@@ -51,7 +59,10 @@ def check_weights(root: Path, *, trust: bool) -> Iterator[BundleError]:
 def _require_plain_parts(root: Path) -> None:
     config = compose(root, ("inference",), {})
     if list(replace_macros(config)):
-        raise BundleError("BUNDLE_BROKEN", f"The inference config of {root.name} is broken: weights were not tried.")
+        raise BundleError(
+            "BUNDLE_BROKEN",
+            f"The inference config of {root.name} is broken: weights were not tried.",
+        )
     at = not_made(config, ("network_def", "preprocessing", "inferer"))
     if at is not None:
         why = f"{typed(at)} would run more than a check may: read it, then pass --trust"

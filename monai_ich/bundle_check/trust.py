@@ -22,7 +22,13 @@ from monai_ich.bundle_check.nearest import typed
 from monai_ich.bundle_check.packages import is_trusted, is_trusted_target
 from monai_ich.core.errors import BundleError
 
-_MADE = ("torch.nn.modules.", "monai.networks.", "monai.transforms.", "monai.inferers.", "monai_ich.parts.")
+_MADE = (
+    "torch.nn.modules.",
+    "monai.networks.",
+    "monai.transforms.",
+    "monai.inferers.",
+    "monai_ich.parts.",
+)
 _FETCHING = re.compile("pretrain|url|path|hub|file|dir|cache|download", re.IGNORECASE)
 _NEVER = (
     "__import__",
@@ -39,7 +45,9 @@ _NEVER = (
 )
 _NEVER += ("setattr", "vars")
 _OF_OS = ("cpu_count", "environ", "getcwd", "listdir", "makedirs", "path", "sep")
-_IN_TORCH = re.compile(r"torch\.(nn\.\w+|device|u?int\d+|b?float\d*|double|half|long|bool|cuda\.is_available)")
+_IN_TORCH = re.compile(
+    r"torch\.(nn\.\w+|device|u?int\d+|b?float\d*|double|half|long|bool|cuda\.is_available)"
+)
 
 
 def check_trust(config: Config) -> Iterator[BundleError]:
@@ -56,7 +64,11 @@ def _foreign(config: Config, at: str, value: Any) -> set[str]:
     """What in a value comes from other packages, or reaches out of an expression."""
     if ConfigComponent.is_instantiable(value):
         target = _target(config, at, value)
-        return {target[:80]} if is_plain(target) and "." in target and not is_trusted_target(target) else set()
+        return (
+            {target[:80]}
+            if is_plain(target) and "." in target and not is_trusted_target(target)
+            else set()
+        )
     if not ConfigExpression.is_expression(value):
         return set()
     try:
@@ -64,10 +76,20 @@ def _foreign(config: Config, at: str, value: Any) -> set[str]:
     except SyntaxError:  # said elsewhere
         return set()
     if isinstance(tree, (ast.Import, ast.ImportFrom)):
-        modules = [tree.module or ""] if isinstance(tree, ast.ImportFrom) else [name.name for name in tree.names]
-        names = [f"os.{n.name}" for n in tree.names if modules == ["os"] and isinstance(tree, ast.ImportFrom)]
+        modules = (
+            [tree.module or ""]
+            if isinstance(tree, ast.ImportFrom)
+            else [name.name for name in tree.names]
+        )
+        names = [
+            f"os.{n.name}"
+            for n in tree.names
+            if modules == ["os"] and isinstance(tree, ast.ImportFrom)
+        ]
         return {m for m in modules if not is_trusted(m)} | {n for n in names if n[3:] not in _OF_OS}
-    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in _NEVER} | set(_reaching(tree))
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in _NEVER} | set(
+        _reaching(tree)
+    )
 
 
 def _reaching(tree: ast.AST) -> Iterator[str]:
@@ -76,7 +98,11 @@ def _reaching(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Attribute):
             if node.attr.startswith("__"):
                 yield node.attr
-            elif isinstance(node.value, ast.Name) and node.value.id == "os" and node.attr not in _OF_OS:
+            elif (
+                isinstance(node.value, ast.Name)
+                and node.value.id == "os"
+                and node.attr not in _OF_OS
+            ):
                 yield f"os.{node.attr}"
 
 
@@ -92,7 +118,9 @@ def not_made(config: Config, ids: Iterable[str]) -> str | None:
         ids: what would be made.
     """
     for at, value in walk(config.parser.get()):  # MONAI runs every import before it makes anything
-        is_import = ConfigExpression.is_expression(value) and ConfigExpression.is_import_statement(value)
+        is_import = ConfigExpression.is_expression(value) and ConfigExpression.is_import_statement(
+            value
+        )
         if is_import and _foreign(config, at, value):
             return at
     waiting, seen = list(ids), set[str]()
@@ -112,8 +140,17 @@ def not_made(config: Config, ids: Iterable[str]) -> str | None:
 def _may_be_made(config: Config, at: str, value: Any) -> bool:
     if ConfigComponent.is_instantiable(value):
         target = _target(config, at, value)
-        is_made = value.get("_mode_", "default") in ("default", "callable")  # the third one starts a debugger
-        return is_made and is_plain(target) and is_trusted_target(target) and _is_part(target) and not _fetches(value)
+        is_made = value.get("_mode_", "default") in (
+            "default",
+            "callable",
+        )  # the third one starts a debugger
+        return (
+            is_made
+            and is_plain(target)
+            and is_trusted_target(target)
+            and _is_part(target)
+            and not _fetches(value)
+        )
     if not ConfigExpression.is_expression(value) or ConfigExpression.is_import_statement(value):
         return True
     try:
@@ -142,7 +179,9 @@ def _is_part(target: str) -> bool:
 
 def _fetches(value: dict[str, Any]) -> bool:
     """Whether an argument could have something loaded from a disk or the network."""
-    return any(_FETCHING.search(str(name)) for name in value if name not in ConfigComponent.non_arg_keys)
+    return any(
+        _FETCHING.search(str(name)) for name in value if name not in ConfigComponent.non_arg_keys
+    )
 
 
 def _is_plain_python(node: ast.AST) -> bool:
@@ -150,9 +189,23 @@ def _is_plain_python(node: ast.AST) -> bool:
     if isinstance(node, (ast.Attribute, ast.Name)):
         name = ast.unparse(node)
         return name in ("str", "int", "float", "len") or bool(_IN_TORCH.fullmatch(name))
-    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "__local_refs":
+    if (
+        isinstance(node, ast.Subscript)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "__local_refs"
+    ):
         return True
-    plain = (ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Subscript, ast.Slice, ast.IfExp, ast.Call, ast.keyword)
+    plain = (
+        ast.Constant,
+        ast.List,
+        ast.Tuple,
+        ast.Dict,
+        ast.Subscript,
+        ast.Slice,
+        ast.IfExp,
+        ast.Call,
+        ast.keyword,
+    )
     plain += (
         ast.BinOp,
         ast.UnaryOp,

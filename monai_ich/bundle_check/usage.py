@@ -27,10 +27,14 @@ def check_additions(config: Config) -> Iterator[BundleError]:
     }
     for at, source in config.added.items():
         above = ["::".join(at.split("::")[:n]) for n in range(1, at.count("::") + 2)]
-        inside = any(ConfigComponent.is_instantiable(config.parser.get(i)) for i in above[:-1])  # then an argument
+        inside = any(
+            ConfigComponent.is_instantiable(config.parser.get(i)) for i in above[:-1]
+        )  # then an argument
         if not inside and read.isdisjoint(above) and not any(r.startswith(f"{at}::") for r in read):
             hint = nearest(at, set(config.ids) - {*config.added})
-            yield BundleError("UNKNOWN_ID", f"{source}: nothing in the config reads {typed(at)}{hint}")
+            yield BundleError(
+                "UNKNOWN_ID", f"{source}: nothing in the config reads {typed(at)}{hint}"
+            )
 
 
 def run_through(config: Config) -> dict[str, Any]:
@@ -52,9 +56,13 @@ def check_stages(config: Config) -> Iterator[BundleError]:
         yield BundleError("MISSING_PROPERTY", message)
         return
     training, inference = properties.TrainProperties, properties.InferProperties
-    wanted = training if "train" in config.parser else inference if "evaluator" in config.parser else {}
+    wanted = (
+        training if "train" in config.parser else inference if "evaluator" in config.parser else {}
+    )
     for name, known in wanted.items():
         at = known[BundlePropertyConfig.ID]
         if known["required"] and at not in config.parser:
             what = f"MONAI looks for {name} under {typed(at)}, which is not there"
-            yield BundleError("MISSING_PROPERTY", f"{config.root.name}: {what}{nearest(at, config.ids)}")
+            yield BundleError(
+                "MISSING_PROPERTY", f"{config.root.name}: {what}{nearest(at, config.ids)}"
+            )

@@ -65,11 +65,17 @@ def check_values(config: Config) -> Iterator[BundleError]:
         except (Undecided, SyntaxError):
             continue
         except Exception as error:  # whatever an expression raises
-            empty = [typed(i) for i in sorted(_needs(config, at)) if config.parser.get(i, 0) is None]
+            empty = [
+                typed(i) for i in sorted(_needs(config, at)) if config.parser.get(i, 0) is None
+            ]
             if empty:
-                yield BundleError("MISSING_VALUE", f"{typed(at)}: {empty[0]} has no value, give --{empty[0]}.")
+                yield BundleError(
+                    "MISSING_VALUE", f"{typed(at)}: {empty[0]} has no value, give --{empty[0]}."
+                )
             else:
-                yield BundleError("BAD_EXPRESSION", f"{typed(at)}: {value[:80]} cannot be worked out: {error}.")
+                yield BundleError(
+                    "BAD_EXPRESSION", f"{typed(at)}: {value[:80]} cannot be worked out: {error}."
+                )
 
 
 def _needs(config: Config, at: str) -> set[str]:

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from monai_ich.core.calibration import ANY, Calibration, Calibrator, Evidence, ShiftCalibrator, log_ml, scale_ml
+from monai_ich.core.calibration import (
+    ANY,
+    Calibration,
+    Calibrator,
+    Evidence,
+    ShiftCalibrator,
+    log_ml,
+    scale_ml,
+)
 from monai_ich.core.errors import InputError
 from monai_ich.core.labels import Subtype
 
@@ -35,7 +43,9 @@ class Outcome:
     shift_error_mm: float | None = None
 
 
-def calibrate(outcomes: Sequence[Outcome], *, weights_sha256: str, anatomy_sha256: str, data: str) -> Calibration:
+def calibrate(
+    outcomes: Sequence[Outcome], *, weights_sha256: str, anatomy_sha256: str, data: str
+) -> Calibration:
     """Learn operating points, probabilities and intervals.
 
     Args:
@@ -47,25 +57,36 @@ def calibrate(outcomes: Sequence[Outcome], *, weights_sha256: str, anatomy_sha25
         InputError: ``TOO_FEW_SCANS``.
     """
     if len(outcomes) < LEAST_SCANS:
-        raise InputError("TOO_FEW_SCANS", f"Calibration needs at least {LEAST_SCANS} scans, found {len(outcomes)}.")
+        raise InputError(
+            "TOO_FEW_SCANS",
+            f"Calibration needs at least {LEAST_SCANS} scans, found {len(outcomes)}.",
+        )
     names = [subtype.name for subtype in Subtype]
-    of = {name: _calibrator([_row(outcome, (name,), name) for outcome in outcomes]) for name in names}
+    of = {
+        name: _calibrator([_row(outcome, (name,), name) for outcome in outcomes]) for name in names
+    }
     of[ANY] = _calibrator([_row(outcome, names, ANY) for outcome in outcomes])
-    errors_mm = np.array([o.shift_error_mm for o in outcomes if o.shift_error_mm is not None], np.float64)
+    errors_mm = np.array(
+        [o.shift_error_mm for o in outcomes if o.shift_error_mm is not None], np.float64
+    )
     middle = _central(errors_mm)
     shift = ShiftCalibrator(anatomy_sha256, middle, len(errors_mm)) if middle is not None else None
     return Calibration(weights_sha256, data, of, shift)
 
 
 def _row(outcome: Outcome, names: Sequence[str], key: str) -> tuple[float, float, float, float]:
-    true_ml, found_ml = (sum(ml[name] for name in names) for ml in (outcome.true_ml, outcome.found_ml))
+    true_ml, found_ml = (
+        sum(ml[name] for name in names) for ml in (outcome.true_ml, outcome.found_ml)
+    )
     return true_ml, found_ml, outcome.evidence.expected_ml[key], outcome.evidence.doubt_ml[key]
 
 
 def _calibrator(rows: Sequence[tuple[float, float, float, float]]) -> Calibrator:
     true_ml, found_ml, expected_ml, doubt_ml = np.array(rows, np.float64).T
     present, found = true_ml > 0, found_ml > 0
-    error = (true_ml - found_ml) / [scale_ml(e, d) for e, d in zip(expected_ml, doubt_ml, strict=True)]
+    error = (true_ml - found_ml) / [
+        scale_ml(e, d) for e, d in zip(expected_ml, doubt_ml, strict=True)
+    ]
     intercept, slope = _log_odds(np.array([log_ml(v) for v in expected_ml]), present)
     return Calibrator(
         operating_point_ml=best_threshold(found_ml, present),
@@ -108,7 +129,9 @@ def _central(errors: NDArray[np.float64]) -> tuple[float, float] | None:
         return None
     rank = math.floor((n + 1) * (1.0 - COVERAGE) / 2.0)
     ordered = np.sort(errors)
-    return round(float(ordered[max(rank - 1, 0)]), 4), round(float(ordered[min(n - rank, n - 1)]), 4)
+    return round(float(ordered[max(rank - 1, 0)]), 4), round(
+        float(ordered[min(n - rank, n - 1)]), 4
+    )
 
 
 def _highest(errors: NDArray[np.float64]) -> tuple[float, float] | None:

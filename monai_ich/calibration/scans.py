@@ -48,17 +48,26 @@ def calibrate_on(
         InputError: ``TOO_FEW_SCANS``.
     """
     manifest = read_manifest(manifest_path)
-    names = {value: name for value, name in manifest.label_mapping.items() if name in Subtype.__members__}
+    names = {
+        value: name for value, name in manifest.label_mapping.items() if name in Subtype.__members__
+    }
     require_subtypes(manifest.label_mapping.values())
     cases = [case for case in manifest.cases if case.split == split and case.label is not None]
     if not cases:
-        raise ManifestError("NO_MASKS", f"The manifest has no scan with a mask in its {split} split.")
+        raise ManifestError(
+            "NO_MASKS", f"The manifest has no scan with a mask in its {split} split."
+        )
     scans = [StudyCase(c.id, c.image, c.patient, c.site) for c in cases]
-    done = run_study(scans, folder, build=build, settings=settings, workers=workers, progress=progress)
+    done = run_study(
+        scans, folder, build=build, settings=settings, workers=workers, progress=progress
+    )
     failed = {failure.case_id for failure in done.failures}
-    outcomes = [_outcome(case, folder / "cases" / case.id, names) for case in cases if case.id not in failed]
+    outcomes = [
+        _outcome(case, folder / "cases" / case.id, names) for case in cases if case.id not in failed
+    ]
     ich, anatomy = (
-        sha256_of(find_bundle(name) / "models" / "model.pt") for name in ("ich_segmentation", "head_ct_anatomy")
+        sha256_of(find_bundle(name) / "models" / "model.pt")
+        for name in ("ich_segmentation", "head_ct_anatomy")
     )
     data = f"{manifest.name}, {split} split, {len(outcomes)} scans"
     return calibrate(outcomes, weights_sha256=ich, anatomy_sha256=anatomy, data=data), len(failed)

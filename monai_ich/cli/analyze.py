@@ -16,14 +16,29 @@ def add_analyze(commands: Any) -> None:
     add_output(sub, "folder for the results")
     sub.add_argument("--overwrite", action="store_true", help="replace earlier results")
     sub.add_argument(
-        "--case-id", help="name in the tables (default: the output folder's, unless it may be a record number)"
+        "--case-id",
+        help="name in the tables (default: the output folder's, unless it may be a record number)",
     )
     sub.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
-    sub.add_argument("--flips", action="store_true", help="average with the mirrored head: twice the time")
-    sub.add_argument("--scene", action="store_true", help="write scene.mrb for 3D Slicer too (holds the CT once more)")
-    sub.add_argument("--heatmap", action="store_true", help="show what speaks for each subtype: 4 CPU seconds each")
+    sub.add_argument(
+        "--flips", action="store_true", help="average with the mirrored head: twice the time"
+    )
+    sub.add_argument(
+        "--scene",
+        action="store_true",
+        help="write scene.mrb for 3D Slicer too (holds the CT once more)",
+    )
+    sub.add_argument(
+        "--heatmap",
+        action="store_true",
+        help="show what speaks for each subtype: 4 CPU seconds each",
+    )
     sub.add_argument("--mlflow", metavar="URI", help="log the analysis to this MLflow store")
-    sub.add_argument("--dicom", action="store_true", help="also SEG, SR and picture for a PACS; they carry the patient")
+    sub.add_argument(
+        "--dicom",
+        action="store_true",
+        help="also SEG, SR and picture for a PACS; they carry the patient",
+    )
     add_keep_ids(sub, "patient ID and UIDs in the tables of a DICOM study")
     add_reading(sub)
 
@@ -51,7 +66,9 @@ def _analyze(args: argparse.Namespace) -> int:
         "pipeline#keep_ids": args.keep_ids,
         "pipeline#dicom": args.dicom,
     }
-    done = analyze(args.input, args.output, case_id=args.case_id, overwrite=args.overwrite, **overrides)
+    done = analyze(
+        args.input, args.output, case_id=args.case_id, overwrite=args.overwrite, **overrides
+    )
     for line in summary_lines(done.exam, done.warnings, done.provenance):
         print(line)
     more = len(RESULTS) - 3 + len(done.heat_maps) + (len(DICOM_RESULTS) if args.dicom else 0)

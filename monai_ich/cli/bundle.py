@@ -20,10 +20,16 @@ WORDS = {"null": None, "true": True, "false": False}  # of YAML, beside Python's
 def add_bundle(commands: Any) -> None:
     """Add ``bundle run`` and ``bundle check`` to the command line."""
     text = "MONAI's bundle commands with mistakes caught first: run, check"
-    parts = commands.add_parser("bundle", help=text, description=text).add_subparsers(metavar="WHAT", required=True)
+    parts = commands.add_parser("bundle", help=text, description=text).add_subparsers(
+        metavar="WHAT", required=True
+    )
     for name, run, text in (
         ("run", _run, "check configs and overrides, then run them with MONAI"),
-        ("check", _check, "every fault of configs and overrides, or of a whole bundle; exit code 3 where there is one"),
+        (
+            "check",
+            _check,
+            "every fault of configs and overrides, or of a whole bundle; exit code 3 where there is one",
+        ),
     ):
         sub = parts.add_parser(name, help=text, description=text)
         sub.add_argument("bundle", help="name of a bundle of the toolkit, or a bundle's folder")
@@ -36,7 +42,11 @@ def add_bundle(commands: Any) -> None:
         )
         sub.set_defaults(run=run)
         if name == "check":
-            sub.add_argument("--trust", action="store_true", help="the bundle is trusted: look at its own code, too")
+            sub.add_argument(
+                "--trust",
+                action="store_true",
+                help="the bundle is trusted: look at its own code, too",
+            )
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -77,7 +87,11 @@ def _tell(faults: Iterable[IchError], args: argparse.Namespace) -> int:
     count = 0
     for fault in faults:
         count += 1
-        line = json.dumps({"code": fault.code, "message": fault.message}) if args.json_errors else str(fault)
+        line = (
+            json.dumps({"code": fault.code, "message": fault.message})
+            if args.json_errors
+            else str(fault)
+        )
         print(line, file=sys.stderr)
     return count
 

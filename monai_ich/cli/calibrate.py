@@ -15,12 +15,27 @@ def add_calibrate(commands: Any) -> None:
     """Add ``calibrate`` to the command line."""
     text = "operating points, intervals of volumes and probabilities of subtypes, from scans with masks"
     sub = commands.add_parser("calibrate", help=text, description=text)
-    sub.add_argument("--manifest", type=Path, required=True, help="scans with masks that training did not see")
+    sub.add_argument(
+        "--manifest", type=Path, required=True, help="scans with masks that training did not see"
+    )
     sub.add_argument("--split", default="validation", help="training, validation (default) or test")
-    sub.add_argument("--study", type=Path, required=True, help="folder for the analyses; goes on where it stopped")
-    sub.add_argument("-o", "--output", type=Path, required=True, help="configs/operating_points.json of the bundle")
+    sub.add_argument(
+        "--study",
+        type=Path,
+        required=True,
+        help="folder for the analyses; goes on where it stopped",
+    )
+    sub.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="configs/operating_points.json of the bundle",
+    )
     sub.add_argument("--overwrite", action="store_true", help="replace an earlier file")
-    sub.add_argument("--workers", type=int, help="processes (default: one for two cores, or one for each GPU)")
+    sub.add_argument(
+        "--workers", type=int, help="processes (default: one for two cores, or one for each GPU)"
+    )
     sub.add_argument("--device", help="cpu, cuda (default: cuda where there is one)")
     sub.set_defaults(run=_calibrate)
 

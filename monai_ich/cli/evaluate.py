@@ -13,7 +13,9 @@ def add_evaluate(commands: Any) -> None:
     """Add ``evaluate`` to the command line."""
     text = "how well predictions agree with the references of a manifest"
     sub = commands.add_parser("evaluate", help=text, description=text)
-    sub.add_argument("--manifest", type=Path, required=True, help="which cases, with masks or exam labels")
+    sub.add_argument(
+        "--manifest", type=Path, required=True, help="which cases, with masks or exam labels"
+    )
     sub.add_argument(
         "--predictions",
         type=Path,
@@ -21,7 +23,9 @@ def add_evaluate(commands: Any) -> None:
         metavar="DIR",
         help="output of a study, folders ID of analyze, or label maps ID.nii.gz, ID.seg.nrrd, ID.dcm",
     )
-    sub.add_argument("-o", "--output", type=Path, required=True, help="folder for tables, plots and report")
+    sub.add_argument(
+        "-o", "--output", type=Path, required=True, help="folder for tables, plots and report"
+    )
     add_labels_are(sub)
     sub.add_argument("--split", choices=("training", "validation", "test", "all"), default="test")
     sub.add_argument("--overwrite", action="store_true", help="replace earlier results")
@@ -56,5 +60,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     print("\n".join(summary_lines(done.summary)))
     print("\nwrote report.html, summary.json, cases.csv and the plots")
     if args.mlflow:
-        log_in_time(lambda: log_evaluation(done, args.output, tracking_uri=args.mlflow), args.mlflow)
+        log_in_time(
+            lambda: log_evaluation(done, args.output, tracking_uri=args.mlflow), args.mlflow
+        )
     return 4 if done.failures else 0

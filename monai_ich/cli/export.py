@@ -15,8 +15,12 @@ def add_export(commands: Any) -> None:
     """Add ``export`` to the command line."""
     text = "a mask as .seg.nrrd or scene for 3D Slicer, or as DICOM SEG, SR and picture for a PACS"
     sub = commands.add_parser("export", help=text, description=text)
-    sub.add_argument("labels", type=Path, help="hemorrhage labels, .nii(.gz), .seg.nrrd or DICOM SEG")
-    sub.add_argument("--ct", type=Path, required=True, help="the CT; DICOM where DICOM is to be written")
+    sub.add_argument(
+        "labels", type=Path, help="hemorrhage labels, .nii(.gz), .seg.nrrd or DICOM SEG"
+    )
+    sub.add_argument(
+        "--ct", type=Path, required=True, help="the CT; DICOM where DICOM is to be written"
+    )
     sub.add_argument("--anatomy", type=Path, help="anatomy labels, for sides and midline shift")
     sub.add_argument("-o", "--output", type=Path, required=True, help="folder for the files")
     sub.add_argument(
@@ -25,7 +29,9 @@ def add_export(commands: Any) -> None:
         help=f"of {','.join(_TO)} (default: all but mrb for a DICOM CT, seg.nrrd for NIfTI); "
         "mrb holds the CT too; DICOM files carry the patient",
     )
-    sub.add_argument("--labelmap", action="store_true", help="SEG as LABELMAP: smaller, few archives know it")
+    sub.add_argument(
+        "--labelmap", action="store_true", help="SEG as LABELMAP: smaller, few archives know it"
+    )
     sub.add_argument("--overwrite", action="store_true", help="replace earlier files")
     add_labels_are(sub)
     add_reading(sub)

@@ -11,7 +11,9 @@ from monai_ich.cli.options import add_command, add_output
 
 def add_followup(commands: Any) -> None:
     """Add ``followup`` to the command line."""
-    sub = add_command(commands, "followup", _followup, "what changed between two analyzed scans of one patient")
+    sub = add_command(
+        commands, "followup", _followup, "what changed between two analyzed scans of one patient"
+    )
     sub.add_argument("baseline", type=Path, help="output folder of the earlier scan")
     sub.add_argument("followup", type=Path, help="output folder of the later scan")
     add_output(sub, "folder for followup.json and followup.png")

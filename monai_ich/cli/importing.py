@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monai_ich.cli.options import add_command, add_keep_ids, add_reading, read_scan, require_nifti_name, usage_error
+from monai_ich.cli.options import (
+    add_command,
+    add_keep_ids,
+    add_reading,
+    read_scan,
+    require_nifti_name,
+    usage_error,
+)
 from monai_ich.core.errors import IchError
 
 if TYPE_CHECKING:
@@ -21,7 +28,9 @@ def add_import(commands: Any) -> None:
     sub = add_command(commands, "import", _import, "DICOM to NIfTI in Hounsfield units")
     sub.add_argument("input", type=Path, help="DICOM folder, .zip, DICOMDIR")
     sub.add_argument("-o", "--output", type=Path, help="NIfTI file to write (ct.nii.gz)")
-    sub.add_argument("--report", type=Path, help="JSON: every series seen, what was decided and why")
+    sub.add_argument(
+        "--report", type=Path, help="JSON: every series seen, what was decided and why"
+    )
     sub.add_argument("--list", action="store_true", help="only rank the series, with reasons")
     sub.add_argument("--overwrite", action="store_true", help="replace an earlier file")
     sub.add_argument(
@@ -61,13 +70,17 @@ def _import(args: argparse.Namespace) -> int:
     return 0
 
 
-def _orthogonal(ct: CTVolume, spacing_mm: tuple[float | None, float | None, float | None]) -> Geometry:
+def _orthogonal(
+    ct: CTVolume, spacing_mm: tuple[float | None, float | None, float | None]
+) -> Geometry:
     from monai_ich.core.resample import orthogonal_grid
 
     return orthogonal_grid(ct.geometry, spacing_mm)
 
 
-def _write_ct(args: argparse.Namespace, ct: CTVolume, grid: Geometry | None, report: dict[str, Any] | None) -> Geometry:
+def _write_ct(
+    args: argparse.Namespace, ct: CTVolume, grid: Geometry | None, report: dict[str, Any] | None
+) -> Geometry:
     """Whole HU, as scanners store, and the report with it or neither; returns the grid that was written."""
     from contextlib import ExitStack
 
@@ -110,5 +123,7 @@ def _spacing(words: Sequence[str]) -> tuple[float | None, float | None, float | 
     except ValueError:
         found = [-1.0]
     if len(found) != 3 or not all(step is None or 0.1 <= step <= 50 for step in found):
-        raise usage_error(f"--spacing needs three distances of 0.1 to 50 mm, or native, found {' '.join(words)}.")
+        raise usage_error(
+            f"--spacing needs three distances of 0.1 to 50 mm, or native, found {' '.join(words)}."
+        )
     return found[0], found[1], found[2]

@@ -53,7 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     if "" in (sys.argv[1:] if argv is None else argv):
-        return _refuse(usage_error("An argument is empty, an unset variable perhaps: name a file or folder."), args)
+        return _refuse(
+            usage_error("An argument is empty, an unset variable perhaps: name a file or folder."),
+            args,
+        )
     try:
         with stopped_cleanly():
             code = int(args.run(args))
@@ -98,10 +101,15 @@ class _Version(argparse.Action):
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="monai-ich", description="Segment and measure intracranial hemorrhage on head CT. For research use."
+        prog="monai-ich",
+        description="Segment and measure intracranial hemorrhage on head CT. For research use.",
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="show version and commit, and exit")
-    parser.add_argument("--traceback", action="store_true", help="show a fault of ours whole; it may show headers")
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="show version and commit, and exit"
+    )
+    parser.add_argument(
+        "--traceback", action="store_true", help="show a fault of ours whole; it may show headers"
+    )
     parser.add_argument("--json-errors", action="store_true", help="refusals as JSON on stderr")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in _COMMANDS:

@@ -18,7 +18,9 @@ DATA_SETS = ("bhsd", "instance2022", "ctich", "cq500", "rsna2019")
 def add_manifest(commands: Any) -> None:
     """Add the commands of ``manifest`` to the command line."""
     text = "lists of scans for training and studies: check, build, split, strip, negatives"
-    parts = commands.add_parser("manifest", help=text, description=text).add_subparsers(metavar="WHAT", required=True)
+    parts = commands.add_parser("manifest", help=text, description=text).add_subparsers(
+        metavar="WHAT", required=True
+    )
 
     text = "every fault of a manifest and of the files it names; exit code 3 where there is one"
     sub = parts.add_parser("check", help=text, description=text)
@@ -27,10 +29,16 @@ def add_manifest(commands: Any) -> None:
 
     text = "a manifest of a public data set, from the folder that its download gives"
     sub = parts.add_parser("build", help=text, description=text)
-    sub.add_argument("name", choices=DATA_SETS, help="which data set; its card is data_manifests/NAME.md")
+    sub.add_argument(
+        "name", choices=DATA_SETS, help="which data set; its card is data_manifests/NAME.md"
+    )
     sub.add_argument("folder", type=Path)
     _output(sub)
-    sub.add_argument("--keep-ids", action="store_true", help="keep names with four digits in a row (else numbered)")
+    sub.add_argument(
+        "--keep-ids",
+        action="store_true",
+        help="keep names with four digits in a row (else numbered)",
+    )
     sub.set_defaults(run=_build)
 
     text = "folds for cross-validation: a patient's scans together, subtypes spread evenly"
@@ -39,7 +47,13 @@ def add_manifest(commands: Any) -> None:
     _output(sub)
     sub.add_argument("--folds", type=int, default=5)
     sub.add_argument("--seed", type=int, default=0, help="the same seed gives the same folds")
-    sub.add_argument("--held-out", type=int, default=0, metavar="FOLD", help="the fold to validate on (default 0)")
+    sub.add_argument(
+        "--held-out",
+        type=int,
+        default=0,
+        metavar="FOLD",
+        help="the fold to validate on (default 0)",
+    )
     sub.set_defaults(run=_split)
 
     text = "find the cavity of scans that have none, to train on stripped heads; exit code 3 where one cannot be read"
@@ -53,12 +67,23 @@ def add_manifest(commands: Any) -> None:
     sub = parts.add_parser("negatives", help=text, description=text)
     sub.add_argument("folder", type=Path, help="with the slices, in subfolders too")
     _output(sub)
-    sub.add_argument("--pixel-mm", type=float, default=0.45, help="of .png files, which do not say it (default 0.45)")
+    sub.add_argument(
+        "--pixel-mm",
+        type=float,
+        default=0.45,
+        help="of .png files, which do not say it (default 0.45)",
+    )
     sub.set_defaults(run=_negatives)
 
 
 def _output(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("-o", "--output", type=Path, required=True, help="manifest to write (dataset.json to train from)")
+    sub.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="manifest to write (dataset.json to train from)",
+    )
     sub.add_argument("--overwrite", action="store_true", help="replace an earlier file")
 
 
@@ -107,7 +132,10 @@ def _split(args: argparse.Namespace) -> int:
         raise usage_error("split needs --folds of at least 2 and --held-out below it.")
     refuse_existing(args)
     manifest = read_manifest(args.manifest)
-    return _write(args.output, split_manifest(manifest, folds=args.folds, seed=args.seed, held_out=args.held_out))
+    return _write(
+        args.output,
+        split_manifest(manifest, folds=args.folds, seed=args.seed, held_out=args.held_out),
+    )
 
 
 def _strip(args: argparse.Namespace) -> int:
@@ -131,7 +159,9 @@ def _negatives(args: argparse.Namespace) -> int:
 
     refuse_existing(args)
     refuse_unwritable(args.output.parent)
-    return _write(args.output, build_negatives(args.folder, args.output.parent, pixel_mm=args.pixel_mm))
+    return _write(
+        args.output, build_negatives(args.folder, args.output.parent, pixel_mm=args.pixel_mm)
+    )
 
 
 def _write(path: Path, manifest: Any) -> int:

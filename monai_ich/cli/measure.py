@@ -12,7 +12,9 @@ from monai_ich.cli.options import add_command, add_keep_ids, add_labels_are, add
 def add_measure(commands: Any) -> None:
     """Add ``measure`` to the command line."""
     sub = add_command(commands, "measure", _measure, "numbers from an existing mask, no network")
-    sub.add_argument("labels", type=Path, help="hemorrhage labels, .nii(.gz), .seg.nrrd or DICOM SEG")
+    sub.add_argument(
+        "labels", type=Path, help="hemorrhage labels, .nii(.gz), .seg.nrrd or DICOM SEG"
+    )
     sub.add_argument(
         "--ct",
         type=Path,
@@ -23,7 +25,8 @@ def add_measure(commands: Any) -> None:
     add_output(sub, "folder for the tables")
     sub.add_argument("--overwrite", action="store_true", help="replace earlier results")
     sub.add_argument(
-        "--case-id", help="name in the tables (default: the output folder's, unless it may be a record number)"
+        "--case-id",
+        help="name in the tables (default: the output folder's, unless it may be a record number)",
     )
     add_keep_ids(sub, "patient ID and UIDs in the tables, where --ct is DICOM")
 

@@ -54,7 +54,9 @@ def stopped_cleanly() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    names = [
+        getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+    ]
     names = [name for name in names if signal.getsignal(name) != signal.SIG_IGN]
     before = {name: signal.signal(name, stop) for name in names}
     try:
@@ -88,9 +90,17 @@ def add_keep_ids(sub: argparse.ArgumentParser, what: str) -> None:
 
 def add_reading(sub: argparse.ArgumentParser) -> None:
     """Add the options of how a CT is read."""
-    sub.add_argument("--series", metavar="N", help="the series to take: its number in import --list, or its UID")
-    sub.add_argument("--lenient", action="store_true", help="fill one missing slice of at most 6 mm, with a warning")
-    sub.add_argument("--assume-hu", action="store_true", help="take values without a rescale, or a window, as HU")
+    sub.add_argument(
+        "--series", metavar="N", help="the series to take: its number in import --list, or its UID"
+    )
+    sub.add_argument(
+        "--lenient",
+        action="store_true",
+        help="fill one missing slice of at most 6 mm, with a warning",
+    )
+    sub.add_argument(
+        "--assume-hu", action="store_true", help="take values without a rescale, or a window, as HU"
+    )
 
 
 def read_scan(args: argparse.Namespace, path: Path) -> Scan:
@@ -133,8 +143,14 @@ def meaning_of(args: argparse.Namespace) -> LabelMeaning | None:
         return LabelMeaning(only=_meant(words[0]))
     values: dict[int, int] = {}
     for number, _, word in (word.partition("=") for word in words):
-        if not number.strip().isascii() or not number.strip().isdecimal() or not 0 < int(number) < 256:
-            raise usage_error("--labels-are needs values of 1 to 255 with a meaning each, as in 1=SDH,2=IPH,3=ignore.")
+        if (
+            not number.strip().isascii()
+            or not number.strip().isdecimal()
+            or not 0 < int(number) < 256
+        ):
+            raise usage_error(
+                "--labels-are needs values of 1 to 255 with a meaning each, as in 1=SDH,2=IPH,3=ignore."
+            )
         if values.setdefault(int(number), _meant(word)) != _meant(word):
             raise usage_error(f"--labels-are gives two meanings to the value {int(number)}.")
     return LabelMeaning(values)
@@ -149,7 +165,9 @@ def _meant(word: str) -> int:
         return NOT_BLOOD
     found = values_named([word], Subtype)
     if len(found) != 1:
-        raise usage_error("--labels-are knows EDH, IPH, IVH, SAH, SDH and ignore, found another word.")
+        raise usage_error(
+            "--labels-are knows EDH, IPH, IVH, SAH, SDH and ignore, found another word."
+        )
     return found.pop()
 
 
@@ -161,7 +179,9 @@ def usage_error(message: str) -> InputError:
 def refuse_existing(args: argparse.Namespace) -> None:
     """Raise ``OUTPUT_EXISTS`` where the output file is there and may not be replaced."""
     if args.output.exists() and not args.overwrite:
-        raise OutputError("OUTPUT_EXISTS", "The output file exists: choose another name, or pass --overwrite.")
+        raise OutputError(
+            "OUTPUT_EXISTS", "The output file exists: choose another name, or pass --overwrite."
+        )
 
 
 def require_nifti_name(args: argparse.Namespace) -> None:

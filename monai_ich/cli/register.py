@@ -11,9 +11,17 @@ def add_register(commands: Any) -> None:
     """Add ``register`` to the command line."""
     text = "put the pipeline with its weights into an MLflow model registry"
     sub = commands.add_parser("register", help=text, description=text)
-    sub.add_argument("--mlflow", metavar="URI", required=True, help="the store, for example sqlite:///models.db")
-    sub.add_argument("--name", default="monai-ich", help="of the registered model (default monai-ich)")
-    sub.add_argument("--bundles", type=Path, help="folder that holds both bundles (default: those of the toolkit)")
+    sub.add_argument(
+        "--mlflow", metavar="URI", required=True, help="the store, for example sqlite:///models.db"
+    )
+    sub.add_argument(
+        "--name", default="monai-ich", help="of the registered model (default monai-ich)"
+    )
+    sub.add_argument(
+        "--bundles",
+        type=Path,
+        help="folder that holds both bundles (default: those of the toolkit)",
+    )
     sub.set_defaults(run=_register)
 
 
@@ -21,5 +29,7 @@ def _register(args: argparse.Namespace) -> int:
     from monai_ich.tracking.register import register_model
 
     number = register_model(args.mlflow, name=args.name, bundles=args.bundles)
-    print(f"registered: mlflow.pyfunc.load_model('models:/{args.name}/{number}').predict(['/path/to/scan'])")
+    print(
+        f"registered: mlflow.pyfunc.load_model('models:/{args.name}/{number}').predict(['/path/to/scan'])"
+    )
     return 0

@@ -24,19 +24,29 @@ def add_send(commands: Any) -> None:
     """Add ``send`` to the command line."""
     text = "push the DICOM results of a folder into an archive"
     sub = commands.add_parser(
-        "send", help=text, description=f"{text}. Credentials of a DICOMweb server: {_CREDENTIALS} in the environment."
+        "send",
+        help=text,
+        description=f"{text}. Credentials of a DICOMweb server: {_CREDENTIALS} in the environment.",
     )
     sub.add_argument("folder", type=Path, help="output folder of analyze --dicom or of export")
-    sub.add_argument("--to", choices=("dicomweb", "dimse"), required=True, help="STOW-RS or C-STORE")
+    sub.add_argument(
+        "--to", choices=("dicomweb", "dimse"), required=True, help="STOW-RS or C-STORE"
+    )
     sub.add_argument("--url", help="of the DICOMweb service, https://HOST/dicom-web")
     sub.add_argument("--host", help="of the DIMSE archive")
     sub.add_argument("--port", type=int, default=104, help="of the DIMSE archive (default 104)")
     sub.add_argument("--called", default="ANY-SCP", help="application entity title of the archive")
     sub.add_argument("--calling", default="MONAI-ICH", help="our application entity title")
-    sub.add_argument("--tls", action="store_true", help="encrypt DIMSE (https:// does so for DICOMweb)")
+    sub.add_argument(
+        "--tls", action="store_true", help="encrypt DIMSE (https:// does so for DICOMweb)"
+    )
     sub.add_argument("--ca", type=Path, help="certificates to trust, PEM (default: the system's)")
-    sub.add_argument("--cert", type=Path, help="our certificate and key for DIMSE over TLS, one PEM file")
-    sub.add_argument("--tries", type=int, default=4, help="how often a network that fails is tried (default 4)")
+    sub.add_argument(
+        "--cert", type=Path, help="our certificate and key for DIMSE over TLS, one PEM file"
+    )
+    sub.add_argument(
+        "--tries", type=int, default=4, help="how often a network that fails is tried (default 4)"
+    )
     sub.set_defaults(run=_send)
 
 
@@ -47,7 +57,10 @@ def _send(args: argparse.Namespace) -> int:
     settle(args.folder)
     paths = [args.folder / name for name in DICOM_RESULTS if (args.folder / name).is_file()]
     if not paths:
-        raise InputError("NO_DICOM_RESULTS", "The folder holds no DICOM results: run analyze --dicom or export first.")
+        raise InputError(
+            "NO_DICOM_RESULTS",
+            "The folder holds no DICOM results: run analyze --dicom or export first.",
+        )
     if args.tries < 1:
         raise usage_error("--tries must be at least 1.")
     tls = _tls(args)
@@ -68,7 +81,9 @@ def _to_dicomweb(args: argparse.Namespace, paths: list[Path]) -> tuple[Sent, ...
     if url.scheme not in ("http", "https") or not url.hostname:
         raise usage_error("--to dicomweb needs --url https://HOST/PATH.")
     if "@" in url.netloc:
-        raise usage_error(f"Credentials do not belong into --url: set {_CREDENTIALS} in the environment.")
+        raise usage_error(
+            f"Credentials do not belong into --url: set {_CREDENTIALS} in the environment."
+        )
     names = ("MONAI_ICH_USER", "MONAI_ICH_PASSWORD", "MONAI_ICH_TOKEN")
     credentials = Credentials(*(os.environ.get(name, "") for name in names))
     secret = bool(credentials.user or credentials.token)
@@ -83,7 +98,9 @@ def _to_dimse(args: argparse.Namespace, paths: list[Path], tls: ssl.SSLContext) 
     if not args.host:
         raise usage_error("--to dimse needs --host.")
     names = {"called": args.called, "calling": args.calling}
-    return send_dimse(paths, args.host, args.port, tls=tls if args.tls else None, tries=args.tries, **names)
+    return send_dimse(
+        paths, args.host, args.port, tls=tls if args.tls else None, tries=args.tries, **names
+    )
 
 
 def _tls(args: argparse.Namespace) -> ssl.SSLContext:
@@ -95,5 +112,7 @@ def _tls(args: argparse.Namespace) -> ssl.SSLContext:
         if args.cert:
             tls.load_cert_chain(args.cert)
     except OSError as error:
-        raise InputError("BAD_CERTIFICATE", "The certificate files --ca and --cert must be PEM files.") from error
+        raise InputError(
+            "BAD_CERTIFICATE", "The certificate files --ca and --cert must be PEM files."
+        ) from error
     return tls

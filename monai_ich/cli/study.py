@@ -19,13 +19,35 @@ def add_study(commands: Any) -> None:
     """Add ``study`` to the command line."""
     text = "many scans: one tidy row a scan; goes on where it stopped"
     sub = commands.add_parser("study", help=text, description=text)
-    sub.add_argument("input", type=Path, help="a manifest, a folder of DICOM folders, .zip and NIfTI files, or BIDS")
-    sub.add_argument("-o", "--output", type=Path, required=True, help="folder for the tables and the cases' results")
-    sub.add_argument("--workers", type=int, help="processes (default: one for two cores, or one for each GPU)")
-    sub.add_argument("--address", metavar="RAY", help="of a Ray cluster (default: this machine, nothing to set up)")
+    sub.add_argument(
+        "input",
+        type=Path,
+        help="a manifest, a folder of DICOM folders, .zip and NIfTI files, or BIDS",
+    )
+    sub.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="folder for the tables and the cases' results",
+    )
+    sub.add_argument(
+        "--workers", type=int, help="processes (default: one for two cores, or one for each GPU)"
+    )
+    sub.add_argument(
+        "--address",
+        metavar="RAY",
+        help="of a Ray cluster (default: this machine, nothing to set up)",
+    )
     sub.add_argument("--device", help="cpu, cuda (default: cuda where there is one)")
-    sub.add_argument("--lenient", action="store_true", help="fill one missing slice of at most 6 mm, with a warning")
-    sub.add_argument("--assume-hu", action="store_true", help="take values without a rescale, or a window, as HU")
+    sub.add_argument(
+        "--lenient",
+        action="store_true",
+        help="fill one missing slice of at most 6 mm, with a warning",
+    )
+    sub.add_argument(
+        "--assume-hu", action="store_true", help="take values without a rescale, or a window, as HU"
+    )
     sub.add_argument(
         "--keep-ids",
         action="store_true",
@@ -64,7 +86,10 @@ def _study(args: argparse.Namespace) -> int:
         note=note,
     )
     for case_id in done.damaged:
-        print(f"{case_id}: its earlier results could not be read, it was analyzed again", file=sys.stderr)
+        print(
+            f"{case_id}: its earlier results could not be read, it was analyzed again",
+            file=sys.stderr,
+        )
     for failure in done.failures:
         print(f"{failure.case_id}: {failure.code}: {failure.message}", file=sys.stderr)
     before = f" ({done.skipped} before)" if done.skipped else ""
@@ -84,5 +109,9 @@ def show_progress(outcomes: Iterable[Outcome], *, total: int) -> Iterator[Outcom
     for number, outcome in enumerate(outcomes, start=1):
         left_min = (time.monotonic() - start) / number * (total - number) / 60.0
         what = outcome.code or "done"
-        print(f"{number} of {total}: {outcome.case_id} {what}, {left_min:.1f} min left", file=sys.stderr, flush=True)
+        print(
+            f"{number} of {total}: {outcome.case_id} {what}, {left_min:.1f} min left",
+            file=sys.stderr,
+            flush=True,
+        )
         yield outcome

@@ -18,16 +18,24 @@ def add_synth(commands: Any) -> None:
     sub.add_argument("-n", type=int, default=1, help="how many heads")
     sub.add_argument("--seed", type=int, default=0, help="seed of the first head")
     sub.add_argument("--format", choices=("nifti", "dicom"), default="nifti")
-    sub.add_argument("--subtype", choices=_SUBTYPES, action="append", default=[], help="may be repeated")
-    sub.add_argument("--volume-ml", type=float, action="append", default=[], help="one for each --subtype")
-    sub.add_argument("--shift-mm", type=float, help="midline shift, positive to the patient's right")
+    sub.add_argument(
+        "--subtype", choices=_SUBTYPES, action="append", default=[], help="may be repeated"
+    )
+    sub.add_argument(
+        "--volume-ml", type=float, action="append", default=[], help="one for each --subtype"
+    )
+    sub.add_argument(
+        "--shift-mm", type=float, help="midline shift, positive to the patient's right"
+    )
     sub.add_argument("--tilt-deg", type=float, help="gantry tilt")
     sub.add_argument("--thickness-mm", type=float, help="slice thickness and spacing")
     sub.add_argument("--noise-hu", type=float, help="noise, standard deviation")
     sub.add_argument("--pixels", type=int, help="rows and columns (default: drawn, 160 to 256)")
     sub.add_argument("--device", default="cpu", help="where heads are made: cpu or cuda")
     sub.add_argument("--workers", type=int, help="heads made side by side (default: one a core)")
-    sub.add_argument("--no-thickness", action="store_true", help="truth without clots' thickness, a fifth faster")
+    sub.add_argument(
+        "--no-thickness", action="store_true", help="truth without clots' thickness, a fifth faster"
+    )
 
 
 def _synth(args: argparse.Namespace) -> int:

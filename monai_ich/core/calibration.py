@@ -57,7 +57,9 @@ class Calibrator:
         log_odds = self.intercept + self.slope * log_ml(expected_ml)
         return round(1.0 / (1.0 + math.exp(-max(-_SURE, min(_SURE, log_odds)))), 4)
 
-    def interval_ml(self, found_ml: float, expected_ml: float, doubt_ml: float) -> tuple[float, float] | None:
+    def interval_ml(
+        self, found_ml: float, expected_ml: float, doubt_ml: float
+    ) -> tuple[float, float] | None:
         """95 % interval of the true volume, the found volume in it; None where it was not calibrated.
 
         >>> Calibrator(0.5, 1.0, 2.0, (-1.0, 2.0), None, 100, 30).interval_ml(10.0, 10.0, 0.4)
@@ -120,14 +122,22 @@ class Calibration:
         """Of presence of a subtype (or `ANY`)."""
         return self.of[name].probability(evidence.expected_ml[name])
 
-    def interval_ml(self, name: str, found_ml: float, evidence: Evidence) -> tuple[float, float] | None:
+    def interval_ml(
+        self, name: str, found_ml: float, evidence: Evidence
+    ) -> tuple[float, float] | None:
         """95 % interval of the true volume of a subtype (or `ANY`)."""
-        return self.of[name].interval_ml(found_ml, evidence.expected_ml[name], evidence.doubt_ml[name])
+        return self.of[name].interval_ml(
+            found_ml, evidence.expected_ml[name], evidence.doubt_ml[name]
+        )
 
     @property
     def operating_points_ml(self) -> dict[str, float]:
         """By subtype name."""
-        return {name: calibrator.operating_point_ml for name, calibrator in self.of.items() if name != ANY}
+        return {
+            name: calibrator.operating_point_ml
+            for name, calibrator in self.of.items()
+            if name != ANY
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""
@@ -136,7 +146,10 @@ class Calibration:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Calibration:
         """The opposite of `as_dict`."""
-        found = {name: Calibrator(**{k: _pair(v) for k, v in row.items()}) for name, row in record["of"].items()}
+        found = {
+            name: Calibrator(**{k: _pair(v) for k, v in row.items()})
+            for name, row in record["of"].items()
+        }
         shift = record.get("shift")
         kept = ShiftCalibrator(**{k: _pair(v) for k, v in shift.items()}) if shift else None
         return cls(record["weights_sha256"], record["data"], found, kept)

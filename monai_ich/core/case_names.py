@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 
 # What can hardly be a name, a date or a record number: a common word and a number of at most three digits.
-_HARMLESS = re.compile(r"((case|scan|head|sub|series|exam|ct|img|image)[-_]?)?\d{1,3}", re.IGNORECASE)
+_HARMLESS = re.compile(
+    r"((case|scan|head|sub|series|exam|ct|img|image)[-_]?)?\d{1,3}", re.IGNORECASE
+)
 _RECORD = re.compile(r"\d{4}")
 
 

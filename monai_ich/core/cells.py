@@ -16,7 +16,9 @@ def plain_cell(value: Any) -> Any:
     >>> plain_cell("=HYPERLINK(1)"), plain_cell(-1.5), plain_cell("case_7")
     ("'=HYPERLINK(1)", -1.5, 'case_7')
     """
-    is_formula = isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA) and not _is_number(value)
+    is_formula = (
+        isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA) and not _is_number(value)
+    )
     return f"'{value}" if is_formula else value
 
 

@@ -85,11 +85,23 @@ class SendError(IchError):
 
 
 _DISK = {
-    errno.ENAMETOOLONG: ("NAME_TOO_LONG", "A name is longer than the disk allows: choose a shorter one."),
-    errno.ENOSPC: ("DISK_FULL", "A disk has no space left, the temporary folder's perhaps: free some, or set TMPDIR."),
+    errno.ENAMETOOLONG: (
+        "NAME_TOO_LONG",
+        "A name is longer than the disk allows: choose a shorter one.",
+    ),
+    errno.ENOSPC: (
+        "DISK_FULL",
+        "A disk has no space left, the temporary folder's perhaps: free some, or set TMPDIR.",
+    ),
     errno.EDQUOT: ("DISK_FULL", "The space that you may use on a disk is full: free some."),
-    errno.EACCES: ("NOT_ALLOWED", "A file or folder may not be read or written: look at its rights."),
-    errno.EPERM: ("NOT_ALLOWED", "A file or folder may not be read or written: look at its rights."),
+    errno.EACCES: (
+        "NOT_ALLOWED",
+        "A file or folder may not be read or written: look at its rights.",
+    ),
+    errno.EPERM: (
+        "NOT_ALLOWED",
+        "A file or folder may not be read or written: look at its rights.",
+    ),
     errno.EROFS: ("NOT_ALLOWED", "A disk is read-only: choose another folder, or set TMPDIR."),
     errno.ELOOP: ("NOT_ALLOWED", "Links lead to themselves: give the folder itself."),
     errno.EIO: ("DISK_FAILED", "A disk failed to read or write: look at it before you go on."),
@@ -105,4 +117,6 @@ def fault_of_ours(error: BaseException) -> IchError:
         return IchError(*_DISK[error.errno])
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(frame.filename).name}, line {frame.lineno}"
-    return IchError("INTERNAL_ERROR", f"A fault of ours: {type(error).__name__} in {where}.", exit_code=1)
+    return IchError(
+        "INTERNAL_ERROR", f"A fault of ours: {type(error).__name__} in {where}.", exit_code=1
+    )

@@ -195,5 +195,7 @@ class ExamMeasurements:
         found["cavity_ml"] = self.cavity_ml.value
         found["ventricles_ml"] = self.ventricles.volume.value
         found["evans_index"] = self.ventricles.evans_index.value
-        found |= {f"max_thickness_mm_{subtype.name}": mm for subtype, mm in self.max_thickness_mm.items()}
+        found |= {
+            f"max_thickness_mm_{subtype.name}": mm for subtype, mm in self.max_thickness_mm.items()
+        }
         return {name: value for name, value in found.items() if value is not None}

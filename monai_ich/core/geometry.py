@@ -45,15 +45,26 @@ class Geometry:
         shape = tuple(int(n) for n in self.shape)
         if len(shape) != 3 or min(shape) < 1:
             raise GeometryError(
-                "BAD_GEOMETRY", f"A volume needs three dimensions of at least one voxel, found {shape}."
+                "BAD_GEOMETRY",
+                f"A volume needs three dimensions of at least one voxel, found {shape}.",
             )
-        affine = np.array(self.affine, dtype=np.float64) + 0.0  # -0.0 becomes 0.0: equal grids have equal hashes
+        affine = (
+            np.array(self.affine, dtype=np.float64) + 0.0
+        )  # -0.0 becomes 0.0: equal grids have equal hashes
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
-            raise GeometryError("BAD_GEOMETRY", f"The affine must be a finite 4x4 matrix, found shape {affine.shape}.")
+            raise GeometryError(
+                "BAD_GEOMETRY",
+                f"The affine must be a finite 4x4 matrix, found shape {affine.shape}.",
+            )
         if not np.allclose(affine[3], [0, 0, 0, 1], atol=1e-9):
-            raise GeometryError("BAD_GEOMETRY", f"The affine's last row must be 0 0 0 1, found {affine[3].tolist()}.")
+            raise GeometryError(
+                "BAD_GEOMETRY",
+                f"The affine's last row must be 0 0 0 1, found {affine[3].tolist()}.",
+            )
         if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-            raise GeometryError("BAD_GEOMETRY", "The affine is singular: two axes coincide or a spacing is zero.")
+            raise GeometryError(
+                "BAD_GEOMETRY", "The affine is singular: two axes coincide or a spacing is zero."
+            )
         affine.setflags(write=False)
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "affine", affine)
@@ -98,7 +109,10 @@ class Geometry:
         0
         """
         steps = self.spacing_mm
-        alike = [abs(steps[a - 2] - steps[a - 1]) <= 0.02 * max(steps[a - 2], steps[a - 1]) for a in range(3)]
+        alike = [
+            abs(steps[a - 2] - steps[a - 1]) <= 0.02 * max(steps[a - 2], steps[a - 1])
+            for a in range(3)
+        ]
         if sum(alike) == 1:
             return alike.index(True)
         return int(np.abs(self.affine[2, :3] / np.array(steps)).argmax())
@@ -130,7 +144,8 @@ class Geometry:
         """A voxel box with a margin on each side, inside the grid."""
         margins = [math.ceil(margin_mm / step) for step in self.spacing_mm]
         i, j, k = (
-            slice(max(0, s.start - m), min(n, s.stop + m)) for s, m, n in zip(box, margins, self.shape, strict=True)
+            slice(max(0, s.start - m), min(n, s.stop + m))
+            for s, m, n in zip(box, margins, self.shape, strict=True)
         )
         return i, j, k
 
@@ -138,7 +153,9 @@ class Geometry:
         """Whether every voxel of both grids lies at the same world position."""
         if self.shape != other.shape:
             return False
-        corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape], indexing="ij")).reshape(3, -1).T
+        corners = (
+            np.array(np.meshgrid(*[(0, n - 1) for n in self.shape], indexing="ij")).reshape(3, -1).T
+        )
         return bool(np.abs(self.to_world(corners) - other.to_world(corners)).max() <= tolerance_mm)
 
     def orthogonal(self, spacing_mm: tuple[float, float, float] | None = None) -> Geometry:
@@ -159,9 +176,17 @@ class Geometry:
         k *= np.sign(k @ linear[:, 2])
         axes = np.stack([i, j, k], axis=1)
         if spacing_mm is None:
-            spacing_mm = (float(lengths[0]), float(abs(j @ linear[:, 1])), float(abs(k @ linear[:, 2])))
+            spacing_mm = (
+                float(lengths[0]),
+                float(abs(j @ linear[:, 1])),
+                float(abs(k @ linear[:, 2])),
+            )
         step = np.asarray(spacing_mm, np.float64)
-        ends = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in self.shape], indexing="ij")).reshape(3, -1).T
+        ends = (
+            np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in self.shape], indexing="ij"))
+            .reshape(3, -1)
+            .T
+        )
         along = self.to_world(ends) @ axes
         low, high = along.min(axis=0), along.max(axis=0)
         shape = np.maximum(1, np.ceil((high - low) / step - 1e-6)).astype(int)
@@ -173,7 +198,10 @@ class Geometry:
     def toward_ras(self) -> Geometry:
         """The same voxels, axes reordered and turned: I runs most nearly to the right, J to the front, K to the top."""
         directions = np.abs(self.affine[:3, :3]) / np.linalg.norm(self.affine[:3, :3], axis=0)
-        order = max(permutations(range(3)), key=lambda axes: sum(directions[n, axis] for n, axis in enumerate(axes)))
+        order = max(
+            permutations(range(3)),
+            key=lambda axes: sum(directions[n, axis] for n, axis in enumerate(axes)),
+        )
         affine = self.affine[:, [*order, 3]].copy()
         shape = self.shape[order[0]], self.shape[order[1]], self.shape[order[2]]
         for n in range(3):
@@ -183,7 +211,11 @@ class Geometry:
         return Geometry(shape, affine)
 
     def __eq__(self, other: Any) -> bool:
-        return isinstance(other, Geometry) and self.shape == other.shape and np.array_equal(self.affine, other.affine)
+        return (
+            isinstance(other, Geometry)
+            and self.shape == other.shape
+            and np.array_equal(self.affine, other.affine)
+        )
 
     def __hash__(self) -> int:
         return hash((self.shape, self.affine.tobytes()))

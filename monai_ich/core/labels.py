@@ -20,7 +20,9 @@ class Subtype(IntEnum):
 
 EXTRA_AXIAL = (Subtype.EDH, Subtype.SDH)  # between skull and brain
 EDEMA = 6  # around a clot: the class of the network after the subtypes; never blood, never in a map of subtypes
-UNLABELED = 64  # and above, in training: background of masks that do not hold all classes, see `may_be`
+UNLABELED = (
+    64  # and above, in training: background of masks that do not hold all classes, see `may_be`
+)
 
 
 def unlabeled(classes: Iterable[int]) -> int:
@@ -39,7 +41,9 @@ def may_be(value: int) -> tuple[int, ...]:
     >>> may_be(97), may_be(5)
     ((1, 6), ())
     """
-    return tuple(bit + 1 for bit in range(EDEMA) if value >= UNLABELED and (value - UNLABELED) >> bit & 1)
+    return tuple(
+        bit + 1 for bit in range(EDEMA) if value >= UNLABELED and (value - UNLABELED) >> bit & 1
+    )
 
 
 class Anatomy(IntEnum):
@@ -113,7 +117,11 @@ _VENTRICLE = Code("66720007", "SCT", "Lateral ventricle")
 _TABLE: dict[str, Label] = {
     "EDH": Label("Epidural hematoma", (240, 228, 66), _ABNORMAL, _HEMORRHAGE, _INTRACRANIAL),
     "IPH": Label(
-        "Intraparenchymal hemorrhage", (213, 62, 30), _ABNORMAL, _HEMORRHAGE, Code("12738006", "SCT", "Brain")
+        "Intraparenchymal hemorrhage",
+        (213, 62, 30),
+        _ABNORMAL,
+        _HEMORRHAGE,
+        Code("12738006", "SCT", "Brain"),
     ),
     "IVH": Label(
         "Intraventricular hemorrhage",
@@ -123,15 +131,26 @@ _TABLE: dict[str, Label] = {
         Code("35764002", "SCT", "Brain ventricle"),
     ),
     "SAH": Label(
-        "Subarachnoid hemorrhage", (0, 158, 115), _ABNORMAL, _HEMORRHAGE, Code("35951006", "SCT", "Subarachnoid space")
+        "Subarachnoid hemorrhage",
+        (0, 158, 115),
+        _ABNORMAL,
+        _HEMORRHAGE,
+        Code("35951006", "SCT", "Subarachnoid space"),
     ),
     "SDH": Label("Subdural hematoma", (204, 121, 167), _ABNORMAL, _HEMORRHAGE, _INTRACRANIAL),
     "LEFT_HEMISPHERE": Label("Left hemisphere", (102, 155, 255), _ANATOMICAL, _HEMISPHERE),
     "RIGHT_HEMISPHERE": Label("Right hemisphere", (255, 153, 102), _ANATOMICAL, _HEMISPHERE),
-    "LEFT_VENTRICLE": Label("Left lateral and third ventricle", (30, 70, 200), _ANATOMICAL, _VENTRICLE),
-    "RIGHT_VENTRICLE": Label("Right lateral and third ventricle", (190, 60, 20), _ANATOMICAL, _VENTRICLE),
+    "LEFT_VENTRICLE": Label(
+        "Left lateral and third ventricle", (30, 70, 200), _ANATOMICAL, _VENTRICLE
+    ),
+    "RIGHT_VENTRICLE": Label(
+        "Right lateral and third ventricle", (190, 60, 20), _ANATOMICAL, _VENTRICLE
+    ),
     "POSTERIOR_FOSSA": Label(
-        "Posterior fossa", (120, 190, 120), _ANATOMICAL, Code("13958008", "SCT", "Posterior cranial fossa")
+        "Posterior fossa",
+        (120, 190, 120),
+        _ANATOMICAL,
+        Code("13958008", "SCT", "Posterior cranial fossa"),
     ),
     "CAVITY": Label("Intracranial cavity", (200, 200, 200), _CAVITY, _INTRACRANIAL),
 }
@@ -145,4 +164,6 @@ def label_of(value: Subtype | Anatomy | Cavity | AnyLabel) -> Label:
     """
     if isinstance(value, AnyLabel):
         return Label(f"Label {int(value)}", (200, 200, 200), _TISSUE, _TISSUE)
-    return _TABLE[value.name]  # by name: members of different enums with one number are equal as dictionary keys
+    return _TABLE[
+        value.name
+    ]  # by name: members of different enums with one number are equal as dictionary keys

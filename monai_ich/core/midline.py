@@ -32,9 +32,14 @@ class Midline:
 
     def __post_init__(self) -> None:
         if not np.isclose(np.linalg.norm(self.normal), 1.0, atol=1e-6) or self.normal[0] <= 0:
-            raise GeometryError("BAD_MIDLINE", "The midline's normal must be a unit vector that points to the right.")
+            raise GeometryError(
+                "BAD_MIDLINE",
+                "The midline's normal must be a unit vector that points to the right.",
+            )
         if self.displaced_mm.shape != (len(self.slices), 3):
-            raise GeometryError("BAD_MIDLINE", "The displaced midline needs one slice index for each point.")
+            raise GeometryError(
+                "BAD_MIDLINE", "The displaced midline needs one slice index for each point."
+            )
 
     @property
     def front_and_top(self) -> FloatArray:
@@ -43,7 +48,9 @@ class Midline:
 
     def sd_mm(self, ras_mm: FloatArray) -> float:
         """Standard deviation of the ideal plane's place at a point ``(3,)``."""
-        at = np.concatenate([[1.0], self.front_and_top @ (np.asarray(ras_mm, np.float64) - self.point_mm)])
+        at = np.concatenate(
+            [[1.0], self.front_and_top @ (np.asarray(ras_mm, np.float64) - self.point_mm)]
+        )
         return float(np.sqrt(at @ self.covariance @ at))
 
     def distance_mm(self, ras_mm: FloatArray) -> FloatArray:

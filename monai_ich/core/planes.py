@@ -80,7 +80,9 @@ def shares(step: float, offset: float, count: int, size: int) -> Any:
     overlap = (np.minimum(cell + 0.5, low + width) - np.maximum(cell - 0.5, low)) / width
     keep = (overlap > _TINY) & (cell >= 0) & (cell < size)
     pointers = np.concatenate([[0], np.cumsum(keep.sum(axis=1))])
-    return sparse.csr_matrix((overlap[keep].astype(np.float32), cell[keep], pointers), shape=(count, size))
+    return sparse.csr_matrix(
+        (overlap[keep].astype(np.float32), cell[keep], pointers), shape=(count, size)
+    )
 
 
 def within(step: float, offset: float, count: int, size: int) -> NDArray[np.bool_]:
@@ -99,9 +101,13 @@ class Planes:
         circular_field: whether `outside` beyond the circle inscribed in a slice is padding.
     """
 
-    def __init__(self, values: NDArray[Any], match: Match, *, outside: float, circular_field: bool) -> None:
+    def __init__(
+        self, values: NDArray[Any], match: Match, *, outside: float, circular_field: bool
+    ) -> None:
         self.values, self.match, self.outside = values.transpose(match.source_axes), match, outside
-        self.beyond = _beyond_circle(self.values.shape[0], self.values.shape[1]) if circular_field else None
+        self.beyond = (
+            _beyond_circle(self.values.shape[0], self.values.shape[1]) if circular_field else None
+        )
         self._made: dict[int, tuple[FloatArray, Plane]] = {}
 
     def read(self, n: int, k: int, shape: tuple[int, int]) -> Plane:
@@ -119,10 +125,14 @@ class Planes:
 
     def _resampled(self, n: int, place: FloatArray, shape: tuple[int, int]) -> Plane:
         plane = self.values[:, :, n].astype(np.float32, copy=False)
-        sides = [(float(self.match.step[a]), float(place[a]), shape[a], plane.shape[a]) for a in (0, 1)]
+        sides = [
+            (float(self.match.step[a]), float(place[a]), shape[a], plane.shape[a]) for a in (0, 1)
+        ]
         rows, columns = (shares(*side) for side in sides)
         inside = np.logical_and.outer(*(within(*side) for side in sides))
-        whole = np.multiply.outer(*(np.asarray(s.sum(axis=1), np.float32).ravel() for s in (rows, columns)))
+        whole = np.multiply.outer(
+            *(np.asarray(s.sum(axis=1), np.float32).ravel() for s in (rows, columns))
+        )
         padding = None if self.beyond is None else self.beyond & (plane == self.outside)
         if padding is None or not padding.any():
             weight = whole

@@ -43,11 +43,15 @@ def even_positions(positions_mm: FloatArray) -> FloatArray:
         offsets = (positions_mm - start) / step
         if np.abs(offsets - np.rint(offsets)).max() * step <= _MISFIT_MM:
             return np.asarray(start + step * np.arange(count + 1), np.float64)
-    count = max(1, int(np.ceil(length / max(FINEST_MM, min(1.0, float(np.diff(positions_mm).min()))))))
+    count = max(
+        1, int(np.ceil(length / max(FINEST_MM, min(1.0, float(np.diff(positions_mm).min())))))
+    )
     return np.asarray(start + length / count * np.arange(count + 1), np.float64)
 
 
-def regrid(slices: NDArray[np.float32], positions_mm: FloatArray, wanted_mm: FloatArray) -> NDArray[np.float32]:
+def regrid(
+    slices: NDArray[np.float32], positions_mm: FloatArray, wanted_mm: FloatArray
+) -> NDArray[np.float32]:
     """Interpolate ``(I, J, N)`` slices at increasing positions linearly at wanted positions: ``(I, J, M)``.
 
     Wanted positions outside the range take the nearest slice. Each slice of the result is contiguous in memory.

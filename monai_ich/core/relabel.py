@@ -28,7 +28,9 @@ _MOSTLY = 0.5
 _MOST_LOST = 0.1
 _COINCIDES = 0.02  # of a voxel
 
-_Share: TypeAlias = tuple[int, tuple[slice, ...], NDArray[np.float32]]  # a label, voxels, its share of each
+_Share: TypeAlias = tuple[
+    int, tuple[slice, ...], NDArray[np.float32]
+]  # a label, voxels, its share of each
 
 
 def resample_labels(labels: LabelMap, grid: Geometry) -> LabelMap:
@@ -77,7 +79,10 @@ def place_labels(labels: LabelMap, grid: Geometry) -> LabelMap | None:
     matrix = np.linalg.inv(grid.affine) @ labels.geometry.affine
     axes, offset = np.rint(matrix[:3, :3]), np.rint(matrix[:3, 3])
     reach = max(labels.geometry.shape)
-    if np.abs(matrix[:3, :3] - axes).max() * reach > _COINCIDES or np.abs(matrix[:3, 3] - offset).max() > _COINCIDES:
+    if (
+        np.abs(matrix[:3, :3] - axes).max() * reach > _COINCIDES
+        or np.abs(matrix[:3, 3] - offset).max() > _COINCIDES
+    ):
         return None
     if not (np.abs(axes).sum(0) == 1).all() or not (np.abs(axes).sum(1) == 1).all():
         return None
@@ -121,7 +126,11 @@ def _shares(labels: LabelMap, grid: Geometry) -> Iterator[_Share]:
         box = _box_around(labels.geometry.crop(near), grid)
         if box is not None:
             source, target = labels.geometry.crop(near), grid.crop(box)
-            yield value, box, resample_image(labels.voxels[near] == value, source, target, outside=0.0)
+            yield (
+                value,
+                box,
+                resample_image(labels.voxels[near] == value, source, target, outside=0.0),
+            )
 
 
 def _contest(shares: Iterable[_Share], shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -135,7 +144,9 @@ def _contest(shares: Iterable[_Share], shape: tuple[int, ...]) -> NDArray[np.uin
         out[box][better], lead[box][better] = value, score[better]
         total[box] += share
         several[box] += share > _TRACE
-    keep = (lead >= 1.0) | ((several > 1) & (total >= _MOSTLY))  # where labels touch, none may reach its own threshold
+    keep = (lead >= 1.0) | (
+        (several > 1) & (total >= _MOSTLY)
+    )  # where labels touch, none may reach its own threshold
     out[~keep] = 0
     return out
 
@@ -143,8 +154,12 @@ def _contest(shares: Iterable[_Share], shape: tuple[int, ...]) -> NDArray[np.uin
 def _rank(share: NDArray[np.float32]) -> NDArray[np.float32]:
     """The share, and among equal shares first what lies deeper in the label: 1 or more where the volume is reached."""
     held = share > _TRACE
-    order = np.linspace(0, _ORDER, share.size, dtype=np.float32).reshape(share.shape)  # of equal ones the later
-    rank = np.where(held, share + _DEPTH * ndimage.gaussian_filter(share, 1.5) + order, np.float32(0))
+    order = np.linspace(0, _ORDER, share.size, dtype=np.float32).reshape(
+        share.shape
+    )  # of equal ones the later
+    rank = np.where(
+        held, share + _DEPTH * ndimage.gaussian_filter(share, 1.5) + order, np.float32(0)
+    )
     wanted = min(max(1, round(float(share.sum()))), int(held.sum()))
     if not wanted:
         return rank
@@ -163,7 +178,11 @@ def _grown(box: Box, source: Geometry, grid: Geometry) -> Box:
 
 def _box_around(source: Geometry, grid: Geometry) -> Box | None:
     """The voxels of `grid` that a box of source voxels can reach; None where it lies outside."""
-    corners = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in source.shape], indexing="ij")).reshape(3, -1).T
+    corners = (
+        np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in source.shape], indexing="ij"))
+        .reshape(3, -1)
+        .T
+    )
     reached = grid.to_voxel(source.to_world(corners))
     low = np.floor(reached.min(axis=0)).clip(0).astype(int)
     high = np.minimum(np.ceil(reached.max(axis=0)).astype(int) + 1, grid.shape)

@@ -53,16 +53,28 @@ def orthogonal_grid(source: Geometry, spacing_mm: Spacing = (None, None, None)) 
     (4, 12, 4)
     """
     if any(step is not None and not 0 < step < float("inf") for step in spacing_mm):
-        raise GeometryError("BAD_SPACING", f"A spacing must be a positive number of millimeters, found {spacing_mm}.")
+        raise GeometryError(
+            "BAD_SPACING",
+            f"A spacing must be a positive number of millimeters, found {spacing_mm}.",
+        )
     plain = source.orthogonal()
     turned = plain.toward_ras()
     source_axes = np.abs(turned.affine[:3, :3].T @ plain.affine[:3, :3]).argmax(axis=1).tolist()
     steps = list(plain.spacing_mm)
     for axis, step in zip(source_axes, spacing_mm, strict=True):
         steps[axis] = steps[axis] if step is None else step
-    count = float(np.prod([n * own / new for n, own, new in zip(plain.shape, plain.spacing_mm, steps, strict=True)]))
+    count = float(
+        np.prod(
+            [
+                n * own / new
+                for n, own, new in zip(plain.shape, plain.spacing_mm, steps, strict=True)
+            ]
+        )
+    )
     if count > _MOST_VOXELS:
-        raise GeometryError("BAD_SPACING", f"This spacing would make {count:.1e} voxels, at most 1e9: go coarser.")
+        raise GeometryError(
+            "BAD_SPACING", f"This spacing would make {count:.1e} voxels, at most 1e9: go coarser."
+        )
     return source.orthogonal((steps[0], steps[1], steps[2])).toward_ras()
 
 
@@ -79,11 +91,18 @@ def resample_ct(ct: CTVolume, grid: Geometry) -> CTVolume:
     Returns:
         float32 HU, not rounded. The `slab_widths_mm` of uneven slices hold on their own grid only and become None.
     """
-    return CTVolume(resample_image(ct.hu, ct.geometry, grid, outside=AIR_HU, circular_field=True), grid)
+    return CTVolume(
+        resample_image(ct.hu, ct.geometry, grid, outside=AIR_HU, circular_field=True), grid
+    )
 
 
 def resample_image(
-    values: NDArray[Any], source: Geometry, grid: Geometry, *, outside: float, circular_field: bool = False
+    values: NDArray[Any],
+    source: Geometry,
+    grid: Geometry,
+    *,
+    outside: float,
+    circular_field: bool = False,
 ) -> NDArray[np.float32]:
     """One channel onto another grid, by the rule of this module.
 
@@ -111,11 +130,17 @@ def resample_image(
         part = slice(slices.indptr[k], slices.indptr[k + 1])
         near = slices.indices[part]
         planes.forget_all_but(near)
-        blend(out[:, :, k], [planes.read(n, k, (rows, columns)) for n in near.tolist()], slices.data[part])
+        blend(
+            out[:, :, k],
+            [planes.read(n, k, (rows, columns)) for n in near.tolist()],
+            slices.data[part],
+        )
     return np.asarray(out.transpose(np.argsort(match.target_axes)))
 
 
-def _resample_turned(values: NDArray[Any], source: Geometry, grid: Geometry, outside: float) -> NDArray[np.float32]:
+def _resample_turned(
+    values: NDArray[Any], source: Geometry, grid: Geometry, outside: float
+) -> NDArray[np.float32]:
     """Any two grids: the mean of linear samples spread over each target voxel, at most one source voxel apart."""
     matrix = np.linalg.inv(source.affine) @ grid.affine
     counts = np.ceil(np.abs(matrix[:3, :3]).max(axis=0) - 0.05).clip(1).astype(int)
@@ -123,11 +148,19 @@ def _resample_turned(values: NDArray[Any], source: Geometry, grid: Geometry, out
     for at in product(*[(np.arange(n) + 0.5) / n - 0.5 for n in counts]):
         start = matrix[:3, 3] + matrix[:3, :3] @ np.array(at)
         out += ndimage.affine_transform(
-            values, matrix[:3, :3], start, output_shape=grid.shape, output=np.float32, order=1, mode="nearest"
+            values,
+            matrix[:3, :3],
+            start,
+            output_shape=grid.shape,
+            output=np.float32,
+            order=1,
+            mode="nearest",
         )
     out /= np.prod(counts)
     a, b = np.indices(grid.shape[:2])
     for k in range(grid.shape[2]):
         place = np.stack([a, b, np.full_like(a, k)], axis=-1) @ matrix[:3, :3].T + matrix[:3, 3]
-        out[:, :, k][np.any((place < -0.5) | (place > np.array(source.shape) - 0.5), axis=-1)] = outside
+        out[:, :, k][np.any((place < -0.5) | (place > np.array(source.shape) - 0.5), axis=-1)] = (
+            outside
+        )
     return out

@@ -25,7 +25,9 @@ PARTIAL = ".partial-"  # beside results, until they take their names
 TEMPORARY = "monai-ich-"  # in the system's temporary folder
 CONTENT, EARLIER, COMING = "content", "earlier", "coming"
 _OWNER = "owner"
-_UNCLAIMED = re.compile(r"-[a-z0-9_]{8}$")  # as `tempfile` names what it makes: an empty one was killed at birth
+_UNCLAIMED = re.compile(
+    r"-[a-z0-9_]{8}$"
+)  # as `tempfile` names what it makes: an empty one was killed at birth
 
 
 class Scratch:
@@ -52,7 +54,9 @@ class Scratch:
     def __enter__(self) -> Path:
         return self.folder
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:

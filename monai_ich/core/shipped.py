@@ -27,9 +27,20 @@ def commit() -> str:
         return written.read_text().strip()
     if not (_CHECKOUT / ".git").exists():
         return "unknown"
-    words = ["git", "-C", str(_CHECKOUT), "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=40"]
+    words = [
+        "git",
+        "-C",
+        str(_CHECKOUT),
+        "describe",
+        "--always",
+        "--dirty=+",
+        "--exclude=*",
+        "--abbrev=40",
+    ]
     try:
-        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        return subprocess.run(
+            words, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return "unknown"
 

@@ -33,7 +33,11 @@ def straighten(image: Image) -> Image:
 def _onto(image: CTVolume | LabelMap, grid: Geometry) -> NDArray[Any]:
     source = image.geometry
     if not _shear_is_from_slice_to_slice(source):
-        return resample_ct(image, grid).hu if isinstance(image, CTVolume) else resample_labels(image, grid).voxels
+        return (
+            resample_ct(image, grid).hu
+            if isinstance(image, CTVolume)
+            else resample_labels(image, grid).voxels
+        )
     values, outside = (image.hu, AIR_HU) if isinstance(image, CTVolume) else (image.voxels, 0)
     out = np.full(grid.shape, outside, values.dtype, order="F")
     rows, columns, count = source.shape

@@ -14,12 +14,16 @@ from monai_ich.core.labels import LabelSet
 
 AIR_HU = -1024.0
 MAX_HU = 3071.0
-CONNECTED_26 = np.ones((3, 3, 3), bool)  # voxels that share a face, an edge or a corner are one piece
+CONNECTED_26 = np.ones(
+    (3, 3, 3), bool
+)  # voxels that share a face, an edge or a corner are one piece
 
 
 def require_shape(found: tuple[int, ...], geometry: Geometry, what: str) -> None:
     if found != geometry.shape:
-        raise GeometryError("GRID_MISMATCH", f"The {what} has shape {found}, its geometry {geometry.shape}.")
+        raise GeometryError(
+            "GRID_MISMATCH", f"The {what} has shape {found}, its geometry {geometry.shape}."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +131,9 @@ def box_around(mask: NDArray[np.bool_]) -> Box | None:
 
 def box_inside(outer: Box, inner: Box) -> Box:
     """A box of a box, in voxels of the whole."""
-    i, j, k = (slice(o.start + s.start, o.start + s.stop) for o, s in zip(outer, inner, strict=True))
+    i, j, k = (
+        slice(o.start + s.start, o.start + s.stop) for o, s in zip(outer, inner, strict=True)
+    )
     return i, j, k
 
 
@@ -141,7 +147,9 @@ def slices_last(image: Image) -> Image:
         return image
     i, j = (n for n in range(3) if n != axis)
     shape = image.geometry.shape
-    geometry = Geometry((shape[i], shape[j], shape[axis]), image.geometry.affine[:, [i, j, axis, 3]])
+    geometry = Geometry(
+        (shape[i], shape[j], shape[axis]), image.geometry.affine[:, [i, j, axis, 3]]
+    )
 
     name = "hu" if isinstance(image, CTVolume) else "voxels"
     return replace(image, geometry=geometry, **{name: getattr(image, name).transpose(i, j, axis)})

@@ -16,7 +16,9 @@ _VESSEL_HU = (110.0, 600.0)  # above any clot
 _FROM_BONE_MM = 5.0  # what bone and its blur reach
 _VESSEL_MM = 1.5
 _FINE_MM = 0.6  # coarser pixels hide how steep an edge is
-_MOST_NOISE = 25.0  # HU x mm^0.5: soft kernels have 4 to 12 at the doses of head CT, bone kernels 35 and more
+_MOST_NOISE = (
+    25.0  # HU x mm^0.5: soft kernels have 4 to 12 at the doses of head CT, bone kernels 35 and more
+)
 _LEAST_EDGE_MM = 0.85  # soft kernels 1.1 to 1.5
 _MOST_VESSELS = 0.003  # of the pixels inside the skull; unenhanced heads 0.0003
 LOOKED_AT = (0.3, 0.4, 0.5, 0.6, 0.7)  # of the way through a series
@@ -65,11 +67,14 @@ def appearance_of(hu: NDArray[np.float32], *, pixel_mm: float, thickness_mm: flo
     with np.errstate(invalid="ignore"):
         each = np.array([_measure(hu[:, :, k], pixel_mm) for k in range(hu.shape[2])])
     usual = [
-        float(np.median(column[np.isfinite(column)])) if np.isfinite(column).any() else np.nan for column in each.T
+        float(np.median(column[np.isfinite(column)])) if np.isfinite(column).any() else np.nan
+        for column in each.T
     ]
     noise, edge, vessels = usual
     fine = pixel_mm <= _FINE_MM and np.isfinite(edge)
-    return Appearance(noise, thickness_mm, edge if fine else None, vessels if np.isfinite(vessels) else 0.0)
+    return Appearance(
+        noise, thickness_mm, edge if fine else None, vessels if np.isfinite(vessels) else 0.0
+    )
 
 
 def _median(found: NDArray[np.float64]) -> float:

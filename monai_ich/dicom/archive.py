@@ -69,13 +69,23 @@ def _unpack(path: Path, folder: Path) -> None:
             members = [m for m in archive.infolist() if not m.is_dir()]
             _require_safe(members, packed=path.stat().st_size, free=shutil.disk_usage(folder).free)
             for number, member in enumerate(members):
-                with archive.open(member) as source, (folder / f"{number:06d}").open("wb") as target:
+                with (
+                    archive.open(member) as source,
+                    (folder / f"{number:06d}").open("wb") as target,
+                ):
                     shutil.copyfileobj(source, target, 1 << 20)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
             raise OutputError("DISK_FULL", _NO_ROOM) from error
         raise SeriesError("UNSAFE_ARCHIVE", _DAMAGED) from error
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise SeriesError("UNSAFE_ARCHIVE", _DAMAGED) from error
 
 
@@ -88,6 +98,10 @@ def _require_safe(members: list[zipfile.ZipInfo], *, packed: int, free: int) -> 
     if total > free:
         raise OutputError("DISK_FULL", _NO_ROOM)
     for member in members:
-        outside = re.match(r"[/\\]|[A-Za-z]:", member.filename) or ".." in re.split(r"[/\\]", member.filename)
+        outside = re.match(r"[/\\]|[A-Za-z]:", member.filename) or ".." in re.split(
+            r"[/\\]", member.filename
+        )
         if outside or stat.S_ISLNK(member.external_attr >> 16):
-            raise SeriesError("UNSAFE_ARCHIVE", "The archive holds a link or a path that leads outside.")
+            raise SeriesError(
+                "UNSAFE_ARCHIVE", "The archive holds a link or a path that leads outside."
+            )

@@ -32,7 +32,10 @@ def require_complete(group: Group, *, mode: Mode) -> list[Notice]:
     found = []
     if group.damaged:
         found.append(
-            Notice("TRUNCATED_FILE", f"{group.damaged} CT images of or beside the series cannot be read: get them again.")
+            Notice(
+                "TRUNCATED_FILE",
+                f"{group.damaged} CT images of or beside the series cannot be read: get them again.",
+            )
         )
     beyond = _beyond(group)
     if beyond:
@@ -40,9 +43,7 @@ def require_complete(group: Group, *, mode: Mode) -> list[Notice]:
         found.append(Notice(group.parted_by, text))
     between = _lost_between(group)
     if between:
-        text = (
-            f"{between} of {between + 1} slices are missing everywhere: the headers contradict the gaps between images."
-        )
+        text = f"{between} of {between + 1} slices are missing everywhere: the headers contradict the gaps between images."
         found.append(Notice("MISSING_SLICES", text))
     lost = 0 if between else _lost_at_an_end(group)
     if lost:
@@ -63,7 +64,10 @@ def _beyond(group: Group) -> int:
     for image in group.companions:
         if len(image.position) != 3 or len(image.orientation) != 6:
             count += 1
-        elif abs(float(np.cross(image.orientation[:3], image.orientation[3:]) @ normal)) > _NEAR_PARALLEL:
+        elif (
+            abs(float(np.cross(image.orientation[:3], image.orientation[3:]) @ normal))
+            > _NEAR_PARALLEL
+        ):
             height = float(along_normal([image], plane)[0])
             count += not chosen[0] - margin <= height <= chosen[-1] + margin
     return count
@@ -75,10 +79,19 @@ def _lost_at_an_end(group: Group) -> int:
     Counts that are half as large again, or larger, cover other series of the acquisition too and say nothing.
     """
     along = along_normal(group.instances, group.instances[0])
-    numbers = [i.number for _, i in sorted(zip(along.tolist(), group.instances, strict=True), key=lambda pair: pair[0])]
+    numbers = [
+        i.number
+        for _, i in sorted(
+            zip(along.tolist(), group.instances, strict=True), key=lambda pair: pair[0]
+        )
+    ]
     announced = max((i.announced or 0 for i in group.instances), default=0)
     known = [n for n in numbers if n is not None]
-    if len(known) < len(numbers) or {abs(s) for s in np.diff(known).tolist()} != {1} or max(known) > announced:
+    if (
+        len(known) < len(numbers)
+        or {abs(s) for s in np.diff(known).tolist()} != {1}
+        or max(known) > announced
+    ):
         return 0
     lost = announced - group.series_total
     return lost if 0 < lost < len(numbers) / 2 else 0
@@ -101,7 +114,11 @@ def _lost_between(group: Group) -> int:
     if len(numbers) == len(images):
         steps = set(np.abs(np.diff(numbers)).tolist())
         times += [steps.pop()] if len(steps) == 1 else []
-    stated = [mm for mm in (images[0].between_mm, images[0].thickness_mm) if mm and abs(mm) > _LEAST_STEP_MM]
+    stated = [
+        mm
+        for mm in (images[0].between_mm, images[0].thickness_mm)
+        if mm and abs(mm) > _LEAST_STEP_MM
+    ]
     times += [round(gap / abs(mm)) for mm in stated if abs(gap / mm - round(gap / mm)) < 0.05]
     announced = max((i.announced or 0 for i in images), default=0)
     times += [round(announced / len(images))] if announced > len(images) else []

@@ -94,7 +94,9 @@ def part_series(found: Found) -> list[Group]:
     series: dict[tuple[str, ...], list[Instance]] = defaultdict(list)
     for i in found.instances:
         scout = "LOCALIZER" in i.image_type
-        series[(i.study_uid, i.series_uid, i.sop_class, i.modality, "scout" if scout else "")].append(i)
+        series[
+            (i.study_uid, i.series_uid, i.sop_class, i.modality, "scout" if scout else "")
+        ].append(i)
     groups = []
     for (_, series_uid, *_), images in series.items():
         parts = _on_one_grid(images)
@@ -124,7 +126,9 @@ def difference(one: Instance, other: Instance) -> str:
     """Code of what keeps two images off one grid; empty where nothing does."""
     if (one.rows, one.columns) != (other.rows, other.columns):
         return "MIXED_DIMENSIONS"
-    if not (len(one.position) == len(other.position) and len(one.orientation) == len(other.orientation)):
+    if not (
+        len(one.position) == len(other.position) and len(one.orientation) == len(other.orientation)
+    ):
         return "MISSING_POSITION"
     if not _close(one.spacing, other.spacing, _SPACING * max((*one.spacing, 0.0))):
         return "MIXED_SPACING"
@@ -134,7 +138,9 @@ def difference(one: Instance, other: Instance) -> str:
 
 
 def _close(one: tuple[float, ...], other: tuple[float, ...], tolerance: float) -> bool:
-    return len(one) == len(other) and not any(abs(a - b) > tolerance for a, b in zip(one, other, strict=True))
+    return len(one) == len(other) and not any(
+        abs(a - b) > tolerance for a, b in zip(one, other, strict=True)
+    )
 
 
 def along_normal(instances: tuple[Instance, ...] | list[Instance], plane: Instance) -> FloatArray:

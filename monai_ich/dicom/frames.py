@@ -26,7 +26,9 @@ PLUGINS: Mapping[str, str] = {
     **dict.fromkeys((uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K), "pylibjpeg"),
     uid.RLELossless: "pylibjpeg",
 }
-_NO_FRAME = frozenset({0xC4, 0xC8, 0xCC})  # tables and reserved markers among those that begin a JPEG frame
+_NO_FRAME = frozenset(
+    {0xC4, 0xC8, 0xCC}
+)  # tables and reserved markers among those that begin a JPEG frame
 
 
 def decode_frame(image: Any, frame: int = 0) -> NDArray[Any]:
@@ -44,17 +46,29 @@ def decode_frame(image: Any, frame: int = 0) -> NDArray[Any]:
     """
     syntax = image.file_meta.TransferSyntaxUID
     if not can_decode(syntax):
-        raise SeriesError("UNSUPPORTED_TRANSFER_SYNTAX", f"Images in {_name(syntax)} are not read: decompress them.")
+        raise SeriesError(
+            "UNSUPPORTED_TRANSFER_SYNTAX",
+            f"Images in {_name(syntax)} are not read: decompress them.",
+        )
     if not syntax.is_compressed:
-        bits = int(image.Rows) * int(image.Columns) * int(image.BitsAllocated) * int(image.get("NumberOfFrames") or 1)
+        bits = (
+            int(image.Rows)
+            * int(image.Columns)
+            * int(image.BitsAllocated)
+            * int(image.get("NumberOfFrames") or 1)
+        )
         if len(image.PixelData) < bits // 8:
-            raise SeriesError("TRUNCATED_FILE", "An image of the series ends before its last pixel.")
+            raise SeriesError(
+                "TRUNCATED_FILE", "An image of the series ends before its last pixel."
+            )
     try:
         if syntax.is_compressed and syntax != uid.DeflatedExplicitVRLittleEndian:
             _require_same_size(stream := _stream(image, frame), image)
             if syntax in JPEG:
                 return _decode_jpeg(stream, image)
-        decoded: NDArray[Any] = pixel_array(image, index=frame, decoding_plugin=PLUGINS.get(syntax, ""))
+        decoded: NDArray[Any] = pixel_array(
+            image, index=frame, decoding_plugin=PLUGINS.get(syntax, "")
+        )
     except BaseException as error:
         if not is_failure(error):
             raise
@@ -79,13 +93,22 @@ def can_decode(syntax: Any) -> bool:
 
 def _name(syntax: Any) -> str:
     """What DICOM calls a syntax; the UID of a private one may be anybody's."""
-    return str(syntax.name) if syntax.is_transfer_syntax and not syntax.is_private else "a private transfer syntax"
+    return (
+        str(syntax.name)
+        if syntax.is_transfer_syntax and not syntax.is_private
+        else "a private transfer syntax"
+    )
 
 
 def _stream(image: Any, frame: int) -> bytes:
     table = image.get("ExtendedOffsetTable"), image.get("ExtendedOffsetTableLengths")
     count = int(image.get("NumberOfFrames") or 1)
-    return get_frame(image.PixelData, frame, number_of_frames=count, extended_offsets=table if all(table) else None)
+    return get_frame(
+        image.PixelData,
+        frame,
+        number_of_frames=count,
+        extended_offsets=table if all(table) else None,
+    )
 
 
 def _require_same_size(stream: bytes, image: Any) -> None:
@@ -105,12 +128,16 @@ def stream_size(stream: bytes) -> tuple[int, int] | None:
         ValueError: for a JPEG stream without a frame.
     """
     if stream[:4] == b"\xff\x4f\xff\x51":
-        right, lower, left, upper = (int.from_bytes(stream[at : at + 4], "big") for at in (8, 12, 16, 20))
+        right, lower, left, upper = (
+            int.from_bytes(stream[at : at + 4], "big") for at in (8, 12, 16, 20)
+        )
         return lower - upper, right - left
     if stream[:2] != b"\xff\xd8":
         return None
     at = _frame_header(stream)
-    return int.from_bytes(stream[at + 5 : at + 7], "big"), int.from_bytes(stream[at + 7 : at + 9], "big")
+    return int.from_bytes(stream[at + 5 : at + 7], "big"), int.from_bytes(
+        stream[at + 7 : at + 9], "big"
+    )
 
 
 def _frame_header(stream: bytes) -> int:
@@ -128,7 +155,9 @@ def _decode_jpeg(stream: bytes, image: Any) -> NDArray[Any]:
     """A gray JPEG image: samples are unsigned in the stream, the sign is told by the header."""
     from imagecodecs import jpeg8_decode
 
-    if not stream.rstrip(b"\0").endswith(b"\xff\xd9"):  # the decoder makes up what lies beyond a cut
+    if not stream.rstrip(b"\0").endswith(
+        b"\xff\xd9"
+    ):  # the decoder makes up what lies beyond a cut
         raise ValueError("the stream ends too early")
     samples = jpeg8_decode(stream)
     if samples.ndim != 2:
@@ -138,4 +167,6 @@ def _decode_jpeg(stream: bytes, image: Any) -> NDArray[Any]:
         raise ValueError("samples that do not fit into the header's bits")
     whole = samples.astype(f"u{allocated // 8}") << (allocated - stored)
     signed = int(image.PixelRepresentation) == 1
-    return np.asarray(whole.view(f"i{allocated // 8}" if signed else whole.dtype) >> (allocated - stored))
+    return np.asarray(
+        whole.view(f"i{allocated // 8}" if signed else whole.dtype) >> (allocated - stored)
+    )

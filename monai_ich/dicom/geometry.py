@@ -26,8 +26,14 @@ def order_slices(instances: tuple[Instance, ...]) -> tuple[list[Instance], Float
         SeriesError: ``NON_ORTHOGONAL_IOP``; ``DUPLICATE_UID`` where one SOPInstanceUID stands on two positions.
     """
     row, column = _axes(instances[0])
-    if abs(float(row @ column)) > 1e-3 or max(abs(np.linalg.norm(v) - 1) for v in (row, column)) > 1e-2:
-        raise SeriesError("NON_ORTHOGONAL_IOP", "The image orientation is not made of two perpendicular unit vectors.")
+    if (
+        abs(float(row @ column)) > 1e-3
+        or max(abs(np.linalg.norm(v) - 1) for v in (row, column)) > 1e-2
+    ):
+        raise SeriesError(
+            "NON_ORTHOGONAL_IOP",
+            "The image orientation is not made of two perpendicular unit vectors.",
+        )
     along = along_normal(instances, instances[0])
     order = np.argsort(along, kind="stable")
     places: dict[tuple[str, int | None], float] = {}
@@ -91,7 +97,9 @@ def affine_lps(instances: list[Instance], along: FloatArray) -> FloatArray:
     travel = (last - first) / (along[-1] - along[0])
     off = np.array([i.position for i in instances]) - first - (along - along[0])[:, None] * travel
     if np.abs(off).max() > _MAX_OFF_LINE_MM:
-        raise SeriesError("NON_LINEAR_POSITIONS", f"Slices stray {np.abs(off).max():.1f} mm from a straight line.")
+        raise SeriesError(
+            "NON_LINEAR_POSITIONS", f"Slices stray {np.abs(off).max():.1f} mm from a straight line."
+        )
     row, column = _axes(instances[0])
     between_rows, between_columns = instances[0].spacing
     affine = np.eye(4)

@@ -51,7 +51,11 @@ def _why(looked: Survey, series: str | None) -> str:
     if series is not None:
         return "asked for"
     usable = sum(c.refused is None for c in looked.candidates)
-    return "the only one that can be taken" if usable == 1 else f"the best of {usable} that can be taken"
+    return (
+        "the only one that can be taken"
+        if usable == 1
+        else f"the best of {usable} that can be taken"
+    )
 
 
 def _rows(looked: Survey, taken: Candidate | None, *, keep_ids: bool) -> list[dict[str, Any]]:
@@ -103,7 +107,10 @@ def import_report(
             looked = survey(path)
         except IchError:
             return record | {"series": []}
-    files = {"not_dicom": looked.found.others, "damaged": len(looked.found.damaged) + looked.found.unreadable}
+    files = {
+        "not_dicom": looked.found.others,
+        "damaged": len(looked.found.damaged) + looked.found.unreadable,
+    }
     return record | {"series": _rows(looked, taken, keep_ids=keep_ids), "files": files}
 
 
@@ -131,7 +138,9 @@ def _scanner_number(candidate: Candidate) -> int | None:
     try:
         with quiet("pydicom"):
             path = candidate.instances[0].path
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SeriesNumber"], force=True)
+            header = pydicom.dcmread(
+                path, stop_before_pixels=True, specific_tags=["SeriesNumber"], force=True
+            )
             return int(header.SeriesNumber)
     except Exception:  # it is only a name for people; a broken header has been judged elsewhere
         return None

@@ -160,7 +160,9 @@ def require_bounded(path: Path, start: bytes) -> None:
     if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
         return
     with path.open("rb") as stream:
-        stream.seek(144 + int(meta.FileMetaInformationGroupLength))  # preamble, DICM, and the element of the length
+        stream.seek(
+            144 + int(meta.FileMetaInformationGroupLength)
+        )  # preamble, DICM, and the element of the length
         try:
             require_inflated(stream, _MOST_INFLATED_BYTES, wbits=-zlib.MAX_WBITS)
         except zlib.error as error:
@@ -178,7 +180,9 @@ def read_instances(path: Path) -> list[Instance]:
         header = open_dicom(path, header_only=True)
         if header is None:
             return []
-        sop_class = str(header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID") or "")
+        sop_class = str(
+            header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID") or ""
+        )
         series_uid = str(header.get("SeriesInstanceUID", ""))
         if "Rows" not in header:
             if sop_class and sop_class not in CT_CLASSES:
@@ -188,7 +192,9 @@ def read_instances(path: Path) -> list[Instance]:
         frames = header.get("PerFrameFunctionalGroupsSequence") or []
         if not frames:
             return [_instance(path, header, None, _finder(header))]
-        return [_instance(path, header, n, _finder(header, own, shared)) for n, own in enumerate(frames)]
+        return [
+            _instance(path, header, n, _finder(header, own, shared)) for n, own in enumerate(frames)
+        ]
     except Exception as error:  # a broken header fails in many ways; none of them may stop the walk
         raise DamagedFile(sop_class, series_uid) from error
 
@@ -203,7 +209,9 @@ def is_same_image(image: Any, instance: Instance) -> bool:
         return False
     shared = (image.get("SharedFunctionalGroupsSequence") or [None])[0]
     frames = image.get("PerFrameFunctionalGroupsSequence") or []
-    if bool(frames) != (instance.frame is not None) or (frames and instance.frame not in range(len(frames))):
+    if bool(frames) != (instance.frame is not None) or (
+        frames and instance.frame not in range(len(frames))
+    ):
         return False
     groups = (frames[instance.frame], shared) if instance.frame is not None else ()
     found = _instance(instance.path, image, instance.frame, _finder(image, *groups))
@@ -244,13 +252,21 @@ def _said(value: Any) -> float | None:
 
 def _words(value: Any) -> str:
     return (
-        " ".join(str(v) for v in value) if isinstance(value, (list, pydicom.multival.MultiValue)) else str(value or "")
+        " ".join(str(v) for v in value)
+        if isinstance(value, (list, pydicom.multival.MultiValue))
+        else str(value or "")
     ).upper()
 
 
 def _instance(path: Path, header: Any, frame: int | None, find: Callable[[str], Any]) -> Instance:
     slope, intercept = _number(find("RescaleSlope")), _number(find("RescaleIntercept"))
-    usable = slope is not None and intercept is not None and math.isfinite(slope) and math.isfinite(intercept) and slope
+    usable = (
+        slope is not None
+        and intercept is not None
+        and math.isfinite(slope)
+        and math.isfinite(intercept)
+        and slope
+    )
     counts = [int(header.get(n)) for n in _COUNTS if header.get(n) not in (None, "")]
     region = header.get("AnatomicRegionSequence")
     agent = _words(header.get("ContrastBolusAgent")).strip()
@@ -264,7 +280,9 @@ def _instance(path: Path, header: Any, frame: int | None, find: Callable[[str], 
         sop_class=str(header.get("SOPClassUID", "")),
         modality=_words(header.get("Modality")),
         image_type=tuple(str(v).upper() for v in (find("ImageType") or ())),
-        number=int(header.InstanceNumber) if frame is None and header.get("InstanceNumber") not in (None, "") else None,
+        number=int(header.InstanceNumber)
+        if frame is None and header.get("InstanceNumber") not in (None, "")
+        else None,
         announced=max(counts) if counts and frame is None else None,
         acquisition=str(find("AcquisitionNumber") or ""),
         time=str(find("AcquisitionTime") or ""),
@@ -277,11 +295,14 @@ def _instance(path: Path, header: Any, frame: int | None, find: Callable[[str], 
         thickness_mm=_said(find("SliceThickness")),
         between_mm=_said(find("SpacingBetweenSlices")),
         tilt_deg=_said(find("GantryDetectorTilt")),
-        rescale=(slope, intercept) if usable and slope is not None and intercept is not None else None,
+        rescale=(slope, intercept)
+        if usable and slope is not None and intercept is not None
+        else None,
         rescale_type=_words(find("RescaleType")).strip(),
         text=" ".join(_words(header.get(n)) for n in _TEXTS),
         kernel=_words(find("ConvolutionKernel")),
-        body_part=_words(header.get("BodyPartExamined")) or _words(region[0].get("CodeMeaning") if region else ""),
+        body_part=_words(header.get("BodyPartExamined"))
+        or _words(region[0].get("CodeMeaning") if region else ""),
         contrast=names_agent(agent) or bool(header.get("ContrastBolusAgentSequence")),
         lossy=str(header.get("LossyImageCompression", "")) == "01"
         or header.file_meta.get("TransferSyntaxUID") in _ALWAYS_LOSSY,

@@ -15,8 +15,12 @@ _BRAIN_HU = (0.0, 80.0)
 _LEAST_SHARE = 0.02  # of the pixels of a slice must be brain in both neighbors
 _MOST_STEP_HU = 20.0
 _AIR_HU = -300.0
-_MOST_AIR = 0.25  # of the pixels that are brain in both neighbors: sinuses and air after surgery take less
-_STILL_HEAD = 0.5  # of the largest slice's tissue: a vertex or chin is not as large one slice before its end
+_MOST_AIR = (
+    0.25  # of the pixels that are brain in both neighbors: sinuses and air after surgery take less
+)
+_STILL_HEAD = (
+    0.5  # of the largest slice's tissue: a vertex or chin is not as large one slice before its end
+)
 _COMB = 1.15
 
 
@@ -36,7 +40,9 @@ def require_levels(hu: NDArray[np.float32], instances: list[Instance]) -> None:
     """
     few = hu[::2, ::2]
     for k, what in (*_blank(few), *_copies(hu, few), *_of_other_level(few)):
-        raise SeriesError("SLICE_LEVEL", f"Slice {k + 1} of {hu.shape[2]}{_counted(instances[k])} {what}.")
+        raise SeriesError(
+            "SLICE_LEVEL", f"Slice {k + 1} of {hu.shape[2]}{_counted(instances[k])} {what}."
+        )
 
 
 def _counted(instance: Instance) -> str:
@@ -62,7 +68,10 @@ def _blank(few: NDArray[np.float32]) -> Iterator[tuple[int, str]]:
     for k in np.flatnonzero(blank).tolist():
         cut = (k < head[0] and large[head[0]]) or (k > head[-1] and large[head[-1]])
         if cut or head[0] < k < head[-1]:
-            yield k, "is blank, though the head goes on beside it: an image was lost; get the series again"
+            yield (
+                k,
+                "is blank, though the head goes on beside it: an image was lost; get the series again",
+            )
 
 
 def _copies(hu: NDArray[np.float32], few: NDArray[np.float32]) -> Iterator[tuple[int, str]]:
@@ -90,10 +99,14 @@ def _of_other_level(few: NDArray[np.float32]) -> Iterator[tuple[int, str]]:
         there = brain[:, :, k - 1] & brain[:, :, k + 1]
         if there.mean() < _LEAST_SHARE:
             continue
-        beside = float(np.median(few[:, :, k - 1][there]) + np.median(few[:, :, k + 1][there])) / 2.0
+        beside = (
+            float(np.median(few[:, :, k - 1][there]) + np.median(few[:, :, k + 1][there])) / 2.0
+        )
         own = few[:, :, k][there]
         step = float(np.median(own)) - beside
-        by_chance = 1.25 * float(np.subtract(*np.percentile(own, (75, 25)))) / 1.35 / own.size**0.5  # of a noisy median
+        by_chance = (
+            1.25 * float(np.subtract(*np.percentile(own, (75, 25)))) / 1.35 / own.size**0.5
+        )  # of a noisy median
         if abs(step) > _MOST_STEP_HU + 4.0 * by_chance:
             text = f"reads {step:+.0f} HU against its neighbors, where these are brain: its rescale is wrong or it is"
             yield k, f"{text} blank; get the series again"

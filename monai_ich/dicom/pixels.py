@@ -49,7 +49,9 @@ def read_slices(instances: list[Instance], *, assume_hu: bool) -> Slices:
     """
     first = instances[0]
     if not 0 < min(first.rows, first.columns) <= max(first.rows, first.columns) <= _MAX_SIDE:
-        raise SeriesError("CORRUPT_PIXEL_DATA", f"Images of {first.columns} x {first.rows} pixels are no CT.")
+        raise SeriesError(
+            "CORRUPT_PIXEL_DATA", f"Images of {first.columns} x {first.rows} pixels are no CT."
+        )
     require_size((len(instances), first.rows, first.columns))
     hu = np.empty((len(instances), first.rows, first.columns), np.float32)
     with quiet("pydicom"), ThreadPoolExecutor() as pool:
@@ -63,8 +65,12 @@ def read_slices(instances: list[Instance], *, assume_hu: bool) -> Slices:
                 return _read_slice(image, instance, hu[n], assume_hu=assume_hu), _is_lossy(image)
             except SeriesError:
                 raise
-            except Exception as error:  # damaged attributes fail in many ways, when they are first looked at
-                raise SeriesError("CORRUPT_PIXEL_DATA", "The pixels of an image cannot be described.") from error
+            except (
+                Exception
+            ) as error:  # damaged attributes fail in many ways, when they are first looked at
+                raise SeriesError(
+                    "CORRUPT_PIXEL_DATA", "The pixels of an image cannot be described."
+                ) from error
 
         odd, lossy = zip(*pool.map(read, range(len(instances))), strict=True)
     return Slices(hu.transpose(2, 1, 0), any(odd), any(lossy))
@@ -90,12 +96,19 @@ def _open(path: Path) -> Any:
     except FileNotFoundError:
         return None
     except Exception as error:
-        raise SeriesError("TRUNCATED_FILE", "An image of the series cannot be read to its end.") from error
+        raise SeriesError(
+            "TRUNCATED_FILE", "An image of the series cannot be read to its end."
+        ) from error
 
 
-def _read_slice(image: Any, instance: Instance, hu: NDArray[np.float32], *, assume_hu: bool) -> bool:
+def _read_slice(
+    image: Any, instance: Instance, hu: NDArray[np.float32], *, assume_hu: bool
+) -> bool:
     if instance.rescale is None and not assume_hu:
-        raise SeriesError("NO_RESCALE", "An image has no rescale to Hounsfield units: pass --assume-hu if it is HU.")
+        raise SeriesError(
+            "NO_RESCALE",
+            "An image has no rescale to Hounsfield units: pass --assume-hu if it is HU.",
+        )
     slope, intercept = instance.rescale or (1.0, 0.0)
     stored = _stored(image, instance)
     np.multiply(stored, np.float32(slope), out=hu, casting="unsafe")
@@ -103,7 +116,9 @@ def _read_slice(image: Any, instance: Instance, hu: NDArray[np.float32], *, assu
     padding = _padding(image, stored)
     if padding is not None:
         seen = hu[padding]
-        hu[padding if not seen.size or seen.max() <= _SURELY_AIR_HU else _touching_border(padding)] = AIR_HU
+        hu[
+            padding if not seen.size or seen.max() <= _SURELY_AIR_HU else _touching_border(padding)
+        ] = AIR_HU
     border = _odd_border(hu)
     if border is not None:
         hu[border] = AIR_HU
@@ -115,7 +130,9 @@ def _stored(image: Any, instance: Instance) -> NDArray[Any]:
         raise SeriesError("TRUNCATED_FILE", "An image of the series ends before its pixels.")
     stored = decode_frame(image, instance.frame or 0)
     if stored.shape != (instance.rows, instance.columns):
-        raise SeriesError("CORRUPT_PIXEL_DATA", f"An image is {stored.shape}, not as large as its header says.")
+        raise SeriesError(
+            "CORRUPT_PIXEL_DATA", f"An image is {stored.shape}, not as large as its header says."
+        )
     return stored
 
 

@@ -26,7 +26,19 @@ MIN_COVERAGE_MM = 50.0  # a slab of brain can be measured; less is no scan of a 
 USUAL_COVERAGE_MM = 80.0
 _TIE = 0.02
 _NOT_AN_IMAGE = {"SCREEN SAVE", "SCREENSAVE", "DOSE", "DOSE_INFO", "SCREEN", "PROT"}
-_MAPS = {"PERFUSION", "CBF", "CBV", "RCBF", "RCBV", "MTT", "TTP", "TMAX", "PERMEABILITY", "Z_EFF", "IODINE"}
+_MAPS = {
+    "PERFUSION",
+    "CBF",
+    "CBV",
+    "RCBF",
+    "RCBV",
+    "MTT",
+    "TTP",
+    "TMAX",
+    "PERMEABILITY",
+    "Z_EFF",
+    "IODINE",
+}
 _HU_TYPES = ("", "HU", "US", "HU_MOD")
 
 
@@ -86,7 +98,10 @@ def _judge(group: Group, seen: Appearance | None = None) -> Candidate:
         points.append((3.0, "original"))
     if "AXIAL" in first.image_type:
         points.append((1.0, "axial"))
-    if len(first.orientation) == 6 and abs(np.cross(first.orientation[:3], first.orientation[3:])[2]) < 0.7:
+    if (
+        len(first.orientation) == 6
+        and abs(np.cross(first.orientation[:3], first.orientation[3:])[2]) < 0.7
+    ):
         points.append((-3.0, "planes far from axial"))
     if any(i.contrast for i in group.instances) or names_contrast(first.text):
         points.append((-3.0, "contrast"))
@@ -116,15 +131,25 @@ def _refusal(group: Group) -> tuple[str | None, str]:
         return "NO_CT_SERIES", f"modality {known_modality(first.modality)}, not CT"
     if "LOCALIZER" in first.image_type:
         return "LOCALIZER_ONLY", "a localizer"
-    if first.sop_class not in CT_CLASSES or first.samples != 1 or _NOT_AN_IMAGE & set(first.image_type):
+    if (
+        first.sop_class not in CT_CLASSES
+        or first.samples != 1
+        or _NOT_AN_IMAGE & set(first.image_type)
+    ):
         return "NO_CT_SERIES", "a secondary capture, dose screen or color image, not CT images"
     named = sorted(_MAPS & set(first.image_type))
     if named or first.rescale_type not in _HU_TYPES:
-        return "NOT_HU", f"holds {(named or [known_unit(first.rescale_type)])[0]}, not Hounsfield units"
+        return (
+            "NOT_HU",
+            f"holds {(named or [known_unit(first.rescale_type)])[0]}, not Hounsfield units",
+        )
     kev = monoenergetic_kev(first.text)
     if kev is not None and not is_like_hu(kev):
         return "NOT_HU", f"virtual monoenergetic at {kev} keV, where tissue has other densities"
-    if any(len(i.position) != 3 or len(i.orientation) != 6 or len(i.spacing) != 2 for i in group.instances):
+    if any(
+        len(i.position) != 3 or len(i.orientation) != 6 or len(i.spacing) != 2
+        for i in group.instances
+    ):
         return "MISSING_POSITION", "an image has no position, orientation or pixel spacing"
     geometry = np.array([(*i.position, *i.orientation, *i.spacing) for i in group.instances])
     if not np.isfinite(geometry).all() or geometry[:, -2:].min() <= 0:
@@ -144,7 +169,10 @@ def _small(group: Group) -> tuple[str | None, str]:
     if coverage < 0.01:
         return "DUPLICATE_POSITION", "all images lie at one position"
     if coverage < MIN_COVERAGE_MM:
-        return "INSUFFICIENT_COVERAGE", f"covers {coverage:.0f} mm, a head needs {MIN_COVERAGE_MM:.0f}"
+        return (
+            "INSUFFICIENT_COVERAGE",
+            f"covers {coverage:.0f} mm, a head needs {MIN_COVERAGE_MM:.0f}",
+        )
     return None, ""
 
 
@@ -154,7 +182,9 @@ def coverage_mm(instances: tuple[Instance, ...]) -> float:
     return float(np.ptp(along)) if along.size else 0.0
 
 
-def choose_series(candidates: list[Candidate], found: Found, *, series_uid: str | None) -> Candidate:
+def choose_series(
+    candidates: list[Candidate], found: Found, *, series_uid: str | None
+) -> Candidate:
     """The series to take: the one asked for, else the best. Messages call series by their number, 1 is the best.
 
     Raises:
@@ -169,16 +199,27 @@ def choose_series(candidates: list[Candidate], found: Found, *, series_uid: str 
             f"No DICOM image was found: {broken} files are damaged, {found.others} are something else; give the "
             "folder that holds the study.",
         )
-    listing = " | ".join(f"series {n}: {c.describe()}" for n, c in enumerate(candidates[:6], start=1))
+    listing = " | ".join(
+        f"series {n}: {c.describe()}" for n, c in enumerate(candidates[:6], start=1)
+    )
     if series_uid is not None:
         candidates = [c for c in candidates if c.series_uid == series_uid]
         if not candidates:
-            raise SeriesError("NO_CT_SERIES", f"The series asked for is not there; found: {listing}.")
+            raise SeriesError(
+                "NO_CT_SERIES", f"The series asked for is not there; found: {listing}."
+            )
     usable = [c for c in candidates if c.refused is None]
     if not usable:
-        codes = [c.refused for c in candidates if c.refused not in ("NO_CT_SERIES", "LOCALIZER_ONLY", None)]
+        codes = [
+            c.refused
+            for c in candidates
+            if c.refused not in ("NO_CT_SERIES", "LOCALIZER_ONLY", None)
+        ]
         scouts = [c.refused for c in candidates if c.refused == "LOCALIZER_ONLY"]
-        raise SeriesError((codes + scouts + ["NO_CT_SERIES"])[0] or "", f"No head CT can be taken; found: {listing}.")
+        raise SeriesError(
+            (codes + scouts + ["NO_CT_SERIES"])[0] or "",
+            f"No head CT can be taken; found: {listing}.",
+        )
     if len({c.instances[0].study_uid for c in usable}) > 1:
         raise SeriesError(
             "AMBIGUOUS_SERIES",
@@ -186,6 +227,7 @@ def choose_series(candidates: list[Candidate], found: Found, *, series_uid: str 
         )
     if len(usable) > 1 and usable[0].score - usable[1].score < _TIE:
         raise SeriesError(
-            "AMBIGUOUS_SERIES", f"Two series are equally good: choose with --series NUMBER; found: {listing}."
+            "AMBIGUOUS_SERIES",
+            f"Two series are equally good: choose with --series NUMBER; found: {listing}.",
         )
     return usable[0]

@@ -55,7 +55,9 @@ class SourceSeries:
 
     def __post_init__(self) -> None:
         if not len(self.sop_uids) == len(self.paths) == len(self.positions_mm):
-            raise SeriesError("BAD_SOURCE", "A source series needs a UID, a file and a position for each slice.")
+            raise SeriesError(
+                "BAD_SOURCE", "A source series needs a UID, a file and a position for each slice."
+            )
         if any(b <= a for a, b in zip(self.positions_mm, self.positions_mm[1:], strict=False)):
             raise SeriesError("BAD_SOURCE", "The positions of a source series must increase.")
 
@@ -73,8 +75,13 @@ def places_of_slices(geometry: Geometry, source: SourceSeries) -> FloatArray:
     step_mm = abs(float(normal @ k)) / float(np.linalg.norm(normal))
     at = (np.array(source.positions_mm) - source.positions_mm[0]) / step_mm
     nearest = np.rint(at)
-    if nearest[-1] != geometry.shape[2] - 1 or np.abs(at - nearest).max() * step_mm > max(0.5, 0.25 * step_mm):
-        raise GeometryError("GRID_MISMATCH", "The labels are not on the grid of the DICOM series: resample them first.")
+    if nearest[-1] != geometry.shape[2] - 1 or np.abs(at - nearest).max() * step_mm > max(
+        0.5, 0.25 * step_mm
+    ):
+        raise GeometryError(
+            "GRID_MISMATCH",
+            "The labels are not on the grid of the DICOM series: resample them first.",
+        )
     return np.asarray(at)
 
 
@@ -102,7 +109,11 @@ def read_series(
     keep = _without_doubles(along, hu)
     copies = len(candidate.instances) - len(keep)
     if copies:
-        warnings.append(Notice("DUPLICATE_POSITION", f"{copies} images were copies of others and were left out."))
+        warnings.append(
+            Notice(
+                "DUPLICATE_POSITION", f"{copies} images were copies of others and were left out."
+            )
+        )
         instances, along, hu = [instances[n] for n in keep], along[keep], hu[:, :, keep]
     warnings += require_no_gap(instances, along, mode=mode)
     require_hu(hu, made_air_hu=AIR_HU if odd_border else None)
@@ -119,7 +130,12 @@ def read_series(
     np.clip(hu, AIR_HU, MAX_HU, out=hu)
     warnings += _header_warnings(instances, tilt_deg, lossy=lossy)
     if odd_border:
-        warnings.append(Notice("NONSTANDARD_PADDING", "The border held a constant that is not air; it was set to air."))
+        warnings.append(
+            Notice(
+                "NONSTANDARD_PADDING",
+                "The border held a constant that is not air; it was set to air.",
+            )
+        )
     geometry = Geometry.from_lps((hu.shape[0], hu.shape[1], hu.shape[2]), affine)
     return CTVolume(hu, geometry, widths), _source(instances, along), tuple(warnings)
 
@@ -144,9 +160,14 @@ def _without_doubles(along: FloatArray, hu: NDArray[np.float32]) -> list[int]:
         if along[n] - along[keep[-1]] > SAME_PLACE_MM:
             keep.append(n)
         elif not np.array_equal(hu[:, :, n], hu[:, :, keep[-1]]):
-            raise SeriesError("DUPLICATE_POSITION", "Two different images lie at one position: the series holds two.")
+            raise SeriesError(
+                "DUPLICATE_POSITION",
+                "Two different images lie at one position: the series holds two.",
+            )
     if len(keep) < 3:
-        raise SeriesError("TOO_FEW_SLICES", f"{len(keep)} different slices were found, at least 3 are needed.")
+        raise SeriesError(
+            "TOO_FEW_SLICES", f"{len(keep)} different slices were found, at least 3 are needed."
+        )
     return keep
 
 
@@ -175,7 +196,12 @@ def _header_warnings(instances: list[Instance], tilt_deg: float, *, lossy: bool)
     first = instances[0]
     found = []
     if abs(tilt_deg) > 0.5:
-        found.append(Notice("GANTRY_TILT", f"The gantry was tilted by {abs(tilt_deg):.1f} degrees; the tilt is kept."))
+        found.append(
+            Notice(
+                "GANTRY_TILT",
+                f"The gantry was tilted by {abs(tilt_deg):.1f} degrees; the tilt is kept.",
+            )
+        )
     if first.tilt_deg is not None and abs(abs(first.tilt_deg) - abs(tilt_deg)) > 1.0:
         found.append(
             Notice(
@@ -184,9 +210,13 @@ def _header_warnings(instances: list[Instance], tilt_deg: float, *, lossy: bool)
             )
         )
     if lossy or any(i.lossy for i in instances):
-        found.append(Notice("LOSSY", "The images were compressed with loss; densities are approximate."))
+        found.append(
+            Notice("LOSSY", "The images were compressed with loss; densities are approximate.")
+        )
     if any(i.contrast for i in instances):
-        found.append(Notice("CONTRAST", "A contrast agent was given; bright vessels can look like blood."))
+        found.append(
+            Notice("CONTRAST", "A contrast agent was given; bright vessels can look like blood.")
+        )
     if names_other_part(first.body_part):
         found.append(Notice("NOT_HEAD", "The header names another body part than the head."))
     return found

@@ -47,13 +47,22 @@ class Survey:
 
     def _uid_of(self, number: int) -> str:
         if not 1 <= number <= len(self.candidates):
-            raise SeriesError("NO_CT_SERIES", f"The list has {len(self.candidates)} series, no number {number}.")
+            raise SeriesError(
+                "NO_CT_SERIES", f"The list has {len(self.candidates)} series, no number {number}."
+            )
         chosen = self.candidates[number - 1]
         if chosen.refused:
-            raise SeriesError(chosen.refused, f"Series {number} cannot be taken: {chosen.reasons[0]}.")
-        parts = [c for c in self.candidates if c.series_uid == chosen.series_uid and c.refused is None]
+            raise SeriesError(
+                chosen.refused, f"Series {number} cannot be taken: {chosen.reasons[0]}."
+            )
+        parts = [
+            c for c in self.candidates if c.series_uid == chosen.series_uid and c.refused is None
+        ]
         if len(parts) > 1:
-            raise SeriesError("AMBIGUOUS_SERIES", f"Series {number} holds {len(parts)} volumes: store them separately.")
+            raise SeriesError(
+                "AMBIGUOUS_SERIES",
+                f"Series {number} holds {len(parts)} volumes: store them separately.",
+            )
         return chosen.series_uid
 
 

@@ -9,10 +9,37 @@ import re
 
 # PS3.3 C.7.3.1.1.1: what lies beside a CT
 _MODALITIES = {
-    *("CR", "CT", "DX", "DOC", "ECG", "KO", "MG", "MR", "NM", "OT", "PR", "PT", "PX", "REG", "RF", "RTDOSE", "RTIMAGE"),
+    *(
+        "CR",
+        "CT",
+        "DX",
+        "DOC",
+        "ECG",
+        "KO",
+        "MG",
+        "MR",
+        "NM",
+        "OT",
+        "PR",
+        "PT",
+        "PX",
+        "REG",
+        "RF",
+        "RTDOSE",
+        "RTIMAGE",
+    ),
     *("RTPLAN", "RTSTRUCT", "SC", "SEG", "SR", "US", "XA", "XC"),
 }
-_UNITS = {"OD", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"}  # PS3.3 C.11.1.1.2 (RescaleType), without HU
+_UNITS = {
+    "OD",
+    "US",
+    "MGML",
+    "Z_EFF",
+    "ED",
+    "EDW",
+    "HU_MOD",
+    "PCT",
+}  # PS3.3 C.11.1.1.2 (RescaleType), without HU
 _HEAD = (
     *("HEAD", "BRAIN", "SKULL", "CRAN", "NEURO", "CEREB", "ORBIT", "FACE", "CEPHAL"),
     *("KOPF", "SCHAEDEL", "SCHÄDEL", "HIRN"),  # German
@@ -20,7 +47,18 @@ _HEAD = (
     *("CABEZA", "CRÁNEO", "CABECA", "CABEÇA"),  # Spanish, Portuguese
     *("TESTA", "CAPO", "HOOFD", "HERSEN", "HUVUD", "HJERNE", "GLOWA", "HLAVA"),
 )
-_NO_BODY_PART = {"", "UNKNOWN", "UNDEFINED", "NONE", "N/A", "NA", "OTHER", "NOT SPECIFIED", "NULL", "-"}
+_NO_BODY_PART = {
+    "",
+    "UNKNOWN",
+    "UNDEFINED",
+    "NONE",
+    "N/A",
+    "NA",
+    "OTHER",
+    "NOT SPECIFIED",
+    "NULL",
+    "-",
+}
 _NO_AGENT = re.compile(
     r"\W*|(NO|NONE|NON|N|NA|NIL|NULL|0|FALSE|WITHOUT|NATIVE?|NATIV|PLAIN|UNENHANCED|OHNE|KEINE?S?|SANS|SIN|SEM|SENZA|"
     r"ZONDER|UTAN|BEZ)\b.*|\W*N\W*A\W*"
@@ -100,7 +138,10 @@ def is_sharp(kernel: str, text: str = "") -> bool:
     >>> is_sharp("HR59"), is_sharp("YB"), is_sharp("H31S"), is_sharp("UB")
     (True, True, False, False)
     """
-    return _SHARP_KERNEL.fullmatch(kernel.strip()) is not None or _SHARP.search(f"{kernel} {text}") is not None
+    return (
+        _SHARP_KERNEL.fullmatch(kernel.strip()) is not None
+        or _SHARP.search(f"{kernel} {text}") is not None
+    )
 
 
 def monoenergetic_kev(text: str) -> int | None:

@@ -54,20 +54,41 @@ def write_ct_series(
 
 
 def _described(seed: int, k: int, description: str) -> Dataset:
-    study, series, frame = (generate_uid(entropy_srcs=["monai-ich", str(seed), what]) for what in ("st", "se", "fr"))
+    study, series, frame = (
+        generate_uid(entropy_srcs=["monai-ich", str(seed), what]) for what in ("st", "se", "fr")
+    )
     d = Dataset()
     d.SOPClassUID = CTImageStorage
     d.SOPInstanceUID = generate_uid(entropy_srcs=["monai-ich", str(seed), "im", str(k)])
     d.StudyInstanceUID, d.SeriesInstanceUID, d.FrameOfReferenceUID = study, series, frame
-    d.PatientName, d.PatientID, d.PatientBirthDate, d.PatientSex = "SYNTHETIC^HEAD", f"SYNTH-{seed}", "", ""
-    d.StudyDate, d.StudyTime, d.StudyID, d.AccessionNumber, d.ReferringPhysicianName = "", "", "1", "", ""
+    d.PatientName, d.PatientID, d.PatientBirthDate, d.PatientSex = (
+        "SYNTHETIC^HEAD",
+        f"SYNTH-{seed}",
+        "",
+        "",
+    )
+    d.StudyDate, d.StudyTime, d.StudyID, d.AccessionNumber, d.ReferringPhysicianName = (
+        "",
+        "",
+        "1",
+        "",
+        "",
+    )
     d.Modality, d.Manufacturer, d.SeriesNumber, d.InstanceNumber = "CT", "monai-ich synth", 1, k + 1
     d.AcquisitionNumber, d.PositionReferenceIndicator, d.PatientPosition = 1, "", "HFS"
     d.SeriesDescription, d.BodyPartExamined = description, "HEAD"
     d.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    d.KVP, d.ConvolutionKernel, d.BurnedInAnnotation, d.LossyImageCompression = "120", "SOFT", "NO", "00"
+    d.KVP, d.ConvolutionKernel, d.BurnedInAnnotation, d.LossyImageCompression = (
+        "120",
+        "SOFT",
+        "NO",
+        "00",
+    )
     d.file_meta = FileMetaDataset()
-    d.file_meta.MediaStorageSOPClassUID, d.file_meta.MediaStorageSOPInstanceUID = d.SOPClassUID, d.SOPInstanceUID
+    d.file_meta.MediaStorageSOPClassUID, d.file_meta.MediaStorageSOPInstanceUID = (
+        d.SOPClassUID,
+        d.SOPInstanceUID,
+    )
     d.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return d
 

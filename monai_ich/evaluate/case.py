@@ -9,8 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from monai_ich.agreement.overlap import dice, match_lesions, relative_volume_difference, shift_error_mm
-from monai_ich.agreement.surface import hausdorff_95, measure_surface_distances, normalized_surface_dice
+from monai_ich.agreement.overlap import (
+    dice,
+    match_lesions,
+    relative_volume_difference,
+    shift_error_mm,
+)
+from monai_ich.agreement.surface import (
+    hausdorff_95,
+    measure_surface_distances,
+    normalized_surface_dice,
+)
 from monai_ich.core.errors import GeometryError, InputError, LabelError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.json_text import finite, read_json
@@ -27,7 +36,9 @@ from monai_ich.measure.volume import measure_subtypes
 from monai_ich.pacs.seg_read import is_dicom_labels
 
 Row = dict[str, Any]  # a number, a word, or None where there is none
-_VALUES: Mapping[str, tuple[int, ...]] = {s.name: (int(s),) for s in Subtype} | {ANY: tuple(map(int, Subtype))}
+_VALUES: Mapping[str, tuple[int, ...]] = {s.name: (int(s),) for s in Subtype} | {
+    ANY: tuple(map(int, Subtype))
+}
 
 
 @dataclass(frozen=True)
@@ -59,16 +70,26 @@ def read_prediction(folder: Path, case: Case, meaning: LabelMeaning | None = Non
             path = home / "measurements.json"
             record = _read_record(path) if path.is_file() else None
             return Prediction(read_labels(home / "ich.nii.gz", Subtype, meaning=meaning), record)
-    for path in (*(folder / f"{case.id}{end}" for end in (".nii.gz", ".nii", ".seg.nrrd", ".dcm")), homes[0]):
+    for path in (
+        *(folder / f"{case.id}{end}" for end in (".nii.gz", ".nii", ".seg.nrrd", ".dcm")),
+        homes[0],
+    ):
         if path.exists():
-            return Prediction(read_labels(path, Subtype, meaning=meaning, **_slices_of(case, path)), None)
+            return Prediction(
+                read_labels(path, Subtype, meaning=meaning, **_slices_of(case, path)), None
+            )
     message = "The folder of predictions holds neither ID/ich.nii.gz nor ID.nii.gz, ID.seg.nrrd, ID.dcm for it."
     raise InputError("MISSING_PREDICTION", message)
 
 
 def _slices_of(case: Case, path: Path) -> dict[str, Any]:
     """For a mask in DICOM, the slices of its image, where that can be read as one."""
-    if is_nifti(path) or not is_dicom_labels(path) or len(case.image) != 1 or not case.image[0].exists():
+    if (
+        is_nifti(path)
+        or not is_dicom_labels(path)
+        or len(case.image) != 1
+        or not case.image[0].exists()
+    ):
         return {}
     scan = read_ct(case.image[0])
     return {"grid": scan.volume.geometry, "source": scan.source}
@@ -77,11 +98,15 @@ def _slices_of(case: Case, path: Path) -> dict[str, Any]:
 def _read_record(path: Path) -> Mapping[str, Any]:
     try:
         record = read_json(path)
-        if record["schema"] != "monai-ich/measurements/1" or {s.name for s in Subtype} - set(record["subtypes"]):
+        if record["schema"] != "monai-ich/measurements/1" or {s.name for s in Subtype} - set(
+            record["subtypes"]
+        ):
             raise KeyError("schema")
         _require_usable(record)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError("NOT_MEASUREMENTS", "Its measurements.json is not one that monai-ich wrote.") from error
+        raise InputError(
+            "NOT_MEASUREMENTS", "Its measurements.json is not one that monai-ich wrote."
+        ) from error
     return record  # type: ignore[no-any-return]
 
 
@@ -93,7 +118,9 @@ def _require_usable(record: Mapping[str, Any]) -> None:
         if found.get("probability") is not None:
             finite(found["probability"])
     shift = record["midline_shift"]
-    if "value_mm" in shift and (finite(shift["value_mm"]) < 0 or shift.get("toward") not in ("left", "right", None)):
+    if "value_mm" in shift and (
+        finite(shift["value_mm"]) < 0 or shift.get("toward") not in ("left", "right", None)
+    ):
         raise ValueError("a shift to nowhere")
 
 
@@ -141,13 +168,16 @@ def _compare_masks(
     """Columns, lesions, and which findings the reference holds."""
     unknown = sorted(set(values_in(reference)) - set(mapping))
     if unknown:
-        raise LabelError("UNKNOWN_LABEL", f"The reference holds {unknown[:5]}, of which the manifest says no meaning.")
+        raise LabelError(
+            "UNKNOWN_LABEL",
+            f"The reference holds {unknown[:5]}, of which the manifest says no meaning.",
+        )
     prediction = place_labels(prediction, reference.geometry) or prediction
     if not prediction.geometry.same_grid(reference.geometry):
-        message = (
-            f"Prediction {prediction.geometry.shape} and reference {reference.geometry.shape} must lie on one grid"
+        message = f"Prediction {prediction.geometry.shape} and reference {reference.geometry.shape} must lie on one grid"
+        raise GeometryError(
+            "GRID_MISMATCH", f"{message}: resample one of them (monai-ich resample)."
         )
-        raise GeometryError("GRID_MISMATCH", f"{message}: resample one of them (monai-ich resample).")
     box = _box_around(prediction, reference)
     row: Row = {}
     lesions: list[Row] = []
@@ -161,7 +191,9 @@ def _compare_masks(
             "dice": dice(predicted, true),
             "surface_dice": normalized_surface_dice(distances),
             **_value_or_reason("hd95_mm", hausdorff_95(distances, name)),
-            **_value_or_reason("volume_difference", relative_volume_difference(predicted.volume_ml, true.volume_ml)),
+            **_value_or_reason(
+                "volume_difference", relative_volume_difference(predicted.volume_ml, true.volume_ml)
+            ),
             "lesions": len(found.touched),
             "lesions_found": int(found.touched.sum()),
             "false_lesions": int((~missed.touched).sum()),
@@ -169,7 +201,14 @@ def _compare_masks(
         row |= {f"{name}_{key}": value for key, value in figures.items()}
         for kind, pieces in (("reference", found), ("prediction", missed)):
             for ml, touched in zip(pieces.volume_ml.tolist(), pieces.touched.tolist(), strict=True):
-                lesions.append({"finding": name, "in": kind, "volume_ml": round(ml, 4), "matched": int(touched)})
+                lesions.append(
+                    {
+                        "finding": name,
+                        "in": kind,
+                        "volume_ml": round(ml, 4),
+                        "matched": int(touched),
+                    }
+                )
         seen[name] = int(true.voxels.any())
         if name == ANY:
             row["largest_lesion_ml"] = float(found.volume_ml.max(initial=0.0))
@@ -226,8 +265,12 @@ def _said(prediction: Prediction) -> dict[str, tuple[bool, float | None]]:
         }
         return said | {ANY: (any(present for present, _ in said.values()), None)}
     subtypes = {s.name: prediction.record["subtypes"][s.name] for s in Subtype}
-    said = {name: (bool(found["present"]), found.get("probability")) for name, found in subtypes.items()}
-    return said | {ANY: (bool(prediction.record["hemorrhage_present"]), prediction.record.get("probability"))}
+    said = {
+        name: (bool(found["present"]), found.get("probability")) for name, found in subtypes.items()
+    }
+    return said | {
+        ANY: (bool(prediction.record["hemorrhage_present"]), prediction.record.get("probability"))
+    }
 
 
 def _compare_shift(record: Mapping[str, Any] | None, reference_mm: float | None) -> Row:

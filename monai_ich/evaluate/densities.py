@@ -44,14 +44,18 @@ def measure_densities(
     return Densities(np.array(found, np.int64).reshape(-1, HIGHEST_HU - LOWEST_HU))
 
 
-def _histograms(cases: Sequence[Case], predictions: Path, bundle: str | Path) -> Iterator[NDArray[np.int64]]:
+def _histograms(
+    cases: Sequence[Case], predictions: Path, bundle: str | Path
+) -> Iterator[NDArray[np.int64]]:
     import torch
     from monai.data.meta_tensor import MetaTensor
 
     steps, offset = _resampling(bundle)
     for case in cases:
         homes = (predictions / case.id, predictions / "cases" / case.id)
-        files = [home / "ct.nii.gz" for home in homes if (home / "ct.nii.gz").is_file()] or list(case.image)
+        files = [home / "ct.nii.gz" for home in homes if (home / "ct.nii.gz").is_file()] or list(
+            case.image
+        )
         with suppress(IchError):  # what is wrong with an image is not this evaluation's business
             ct = read_ct(files[0]).volume
             image: Any = {"image": MetaTensor(ct.hu[None], affine=torch.tensor(ct.geometry.affine))}

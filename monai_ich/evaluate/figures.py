@@ -40,7 +40,9 @@ MASKS = (
     Measure("surface_dice", ("surface_dice",)),
     Measure("surface_dice_where_present", ("surface_dice",), only="reference_ml"),
     Measure("hd95_mm_where_present", ("hd95_mm",), only="reference_ml"),
-    Measure("relative_volume_difference_where_present", ("volume_difference",), only="reference_ml"),
+    Measure(
+        "relative_volume_difference_where_present", ("volume_difference",), only="reference_ml"
+    ),
     Measure("lesion_sensitivity", ("lesions_found", "lesions"), ratio),
     Measure("false_lesions", ("false_lesions",)),
     Measure("volume_bias_ml", _PAIR, bias),
@@ -69,7 +71,11 @@ def see(measure: Measure, rows: Sequence[Row], finding: str = "") -> dict[str, A
     value = float(measure.statistic(table)) if len(table) else np.nan
     if not np.isfinite(value):
         return _none(len(table))
-    return {"value": value, "interval": bootstrap_interval(table, measure.statistic), "n": len(table)}
+    return {
+        "value": value,
+        "interval": bootstrap_interval(table, measure.statistic),
+        "n": len(table),
+    }
 
 
 def _none(n: int) -> dict[str, Any]:
@@ -77,7 +83,9 @@ def _none(n: int) -> dict[str, Any]:
     return {"value": None, "interval": None, "n": n, "reason": reason}
 
 
-def _table(rows: Sequence[Row], finding: str, columns: Sequence[str], only: str | None = None) -> NDArray[np.float64]:
+def _table(
+    rows: Sequence[Row], finding: str, columns: Sequence[str], only: str | None = None
+) -> NDArray[np.float64]:
     """``(cases, columns)``, the cases that have a value in each."""
     prefix = f"{finding}_" if finding else ""
     kept = [r for r in rows if only is None or (r.get(prefix + only) or 0) > 0]
@@ -91,14 +99,20 @@ def see_exams(rows: Sequence[Row], finding: str) -> dict[str, Any]:
     The score of the AUC is the probability where every exam has one, else the volume.
     """
     known = [row for row in rows if row.get(f"{finding}_reference") is not None]
-    with_probability = bool(known) and all(row[f"{finding}_probability"] is not None for row in known)
+    with_probability = bool(known) and all(
+        row[f"{finding}_probability"] is not None for row in known
+    )
     score = "probability" if with_probability else "volume_ml"
     said, true = _table(known, finding, ("predicted", "reference")).T > 0
     matrix = count_confusion(said, true)
     return {
         "auc": see(Measure("auc", (score, "reference"), auc), known, finding) | {"score": score},
-        "sensitivity": _share(matrix.true_positives, matrix.true_positives + matrix.false_negatives),
-        "specificity": _share(matrix.true_negatives, matrix.true_negatives + matrix.false_positives),
+        "sensitivity": _share(
+            matrix.true_positives, matrix.true_positives + matrix.false_negatives
+        ),
+        "specificity": _share(
+            matrix.true_negatives, matrix.true_negatives + matrix.false_positives
+        ),
         "f1": see(Measure("f1", ("predicted", "reference"), f1), known, finding),
         "confusion": asdict(matrix),
     }
@@ -107,7 +121,11 @@ def see_exams(rows: Sequence[Row], finding: str) -> dict[str, Any]:
 def _share(successes: int, trials: int) -> dict[str, Any]:
     if not trials:
         return _none(0)
-    return {"value": successes / trials, "interval": wilson_interval(successes, trials), "n": trials}
+    return {
+        "value": successes / trials,
+        "interval": wilson_interval(successes, trials),
+        "n": trials,
+    }
 
 
 def summarize(rows: Sequence[Row]) -> dict[str, Any]:
@@ -155,15 +173,21 @@ def stratify(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     """The figures by slice thickness, by the largest lesion of the reference mask, and by site; no empty stratum."""
     sites = sorted({row["site"] or "unknown" for row in rows})
     kinds: Mapping[str, Sequence[tuple[str, Holds]]] = {
-        "slice_thickness": [(text, _between("slice_thickness_mm", a, b)) for text, a, b in THICKNESSES_MM],
+        "slice_thickness": [
+            (text, _between("slice_thickness_mm", a, b)) for text, a, b in THICKNESSES_MM
+        ],
         "largest_lesion": [("no lesion", _between("largest_lesion_ml", 0.0, _JUST_ABOVE))]
         + [(text, _between("largest_lesion_ml", a, b)) for text, a, b in SIZES_ML],
         "site": [(site, _at(site)) for site in sites],
     }
     chosen = {
-        kind: {text: [row for row in rows if holds(row)] for text, holds in strata} for kind, strata in kinds.items()
+        kind: {text: [row for row in rows if holds(row)] for text, holds in strata}
+        for kind, strata in kinds.items()
     }
-    return {kind: {text: summarize(part) for text, part in strata.items() if part} for kind, strata in chosen.items()}
+    return {
+        kind: {text: summarize(part) for text, part in strata.items() if part}
+        for kind, strata in chosen.items()
+    }
 
 
 def lesions_by_size(lesions: Sequence[Row]) -> dict[str, dict[str, Any]]:
@@ -172,7 +196,9 @@ def lesions_by_size(lesions: Sequence[Row]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name in FINDINGS:
         for text, low, high in SIZES_ML:
-            hits = [x["matched"] for x in real if x["finding"] == name and low <= x["volume_ml"] < high]
+            hits = [
+                x["matched"] for x in real if x["finding"] == name and low <= x["volume_ml"] < high
+            ]
             if hits:
                 found.setdefault(name, {})[text] = _share(sum(hits), len(hits))
     return found

@@ -26,15 +26,23 @@ _VOLUME = {
     "concordance": "volume_concordance",
     "relative difference, present": "relative_volume_difference_where_present",
 }
-Table = tuple[tuple[str, ...], list[tuple[str, ...]]]  # header and rows; the first cell of a row is its heading
+Table = tuple[
+    tuple[str, ...], list[tuple[str, ...]]
+]  # header and rows; the first cell of a row is its heading
 
 
 def as_evaluation_page(summary: dict[str, Any], plots: Iterable[Plot]) -> str:
     """The page as HTML, pictures inline."""
     data, figures = summary["data"], summary["figures"]
-    parts = [f"<p class=status role=note>{RESEARCH_USE}</p>", f"<p class=headline>{escape(headline(summary))}</p>"]
+    parts = [
+        f"<p class=status role=note>{RESEARCH_USE}</p>",
+        f"<p class=headline>{escape(headline(summary))}</p>",
+    ]
     if summary["failures"]:
-        cells = [tuple(escape(f[key]) for key in ("case_id", "code", "message")) for f in summary["failures"]]
+        cells = [
+            tuple(escape(f[key]) for key in ("case_id", "code", "message"))
+            for f in summary["failures"]
+        ]
         parts += ["<h2>Not evaluated</h2>", as_table(("Case", "Code", "Why"), cells)]
     parts += [f"<h2>{title}</h2>\n{_html(table)}" for title, table in _tables(figures)]
     parts += [_figure(plot) for plot in plots]
@@ -54,7 +62,9 @@ def headline(summary: dict[str, Any]) -> str:
     cases = summary["cases"]
     text = f"{cases['evaluated']} of {cases['listed']} cases evaluated"
     if cases["failed"]:
-        text += f", {cases['failed']} not: " + ", ".join(f"{code} ({n})" for code, n in cases["codes"].items())
+        text += f", {cases['failed']} not: " + ", ".join(
+            f"{code} ({n})" for code, n in cases["codes"].items()
+        )
     return text + "."
 
 
@@ -64,7 +74,10 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     for title, (header, rows) in _tables(summary["figures"]):
         widths = [max(len(row[n]) for row in [header, *rows]) for n in range(len(header))]
         lines += ["", title]
-        lines += ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in [header, *rows]]
+        lines += [
+            "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip()
+            for r in [header, *rows]
+        ]
     return lines
 
 
@@ -84,7 +97,10 @@ def _cell(figure: dict[str, Any], digits: int = 2) -> str:
     """Value and interval; a dash where there is none."""
     if figure["value"] is None:
         return "-"
-    value, *ends = (f"{round(v, digits) + 0.0:.{digits}f}" for v in (figure["value"], *(figure["interval"] or ())))
+    value, *ends = (
+        f"{round(v, digits) + 0.0:.{digits}f}"
+        for v in (figure["value"], *(figure["interval"] or ()))
+    )
     return f"{value} ({' to '.join(ends)})" if ends else value
 
 
@@ -97,7 +113,19 @@ def _finding_table(masks: dict[str, Any], columns: dict[str, str]) -> Table:
 
 
 def _exam_table(exams: dict[str, Any]) -> Table:
-    header = ("Finding", "exams", "AUC", "from", "sensitivity", "specificity", "F1", "TP", "FP", "FN", "TN")
+    header = (
+        "Finding",
+        "exams",
+        "AUC",
+        "from",
+        "sensitivity",
+        "specificity",
+        "F1",
+        "TP",
+        "FP",
+        "FN",
+        "TN",
+    )
     rows = []
     for name, e in exams.items():
         counts = list(e["confusion"].values())
@@ -115,15 +143,29 @@ def _shift_table(shift: dict[str, Any]) -> Table:
 
 def _stratum_table(strata: dict[str, Any]) -> Table:
     """Any blood, stratum by stratum."""
-    columns = ("dice_where_present", "surface_dice_where_present", "lesion_sensitivity", "false_lesions")
-    header = ("Any blood", "cases", "Dice, present", "surface Dice, present", "lesions found", "false lesions")
+    columns = (
+        "dice_where_present",
+        "surface_dice_where_present",
+        "lesion_sensitivity",
+        "false_lesions",
+    )
+    header = (
+        "Any blood",
+        "cases",
+        "Dice, present",
+        "surface Dice, present",
+        "lesions found",
+        "false lesions",
+    )
     none: dict[str, Any] = {"value": None}
     rows = []
     for name, part in strata.items():
         masks, exam = part["masks"].get("any", {}), part["exams"].get("any", {})
         cells = [_cell(masks.get(key, none)) for key in columns]
         shift = (part["midline_shift"] or {}).get("mean_absolute_error_mm", none)
-        rows.append((escape(name), str(part["cases"]), *cells, _cell(exam.get("auc", none)), _cell(shift)))
+        rows.append(
+            (escape(name), str(part["cases"]), *cells, _cell(exam.get("auc", none)), _cell(shift))
+        )
     return (*header, "AUC", "shift error, mm"), rows
 
 
@@ -146,7 +188,11 @@ def _html(table: Table) -> str:
 def _two_lines(cell: str) -> str:
     """The interval below the value."""
     value, _, interval = cell.partition(" (")
-    return f"{value}<br><small style='white-space:nowrap'>{interval[:-1]}</small>" if interval else value
+    return (
+        f"{value}<br><small style='white-space:nowrap'>{interval[:-1]}</small>"
+        if interval
+        else value
+    )
 
 
 def _figure(plot: Plot) -> str:

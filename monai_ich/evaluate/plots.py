@@ -14,7 +14,9 @@ from monai_ich.evaluate.case import Row
 from monai_ich.evaluate.densities import HIGHEST_HU, LOWEST_HU, Densities
 from monai_ich.manifest.manifest import ANY
 
-_COLOR: dict[str, Any] = {s.name: tuple(c / 255 * 0.85 for c in label_of(s).color) for s in Subtype} | {ANY: "#333333"}
+_COLOR: dict[str, Any] = {
+    s.name: tuple(c / 255 * 0.85 for c in label_of(s).color) for s in Subtype
+} | {ANY: "#333333"}
 _MARK = {"EDH": "s", "IPH": "o", "IVH": "^", "SAH": "D", "SDH": "v", ANY: "x"}
 
 
@@ -100,11 +102,20 @@ def _bland_altman(figure: Any, rows: Sequence[Row], masks: dict[str, Any]) -> No
     left, right = figure.subplots(1, 2)
     predicted, true = _pairs(rows, f"{ANY}_volume_ml", f"{ANY}_reference_ml")
     left.scatter((predicted + true) / 2, predicted - true, s=14, color=_COLOR[ANY], alpha=0.7, lw=0)
-    for key, style in (("volume_bias_ml", "-"), ("volume_lower_limit_ml", "--"), ("volume_upper_limit_ml", "--")):
+    for key, style in (
+        ("volume_bias_ml", "-"),
+        ("volume_lower_limit_ml", "--"),
+        ("volume_upper_limit_ml", "--"),
+    ):
         value = masks[ANY][key]["value"]
         if value is not None:
             left.axhline(value, color="#b26a00", ls=style, lw=1)
-            place = {"xy": (1, value), "xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
+            place = {
+                "xy": (1, value),
+                "xycoords": ("axes fraction", "data"),
+                "ha": "right",
+                "va": "bottom",
+            }
             left.annotate(f"{value:+.1f} mL", **place, color="#b26a00", fontsize=8)
     left.axhline(0, color="#888888", lw=0.6)
     left.set(xlabel="mean of predicted and reference, mL", ylabel="predicted - reference, mL")
@@ -112,7 +123,9 @@ def _bland_altman(figure: Any, rows: Sequence[Row], masks: dict[str, Any]) -> No
     for name in masks:
         if name != ANY or len(masks) == 1:
             predicted, true = _pairs(rows, f"{name}_volume_ml", f"{name}_reference_ml")
-            right.scatter(true, predicted, s=16, color=_COLOR[name], marker=_MARK[name], lw=0.8, label=name)
+            right.scatter(
+                true, predicted, s=16, color=_COLOR[name], marker=_MARK[name], lw=0.8, label=name
+            )
             top = max(top, predicted.max(initial=0), true.max(initial=0))
     right.plot([0, top], [0, top], color="#888888", lw=0.8)
     right.set(xscale="symlog", yscale="symlog", xlabel="reference, mL", ylabel="predicted, mL")
@@ -126,7 +139,15 @@ def _dice_by_volume(figure: Any, rows: Sequence[Row], names: Sequence[str]) -> N
         for name in chosen:
             volume, dice = _pairs(rows, f"{name}_reference_ml", f"{name}_dice")
             there = volume > 0
-            axis.scatter(volume[there], dice[there], s=16, color=_COLOR[name], marker=_MARK[name], lw=0.8, label=name)
+            axis.scatter(
+                volume[there],
+                dice[there],
+                s=16,
+                color=_COLOR[name],
+                marker=_MARK[name],
+                lw=0.8,
+                label=name,
+            )
         axis.set(xscale="log", ylim=(-0.03, 1.03), xlabel="reference volume, mL")
     left.set(ylabel="Dice", title="all blood")
     right.set(title="subtypes")
@@ -141,11 +162,22 @@ def _roc(figure: Any, rows: Sequence[Row], exams: dict[str, Any]) -> None:
     for name, exam in exams.items():
         scores, true = _pairs(rows, f"{name}_{exam['auc']['score']}", f"{name}_reference")
         false_rate, true_rate, _ = roc_curve(true, scores)
-        axis.plot(false_rate, true_rate, color=_COLOR[name], label=f"{name}, AUC {exam['auc']['value']:.2f}")
+        axis.plot(
+            false_rate,
+            true_rate,
+            color=_COLOR[name],
+            label=f"{name}, AUC {exam['auc']['value']:.2f}",
+        )
         point = 1 - exam["specificity"]["value"], exam["sensitivity"]["value"]
         axis.plot(*point, color=_COLOR[name], marker="o", ms=6)
     axis.plot([0, 1], [0, 1], color="#888888", lw=0.8)
-    axis.set(xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    axis.set(
+        xlabel="1 - specificity",
+        ylabel="sensitivity",
+        xlim=(-0.02, 1.02),
+        ylim=(-0.02, 1.02),
+        aspect="equal",
+    )
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
 
 
@@ -158,7 +190,12 @@ def _calibration(figure: Any, rows: Sequence[Row], names: Sequence[str]) -> None
         seen, said = calibration_curve(true, probability, n_bins=5, strategy="quantile")
         axis.plot(said, seen, color=_COLOR[name], marker=_MARK[name], ms=5, label=name)
     axis.plot([0, 1], [0, 1], color="#888888", lw=0.8)
-    axis.set(xlabel="probability given", ylabel="share that has it", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axis.set(
+        xlabel="probability given",
+        ylabel="share that has it",
+        xlim=(-0.02, 1.02),
+        ylim=(-0.02, 1.02),
+    )
     axis.set(aspect="equal")
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
 
@@ -170,5 +207,7 @@ def _histogram(figure: Any, densities: Densities) -> None:
     axis.plot(centers, share.T, color="#336699", lw=0.6, alpha=0.6)
     axis.plot(centers, np.median(share, axis=0), color="black", lw=1.5)
     axis.set(
-        xlabel="HU", ylabel=f"share of voxels between {LOWEST_HU} and {HIGHEST_HU} HU", xlim=(LOWEST_HU, HIGHEST_HU)
+        xlabel="HU",
+        ylabel=f"share of voxels between {LOWEST_HU} and {HIGHEST_HU} HU",
+        xlim=(LOWEST_HU, HIGHEST_HU),
     )

@@ -94,9 +94,14 @@ def evaluate(
     manifest, folder = read_manifest(manifest_path), Path(predictions)
     cases = [case for case in manifest.cases if split in (case.split, "all")]
     if not cases:
-        raise ManifestError("NO_CASES", f"The manifest has no cases in split {split!r}: choose another with --split.")
+        raise ManifestError(
+            "NO_CASES",
+            f"The manifest has no cases in split {split!r}: choose another with --split.",
+        )
     if not folder.is_dir():
-        raise InputError("INPUT_NOT_FOUND", "The folder of predictions does not exist: check the path given.")
+        raise InputError(
+            "INPUT_NOT_FOUND", "The folder of predictions does not exist: check the path given."
+        )
     rows: list[Row] = []
     lesions: list[Row] = []
     failures: list[Failure] = []
@@ -114,11 +119,22 @@ def evaluate(
     if not rows:
         words = ", ".join(f"{code} ({count})" for code, count in codes.items())
         first = f" The first one: {failures[0].message}"
-        raise InputError("NOTHING_EVALUATED", f"None of {len(cases)} cases could be evaluated: {words}.{first}")
+        raise InputError(
+            "NOTHING_EVALUATED", f"None of {len(cases)} cases could be evaluated: {words}.{first}"
+        )
     summary = {
         "schema": SCHEMA,
-        "data": {"name": manifest.name, "split": split, "hash": sha256_of(Path(manifest_path))[:16]},
-        "cases": {"listed": len(cases), "evaluated": len(rows), "failed": len(failures), "codes": codes},
+        "data": {
+            "name": manifest.name,
+            "split": split,
+            "hash": sha256_of(Path(manifest_path))[:16],
+        },
+        "cases": {
+            "listed": len(cases),
+            "evaluated": len(rows),
+            "failed": len(failures),
+            "codes": codes,
+        },
         "conventions": CONVENTIONS,
         "figures": summarize(rows),
         "strata": stratify(rows),
@@ -127,10 +143,14 @@ def evaluate(
         "versions": installed_versions(),
         "git_commit": commit(),
     }
-    return Evaluation(tuple(rows), tuple(lesions), tuple(failures), summary, measure_densities(done, folder))
+    return Evaluation(
+        tuple(rows), tuple(lesions), tuple(failures), summary, measure_densities(done, folder)
+    )
 
 
-def write_evaluation(evaluation: Evaluation, output_dir: str | Path, *, overwrite: bool = False) -> None:
+def write_evaluation(
+    evaluation: Evaluation, output_dir: str | Path, *, overwrite: bool = False
+) -> None:
     """Write tables, plots and page; nothing appears under `output_dir` unless all of it does.
 
     Raises:
@@ -139,9 +159,17 @@ def write_evaluation(evaluation: Evaluation, output_dir: str | Path, *, overwrit
     e = evaluation
     with output_folder(Path(output_dir), results=RESULTS, overwrite=overwrite) as scratch:
         write_rows(scratch / "cases.csv", e.rows)
-        write_rows(scratch / "lesions.csv", e.lesions, ("case_id", "finding", "in", "volume_ml", "matched"))
-        write_rows(scratch / "failures.csv", [asdict(f) for f in e.failures], ("case_id", "code", "message"))
-        (scratch / "summary.json").write_text(json.dumps(e.summary, indent=1, allow_nan=False) + "\n")
+        write_rows(
+            scratch / "lesions.csv", e.lesions, ("case_id", "finding", "in", "volume_ml", "matched")
+        )
+        write_rows(
+            scratch / "failures.csv",
+            [asdict(f) for f in e.failures],
+            ("case_id", "code", "message"),
+        )
+        (scratch / "summary.json").write_text(
+            json.dumps(e.summary, indent=1, allow_nan=False) + "\n"
+        )
         plots = draw_plots(e.rows, e.summary, e.densities)
         for plot in plots:
             (scratch / f"{plot.name}.png").write_bytes(plot.png)
@@ -154,5 +182,8 @@ def write_rows(path: Path, rows: Sequence[Row], columns: Sequence[str] = ()) -> 
     with path.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, names, lineterminator="\n")
         writer.writeheader()
-        rounded = ({k: f"{v:.6g}" if isinstance(v, float) else plain_cell(v) for k, v in row.items()} for row in rows)
+        rounded = (
+            {k: f"{v:.6g}" if isinstance(v, float) else plain_cell(v) for k, v in row.items()}
+            for row in rows
+        )
         writer.writerows(rounded)

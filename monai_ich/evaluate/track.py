@@ -14,7 +14,9 @@ from monai_ich.tracking.runs import new_run_name, open_experiment
 EXPERIMENT = "monai-ich evaluate"
 
 
-def log_evaluation(evaluation: Evaluation, folder: Path, *, tracking_uri: str, experiment: str = EXPERIMENT) -> None:
+def log_evaluation(
+    evaluation: Evaluation, folder: Path, *, tracking_uri: str, experiment: str = EXPERIMENT
+) -> None:
     """Log data hash and split, versions, commit, every figure, the plots and tables.
 
     Case ids, sites and messages stay out of it: a store is often shared. So the page, which names failed cases, does.
@@ -29,19 +31,28 @@ def log_evaluation(evaluation: Evaluation, folder: Path, *, tracking_uri: str, e
     mlflow = open_experiment(tracking_uri, experiment)
     with mlflow.start_run(run_name=new_run_name()):
         mlflow.log_params({f"data_{key}": value for key, value in summary["data"].items()})
-        mlflow.log_params({f"version_{name}": number for name, number in summary["versions"].items()})
+        mlflow.log_params(
+            {f"version_{name}": number for name, number in summary["versions"].items()}
+        )
         mlflow.set_tag("git_commit", summary["git_commit"])
-        mlflow.log_metrics({f"cases_{key}": n for key, n in summary["cases"].items() if key != "codes"})
+        mlflow.log_metrics(
+            {f"cases_{key}": n for key, n in summary["cases"].items() if key != "codes"}
+        )
         mlflow.log_metrics(dict(_metrics(summary["figures"])))
         public = {key: value for key, value in summary.items() if key != "failures"}
-        public["strata"] = {kind: parts for kind, parts in summary["strata"].items() if kind != "site"}
+        public["strata"] = {
+            kind: parts for kind, parts in summary["strata"].items() if kind != "site"
+        }
         for plot in sorted(folder.glob("*.png")):
             mlflow.log_artifact(str(plot))
         with temporary() as scratch:
             numbers = {row["case_id"]: n for n, row in enumerate(evaluation.rows, start=1)}
             for name, rows in (("cases.csv", evaluation.rows), ("lesions.csv", evaluation.lesions)):
                 numbered = [{"case": numbers[row["case_id"]], **row} for row in rows]
-                hidden = [{k: v for k, v in row.items() if k not in ("case_id", "site")} for row in numbered]
+                hidden = [
+                    {k: v for k, v in row.items() if k not in ("case_id", "site")}
+                    for row in numbered
+                ]
                 write_rows(scratch / name, hidden)
             (scratch / "summary.json").write_text(json.dumps(public, indent=1, allow_nan=False))
             mlflow.log_artifacts(str(scratch))

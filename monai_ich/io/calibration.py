@@ -30,9 +30,19 @@ def read_calibration(path: Path) -> Calibration:
             _require_ordered(found.shift.errors_mm)
         if not all(isinstance(text, str) for text in (found.weights_sha256, found.data)):
             raise TypeError("a text is none")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        OverflowError,
+    ) as error:
         why = "the calibration of the bundle is damaged: calibrate it again, or remove operating_points.json"
-        raise BundleError("BAD_CALIBRATION", f"Every number must be finite and every subtype there, {why}.") from error
+        raise BundleError(
+            "BAD_CALIBRATION", f"Every number must be finite and every subtype there, {why}."
+        ) from error
     return found
 
 

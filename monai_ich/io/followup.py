@@ -29,26 +29,33 @@ def read_time_point(folder: Path) -> TimePoint:
     settle(folder)
     path = folder / "measurements.json"
     if not folder.exists():
-        raise InputError("INPUT_NOT_FOUND", "A folder of the two does not exist: check the paths given.")
+        raise InputError(
+            "INPUT_NOT_FOUND", "A folder of the two does not exist: check the paths given."
+        )
     if not path.is_file():
         raise InputError(
-            "NOT_AN_ANALYSIS", "A folder holds no measurements.json: give the output folders of analyze or measure."
+            "NOT_AN_ANALYSIS",
+            "A folder holds no measurements.json: give the output folders of analyze or measure.",
         )
     try:
         record = read_json(path)
         schema = record["schema"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            "NOT_AN_ANALYSIS", "A measurements.json is not what analyze or measure writes: run it again."
+            "NOT_AN_ANALYSIS",
+            "A measurements.json is not what analyze or measure writes: run it again.",
         ) from error
     if schema != SCHEMA:
-        raise InputError("OTHER_SCHEMA", f"A measurements.json does not follow {SCHEMA}: analyze the scan again.")
+        raise InputError(
+            "OTHER_SCHEMA", f"A measurements.json does not follow {SCHEMA}: analyze the scan again."
+        )
     try:
         volumes = {s.name: _volume_ml(record["subtypes"][s.name]["volume_ml"]) for s in Subtype}
         return TimePoint(str(record["case_id"]), volumes, _signed(record["midline_shift"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            "NOT_AN_ANALYSIS", "A measurements.json lacks a volume or the midline shift: run it again."
+            "NOT_AN_ANALYSIS",
+            "A measurements.json lacks a volume or the midline shift: run it again.",
         ) from error
 
 
@@ -61,9 +68,13 @@ def _volume_ml(value: Any) -> float:
 
 def _signed(shift: dict[str, Any]) -> Measurement:
     if "not_measurable" in shift:
-        return Measurement("midline_shift", None, "mm", "midline", "", reason=str(shift["not_measurable"]))
+        return Measurement(
+            "midline_shift", None, "mm", "midline", "", reason=str(shift["not_measurable"])
+        )
     mm = finite(shift["value_mm"])
-    return Measurement("midline_shift", -mm if shift["toward"] == "left" else mm, "mm", "midline", "")
+    return Measurement(
+        "midline_shift", -mm if shift["toward"] == "left" else mm, "mm", "midline", ""
+    )
 
 
 def write_followup_json(
@@ -102,11 +113,15 @@ def _change(v: VolumeChange) -> dict[str, Any]:
         "baseline_ml": round(v.baseline_ml, 3),
         "followup_ml": round(v.followup_ml, 3),
         "change_ml": round(v.change_ml, 3),
-        "change_percent": {"not_measurable": "there was none at baseline"} if percent is None else round(percent, 1),
+        "change_percent": {"not_measurable": "there was none at baseline"}
+        if percent is None
+        else round(percent, 1),
         "over_6_ml": v.over_6_ml,
         "over_33_percent": v.over_33_percent,
     }
 
 
 def _or_reason(measured: Measurement) -> float | dict[str, Any]:
-    return {"not_measurable": measured.reason} if measured.value is None else round(measured.value, 2)
+    return (
+        {"not_measurable": measured.reason} if measured.value is None else round(measured.value, 2)
+    )

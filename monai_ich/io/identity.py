@@ -35,7 +35,9 @@ class Identity:
 def read_identity(path: Path) -> Identity:
     """From one image of the series. The name and dates are not read: the ID is enough to find them."""
     with quiet("pydicom"):
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+        header = pydicom.dcmread(
+            path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True
+        )
         found = [str(header.get(name) or "") for name in _TAGS[1:]]
     return Identity(found[0], found[1], found[2])
 

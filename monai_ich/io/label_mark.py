@@ -33,7 +33,9 @@ def mark_of(labels: LabelSet, voxels: NDArray[np.uint8], affine: FloatArray) -> 
 
 def marked_set(mark: str, voxels: NDArray[np.uint8], affine: FloatArray) -> LabelSet | None:
     """What the numbers mean by the mark of these very voxels; None where it is missing or of another map."""
-    return next((labels for labels in _MARKED if mark and mark == mark_of(labels, voxels, affine)), None)
+    return next(
+        (labels for labels in _MARKED if mark and mark == mark_of(labels, voxels, affine)), None
+    )
 
 
 def _digest(labels: LabelSet, voxels: NDArray[np.uint8], affine: FloatArray) -> str:

@@ -31,7 +31,9 @@ _NAMES = {Subtype: "hemorrhage", Anatomy: "anatomy"}
 _ROUNDED_ML = 0.002
 
 
-def known_labels(found: Numbers, labels: LabelSet, path: Path, meaning: LabelMeaning | None) -> LabelMap:
+def known_labels(
+    found: Numbers, labels: LabelSet, path: Path, meaning: LabelMeaning | None
+) -> LabelMap:
     """A label map in the numbers of `labels`.
 
     Args:
@@ -62,7 +64,8 @@ def known_labels(found: Numbers, labels: LabelSet, path: Path, meaning: LabelMea
         told = LabelMap(meaning.translate(given.voxels), given.geometry, labels)
         if marked is not None and not np.array_equal(told.voxels, given.voxels):
             raise LabelError(
-                "CONTRADICTORY_LABEL", "The mask itself says what it holds, and that is not what --labels-are says."
+                "CONTRADICTORY_LABEL",
+                "The mask itself says what it holds, and that is not what --labels-are says.",
             )
         return told
     if marked is None and labels is Subtype:
@@ -88,7 +91,8 @@ def require_meaning(labels: LabelMap) -> None:
     else:
         what = f"values {', '.join(map(str, there))} of this mask mean"
         example = ",".join(
-            f"{value}={word}" for value, word in zip(there, ("SDH", "IPH", *["ignore"] * 3), strict=False)
+            f"{value}={word}"
+            for value, word in zip(there, ("SDH", "IPH", *["ignore"] * 3), strict=False)
         )
     raise LabelError(
         "UNKNOWN_MEANING",
@@ -125,7 +129,9 @@ def _is_measured(given: LabelMap, path: Path) -> bool:
         said = json.loads(record.read_text(encoding="utf-8"))
         if said["schema"] != "monai-ich/measurements/1" or not said["provenance"]["weights"]:
             return False
-        volumes_ml = {subtype: float(said["subtypes"][subtype.name]["volume_ml"]) for subtype in Subtype}
+        volumes_ml = {
+            subtype: float(said["subtypes"][subtype.name]["volume_ml"]) for subtype in Subtype
+        }
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
     known = {int(s): ml for s, ml in volumes_ml.items()}
@@ -141,7 +147,8 @@ def _require_sides(anatomy: LabelMap) -> None:
     if not {int(Anatomy.LEFT_HEMISPHERE), int(Anatomy.RIGHT_HEMISPHERE)} <= set(boxes):
         known = ", ".join(f"{value:d} {value.name.lower().replace('_', ' ')}" for value in Anatomy)
         raise LabelError(
-            "UNKNOWN_MEANING", f"Anatomy must hold both hemispheres ({known}): this file holds another mask."
+            "UNKNOWN_MEANING",
+            f"Anatomy must hold both hemispheres ({known}): this file holds another mask.",
         )
     left, right = (
         anatomy.geometry.to_world(np.argwhere(anatomy.voxels == side).mean(axis=0))

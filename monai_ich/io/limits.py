@@ -25,7 +25,8 @@ def require_size(shape: Iterable[int]) -> None:
     if min(sizes, default=0) < 0 or math.prod(sizes) > MOST_VOXELS:
         found = " x ".join(map(str, sizes[:6]))
         raise InputError(
-            "TOO_LARGE", f"A head CT has at most {MOST_VOXELS // 1_000_000} million voxels, the header says {found}."
+            "TOO_LARGE",
+            f"A head CT has at most {MOST_VOXELS // 1_000_000} million voxels, the header says {found}.",
         )
 
 
@@ -39,7 +40,10 @@ def require_stored_size(shape: Iterable[int], item_bytes: int, *, fractions: boo
     require_size(sizes)
     count = math.prod(sizes)
     if count * item_bytes > _MOST_STORED_BYTES or (fractions and count > _MOST_FLOATS):
-        raise InputError("TOO_LARGE", "The voxels take more memory than any head CT: store whole numbers in 16 bits.")
+        raise InputError(
+            "TOO_LARGE",
+            "The voxels take more memory than any head CT: store whole numbers in 16 bits.",
+        )
 
 
 def require_inflated(stream: BinaryIO, most_bytes: int, *, wbits: int) -> None:
@@ -59,5 +63,8 @@ def require_inflated(stream: BinaryIO, most_bytes: int, *, wbits: int) -> None:
     while waiting and not unpack.eof:
         count += len(unpack.decompress(waiting, _BLOCK))
         if count > most_bytes:
-            raise InputError("TOO_LARGE", "The file unpacks to more than its header says, or than any image takes.")
+            raise InputError(
+                "TOO_LARGE",
+                "The file unpacks to more than its header says, or than any image takes.",
+            )
         waiting = unpack.unconsumed_tail or stream.read(_BLOCK)

@@ -59,9 +59,13 @@ def _pad_with_air(hu: NDArray[np.float32]) -> None:
     holes = np.isnan(hu)
     pieces = ndimage.label(holes)[0]
     inner = pieces[1:-1, 1:-1, 1:-1]
-    enclosed = np.setdiff1d(inner, np.concatenate([pieces.take(n, axis).ravel() for axis in range(3) for n in (0, -1)]))
+    enclosed = np.setdiff1d(
+        inner, np.concatenate([pieces.take(n, axis).ravel() for axis in range(3) for n in (0, -1)])
+    )
     if np.isinf(hu).any() or (enclosed > 0).any():
-        raise InputError("NON_FINITE", "The CT holds NaN inside the volume, or infinity: write it without.")
+        raise InputError(
+            "NON_FINITE", "The CT holds NaN inside the volume, or infinity: write it without."
+        )
     hu[holes] = AIR_HU
 
 
@@ -98,9 +102,13 @@ def read_nifti_numbers(path: Path) -> Numbers:
     data, affine, note = _read(path)
     whole = np.rint(np.nan_to_num(data, nan=-1.0))
     if not np.array_equal(whole, data) or whole.min() < 0 or whole.max() > 255:
-        raise LabelError("UNKNOWN_LABEL", "A label map holds whole numbers from 0 to 255, found others.")
+        raise LabelError(
+            "UNKNOWN_LABEL", "A label map holds whole numbers from 0 to 255, found others."
+        )
     voxels = whole.astype(np.uint8)
-    return Numbers(LabelMap(voxels, Geometry(data.shape, affine), AnyLabel), marked_set(note, voxels, affine))
+    return Numbers(
+        LabelMap(voxels, Geometry(data.shape, affine), AnyLabel), marked_set(note, voxels, affine)
+    )
 
 
 def read_nifti_grid(path: Path) -> Geometry:
@@ -110,8 +118,12 @@ def read_nifti_grid(path: Path) -> Geometry:
         InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``, and those of `nifti_space`.
     """
     if not path.exists():
-        raise InputError("INPUT_NOT_FOUND", "The grid to follow does not exist: check the path given.")
-    zeros, affine, _ = _read(path, lambda image: np.broadcast_to(np.int8(0), image.shape), thinnest=1)
+        raise InputError(
+            "INPUT_NOT_FOUND", "The grid to follow does not exist: check the path given."
+        )
+    zeros, affine, _ = _read(
+        path, lambda image: np.broadcast_to(np.int8(0), image.shape), thinnest=1
+    )
     require_grid_kept(affine)
     return Geometry(zeros.shape, affine)
 
@@ -141,7 +153,11 @@ def pack_nifti(image: CTVolume | LabelMap | Mask) -> bytes:
 
 
 def _as_nifti(image: CTVolume | LabelMap | Mask | HeatMap) -> Any:
-    data = _whole_or_float(image.hu) if isinstance(image, CTVolume) else image.voxels.astype(np.uint8, copy=False)
+    data = (
+        _whole_or_float(image.hu)
+        if isinstance(image, CTVolume)
+        else image.voxels.astype(np.uint8, copy=False)
+    )
     nifti: Any = nib.Nifti1Image(data, None)  # type: ignore[no-untyped-call]
     nifti.header.set_xyzt_units("mm")
     if isinstance(image, HeatMap):
@@ -185,7 +201,9 @@ def _voxels(image: Any) -> NDArray[Any]:
     if proxy.dtype.kind not in "iuf":  # colors, complex numbers: no volume, as the caller says
         return np.broadcast_to(np.zeros((), proxy.dtype), image.shape)
     is_scaled = (proxy.slope, proxy.inter) != (1.0, 0.0)
-    require_stored_size(image.shape, proxy.dtype.itemsize, fractions=is_scaled or proxy.dtype.kind == "f")
+    require_stored_size(
+        image.shape, proxy.dtype.itemsize, fractions=is_scaled or proxy.dtype.kind == "f"
+    )
     stored: NDArray[Any] = proxy.get_unscaled()
     if is_scaled:
         values = stored.astype(np.float32)
@@ -195,7 +213,12 @@ def _voxels(image: Any) -> NDArray[Any]:
     if stored.dtype.kind == "f":
         return stored.astype(np.float32, copy=False)
     limits = np.iinfo(np.int16)
-    is_small = stored.dtype.itemsize > 2 and stored.size and limits.min <= stored.min() and stored.max() <= limits.max
+    is_small = (
+        stored.dtype.itemsize > 2
+        and stored.size
+        and limits.min <= stored.min()
+        and stored.max() <= limits.max
+    )
     return stored.astype(np.int16) if is_small else stored
 
 
@@ -224,12 +247,18 @@ def _read(
     except InputError:
         raise
     except Exception as error:  # a damaged header fails in many ways
-        raise InputError("NOT_NIFTI", "The file is named like NIfTI but cannot be read as such.") from error
+        raise InputError(
+            "NOT_NIFTI", "The file is named like NIfTI but cannot be read as such."
+        ) from error
     while data.ndim > 3 and data.shape[-1] == 1:
         data = data[..., 0]
     if data.ndim != 3 or min(data.shape) < thinnest or data.dtype.kind not in "iuf":
-        raise InputError("NOT_3D", f"A head CT or label map has three dimensions, found shape {data.shape}.")
+        raise InputError(
+            "NOT_3D", f"A head CT or label map has three dimensions, found shape {data.shape}."
+        )
     if codes == (0, 0):
-        raise InputError("NO_ORIENTATION", "The file has neither sform nor qform, so left and right are unknown.")
+        raise InputError(
+            "NO_ORIENTATION", "The file has neither sform nor qform, so left and right are unknown."
+        )
     require_patient_space(image.header, affine)
     return data, affine, note

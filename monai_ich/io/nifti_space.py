@@ -45,7 +45,10 @@ def require_patient_space(header: Any, affine: FloatArray) -> None:
     """
     unit = _OTHER_UNITS.get(int(header["xyzt_units"]) & 7)
     if unit:
-        raise InputError("NOT_MILLIMETERS", f"Lengths must be in millimeters, the header says {unit}: write it anew.")
+        raise InputError(
+            "NOT_MILLIMETERS",
+            f"Lengths must be in millimeters, the header says {unit}: write it anew.",
+        )
     sform, qform = int(header["sform_code"]), int(header["qform_code"])
     if (sform or qform) not in _PATIENT:
         raise InputError(

@@ -10,7 +10,14 @@ from pathlib import Path
 
 from monai_ich.core.errors import OutputError
 from monai_ich.core.ownership import Locked, release_lock, take_lock
-from monai_ich.core.scratch import PARTIAL, Scratch, abandoned, is_on_the_way, sweep, sweep_temporary
+from monai_ich.core.scratch import (
+    PARTIAL,
+    Scratch,
+    abandoned,
+    is_on_the_way,
+    sweep,
+    sweep_temporary,
+)
 from monai_ich.io.publish import finish, publish, sync_file, sync_folder
 
 _LOCK = ".monai-ich.lock"
@@ -45,7 +52,8 @@ def _refuse_earlier(folder: Path, results: tuple[str, ...], *, overwrite: bool) 
     folders = [name for name in earlier if (folder / name).is_dir()]
     if folders:
         raise OutputError(
-            "OUTPUT_NOT_WRITABLE", f"The output folder holds a folder named {folders[0]}: choose another."
+            "OUTPUT_NOT_WRITABLE",
+            f"The output folder holds a folder named {folders[0]}: choose another.",
         )
 
 
@@ -84,7 +92,9 @@ def output_folder(folder: Path, *, results: tuple[str, ...], overwrite: bool) ->
     with made_folder(folder), _coded(folder), ExitStack() as stack:
         place = folder.resolve()
         stack.enter_context(_alone_in(place))
-        _refuse_earlier(folder, results, overwrite=overwrite)  # another run may have ended meanwhile
+        _refuse_earlier(
+            folder, results, overwrite=overwrite
+        )  # another run may have ended meanwhile
         _sweep_around(place)
         sweep(place.parent)  # an exchange passes through there
         scratch = Scratch(place)
@@ -143,7 +153,9 @@ def _alone_in(folder: Path) -> Iterator[Path]:
         message = f"Another run writes into the output folder ({who}): wait for it, end it, or choose another folder."
         raise OutputError("OUTPUT_BUSY", message) from None
     except FileNotFoundError:  # it went between two steps of ours
-        raise OutputError("OUTPUT_BUSY", "The output folder was removed by another run: try again.") from None
+        raise OutputError(
+            "OUTPUT_BUSY", "The output folder was removed by another run: try again."
+        ) from None
     try:
         yield folder
     finally:

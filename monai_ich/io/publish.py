@@ -29,7 +29,9 @@ _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 _HERE = -100  # AT_FDCWD
 
 
-def publish(scratch: Scratch, folder: Path, *, results: Collection[str], ours: Collection[str]) -> None:
+def publish(
+    scratch: Scratch, folder: Path, *, results: Collection[str], ours: Collection[str]
+) -> None:
     """Put what `scratch` holds into `folder`, in which the scratch folder lies, in place of earlier results.
 
     Args:

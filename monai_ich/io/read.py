@@ -97,7 +97,9 @@ def read_ct(
     path = Path(path)
     settle(path.parent)
     series = None if series_uid is None else str(series_uid)
-    if is_nifti(path) and not is_number(series):  # a NIfTI file has no series: its survey refuses every number
+    if is_nifti(path) and not is_number(
+        series
+    ):  # a NIfTI file has no series: its survey refuses every number
         volume = read_nifti_ct(path, assume_hu=assume_hu)
         require_grid_kept(volume.geometry.affine)
         _require_head_size(volume.geometry)
@@ -172,7 +174,12 @@ def _shown(volume: CTVolume) -> list[Notice]:
         text = "The images are as sharp or noisy as those of a bone kernel, which hides thin blood and feigns it: give "
         found.append(Notice("SHARP_KERNEL", f"{text}the series of a soft kernel if there is one."))
     if seen.is_enhanced:
-        found.append(Notice("CONTRAST", "Vessels are as dense as after a contrast agent and can look like blood."))
+        found.append(
+            Notice(
+                "CONTRAST",
+                "Vessels are as dense as after a contrast agent and can look like blood.",
+            )
+        )
     return found
 
 
@@ -226,8 +233,12 @@ def read_labels(
     from monai_ich.pacs.seg_read import is_dicom_labels, read_dicom_seg
 
     if is_dicom_labels(path):
-        return _placed(read_dicom_seg(path, labels, grid=grid, source=source, meaning=meaning), grid)
-    raise InputError("NOT_LABELS", "Labels are read from .nii, .nii.gz, .seg.nrrd and DICOM SEG files.")
+        return _placed(
+            read_dicom_seg(path, labels, grid=grid, source=source, meaning=meaning), grid
+        )
+    raise InputError(
+        "NOT_LABELS", "Labels are read from .nii, .nii.gz, .seg.nrrd and DICOM SEG files."
+    )
 
 
 def _placed(labels: LabelMap, grid: Geometry | None) -> LabelMap:

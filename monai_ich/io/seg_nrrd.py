@@ -35,7 +35,11 @@ _RAS = ("right-anterior-superior", "ras")
 
 def write_seg_nrrd(path: Path, labels: LabelMap) -> None:
     """Write a label map; every label of its set becomes a segment, an absent one an empty segment."""
-    image = labels if labels.geometry.is_orthogonal else resample_labels(labels, labels.geometry.orthogonal())
+    image = (
+        labels
+        if labels.geometry.is_orthogonal
+        else resample_labels(labels, labels.geometry.orthogonal())
+    )
     affine = image.geometry.affine_lps
     header: dict[str, Any] = {
         "type": "unsigned char",
@@ -55,7 +59,9 @@ def write_seg_nrrd(path: Path, labels: LabelMap) -> None:
     }
     boxes = image.boxes()
     for number, value in enumerate(labels.labels):
-        header |= _segment(number, int(value), value.name, label_of(labels.labels(value)), boxes.get(int(value)))
+        header |= _segment(
+            number, int(value), value.name, label_of(labels.labels(value)), boxes.get(int(value))
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     with renamed(path) as aside:
         nrrd.write(str(aside), image.voxels, header, index_order="F", compression_level=1)
@@ -84,12 +90,28 @@ def read_seg_nrrd(path: Path, labels: LabelSet, meaning: LabelMeaning | None = N
         affine[:3, :3] = np.asarray(header["space directions"], np.float64)[-3:].T
         affine[:3, 3] = header["space origin"]
         space = str(header["space"]).lower()
-    except (nrrd.NRRDError, OSError, KeyError, ValueError, EOFError, TypeError, zlib.error) as error:
-        raise InputError("NOT_SEG_NRRD", "The file is named like a .seg.nrrd but cannot be read as such.") from error
+    except (
+        nrrd.NRRDError,
+        OSError,
+        KeyError,
+        ValueError,
+        EOFError,
+        TypeError,
+        zlib.error,
+    ) as error:
+        raise InputError(
+            "NOT_SEG_NRRD", "The file is named like a .seg.nrrd but cannot be read as such."
+        ) from error
     if data.ndim not in (3, 4):
-        raise InputError("NOT_SEG_NRRD", f"A segmentation has three dimensions or layers of these, found {data.ndim}.")
+        raise InputError(
+            "NOT_SEG_NRRD",
+            f"A segmentation has three dimensions or layers of these, found {data.ndim}.",
+        )
     if space not in (*_LPS, *_RAS):
-        raise InputError("NOT_SEG_NRRD", "A segmentation lies in LPS or RAS space, this one in another: save it anew.")
+        raise InputError(
+            "NOT_SEG_NRRD",
+            "A segmentation lies in LPS or RAS space, this one in another: save it anew.",
+        )
     layers = data if data.ndim == 4 else data[None]
     shape = (int(layers.shape[1]), int(layers.shape[2]), int(layers.shape[3]))
     geometry = Geometry.from_lps(shape, affine) if space in _LPS else Geometry(shape, affine)
@@ -113,9 +135,18 @@ def _require_attached(path: Path) -> None:
         InputError: ``NOT_SEG_NRRD``, ``TOO_LARGE``.
     """
     header = nrrd.read_header(str(path))
-    skips = [str(header.get(name, "0")) for name in ("line skip", "lineskip", "byte skip", "byteskip")]
-    if "data file" in header or "datafile" in header or any(skip not in ("0", "") for skip in skips):
-        raise InputError("NOT_SEG_NRRD", "A segmentation holds its voxels itself, after its header: save it anew.")
+    skips = [
+        str(header.get(name, "0")) for name in ("line skip", "lineskip", "byte skip", "byteskip")
+    ]
+    if (
+        "data file" in header
+        or "datafile" in header
+        or any(skip not in ("0", "") for skip in skips)
+    ):
+        raise InputError(
+            "NOT_SEG_NRRD",
+            "A segmentation holds its voxels itself, after its header: save it anew.",
+        )
     sizes = np.atleast_1d(header["sizes"]).tolist()
     require_size(sizes)
     item_bytes = 1 if "char" in str(header["type"]) or "int8" in str(header["type"]) else 8
@@ -150,7 +181,11 @@ def _segment(number: int, value: int, name: str, label: Label, box: Box | None) 
 
 def _extent(box: Box | None) -> str:
     """First and last index along each axis; 0 to -1 where the segment is empty."""
-    return "0 -1 0 -1 0 -1" if box is None else " ".join(f"{side.start} {side.stop - 1}" for side in box)
+    return (
+        "0 -1 0 -1 0 -1"
+        if box is None
+        else " ".join(f"{side.start} {side.stop - 1}" for side in box)
+    )
 
 
 def _tags(label: Label) -> str:
@@ -192,10 +227,17 @@ def _segments(header: dict[str, Any], layers: int) -> dict[_Key, tuple[str, str]
 
 
 def _painted(
-    layers: NDArray[Any], segments: dict[_Key, tuple[str, str]], labels: LabelSet, meaning: LabelMeaning | None
+    layers: NDArray[Any],
+    segments: dict[_Key, tuple[str, str]],
+    labels: LabelSet,
+    meaning: LabelMeaning | None,
 ) -> NDArray[Any]:
     """Our label values for the file's; the number of a segment that we do not know means nothing to us."""
-    there = [(n, stored) for n, layer in enumerate(layers) for stored in np.unique(layer[layer != 0]).tolist()]
+    there = [
+        (n, stored)
+        for n, layer in enumerate(layers)
+        for stored in np.unique(layer[layer != 0]).tolist()
+    ]
     named = {key: _named(segments[key], labels) if key in segments else None for key in there}
     told = _told(named, meaning)
     out = np.zeros(layers.shape[1:], np.uint8)
@@ -206,7 +248,9 @@ def _painted(
         if value == NOT_BLOOD:
             continue
         if not np.isin(out[mask], (0, value)).all():
-            raise InputError("NOT_SEG_NRRD", "Segments overlap: save the segmentation without overlaps.")
+            raise InputError(
+                "NOT_SEG_NRRD", "Segments overlap: save the segmentation without overlaps."
+            )
         out[mask] = value
     return out
 
@@ -231,7 +275,10 @@ def _told(named: dict[_Key, int | None], meaning: LabelMeaning | None) -> dict[i
         return {}
     for (_, stored), value in named.items():
         if value is not None and meaning.says(stored) not in (value, None):
-            raise LabelError("CONTRADICTORY_LABEL", "A segment says itself what it is, and not what --labels-are says.")
+            raise LabelError(
+                "CONTRADICTORY_LABEL",
+                "A segment says itself what it is, and not what --labels-are says.",
+            )
     return meaning.of(sorted({stored for (_, stored), value in named.items() if value is None}))
 
 
@@ -239,7 +286,9 @@ def _unknown(segments: dict[_Key, tuple[str, str]], key: _Key, labels: LabelSet)
     what = f"the value {key[1]} without a segment"
     if key in segments:
         name = shown(segments[key][1] or segments[key][0])
-        what = f"segment {list(segments).index(key) + 1}" + (f' ("{name}")' if name else " with another name")
+        what = f"segment {list(segments).index(key) + 1}" + (
+            f' ("{name}")' if name else " with another name"
+        )
     return LabelError(
         "UNKNOWN_LABEL",
         f"Segments of {labels.__name__} were expected, found {what}: rename it, or say what it is, as in "

@@ -12,7 +12,9 @@ from monai_ich.pacs.codes import SUBTYPES
 
 _SUBTYPES = {
     Subtype.EDH: re.compile(r"\b(edh|(epi|extra) ?dural\w*)\b"),
-    Subtype.IPH: re.compile(r"\b(iph|ich|(intra ?)?parenchym\w*|intra ?[cz]erebr\w*|contusions?|kontusion\w*)\b"),
+    Subtype.IPH: re.compile(
+        r"\b(iph|ich|(intra ?)?parenchym\w*|intra ?[cz]erebr\w*|contusions?|kontusion\w*)\b"
+    ),
     Subtype.IVH: re.compile(r"\b(ivh|intra ?ventri[ck]\w*|ventricular h\w*)\b"),
     Subtype.SAH: re.compile(r"\b(sah|(sub|sous) ?arachno\w*|subaracno\w*)\b"),
     Subtype.SDH: re.compile(r"\b(sdh|(sub|sous|sotto) ?dural\w*)\b"),
@@ -25,7 +27,9 @@ def plain(name: str) -> str:
     >>> plain("Subdural_Haemorrhage"), plain(" Œdème-1 ")
     ('subdural hemorrhage', 'œdeme 1')
     """
-    ascii_only = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
+    ascii_only = "".join(
+        c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c)
+    )
     return " ".join(re.sub(r"[^\w]+|_", " ", ascii_only.replace("haem", "hem")).split())
 
 
@@ -61,8 +65,12 @@ def values_named(names: Iterable[str], labels: LabelSet) -> set[int]:
     """
     said = {plain(name) for name in names if name.strip()}
     exact = {(int(v), plain(text)) for v in labels for text in (v.name, label_of(v).name)}
-    exact |= {(int(s), plain(code.meaning)) for s, code in SUBTYPES.items() if isinstance(s, labels)}
+    exact |= {
+        (int(s), plain(code.meaning)) for s, code in SUBTYPES.items() if isinstance(s, labels)
+    }
     found = {value for value, text in exact if text in said}
     if labels is Subtype:
-        found |= {int(s) for s, words in _SUBTYPES.items() if any(words.search(name) for name in said)}
+        found |= {
+            int(s) for s, words in _SUBTYPES.items() if any(words.search(name) for name in said)
+        }
     return found

@@ -24,7 +24,9 @@ _SCHEMA = (
 _IDEAL, _SHIFTED = (1.0, 0.84, 0.29), (1.0, 0.32, 0.32)
 
 
-def midline_markups(midline: Midline | NotMeasurable | None, shift: MidlineShift) -> list[dict[str, Any]]:
+def midline_markups(
+    midline: Midline | NotMeasurable | None, shift: MidlineShift
+) -> list[dict[str, Any]]:
     """The ideal midline through the level of largest shift, and from it to the point of largest shift.
 
     Returns:
@@ -50,7 +52,9 @@ def write_markups(path: Path, markups: list[dict[str, Any]]) -> None:
     path.write_text(json.dumps({"@schema": _SCHEMA, "markups": markups}, indent=1) + "\n")
 
 
-def _markup(kind: str, name: str, points: FloatArray, color: tuple[float, float, float]) -> dict[str, Any]:
+def _markup(
+    kind: str, name: str, points: FloatArray, color: tuple[float, float, float]
+) -> dict[str, Any]:
     return {
         "type": kind,
         "name": name,
@@ -59,7 +63,12 @@ def _markup(kind: str, name: str, points: FloatArray, color: tuple[float, float,
         "locked": True,
         "labelFormat": "%N",
         "controlPoints": [
-            {"id": str(n), "label": name, "position": [round(float(x), 3) for x in point], "positionStatus": "defined"}
+            {
+                "id": str(n),
+                "label": name,
+                "position": [round(float(x), 3) for x in point],
+                "positionStatus": "defined",
+            }
             for n, point in enumerate(points, start=1)
         ],
         "display": {

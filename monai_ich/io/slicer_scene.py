@@ -30,14 +30,21 @@ _VIEWS = ("Red", "Green", "Yellow")
 
 def write_color_table(path: Path, labels: LabelSet) -> None:
     """Write a ``.ctbl``: one line a label, number, name, color; 0 is clear background."""
-    lines = ["# Color table of MONAI-ICH: value name red green blue opacity", "0 background 0 0 0 0"]
+    lines = [
+        "# Color table of MONAI-ICH: value name red green blue opacity",
+        "0 background 0 0 0 0",
+    ]
     for value in labels:
         label = label_of(value)
-        lines.append(f"{int(value)} {label.name.replace(' ', '_')} {' '.join(map(str, label.color))} 255")
+        lines.append(
+            f"{int(value)} {label.name.replace(' ', '_')} {' '.join(map(str, label.color))} 255"
+        )
     path.write_text("\n".join(lines) + "\n")
 
 
-def write_scene(path: Path, ct: CTVolume, segmentations: Mapping[str, LabelMap], markups: list[dict[str, Any]]) -> None:
+def write_scene(
+    path: Path, ct: CTVolume, segmentations: Mapping[str, LabelMap], markups: list[dict[str, Any]]
+) -> None:
     """Write a ``.mrb``.
 
     Args:
@@ -58,7 +65,9 @@ def write_scene(path: Path, ct: CTVolume, segmentations: Mapping[str, LabelMap],
         for n, markup in enumerate(markups, start=1):
             write_markups(data / f"{markup['name']}.mrk.json", [markup])
             _add_markup(root, n, markup)
-        ElementTree.ElementTree(root).write(scratch / "scene.mrml", encoding="utf-8", xml_declaration=True)
+        ElementTree.ElementTree(root).write(
+            scratch / "scene.mrml", encoding="utf-8", xml_declaration=True
+        )
         with zipfile.ZipFile(aside, "w") as archive:  # stored: what is in it is compressed already
             for file in [scratch / "scene.mrml", *sorted(data.iterdir())]:
                 archive.write(file, Path(path.stem) / file.relative_to(scratch))
@@ -71,10 +80,15 @@ def _straight(ct: CTVolume) -> CTVolume:
     return replace(straight, hu=np.rint(straight.hu))
 
 
-def _add(root: ElementTree.Element, tag: str, kind: str, number: int | str, **attributes: object) -> str:
+def _add(
+    root: ElementTree.Element, tag: str, kind: str, number: int | str, **attributes: object
+) -> str:
     """One node; returns its ID."""
     node_id = f"vtkMRML{kind}Node{number}"
-    told = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in attributes.items()}
+    told = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in attributes.items()
+    }
     ElementTree.SubElement(root, tag, {"id": node_id, **told})
     return node_id
 
@@ -88,20 +102,40 @@ def _add_volume(root: ElementTree.Element) -> str:
         interpolate=1,
         colorNodeID="vtkMRMLColorTableNodeGrey",
     )
-    storage = _add(*(root, "VolumeArchetypeStorage", "VolumeArchetypeStorage", 1), fileName="Data/CT.nii.gz")
-    volume = _add(*(root, "Volume", "ScalarVolume", 1), name="CT", references=f"display:{display};storage:{storage};")
-    _add(*(root, "Selection", "Selection", "Singleton"), singletonTag="Singleton", references=f"ActiveVolume:{volume};")
+    storage = _add(
+        *(root, "VolumeArchetypeStorage", "VolumeArchetypeStorage", 1), fileName="Data/CT.nii.gz"
+    )
+    volume = _add(
+        *(root, "Volume", "ScalarVolume", 1),
+        name="CT",
+        references=f"display:{display};storage:{storage};",
+    )
+    _add(
+        *(root, "Selection", "Selection", "Singleton"),
+        singletonTag="Singleton",
+        references=f"ActiveVolume:{volume};",
+    )
     for view in _VIEWS:
         shown = f"backgroundVolume:{volume};"
-        _add(*(root, "SliceComposite", "SliceComposite", view), singletonTag=view, layoutName=view, references=shown)
+        _add(
+            *(root, "SliceComposite", "SliceComposite", view),
+            singletonTag=view,
+            layoutName=view,
+            references=shown,
+        )
     return volume
 
 
 def _add_segmentation(root: ElementTree.Element, number: int, name: str, volume: str) -> None:
     display = _add(
-        *(root, "SegmentationDisplay", "SegmentationDisplay", number), visibility=number == 1, Opacity2DFill=0.4
+        *(root, "SegmentationDisplay", "SegmentationDisplay", number),
+        visibility=number == 1,
+        Opacity2DFill=0.4,
     )
-    storage = _add(*(root, "SegmentationStorage", "SegmentationStorage", number), fileName=f"Data/{name}.seg.nrrd")
+    storage = _add(
+        *(root, "SegmentationStorage", "SegmentationStorage", number),
+        fileName=f"Data/{name}.seg.nrrd",
+    )
     references = f"display:{display};storage:{storage};referenceImageGeometryRef:{volume};"
     _add(*(root, "Segmentation", "Segmentation", number), name=name, references=references)
 
@@ -109,5 +143,8 @@ def _add_segmentation(root: ElementTree.Element, number: int, name: str, volume:
 def _add_markup(root: ElementTree.Element, number: int, markup: dict[str, Any]) -> None:
     name, kind = markup["name"], f"Markups{markup['type']}"
     display = _add(*(root, "MarkupsDisplay", "MarkupsDisplay", number))
-    storage = _add(*(root, "MarkupsJsonStorage", "MarkupsJsonStorage", number), fileName=f"Data/{name}.mrk.json")
+    storage = _add(
+        *(root, "MarkupsJsonStorage", "MarkupsJsonStorage", number),
+        fileName=f"Data/{name}.mrk.json",
+    )
     _add(*(root, kind, kind, number), name=name, references=f"display:{display};storage:{storage};")

@@ -69,8 +69,14 @@ def _evidence(evidence: Evidence | None) -> dict[str, dict[str, float]] | None:
 
 
 def _subtype(finding: SubtypeFinding) -> dict[str, Any]:
-    record = {"present": finding.present, "certain": finding.certain, **_value(finding.volume, "volume_ml", 3)}
-    return record | _known({"interval_ml": _ends(finding.volume.interval), "probability": finding.probability})
+    record = {
+        "present": finding.present,
+        "certain": finding.certain,
+        **_value(finding.volume, "volume_ml", 3),
+    }
+    return record | _known(
+        {"interval_ml": _ends(finding.volume.interval), "probability": finding.probability}
+    )
 
 
 def _shift(exam: ExamMeasurements) -> dict[str, Any]:
@@ -78,10 +84,16 @@ def _shift(exam: ExamMeasurements) -> dict[str, Any]:
     found = _value(shift.measurement, "value_mm", 2)
     if "not_measurable" in found:
         return found
-    found |= {"toward": shift.toward, "at_ras_mm": _point(shift.at_ras_mm), "slice": shift.slice_index}
+    found |= {
+        "toward": shift.toward,
+        "at_ras_mm": _point(shift.at_ras_mm),
+        "slice": shift.slice_index,
+    }
     if shift.measurement.interval is not None:
         found["interval_mm"] = [round(end, 2) for end in shift.measurement.interval]
-    found["profile_mm"] = [{"slice": k, "offset_right_mm": round(mm, 2)} for k, mm in shift.profile_mm]
+    found["profile_mm"] = [
+        {"slice": k, "offset_right_mm": round(mm, 2)} for k, mm in shift.profile_mm
+    ]
     return found | {"method": shift.measurement.method}
 
 
@@ -89,7 +101,9 @@ def _ventricles(found: Ventricles) -> dict[str, Any]:
     record = _value(found.volume, "volume_ml", 2)
     if "not_measurable" in record:
         return record
-    record |= _member(found.left_right_ratio, "left_right_ratio", 3) | _member(found.evans_index, "evans_index", 3)
+    record |= _member(found.left_right_ratio, "left_right_ratio", 3) | _member(
+        found.evans_index, "evans_index", 3
+    )
     return record | {"evans_slice": found.evans_slice}
 
 
@@ -131,11 +145,15 @@ def write_measurements_json(
         **_keys(case_id, identity),
         "hemorrhage_present": exam.hemorrhage_present,
         "total_volume_ml": round(exam.total_volume_ml, 3),
-        **_known({"total_interval_ml": _ends(exam.total_interval_ml), "probability": exam.probability}),
+        **_known(
+            {"total_interval_ml": _ends(exam.total_interval_ml), "probability": exam.probability}
+        ),
         "subtypes": {f.subtype.name: _subtype(f) for f in exam.subtypes},
         "midline_shift": _shift(exam),
         "lesions": [_lesion(lesion) for lesion in exam.lesions],
-        "key_slices": {key.of: {"slice": key.index, "because": key.because} for key in exam.key_slices},
+        "key_slices": {
+            key.of: {"slice": key.index, "because": key.because} for key in exam.key_slices
+        },
         **_known({"evidence": _evidence(exam.evidence)}),
         "cavity": _value(exam.cavity_ml, "volume_ml", 1),
         "ventricles": _ventricles(exam.ventricles),
@@ -165,7 +183,9 @@ def write_measurements_csv(
         row[f"{finding.subtype.name}_probability"] = finding.probability
         row[f"{finding.subtype.name}_certain"] = int(finding.certain)
     thickest = exam.max_thickness_mm
-    row |= {f"{s.name}_max_thickness_mm": _cell(thickest.get(s), 1) for s in (Subtype.EDH, Subtype.SDH)}
+    row |= {
+        f"{s.name}_max_thickness_mm": _cell(thickest.get(s), 1) for s in (Subtype.EDH, Subtype.SDH)
+    }
     row |= {
         "midline_shift_mm": _cell(shift.measurement.value, 2),
         **_interval_cells("midline_shift", shift.measurement.interval, 2, unit="mm"),
@@ -178,7 +198,10 @@ def write_measurements_csv(
         "evans_index": _cell(exam.ventricles.evans_index.value, 3),
         "evans_index_reason": exam.ventricles.evans_index.reason,
     }
-    row |= {criterion.id: None if criterion.met is None else int(criterion.met) for criterion in exam.criteria}
+    row |= {
+        criterion.id: None if criterion.met is None else int(criterion.met)
+        for criterion in exam.criteria
+    }
     _write_csv(path, list(row), [row])
 
 
@@ -189,33 +212,48 @@ def _interval_cells(
     return {f"{name}_low_{unit}": _cell(low, digits), f"{name}_high_{unit}": _cell(high, digits)}
 
 
-def write_lesions_csv(path: Path, exam: ExamMeasurements, *, case_id: str, identity: Identity | None = None) -> None:
+def write_lesions_csv(
+    path: Path, exam: ExamMeasurements, *, case_id: str, identity: Identity | None = None
+) -> None:
     """Write one row per lesion; only the header where there is none."""
     keys = _keys(case_id, identity)
     rows: list[dict[str, Any]] = []
     for lesion in exam.lesions:
         row = {**keys, **_lesion(lesion)}
-        for name, ends in (("centroid", row.pop("centroid_ras_mm")), ("thickest", row.pop("thickest_at_ras_mm", None))):
+        for name, ends in (
+            ("centroid", row.pop("centroid_ras_mm")),
+            ("thickest", row.pop("thickest_at_ras_mm", None)),
+        ):
             row |= {f"{name}_{axis}_mm": mm for axis, mm in zip("ras", ends or (), strict=False)}
         rows.append(row)
     columns = [*keys, *_LESION_COLUMNS]
     _write_csv(path, columns, rows)
 
 
-def write_slices_csv(path: Path, exam: ExamMeasurements, *, case_id: str, identity: Identity | None = None) -> None:
+def write_slices_csv(
+    path: Path, exam: ExamMeasurements, *, case_id: str, identity: Identity | None = None
+) -> None:
     """Write one row per slice of the label map."""
     profile = dict(exam.midline_shift.profile_mm)
     keys = _keys(case_id, identity)
     rows = []
     for s in exam.slices:
-        row: dict[str, Any] = {**keys, "slice": s.index, "center_s_mm": round(s.center_ras_mm[2], 2)}
-        row |= {f"{k.name}_volume_ml": round(v, 4) for k, v in zip(Subtype, s.volume_ml, strict=True)}
+        row: dict[str, Any] = {
+            **keys,
+            "slice": s.index,
+            "center_s_mm": round(s.center_ras_mm[2], 2),
+        }
+        row |= {
+            f"{k.name}_volume_ml": round(v, 4) for k, v in zip(Subtype, s.volume_ml, strict=True)
+        }
         row["midline_offset_right_mm"] = round(profile[s.index], 2) if s.index in profile else None
         rows.append(row)
     _write_csv(path, list(rows[0]), rows)
 
 
-def _write_csv(path: Path, columns: list[str], rows: list[Mapping[str, Any]] | list[dict[str, Any]]) -> None:
+def _write_csv(
+    path: Path, columns: list[str], rows: list[Mapping[str, Any]] | list[dict[str, Any]]
+) -> None:
     with path.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()

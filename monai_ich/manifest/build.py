@@ -49,5 +49,8 @@ def _renamed(manifest: Manifest) -> Manifest:
     known = list(dict.fromkeys(case.patient for case in manifest.cases))
     patients = dict(zip(known, numbered(len(known), "patient"), strict=True))
     names = numbered(len(manifest.cases))
-    cases = [replace(c, id=n, patient=patients[c.patient]) for n, c in zip(names, manifest.cases, strict=True)]
+    cases = [
+        replace(c, id=n, patient=patients[c.patient])
+        for n, c in zip(names, manifest.cases, strict=True)
+    ]
     return replace(manifest, cases=tuple(cases))

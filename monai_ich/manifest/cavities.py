@@ -37,8 +37,14 @@ def find_cavities(
     faults: list[ManifestError] = []
     for case in progress(manifest.cases):
         try:
-            cases.append(case if case.anatomy else replace(case, anatomy=_found(case, folder, bundle)))
-        except (InputError, SeriesError, GeometryError) as error:  # of this scan; a full disk stops all
+            cases.append(
+                case if case.anatomy else replace(case, anatomy=_found(case, folder, bundle))
+            )
+        except (
+            InputError,
+            SeriesError,
+            GeometryError,
+        ) as error:  # of this scan; a full disk stops all
             cases.append(case)
             faults.append(ManifestError(error.code, f"Case {case.id}: {error.message}"))
     return replace(manifest, cases=tuple(cases)), tuple(faults)

@@ -15,7 +15,14 @@ from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import read_nifti_grid
 from monai_ich.io.read import is_nifti, read_ct
 from monai_ich.manifest.labels import read_any_labels, values_in
-from monai_ich.manifest.manifest import Case, find_conflicts, find_violations, read_cases, read_mapping, read_record
+from monai_ich.manifest.manifest import (
+    Case,
+    find_conflicts,
+    find_violations,
+    read_cases,
+    read_mapping,
+    read_record,
+)
 
 Progress = Callable[[Iterable[Case]], Iterable[Case]]
 
@@ -52,10 +59,14 @@ def check_manifest(path: str | Path, *, progress: Progress = iter) -> Iterator[M
         try:
             first = seen.setdefault(_digest(case.image), case.id)
         except Exception:  # a damaged archive fails in many ways
-            yield ManifestError("UNREADABLE_FILE", f"Case {case.id}: its image is cut short or damaged.")
+            yield ManifestError(
+                "UNREADABLE_FILE", f"Case {case.id}: its image is cut short or damaged."
+            )
             continue
         if first != case.id:
-            yield ManifestError("DUPLICATE_IMAGE", f"{first} and {case.id} are the same scan: leave one out.")
+            yield ManifestError(
+                "DUPLICATE_IMAGE", f"{first} and {case.id} are the same scan: leave one out."
+            )
 
 
 def _missing_files(case: Case) -> Iterator[ManifestError]:
@@ -64,7 +75,9 @@ def _missing_files(case: Case) -> Iterator[ManifestError]:
         missing = [p for p in paths if p is not None and not p.exists()]
         if missing:
             which = f"{len(missing)} of {len(paths)} files" if len(paths) > 1 else "the file"
-            yield ManifestError("MISSING_FILE", f"Case {case.id}: {which} of its {role} is not there.")
+            yield ManifestError(
+                "MISSING_FILE", f"Case {case.id}: {which} of its {role} is not there."
+            )
 
 
 def _check_files(case: Case, mapping: Mapping[int, str]) -> Iterator[ManifestError]:
@@ -81,17 +94,25 @@ def _check_files(case: Case, mapping: Mapping[int, str]) -> Iterator[ManifestErr
         )
         for role, path, known in masks:
             if path is not None:
-                yield from _check_labels(f"Case {case.id}: its {role}", read_any_labels(path, grid=grid), grid, known)
+                yield from _check_labels(
+                    f"Case {case.id}: its {role}", read_any_labels(path, grid=grid), grid, known
+                )
     except IchError as error:
         yield ManifestError(error.code, f"Case {case.id}: {error.message}")
 
 
-def _check_labels(what: str, labels: LabelMap, grid: Geometry | None, known: Iterable[int]) -> Iterator[ManifestError]:
+def _check_labels(
+    what: str, labels: LabelMap, grid: Geometry | None, known: Iterable[int]
+) -> Iterator[ManifestError]:
     unknown = sorted(set(values_in(labels)) - set(known))
     if unknown:
-        yield ManifestError("UNKNOWN_LABEL", f"{what} holds {unknown[:5]}, of which the manifest says no meaning.")
+        yield ManifestError(
+            "UNKNOWN_LABEL", f"{what} holds {unknown[:5]}, of which the manifest says no meaning."
+        )
     if grid is not None and not labels.geometry.same_grid(grid):
-        yield ManifestError("GRID_MISMATCH", f"{what} does not lie on the grid of its image: resample it.")
+        yield ManifestError(
+            "GRID_MISMATCH", f"{what} does not lie on the grid of its image: resample it."
+        )
 
 
 def _grid_of(case: Case) -> Geometry | None:

@@ -17,7 +17,9 @@ from monai_ich.manifest.manifest import ANY, NOT_BLOOD, Case
 FINDINGS = (*(s.name for s in Subtype), ANY)
 
 
-def read_any_labels(path: Path, *, grid: Geometry | None = None, source: SourceSeries | None = None) -> LabelMap:
+def read_any_labels(
+    path: Path, *, grid: Geometry | None = None, source: SourceSeries | None = None
+) -> LabelMap:
     """A label map whose numbers may mean anything (NIfTI) or are subtypes (.seg.nrrd, DICOM SEG).
 
     Raises:
@@ -44,7 +46,11 @@ def label_exam(present: Iterable[str], known: Iterable[str] = FINDINGS) -> dict[
     {'any': 0}
     """
     found = set(present)
-    return {name: int(name in found or (name == ANY and bool(found))) for name in FINDINGS if name in {*known, ANY}}
+    return {
+        name: int(name in found or (name == ANY and bool(found)))
+        for name in FINDINGS
+        if name in {*known, ANY}
+    }
 
 
 def label_exam_by_mask(path: Path, mapping: Mapping[int, str]) -> dict[str, int]:
@@ -67,4 +73,6 @@ def strata_of(case: Case, mapping: Mapping[int, str]) -> frozenset[str]:
         labels = label_exam_by_mask(case.label, mapping)
     if labels is None:
         return frozenset({"unknown"})
-    return frozenset(name for name, is_present in labels.items() if is_present) or frozenset({"none"})
+    return frozenset(name for name, is_present in labels.items() if is_present) or frozenset(
+        {"none"}
+    )

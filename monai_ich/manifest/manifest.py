@@ -98,13 +98,13 @@ def find_conflicts(cases: Iterable[Case]) -> Iterator[ManifestError]:
     places: dict[str, Case] = {}
     for case in cases:
         if case.id in ids:
-            yield ManifestError("DUPLICATE_ID", f"Two cases are called {case.id}: give each an id of its own.")
+            yield ManifestError(
+                "DUPLICATE_ID", f"Two cases are called {case.id}: give each an id of its own."
+            )
         ids.add(case.id)
         first = places.setdefault(case.patient, case)
         if first.place != case.place:
-            message = (
-                f"{first.id} ({first.place}) and {case.id} ({case.place}) are of one patient: put both in one split."
-            )
+            message = f"{first.id} ({first.place}) and {case.id} ({case.place}) are of one patient: put both in one split."
             yield ManifestError("PATIENT_IN_TWO_SPLITS", message)
 
 
@@ -127,11 +127,17 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         record = read_json(path)
     except OSError as error:
-        raise ManifestError("NO_MANIFEST", "The manifest cannot be read: check the path given.") from error
+        raise ManifestError(
+            "NO_MANIFEST", "The manifest cannot be read: check the path given."
+        ) from error
     except ValueError as error:
-        raise ManifestError("NOT_JSON", "A manifest is a JSON file, the one given is none.") from error
+        raise ManifestError(
+            "NOT_JSON", "A manifest is a JSON file, the one given is none."
+        ) from error
     if not isinstance(record, dict):
-        raise ManifestError("NOT_JSON", "A manifest is a JSON object, the one given holds something else.")
+        raise ManifestError(
+            "NOT_JSON", "A manifest is a JSON object, the one given holds something else."
+        )
     return record
 
 
@@ -147,12 +153,16 @@ def find_violations(record: dict[str, Any]) -> Iterator[ManifestError]:
             what = error.message
         else:
             what = f"{error.validator} must be {json.dumps(error.validator_value)[:200]}"
-        yield ManifestError("SCHEMA_VIOLATION", f"At {where} the manifest breaks its schema: {what}.")
+        yield ManifestError(
+            "SCHEMA_VIOLATION", f"At {where} the manifest breaks its schema: {what}."
+        )
 
 
 @cache
 def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(shipped("data_manifests", "manifest.schema.json").read_text())
+    schema: dict[str, Any] = json.loads(
+        shipped("data_manifests", "manifest.schema.json").read_text()
+    )
     return schema
 
 
@@ -167,10 +177,14 @@ def read_cases(record: dict[str, Any], folder: Path) -> Iterator[Case]:
         for row in record.get(split, ()):
             found = dict(row) | {"split": split}
             image = row["image"]
-            found["image"] = tuple(folder / p for p in ([image] if isinstance(image, str) else image))
+            found["image"] = tuple(
+                folder / p for p in ([image] if isinstance(image, str) else image)
+            )
             found |= {key: folder / row[key] for key in ("label", "edema", "anatomy") if key in row}
             if "slice_labels" in row:
-                found["slice_labels"] = tuple(None if s is None else tuple(s) for s in row["slice_labels"])
+                found["slice_labels"] = tuple(
+                    None if s is None else tuple(s) for s in row["slice_labels"]
+                )
             yield Case(**found)
 
 
@@ -200,7 +214,11 @@ def _row(case: Case, folder: Path) -> dict[str, Any]:
 
     images = [relative(p) for p in case.image]
     row: dict[str, Any] = {"id": case.id, "image": images[0] if len(images) == 1 else images}
-    row |= {key: relative(p) for key in ("label", "edema", "anatomy") if (p := getattr(case, key)) is not None}
+    row |= {
+        key: relative(p)
+        for key in ("label", "edema", "anatomy")
+        if (p := getattr(case, key)) is not None
+    }
     for key in ("patient", "site", "fold", "exam_labels", "slice_labels", "midline_shift_mm"):
         value = getattr(case, key)
         if value not in (None, "") and (key, value) != ("patient", case.id):

@@ -11,7 +11,9 @@ from monai_ich.core.errors import ManifestError
 from monai_ich.manifest.labels import label_exam, label_exam_by_mask
 from monai_ich.manifest.manifest import ANY, SAME_LABELS, Case, Manifest
 
-_BHSD_NAME = re.compile(r"(ID_[0-9a-f]+)_ID_[0-9a-f]+")  # patient and study, as RSNA 2019 calls them
+_BHSD_NAME = re.compile(
+    r"(ID_[0-9a-f]+)_ID_[0-9a-f]+"
+)  # patient and study, as RSNA 2019 calls them
 _CTICH_COLUMNS = {
     "Epidural": "EDH",
     "Intraparenchymal": "IPH",
@@ -38,9 +40,13 @@ def build_bhsd(folder: Path) -> Manifest:
         for image, label in _pairs(root / images, root / labels):
             name = _BHSD_NAME.fullmatch(_stem(image))
             if name is None:
-                raise ManifestError("NOT_PSEUDONYM", "BHSD's files are called ID_..._ID_..., found one that is not.")
+                raise ManifestError(
+                    "NOT_PSEUDONYM", "BHSD's files are called ID_..._ID_..., found one that is not."
+                )
             exam = None if label is None else label_exam_by_mask(label, SAME_LABELS)
-            cases.append(Case(_stem(image), split, (image,), label, patient=name[1], exam_labels=exam))
+            cases.append(
+                Case(_stem(image), split, (image,), label, patient=name[1], exam_labels=exam)
+            )
     return Manifest("BHSD", tuple(cases), licence="see data_manifests/bhsd.md")
 
 
@@ -52,8 +58,12 @@ def build_instance2022(folder: Path) -> Manifest:
     for image, label in _pairs(root / "data", root / "label"):
         exam = None if label is None else label_exam_by_mask(label, mapping)
         cases.append(Case(f"train-{_number(image)}", "training", (image,), label, exam_labels=exam))
-    cases += [Case(f"eval-{_number(image)}", "test", (image,)) for image in _scans(folder / "evaluation")]
-    return Manifest("INSTANCE 2022", tuple(cases), mapping, licence="see data_manifests/instance2022.md")
+    cases += [
+        Case(f"eval-{_number(image)}", "test", (image,)) for image in _scans(folder / "evaluation")
+    ]
+    return Manifest(
+        "INSTANCE 2022", tuple(cases), mapping, licence="see data_manifests/instance2022.md"
+    )
 
 
 def build_ctich(folder: Path) -> Manifest:
@@ -62,7 +72,9 @@ def build_ctich(folder: Path) -> Manifest:
     slices: dict[int, dict[int, tuple[str, ...]]] = {}
     with table.open(newline="", encoding="utf-8-sig") as stream:
         for row in csv.DictReader(stream):
-            found = tuple(name for column, name in _CTICH_COLUMNS.items() if row[column].strip() == "1")
+            found = tuple(
+                name for column, name in _CTICH_COLUMNS.items() if row[column].strip() == "1"
+            )
             if not found and row["No_Hemorrhage"].strip() == "0":
                 found = (ANY,)
             slices.setdefault(int(row["PatientNumber"]), {})[int(row["SliceNumber"])] = found
@@ -70,15 +82,25 @@ def build_ctich(folder: Path) -> Manifest:
     for image, mask in _pairs(folder / "ct_scans", folder / "masks"):
         rows = slices.get(int(_number(image)))
         each = None if rows is None else tuple(rows.get(k) for k in range(1, max(rows) + 1))
-        exam = None if rows is None else label_exam(name for names in rows.values() for name in names)
-        cases.append(Case(_number(image), "training", (image,), mask, exam_labels=exam, slice_labels=each))
-    return Manifest("PhysioNet CT-ICH", tuple(cases), {1: ANY, 255: ANY}, licence="see data_manifests/ctich.md")
+        exam = (
+            None if rows is None else label_exam(name for names in rows.values() for name in names)
+        )
+        cases.append(
+            Case(_number(image), "training", (image,), mask, exam_labels=exam, slice_labels=each)
+        )
+    return Manifest(
+        "PhysioNet CT-ICH", tuple(cases), {1: ANY, 255: ANY}, licence="see data_manifests/ctich.md"
+    )
 
 
 def _pairs(images: Path, labels: Path) -> Iterator[tuple[Path, Path | None]]:
     """Each scan with the mask that has its name."""
     for image in _scans(images):
-        found = [p for p in (labels / f"{_stem(image)}{end}" for end in (".nii.gz", ".nii")) if p.is_file()]
+        found = [
+            p
+            for p in (labels / f"{_stem(image)}{end}" for end in (".nii.gz", ".nii"))
+            if p.is_file()
+        ]
         yield image, found[0] if found else None
 
 
@@ -92,5 +114,7 @@ def _stem(path: Path) -> str:
 
 def _number(path: Path) -> str:
     if not _stem(path).isdigit():
-        raise ManifestError("NOT_PSEUDONYM", "The published scans are numbered files, found one that is not.")
+        raise ManifestError(
+            "NOT_PSEUDONYM", "The published scans are numbered files, found one that is not."
+        )
     return _stem(path)

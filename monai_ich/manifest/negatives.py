@@ -44,8 +44,14 @@ def build_negatives(folder: Path, output: Path, *, pixel_mm: float, seed: int = 
         nothing = dict.fromkeys([s.name for s in Subtype] + ["any"], 0)
         cases.append(Case(name, "training", (image,), label, edema=label, exam_labels=nothing))
     if not cases:
-        raise ManifestError("NO_SLICES", "Slices to stack are .png or .dcm files, and the folder has none.")
-    return Manifest("slices without hemorrhage", tuple(cases), description="Single slices, each repeated to a stack.")
+        raise ManifestError(
+            "NO_SLICES", "Slices to stack are .png or .dcm files, and the folder has none."
+        )
+    return Manifest(
+        "slices without hemorrhage",
+        tuple(cases),
+        description="Single slices, each repeated to a stack.",
+    )
 
 
 def _slices(folder: Path, pixel_mm: float) -> Iterator[tuple[NDArray[np.float32], float]]:
@@ -71,4 +77,6 @@ def _stack(hu: NDArray[np.float32], pixel_mm: float, rng: np.random.Generator) -
     columns, rows = hu.T.shape
     affine = np.diag([-pixel_mm, -pixel_mm, SLICE_MM, 1.0])
     affine[:2, 3] = pixel_mm * (columns - 1) / 2, pixel_mm * (rows - 1) / 2
-    return CTVolume(np.rint(slices).clip(hu.min(), hu.max()).astype(np.float32), Geometry(slices.shape, affine))
+    return CTVolume(
+        np.rint(slices).clip(hu.min(), hu.max()).astype(np.float32), Geometry(slices.shape, affine)
+    )

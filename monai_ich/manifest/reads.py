@@ -37,12 +37,15 @@ def build_cq500(folder: Path) -> Manifest:
     with (folder / "reads.csv").open(newline="", encoding="utf-8-sig") as stream:
         for row in csv.DictReader(stream):
             name = _CQ500_NAME.match(row["name"])
-            votes = {k: sum(row[f"R{n}:{k}"].strip() == "1" for n in (1, 2, 3)) for k in _CQ500_COLUMNS}
+            votes = {
+                k: sum(row[f"R{n}:{k}"].strip() == "1" for n in (1, 2, 3)) for k in _CQ500_COLUMNS
+            }
             if name is not None:
                 exams[int(name[1])] = {_CQ500_COLUMNS[k]: int(v >= 2) for k, v in votes.items()}
     found = dict(_cq500_scans(folder))
     cases = [
-        Case(f"CQ500-CT-{n}", "test", (found[n],), exam_labels=exams.get(n), site="New Delhi") for n in sorted(found)
+        Case(f"CQ500-CT-{n}", "test", (found[n],), exam_labels=exams.get(n), site="New Delhi")
+        for n in sorted(found)
     ]
     return Manifest("CQ500", tuple(cases), {}, licence="see data_manifests/cq500.md")
 
@@ -87,8 +90,12 @@ def build_rsna2019(folder: Path) -> Manifest:
         names.add(name)
         paths = tuple(s.path for s in sorted(slices, key=lambda s: s.height_mm))
         each = tuple(labels.get(path.stem) for path in paths)
-        exam = None if None in each else label_exam(name for names in each if names for name in names)
-        cases.append(Case(name, SPLITS[0], paths, patient=patient, exam_labels=exam, slice_labels=each))
+        exam = (
+            None if None in each else label_exam(name for names in each if names for name in names)
+        )
+        cases.append(
+            Case(name, SPLITS[0], paths, patient=patient, exam_labels=exam, slice_labels=each)
+        )
     return Manifest("RSNA 2019", tuple(cases), {}, licence="see data_manifests/rsna2019.md")
 
 
@@ -116,6 +123,7 @@ def _rsna_header(path: Path) -> _Slice:
         ) from error
     if not (_RSNA_ID.fullmatch(patient) and _RSNA_ID.fullmatch(study)):
         raise ManifestError(
-            "NOT_PSEUDONYM", "RSNA 2019 calls patients and studies ID_..., found another: not that set."
+            "NOT_PSEUDONYM",
+            "RSNA 2019 calls patients and studies ID_..., found another: not that set.",
         )
     return _Slice(patient, study, series, height_mm, path)

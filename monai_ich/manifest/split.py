@@ -28,16 +28,22 @@ def split_manifest(manifest: Manifest, *, folds: int, seed: int = 0, held_out: i
     pool = [case for case in manifest.cases if case.split != "test"]
     strata: dict[str, frozenset[str]] = {}
     for case in pool:
-        strata[case.patient] = strata.get(case.patient, frozenset()) | strata_of(case, manifest.label_mapping)
+        strata[case.patient] = strata.get(case.patient, frozenset()) | strata_of(
+            case, manifest.label_mapping
+        )
     if len(strata) < folds:
-        raise ManifestError("TOO_FEW_PATIENTS", f"{folds} folds need as many patients, found {len(strata)}.")
+        raise ManifestError(
+            "TOO_FEW_PATIENTS", f"{folds} folds need as many patients, found {len(strata)}."
+        )
     chosen = assign_folds(strata, Counter(case.patient for case in pool), folds, seed)
 
     def placed(fold: int) -> str:
         return "validation" if fold == held_out else "training"
 
     cases = tuple(
-        case if case.split == "test" else replace(case, fold=chosen[case.patient], split=placed(chosen[case.patient]))
+        case
+        if case.split == "test"
+        else replace(case, fold=chosen[case.patient], split=placed(chosen[case.patient]))
         for case in manifest.cases
     )
     return replace(manifest, cases=cases)
@@ -63,7 +69,10 @@ def assign_folds(
         Sechidis K 2011, On the stratification of multi-label data, doi:10.1007/978-3-642-23808-6_10.
     """
     waiting = [str(p) for p in np.random.default_rng(seed).permutation(sorted(strata))]
-    lacking = {name: [n / folds] * folds for name, n in Counter(s for p in strata for s in strata[p]).items()}
+    lacking = {
+        name: [n / folds] * folds
+        for name, n in Counter(s for p in strata for s in strata[p]).items()
+    }
     filled = [0] * folds
     chosen: dict[str, int] = {}
     while waiting:

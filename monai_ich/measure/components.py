@@ -25,7 +25,11 @@ _FIRST = 200
 
 
 def find_lesions(
-    labels: LabelMap, *, ct: CTVolume | None = None, anatomy: LabelMap | None = None, midline: Midline | None = None
+    labels: LabelMap,
+    *,
+    ct: CTVolume | None = None,
+    anatomy: LabelMap | None = None,
+    midline: Midline | None = None,
 ) -> tuple[Lesion, ...]:
     """26-connected pieces of each subtype, largest first; empty where there is no blood.
 
@@ -56,7 +60,9 @@ def find_lesions(
             lesion = _describe(subtype, mask, box, labels, ct, anatomy, midline, skull)
             if subtype in EXTRA_AXIAL:
                 thick = _thickness(subtype, mask, box, labels, ct, anatomy, bone_hu)
-                lesion = replace(lesion, thickness=thick.measurement, thickest_at_ras_mm=thick.at_ras_mm)
+                lesion = replace(
+                    lesion, thickness=thick.measurement, thickest_at_ras_mm=thick.at_ras_mm
+                )
             lesions.append(lesion)
     lesions.sort(key=lambda lesion: -lesion.volume_ml)
     return tuple(replace(lesion, id=n) for n, lesion in enumerate(lesions, start=1))
@@ -107,7 +113,9 @@ def _skull_mm(border_mm: FloatArray, skull: cKDTree | None, pixel_mm: float) -> 
         return None
     bound = float(skull.query(border_mm[:: len(border_mm) // _FIRST + 1])[0].min())
     if bound > 0.5 * pixel_mm:
-        nearest = skull.query(border_mm, distance_upper_bound=bound)[0].min()  # infinite where none is nearer
+        nearest = skull.query(border_mm, distance_upper_bound=bound)[
+            0
+        ].min()  # infinite where none is nearer
         bound = min(bound, float(nearest))
     return max(0.0, bound - 0.5 * pixel_mm)
 
@@ -125,7 +133,11 @@ def _describe(
     geometry = labels.geometry.crop(box)
     points = geometry.to_world(np.argwhere(mask))
     centroid = points.mean(axis=0)
-    parts = np.bincount(anatomy.voxels[box][mask], minlength=6) if anatomy is not None else np.zeros(6, np.int64)
+    parts = (
+        np.bincount(anatomy.voxels[box][mask], minlength=6)
+        if anatomy is not None
+        else np.zeros(6, np.int64)
+    )
     density = ct.hu[box][mask] if ct is not None else None
     return Lesion(
         id=0,
@@ -164,4 +176,6 @@ def _compartment(parts: NDArray[np.int64]) -> str:
     inside = int(parts[1:].sum())
     if inside == 0:
         return "unknown"
-    return "infratentorial" if int(parts[Anatomy.POSTERIOR_FOSSA]) * 2 > inside else "supratentorial"
+    return (
+        "infratentorial" if int(parts[Anatomy.POSTERIOR_FOSSA]) * 2 > inside else "supratentorial"
+    )

@@ -45,11 +45,15 @@ def check_criteria(
     least = {s: operating_points.get(s.name, DEFAULT_OPERATING_POINTS_ML[s.name]) for s in Subtype}
     verdicts: dict[str, Verdict] = {
         "BTF-2006-EDH-VOLUME": (ml[Subtype.EDH] > 30, f"EDH {ml[Subtype.EDH]:.1f} mL, limit 30 mL"),
-        "BTF-2006-SDH-THICKNESS": _thickness(finding[Subtype.SDH].present, lesions, least[Subtype.SDH]),
+        "BTF-2006-SDH-THICKNESS": _thickness(
+            finding[Subtype.SDH].present, lesions, least[Subtype.SDH]
+        ),
         "BTF-2006-SDH-SHIFT": _shift(finding[Subtype.SDH].present, shift),
         "ICH-SCORE-VOLUME": (ml[Subtype.IPH] >= 30, f"IPH {ml[Subtype.IPH]:.1f} mL, limit 30 mL"),
         "ICH-SCORE-IVH": (finding[Subtype.IVH].present, f"IVH {ml[Subtype.IVH]:.1f} mL"),
-        "ICH-SCORE-INFRATENTORIAL": _below(finding[Subtype.IPH].present, lesions, anatomy, least[Subtype.IPH]),
+        "ICH-SCORE-INFRATENTORIAL": _below(
+            finding[Subtype.IPH].present, lesions, anatomy, least[Subtype.IPH]
+        ),
     }
     doubt = any(f.present and not f.certain for f in subtypes)
     found = []
@@ -66,11 +70,19 @@ def _thickness(present: bool, lesions: tuple[Lesion, ...], least_ml: float) -> V
     if not present:
         return False, "no SDH"
     clots = [x for x in lesions if x.subtype is Subtype.SDH and x.thickness is not None]
-    measured = [x.thickness.value for x in clots if x.thickness is not None and x.thickness.value is not None]
+    measured = [
+        x.thickness.value
+        for x in clots
+        if x.thickness is not None and x.thickness.value is not None
+    ]
     if measured and max(measured) > 10:
         return True, f"SDH {max(measured):.1f} mm thick, limit 10 mm"
     for clot in clots:
-        if clot.volume_ml >= least_ml and clot.thickness is not None and clot.thickness.value is None:
+        if (
+            clot.volume_ml >= least_ml
+            and clot.thickness is not None
+            and clot.thickness.value is None
+        ):
             return None, f"SDH of {clot.volume_ml:.1f} mL, thickness: {clot.thickness.reason}"
     if not measured:
         return None, "the thickness of the SDH was not measured"
@@ -86,7 +98,9 @@ def _shift(present: bool, shift: MidlineShift) -> Verdict:
     return mm > 5, f"SDH with midline shift {mm:.1f} mm, limit 5 mm"
 
 
-def _below(present: bool, lesions: tuple[Lesion, ...], anatomy: LabelMap | None, least_ml: float) -> Verdict:
+def _below(
+    present: bool, lesions: tuple[Lesion, ...], anatomy: LabelMap | None, least_ml: float
+) -> Verdict:
     """Met when the IPH below the tentorium would be called present by itself: a speck there decides nothing."""
     if not present:
         return False, "no IPH"

@@ -10,7 +10,10 @@ def compare_volumes(baseline: TimePoint, followup: TimePoint) -> tuple[VolumeCha
     """All blood first, then each subtype."""
     names = [name for name in baseline.volume_ml if name in followup.volume_ml]
     total = VolumeChange("all", sum(baseline.volume_ml.values()), sum(followup.volume_ml.values()))
-    return (total, *(VolumeChange(name, baseline.volume_ml[name], followup.volume_ml[name]) for name in names))
+    return (
+        total,
+        *(VolumeChange(name, baseline.volume_ml[name], followup.volume_ml[name]) for name in names),
+    )
 
 
 def compare_shifts(baseline: TimePoint, followup: TimePoint) -> Measurement:

@@ -27,10 +27,14 @@ def find_key_slices(labels: LabelMap, evidence: Evidence | None = None) -> tuple
     return tuple(key for key in found if key is not None)
 
 
-def _find(of: str, here: NDArray[np.bool_], labels: LabelMap, evidence: Evidence | None) -> KeySlice | None:
+def _find(
+    of: str, here: NDArray[np.bool_], labels: LabelMap, evidence: Evidence | None
+) -> KeySlice | None:
     geometry, what = labels.geometry, "hemorrhage" if of == ANY else of
     counts = here.sum(axis=(0, 1))
-    expected_ml = np.array(evidence.slices_ml[of] if evidence and evidence.slices_ml else np.zeros(len(counts)))
+    expected_ml = np.array(
+        evidence.slices_ml[of] if evidence and evidence.slices_ml else np.zeros(len(counts))
+    )
     if counts.any():
         k = int(np.lexsort((-expected_ml, -counts))[0])
         i, j, _ = geometry.affine[:3, :3].T
@@ -42,6 +46,8 @@ def _find(of: str, here: NDArray[np.bool_], labels: LabelMap, evidence: Evidence
         if expected_ml[k] < LEAST_ML:
             return None
         middle = np.array([(geometry.shape[0] - 1) / 2, (geometry.shape[1] - 1) / 2, k])
-        because = f"none labeled; probabilities of {what} add up to the most, {expected_ml[k]:.2f} mL"
+        because = (
+            f"none labeled; probabilities of {what} add up to the most, {expected_ml[k]:.2f} mL"
+        )
     x, y, z = geometry.to_world(middle).tolist()
     return KeySlice(of, k, (x, y, z), because)

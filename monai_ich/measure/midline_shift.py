@@ -12,7 +12,9 @@ from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.midline import Midline
 
 _CELL_MM = 4.0
-_BANDWIDTH_MM = 14.0  # 8 mm takes 1 mm of noise for a shift on predicted masks, 20 mm cuts true peaks
+_BANDWIDTH_MM = (
+    14.0  # 8 mm takes 1 mm of noise for a shift on predicted masks, 20 mm cuts true peaks
+)
 _MIN_CELLS = 12  # around a cell
 _MAX_LOPSIDED = 0.45  # of a bandwidth; a fit at the end of what is seen would extrapolate
 _NO_SIDE_MM = 0.5
@@ -21,7 +23,9 @@ _FLOOR_MM = 0.2  # what the residuals do not show: where the level begins and en
 METHOD = "largest perpendicular distance of the hemispheres' interface from the plane through the falx insertions"
 
 
-def measure_midline_shift(midline: Midline | NotMeasurable, calibrator: ShiftCalibrator | None = None) -> MidlineShift:
+def measure_midline_shift(
+    midline: Midline | NotMeasurable, calibrator: ShiftCalibrator | None = None
+) -> MidlineShift:
     """Measure the shift: the largest value of a smooth surface through the displaced midline.
 
     Not one point decides: interface points are gathered in cells of 4 mm of the ideal plane, each takes the median of
@@ -47,10 +51,14 @@ def measure_midline_shift(midline: Midline | NotMeasurable, calibrator: ShiftCal
     if not len(midline.displaced_mm):
         return _not_measurable("the midline at the level of the septum pellucidum was not found")
     distance = midline.distance_mm(midline.displaced_mm)
-    surface, sd = _surface_mm(distance, (midline.displaced_mm - midline.point_mm) @ midline.front_and_top.T)
+    surface, sd = _surface_mm(
+        distance, (midline.displaced_mm - midline.point_mm) @ midline.front_and_top.T
+    )
     seen = np.flatnonzero(np.isfinite(surface))
     if not len(seen):
-        return _not_measurable("too little of the midline at the level of the septum pellucidum is in view")
+        return _not_measurable(
+            "too little of the midline at the level of the septum pellucidum is in view"
+        )
     shift = float(surface[seen[np.abs(surface[seen]).argmax()]])
     cell = np.flatnonzero(surface == shift)
     nearest = cell[int(np.abs(distance[cell] - shift).argmin())]
@@ -60,11 +68,19 @@ def measure_midline_shift(midline: Midline | NotMeasurable, calibrator: ShiftCal
         here = surface[seen[midline.slices[seen] == k]]
         profile.append((int(k), float(here[np.abs(here).argmax()])))
     toward = None if abs(shift) < _NO_SIDE_MM else "right" if shift > 0 else "left"
-    spread = _Z95 * float(np.sqrt(sd[nearest] ** 2 + midline.sd_mm(midline.displaced_mm[nearest]) ** 2 + _FLOOR_MM**2))
+    spread = _Z95 * float(
+        np.sqrt(sd[nearest] ** 2 + midline.sd_mm(midline.displaced_mm[nearest]) ** 2 + _FLOOR_MM**2)
+    )
     given = max(0.0, abs(shift) - spread), abs(shift) + spread
     interval = given if calibrator is None else calibrator.interval_mm(abs(shift))
     measured = Measurement("midline_shift", abs(shift), "mm", "midline", METHOD, interval)
-    return MidlineShift(measured, toward, (float(x), float(y), float(z)), int(midline.slices[nearest]), tuple(profile))
+    return MidlineShift(
+        measured,
+        toward,
+        (float(x), float(y), float(z)),
+        int(midline.slices[nearest]),
+        tuple(profile),
+    )
 
 
 def _not_measurable(reason: str) -> MidlineShift:
@@ -73,7 +89,9 @@ def _not_measurable(reason: str) -> MidlineShift:
 
 def _surface_mm(distance: FloatArray, where: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Height of the fitted surface at each point's cell and its standard deviation; NaN where too little is around."""
-    cells, members, counts = np.unique(np.floor(where / _CELL_MM), axis=0, return_inverse=True, return_counts=True)
+    cells, members, counts = np.unique(
+        np.floor(where / _CELL_MM), axis=0, return_inverse=True, return_counts=True
+    )
     members = members.reshape(-1)
     inside = np.split(np.argsort(members, kind="stable"), np.cumsum(counts)[:-1])
     medians = np.array([np.median(distance[points]) for points in inside])
@@ -83,13 +101,17 @@ def _surface_mm(distance: FloatArray, where: FloatArray) -> tuple[FloatArray, Fl
         offset = centers - centers[n]
         near = (offset**2).sum(axis=1) < 4.0
         if near.sum() >= _MIN_CELLS:
-            weight = np.exp(-0.5 * (offset[near] ** 2).sum(axis=1)) * np.sqrt(np.minimum(counts[near], 20))
+            weight = np.exp(-0.5 * (offset[near] ** 2).sum(axis=1)) * np.sqrt(
+                np.minimum(counts[near], 20)
+            )
             if np.linalg.norm(np.average(offset[near], axis=0, weights=weight)) < _MAX_LOPSIDED:
                 fitted[n], spread[n] = _height(offset[near], medians[near], weight)
     return fitted[members], spread[members]
 
 
-def _height(offset: FloatArray, value: FloatArray, weight: NDArray[np.float64]) -> tuple[float, float]:
+def _height(
+    offset: FloatArray, value: FloatArray, weight: NDArray[np.float64]
+) -> tuple[float, float]:
     """Value at offset 0 of the weighted quadratic surface through ``(N, 2)`` offsets, by Tukey's biweight, and its
     standard deviation from the residuals, each cell with its own variance."""
     a, b = offset.T

@@ -31,7 +31,9 @@ _MAIN_PIECE = 0.95
 _AROUND_MM = 20.0
 
 
-def plausibility_warnings(labels: LabelMap, ct: CTVolume | None, anatomy: LabelMap | None) -> tuple[Notice, ...]:
+def plausibility_warnings(
+    labels: LabelMap, ct: CTVolume | None, anatomy: LabelMap | None
+) -> tuple[Notice, ...]:
     """What cannot be a head CT without contrast, measured on the cavity: its size, pieces, density, bone and blood.
 
     Args:
@@ -64,7 +66,9 @@ def require_head(ct: CTVolume, anatomy: LabelMap) -> None:
     """
     cavity_ml = anatomy.mask().volume_ml
     if not cavity_ml:
-        raise InputError("NO_HEAD", "No intracranial cavity was found: the input must be a head CT.")
+        raise InputError(
+            "NO_HEAD", "No intracranial cavity was found: the input must be a head CT."
+        )
     found = f"What looks most like an intracranial cavity measures {cavity_ml:.0f} mL"
     if not POSSIBLE_ML[0] <= cavity_ml <= POSSIBLE_ML[1]:
         raise InputError("NO_HEAD", f"{found}, which no head has: the input must be a head CT.")
@@ -95,12 +99,16 @@ def _warnings(labels: LabelMap, ct: CTVolume | None, anatomy: LabelMap) -> Itera
         )
     share = labels.mask(*Subtype).volume_ml / cavity_ml
     if share > MOST_BLOOD:
-        yield Notice("MUCH_BLOOD", f"{100 * share:.0f} % of the cavity is labeled blood: look at the masks.")
+        yield Notice(
+            "MUCH_BLOOD", f"{100 * share:.0f} % of the cavity is labeled blood: look at the masks."
+        )
     few, pixel_mm = _few(anatomy)
     inside = anatomy.voxels[few] > 0
     pieces, count = ndimage.label(inside, np.ones((3, 3, 3)))
     if count > 1 and np.bincount(pieces[inside])[1:].max() < _MAIN_PIECE * inside.sum():
-        yield Notice("CAVITY_IN_PIECES", "The intracranial cavity found is not one piece: look at the masks.")
+        yield Notice(
+            "CAVITY_IN_PIECES", "The intracranial cavity found is not one piece: look at the masks."
+        )
     if ct is None:
         return
     hu = ct.hu[few]
@@ -140,7 +148,9 @@ def _few(anatomy: LabelMap) -> tuple[Box, float]:
     return (i, j, k), steps[0] * spacing[0]
 
 
-def _skull_shares(hu: NDArray[np.float32], inside: NDArray[np.bool_], pixel_mm: float) -> tuple[float, float]:
+def _skull_shares(
+    hu: NDArray[np.float32], inside: NDArray[np.bool_], pixel_mm: float
+) -> tuple[float, float]:
     """Shares of the cavity's border: with bone near it, and bare of bone and scalp. All in the slice plane.
 
     Bone counts beyond the first pixel: there a stripped head keeps what of the inner table lies in mixed voxels. Bare
@@ -160,7 +170,9 @@ def _skull_shares(hu: NDArray[np.float32], inside: NDArray[np.bool_], pixel_mm: 
 
 def _is_empty(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Air, or the very value of both neighbors, as where something was painted over."""
-    steps = np.abs(np.diff(hu, axis=0, append=hu[-1:])) + np.abs(np.diff(hu, axis=1, append=hu[:, -1:]))
+    steps = np.abs(np.diff(hu, axis=0, append=hu[-1:])) + np.abs(
+        np.diff(hu, axis=1, append=hu[:, -1:])
+    )
     return np.asarray((hu < _AIR_HU) | (steps == 0))
 
 

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from monai_ich.core.geometry import FloatArray, Geometry
 
-_STEPS = np.array([s for s in product((-1, 0, 1), repeat=3) if s > (0, 0, 0)])  # 13 directions, one of each pair
+_STEPS = np.array(
+    [s for s in product((-1, 0, 1), repeat=3) if s > (0, 0, 0)]
+)  # 13 directions, one of each pair
 _DIRECTIONS = 4000
 
 
@@ -30,7 +32,9 @@ def surface_mm2(mask: NDArray[np.bool_], geometry: Geometry) -> float:
     shares = _shares((vectors / lengths[:, None]).tobytes())
     surface = 0.0
     for step, length, share in zip(_STEPS, lengths, shares, strict=True):
-        there = padded[tuple(slice(1 + s, n - 1 + s) for s, n in zip(step, padded.shape, strict=True))]
+        there = padded[
+            tuple(slice(1 + s, n - 1 + s) for s, n in zip(step, padded.shape, strict=True))
+        ]
         crossings = 2 * int((inner & ~there).sum())  # as many ways in as out
         surface += 2.0 * share * crossings * geometry.voxel_ml * 1000.0 / float(length)
     return surface
@@ -43,7 +47,9 @@ def sphericity(mask: NDArray[np.bool_], geometry: Geometry) -> float:
         Wadell 1935, doi:10.1086/624298
     """
     volume_mm3 = int(mask.sum()) * geometry.voxel_ml * 1000.0
-    return min(1.0, float(np.cbrt(np.pi) * (6.0 * volume_mm3) ** (2 / 3)) / surface_mm2(mask, geometry))
+    return min(
+        1.0, float(np.cbrt(np.pi) * (6.0 * volume_mm3) ** (2 / 3)) / surface_mm2(mask, geometry)
+    )
 
 
 @cache
@@ -53,5 +59,7 @@ def _shares(directions: bytes) -> FloatArray:
     n = np.arange(_DIRECTIONS) + 0.5
     up, turn = 1.0 - 2.0 * n / _DIRECTIONS, np.pi * (1.0 + np.sqrt(5.0)) * n
     flat = np.sqrt(1.0 - up * up)
-    nearest = np.abs(np.stack([flat * np.cos(turn), flat * np.sin(turn), up], axis=1) @ lines.T).argmax(axis=1)
+    nearest = np.abs(
+        np.stack([flat * np.cos(turn), flat * np.sin(turn), up], axis=1) @ lines.T
+    ).argmax(axis=1)
     return np.asarray(np.bincount(nearest, minlength=len(lines)) / _DIRECTIONS)

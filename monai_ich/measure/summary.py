@@ -57,13 +57,20 @@ def measure_exam(
         GeometryError: ``GRID_MISMATCH`` where the images lie on different grids.
     """
     labels = slices_last(labels)
-    ct, anatomy = (slices_last(ct) if ct is not None else None), (slices_last(anatomy) if anatomy is not None else None)
+    ct, anatomy = (
+        (slices_last(ct) if ct is not None else None),
+        (slices_last(anatomy) if anatomy is not None else None),
+    )
     midline = midline if midline is not None else NotMeasurable("no anatomy labels were given")
     plane = midline if isinstance(midline, Midline) else None
     lesions = find_lesions(labels, ct=ct, anatomy=anatomy, midline=plane)
     shift = measure_midline_shift(midline, calibration.shift if calibration is not None else None)
     if operating_points is None:
-        operating_points = calibration.operating_points_ml if calibration is not None else DEFAULT_OPERATING_POINTS_ML
+        operating_points = (
+            calibration.operating_points_ml
+            if calibration is not None
+            else DEFAULT_OPERATING_POINTS_ML
+        )
     subtypes = measure_subtypes(labels, operating_points, uncertain, evidence, calibration)
     total_ml = sum(float(finding.volume.value or 0.0) for finding in subtypes)
     total_interval_ml, probability = measure_confidence(ANY, total_ml, evidence, calibration)
@@ -75,7 +82,11 @@ def measure_exam(
         ventricles=measure_ventricles(anatomy, midline),
         criteria=check_criteria(subtypes, lesions, shift, anatomy, operating_points),
         slices=_slices(labels),
-        warnings=(*edge_warnings(labels), *cut_warnings(anatomy), *plausibility_warnings(labels, ct, anatomy)),
+        warnings=(
+            *edge_warnings(labels),
+            *cut_warnings(anatomy),
+            *plausibility_warnings(labels, ct, anatomy),
+        ),
         total_interval_ml=total_interval_ml,
         probability=probability,
         evidence=evidence,
@@ -85,10 +96,14 @@ def measure_exam(
 
 def _cavity_ml(anatomy: LabelMap | None) -> Measurement:
     if anatomy is None:
-        return Measurement("cavity_volume", None, "mL", "anatomy", METHOD, reason="no anatomy labels were given")
+        return Measurement(
+            "cavity_volume", None, "mL", "anatomy", METHOD, reason="no anatomy labels were given"
+        )
     ml = anatomy.mask().volume_ml
     if not ml:
-        return Measurement("cavity_volume", None, "mL", "anatomy", METHOD, reason="the anatomy labels are empty")
+        return Measurement(
+            "cavity_volume", None, "mL", "anatomy", METHOD, reason="the anatomy labels are empty"
+        )
     return Measurement("cavity_volume", ml, "mL", "anatomy", METHOD)
 
 

@@ -21,12 +21,16 @@ from monai_ich.core.measurement import Measurement
 from monai_ich.core.volume import box_around
 
 METHOD = "largest distance of the clot's inner border from the inner table, on native slices"
-_RIM_MM = 3.0  # partial volume of bone hides what lies nearer to it; a reader measures from the bone
+_RIM_MM = (
+    3.0  # partial volume of bone hides what lies nearer to it; a reader measures from the bone
+)
 MARGIN_MM = 12.0  # what is looked at around a clot
 _SUBSLICE_MM = 1.0
 _AROUND_MM = 2.0  # not one point decides, but its neighbors
 _LEAF = 0.5  # a clot that is this much narrower than long lies along falx or tentorium, not on the skull
-_LEAST_SHARE = 0.03  # of a border: near half of it is the inner side of a layer, near nothing of a leaf
+_LEAST_SHARE = (
+    0.03  # of a border: near half of it is the inner side of a layer, near nothing of a leaf
+)
 _FACING = 0.5  # cosine
 _BONE_HU, _BONE_WITHIN_MM = 200.0, 12.0
 _TOP = 400
@@ -91,7 +95,9 @@ def measure_thickness(
     if on_skull.mean() < _LEAST_SHARE:
         return none("the clot does not lie on the skull (falx, tentorium)")
     if hu is not None:
-        on_skull &= _below_bone(edge, foot, depth, hu[box], near, least_bone_hu(hu) if bone_hu is None else bone_hu)
+        on_skull &= _below_bone(
+            edge, foot, depth, hu[box], near, least_bone_hu(hu) if bone_hu is None else bone_hu
+        )
         if not on_skull.any():
             return none("no bone covers the clot")
     edge, depth = edge[on_skull], depth[on_skull]
@@ -155,13 +161,17 @@ def _lies_on_skull(
     along a flank); and the clot is not much narrower than the way is long, as a leaf along falx or tentorium is.
     """
     way = edge[:, None] + _ALONG[None, :, None] * (foot - edge)[:, None]
-    distance = map_coordinates(clot, np.moveaxis(geometry.to_voxel(way), -1, 0), order=1, mode="nearest")
+    distance = map_coordinates(
+        clot, np.moveaxis(geometry.to_voxel(way), -1, 0), order=1, mode="nearest"
+    )
     pixel = max(geometry.spacing_mm[:2])
     hidden = depth[:, None] * (1.0 - _ALONG) < _RIM_MM
     filled = ((distance < 0.5 * pixel) | hidden).all(axis=1)
     outward = _gradient(clot, geometry, edge)
     inward = edge - foot
-    faces = (outward * inward).sum(axis=1) > _FACING * np.linalg.norm(outward, axis=1) * np.linalg.norm(inward, axis=1)
+    faces = (outward * inward).sum(axis=1) > _FACING * np.linalg.norm(
+        outward, axis=1
+    ) * np.linalg.norm(inward, axis=1)
     wide = 2.0 * np.maximum(0.0, -distance.min(axis=1)) + pixel > _LEAF * (depth - _RIM_MM)
     return np.asarray(filled & faces & wide & (depth > 0.5 * pixel))
 
@@ -170,7 +180,9 @@ def _gradient(distance: FloatArray, geometry: Geometry, points_mm: FloatArray) -
     """World gradient ``(N, 3)`` of the signed distance, out of the clot."""
     at = geometry.to_voxel(points_mm).T
     steps = [
-        map_coordinates(np.gradient(distance, axis=n), at, order=1) if distance.shape[n] > 1 else np.zeros(len(at[0]))
+        map_coordinates(np.gradient(distance, axis=n), at, order=1)
+        if distance.shape[n] > 1
+        else np.zeros(len(at[0]))
         for n in range(3)
     ]
     return np.asarray(np.stack(steps, axis=1) @ np.linalg.inv(geometry.affine[:3, :3]))
@@ -187,5 +199,7 @@ def _below_bone(
     """Whether bone lies behind the skull's border, on the way on from each point."""
     outward = (foot - edge) / np.maximum(depth, 1e-6)[:, None]
     behind = foot[:, None] + np.arange(0.0, _BONE_WITHIN_MM)[None, :, None] * outward[:, None]
-    found = map_coordinates(hu, np.moveaxis(geometry.to_voxel(behind), -1, 0), order=1, mode="nearest")
+    found = map_coordinates(
+        hu, np.moveaxis(geometry.to_voxel(behind), -1, 0), order=1, mode="nearest"
+    )
     return np.asarray(found.max(axis=1) >= bone_hu)

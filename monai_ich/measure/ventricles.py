@@ -13,7 +13,9 @@ from monai_ich.core.midline import Midline
 from monai_ich.core.volume import LabelMap
 from monai_ich.measure.volume import METHOD
 
-EVANS_METHOD = "largest width of the frontal horns over the largest inner skull width on the same slice"
+EVANS_METHOD = (
+    "largest width of the frontal horns over the largest inner skull width on the same slice"
+)
 _AHEAD_MM = 12.0  # in front of the ventricles' center: the foramina of Monro; what lies before them is frontal horn
 _BELOW_MM = 15.0  # further below the center: third ventricle and temporal horns
 _LEAST_ML = 1.0
@@ -35,7 +37,11 @@ def measure_ventricles(anatomy: LabelMap | None, midline: Midline | NotMeasurabl
         reason = "no anatomy labels were given"
         return Ventricles(_volume(None, reason), _ratio(None, reason), _evans(None, reason))
     left, right = (anatomy.volume_ml(side) for side in _SIDES)
-    ratio = _ratio(left / right) if left and right else _ratio(None, "a lateral ventricle was not found")
+    ratio = (
+        _ratio(left / right)
+        if left and right
+        else _ratio(None, "a lateral ventricle was not found")
+    )
     found = _widest_slice(anatomy, midline)
     if isinstance(found, NotMeasurable):
         return Ventricles(_volume(left + right), ratio, _evans(None, found.reason))
@@ -54,7 +60,9 @@ def _evans(value: float | None, reason: str | None = None) -> Measurement:
     return Measurement("evans_index", value, "1", "ventricles", EVANS_METHOD, reason=reason)
 
 
-def _widest_slice(anatomy: LabelMap, midline: Midline | NotMeasurable) -> tuple[float, int] | NotMeasurable:
+def _widest_slice(
+    anatomy: LabelMap, midline: Midline | NotMeasurable
+) -> tuple[float, int] | NotMeasurable:
     """Evans' index and the slice of the widest frontal horns, or why there is none.
 
     Frontal horns are what the ventricles have in front of the foramina of Monro, which lie 12 mm before the center of
@@ -76,7 +84,9 @@ def _widest_slice(anatomy: LabelMap, midline: Midline | NotMeasurable) -> tuple[
     offset = world - world.mean(axis=0)
     horn = ijk[(offset @ ahead > _AHEAD_MM) & (offset @ up > -_BELOW_MM)]
     slices = {int(k): horn[horn[:, 2] == k] for k in np.unique(horn[:, 2])}
-    width = {k: _width(here, midline, geometry) for k, here in slices.items() if _both(here, anatomy)}
+    width = {
+        k: _width(here, midline, geometry) for k, here in slices.items() if _both(here, anatomy)
+    }
     if not width:
         return NotMeasurable("the frontal horns were not found on both sides")
     k = max(width, key=lambda slice_index: width[slice_index])
@@ -90,7 +100,11 @@ def _widest_slice(anatomy: LabelMap, midline: Midline | NotMeasurable) -> tuple[
 def _ventricles(anatomy: LabelMap) -> NDArray[np.int64]:
     """Their voxels ``(N, 3)``."""
     boxes = anatomy.boxes()
-    found = [np.argwhere(anatomy.voxels[boxes[v]] == v) + [s.start for s in boxes[v]] for v in _SIDES if v in boxes]
+    found = [
+        np.argwhere(anatomy.voxels[boxes[v]] == v) + [s.start for s in boxes[v]]
+        for v in _SIDES
+        if v in boxes
+    ]
     return np.concatenate(found) if found else np.empty((0, 3), np.int64)
 
 

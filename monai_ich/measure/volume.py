@@ -58,7 +58,9 @@ def measure_confidence(
     """95 % interval of a volume (mL) and probability of presence; None where nothing is known about either."""
     if evidence is None or calibration is None:
         return None, None
-    return calibration.interval_ml(name, found_ml, evidence), calibration.probability(name, evidence)
+    return calibration.interval_ml(name, found_ml, evidence), calibration.probability(
+        name, evidence
+    )
 
 
 def edge_warnings(labels: LabelMap) -> tuple[Notice, ...]:
@@ -67,7 +69,12 @@ def edge_warnings(labels: LabelMap) -> tuple[Notice, ...]:
     for value, box in labels.boxes().items():
         if _touches_edge(box, labels.geometry):
             name = label_of(Subtype(value)).name
-            found.append(Notice("MASK_AT_EDGE", f"{name} touches the edge of the image and may go on outside of it."))
+            found.append(
+                Notice(
+                    "MASK_AT_EDGE",
+                    f"{name} touches the edge of the image and may go on outside of it.",
+                )
+            )
     return tuple(found)
 
 
@@ -86,9 +93,14 @@ def cut_warnings(anatomy: LabelMap | None) -> tuple[Notice, ...]:
     if all(max(area[0], area[-1]) < _CUT * area.max() for area in areas):
         return ()
     return (
-        Notice("CAVITY_CUT", "The image's edge cuts through the intracranial cavity: its volume is of what is in view."),
+        Notice(
+            "CAVITY_CUT",
+            "The image's edge cuts through the intracranial cavity: its volume is of what is in view.",
+        ),
     )
 
 
 def _touches_edge(box: Box, geometry: Geometry) -> bool:
-    return any(side.start == 0 or side.stop == n for side, n in zip(box, geometry.shape, strict=True))
+    return any(
+        side.start == 0 or side.stop == n for side, n in zip(box, geometry.shape, strict=True)
+    )

@@ -64,8 +64,12 @@ EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 CRITERIA = {
     "BTF-2006-EDH-VOLUME": _private("BTF-EDH-VOLUME", "Epidural hematoma larger than 30 mL"),
     "BTF-2006-SDH-THICKNESS": _private("BTF-SDH-THICK", "Subdural hematoma thicker than 10 mm"),
-    "BTF-2006-SDH-SHIFT": _private("BTF-SDH-SHIFT", "Subdural hematoma with midline shift over 5 mm"),
-    "ICH-SCORE-VOLUME": _private("ICHSCORE-VOLUME", "ICH score: parenchymal hemorrhage of 30 mL or more"),
+    "BTF-2006-SDH-SHIFT": _private(
+        "BTF-SDH-SHIFT", "Subdural hematoma with midline shift over 5 mm"
+    ),
+    "ICH-SCORE-VOLUME": _private(
+        "ICHSCORE-VOLUME", "ICH score: parenchymal hemorrhage of 30 mL or more"
+    ),
     "ICH-SCORE-IVH": _private("ICHSCORE-IVH", "ICH score: intraventricular hemorrhage"),
     "ICH-SCORE-INFRATENTORIAL": _private("ICHSCORE-INFRA", "ICH score: infratentorial hemorrhage"),
 }

@@ -33,17 +33,39 @@ from monai_ich.io.quiet import quiet
 
 MAKER = "MONAI-ICH"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, MAKER)
-_NO_DATE, _NO_TIME = "19000101", "000000"  # where the study has none: an object must have one, and always the same
+_NO_DATE, _NO_TIME = (
+    "19000101",
+    "000000",
+)  # where the study has none: an object must have one, and always the same
 
 _METHODS = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
 _IDENTITY = (
-    *("SpecificCharacterSet", "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"),
+    *(
+        "SpecificCharacterSet",
+        "PatientName",
+        "PatientID",
+        "IssuerOfPatientID",
+        "PatientBirthDate",
+        "PatientSex",
+    ),
     *("PatientAge", "PatientIdentityRemoved", *_METHODS),
-    *("StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"),
+    *(
+        "StudyInstanceUID",
+        "StudyDate",
+        "StudyTime",
+        "StudyID",
+        "AccessionNumber",
+        "ReferringPhysicianName",
+    ),
     *("StudyDescription", "IssuerOfAccessionNumberSequence", "TimezoneOffsetFromUTC"),
 )
 _UNWANTED = (  # the clock's, and the scanner's
-    *("InstanceCreationDate", "InstanceCreationTime", "DateOfSecondaryCapture", "TimeOfSecondaryCapture"),
+    *(
+        "InstanceCreationDate",
+        "InstanceCreationTime",
+        "DateOfSecondaryCapture",
+        "TimeOfSecondaryCapture",
+    ),
     "ContributingEquipmentSequence",
 )
 _REQUIRED = (
@@ -52,7 +74,14 @@ _REQUIRED = (
 )
 _IMAGE = (
     *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "Modality", "FrameOfReferenceUID"),
-    *("PositionReferenceIndicator", "Rows", "Columns", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
+    *(
+        "PositionReferenceIndicator",
+        "Rows",
+        "Columns",
+        "PixelSpacing",
+        "SliceThickness",
+        "SpacingBetweenSlices",
+    ),
     *("ImagePositionPatient", "ImageOrientationPatient", "NumberOfFrames", "ImageType"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
@@ -117,8 +146,13 @@ class Origin:
         made.ContentDate = date if re.fullmatch(r"\d{8}", date) else _NO_DATE
         made.ContentTime = time if re.fullmatch(r"\d{6}(\.\d{1,6})?", time) else _NO_TIME
         made.SeriesDate, made.SeriesTime = made.ContentDate, made.ContentTime
-        for item in (*made.get("DimensionOrganizationSequence", ()), *made.get("DimensionIndexSequence", ())):
-            item.DimensionOrganizationUID = self.uid("dimensions", made.SOPInstanceUID)  # highdicom's is random
+        for item in (
+            *made.get("DimensionOrganizationSequence", ()),
+            *made.get("DimensionIndexSequence", ()),
+        ):
+            item.DimensionOrganizationUID = self.uid(
+                "dimensions", made.SOPInstanceUID
+            )  # highdicom's is random
         for name in _UNWANTED:
             if name in made:
                 delattr(made, name)
@@ -139,7 +173,10 @@ def read_origin(source: SourceSeries, provenance: Provenance, *made_of: bytes) -
             is not that of the image any more: results would carry another patient.
     """
     if not source.frame_of_reference_uid:
-        raise SeriesError("BAD_SOURCE", "DICOM results need a source with a FrameOfReferenceUID, this one has none.")
+        raise SeriesError(
+            "BAD_SOURCE",
+            "DICOM results need a source with a FrameOfReferenceUID, this one has none.",
+        )
     with quiet("pydicom"):
         paths = list(dict.fromkeys(source.paths))
         headers = [_header(path) for path in paths]
@@ -153,7 +190,9 @@ def read_origin(source: SourceSeries, provenance: Provenance, *made_of: bytes) -
         for name in _REQUIRED:
             if name not in identity:
                 setattr(identity, name, "")
-        if identity.get("PatientIdentityRemoved") == "YES" and not set(_METHODS) & set(identity.dir()):
+        if identity.get("PatientIdentityRemoved") == "YES" and not set(_METHODS) & set(
+            identity.dir()
+        ):
             identity.DeidentificationMethod = "Not stated by the source"
     for header in headers:
         for name in _IDENTITY:
@@ -162,7 +201,12 @@ def read_origin(source: SourceSeries, provenance: Provenance, *made_of: bytes) -
         for name in _REQUIRED:
             setattr(header, name, "")
     settings = json.dumps(
-        [source.sop_uids, provenance.versions.get("monai-ich"), provenance.weights, provenance.settings],
+        [
+            source.sop_uids,
+            provenance.versions.get("monai-ich"),
+            provenance.weights,
+            provenance.settings,
+        ],
         sort_keys=True,
         default=str,
     )
@@ -172,7 +216,9 @@ def read_origin(source: SourceSeries, provenance: Provenance, *made_of: bytes) -
 
 def _header(path: Path) -> Dataset:
     try:
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*_IMAGE, *_IDENTITY], force=True)
+        return pydicom.dcmread(
+            path, stop_before_pixels=True, specific_tags=[*_IMAGE, *_IDENTITY], force=True
+        )
     except FileNotFoundError:
         return Dataset()
 
@@ -192,7 +238,8 @@ def usable_source() -> Iterator[None]:
         yield
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise SeriesError(
-            "BAD_SOURCE", f"No DICOM object can refer to this series: its header is not valid ({type(error).__name__})."
+            "BAD_SOURCE",
+            f"No DICOM object can refer to this series: its header is not valid ({type(error).__name__}).",
         ) from error
 
 

@@ -14,7 +14,9 @@ from pydicom.uid import ExplicitVRLittleEndian
 from monai_ich.pacs.origin import Origin
 
 
-def make_dicom_sc(picture: NDArray[np.uint8], origin: Origin, *, what: str, series_number: int) -> hd.sc.SCImage:
+def make_dicom_sc(
+    picture: NDArray[np.uint8], origin: Origin, *, what: str, series_number: int
+) -> hd.sc.SCImage:
     """Build one image.
 
     Args:
@@ -36,5 +38,9 @@ def make_dicom_sc(picture: NDArray[np.uint8], origin: Origin, *, what: str, seri
         transfer_syntax_uid=ExplicitVRLittleEndian,
         **origin.arguments(what, series_number),
     )
-    made.BurnedInAnnotation, made.ImageType, made.BodyPartExamined = "NO", ["DERIVED", "SECONDARY"], "HEAD"
+    made.BurnedInAnnotation, made.ImageType, made.BodyPartExamined = (
+        "NO",
+        ["DERIVED", "SECONDARY"],
+        "HEAD",
+    )
     return made

@@ -52,7 +52,9 @@ def make_dicom_seg(
         SeriesError: ``BAD_SOURCE``.
     """
     frames = [on_source_slices(labels, origin.source) for labels in maps]
-    masks = [frame == int(v) for labels, frame in zip(maps, frames, strict=True) for v in labels.labels]
+    masks = [
+        frame == int(v) for labels, frame in zip(maps, frames, strict=True) for v in labels.labels
+    ]
     pixels = np.stack(masks, axis=-1) if encoding == "BINARY" else frames[0]
     images = origin.images
     if origin.source.frame_numbers:
@@ -102,7 +104,10 @@ def _descriptions(maps: Sequence[LabelMap], origin: Origin) -> list[hd.seg.Segme
         name=MAKER if origin.by_network else "Mask given to MONAI-ICH",
         family=coded(codes.ALGORITHM_FAMILY),
         version=origin.version,
-        parameters={f"weights {name}": sha256 for name, sha256 in sorted(origin.provenance.weights.items())} or None,
+        parameters={
+            f"weights {name}": sha256 for name, sha256 in sorted(origin.provenance.weights.items())
+        }
+        or None,
     )
     values = [labels.labels(value) for labels in maps for value in labels.labels]
     return [

@@ -35,7 +35,10 @@ from monai_ich.io.limits import require_size
 from monai_ich.io.quiet import quiet
 from monai_ich.pacs.segments import Segments
 
-_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # Segmentation, Label Map Segmentation
+_CLASSES = (
+    "1.2.840.10008.5.1.4.1.1.66.4",
+    "1.2.840.10008.5.1.4.1.1.66.7",
+)  # Segmentation, Label Map Segmentation
 _SAME_PLACE_MM = 0.35  # a little more than the slices of a series may stray from a line
 _ONE_PLACE_MM = 0.02  # frames of two segments on one slice, rounded
 _SAME_DIRECTION = 1e-3
@@ -109,7 +112,11 @@ def read_dicom_seg(
 
 
 def _find_seg(path: Path) -> Path:
-    files = sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink()) if path.is_dir() else [path]
+    files = (
+        sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink())
+        if path.is_dir()
+        else [path]
+    )
     with quiet("pydicom"):
         found = [file for file in files if _is_seg(file)]
     if len(found) != 1:
@@ -124,7 +131,9 @@ def _is_seg(file: Path) -> bool:
     try:
         header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["SOPClassUID"])
         return header.get("SOPClassUID") in _CLASSES
-    except Exception:  # a damaged header fails in many ways; most files of a folder are no DICOM at all
+    except (
+        Exception
+    ):  # a damaged header fails in many ways; most files of a folder are no DICOM at all
         return False
 
 
@@ -136,23 +145,31 @@ def _read_frames(path: Path, labels: LabelSet, meaning: LabelMeaning | None) -> 
             d = pydicom.dcmread(path)
             return _frames(d, Segments(d, labels, meaning))
     except SeriesError as error:
-        raise InputError("NOT_DICOM_SEG", "The frames of the DICOM SEG cannot be decoded.") from error
+        raise InputError(
+            "NOT_DICOM_SEG", "The frames of the DICOM SEG cannot be decoded."
+        ) from error
     except IchError:
         raise
     except Exception as error:  # a damaged header fails in many ways
-        raise InputError("NOT_DICOM_SEG", "The DICOM SEG is damaged or lacks what places its frames.") from error
+        raise InputError(
+            "NOT_DICOM_SEG", "The DICOM SEG is damaged or lacks what places its frames."
+        ) from error
 
 
 def _frames(d: Dataset, segments: Segments) -> Frames:
     if d.SegmentationType not in ("BINARY", "LABELMAP"):
-        raise InputError("NOT_DICOM_SEG", "A SEG of probabilities holds no labels: BINARY or LABELMAP is needed.")
+        raise InputError(
+            "NOT_DICOM_SEG", "A SEG of probabilities holds no labels: BINARY or LABELMAP is needed."
+        )
     planes: dict[tuple[float, ...], NDArray[np.uint8]] = {}
     count = int(d.get("NumberOfFrames") or 1)
     require_size((count, d.Rows, d.Columns))
     for n in range(count):
         frame = decode_frame(d, n)
         corner = tuple(map(float, _group(d, n, "PlanePositionSequence").ImagePositionPatient))
-        place = next((known for known in planes if math.dist(known, corner) < _ONE_PLACE_MM), corner)
+        place = next(
+            (known for known in planes if math.dist(known, corner) < _ONE_PLACE_MM), corner
+        )
         number = None
         if d.SegmentationType == "BINARY":
             number = int(_group(d, n, "SegmentIdentificationSequence").ReferencedSegmentNumber)
@@ -160,15 +177,23 @@ def _frames(d: Dataset, segments: Segments) -> Frames:
     geometries = {_in_plane(d, n) for n in range(len(d.PerFrameFunctionalGroupsSequence))}
     in_plane_mm = np.array(sorted(geometries)[0]).reshape(2, 3)
     if np.ptp(np.array(list(geometries)), axis=0).max() > _SAME_DIRECTION:
-        raise InputError("NOT_DICOM_SEG", "The frames of a SEG must be parallel and of one pixel size.")
+        raise InputError(
+            "NOT_DICOM_SEG", "The frames of a SEG must be parallel and of one pixel size."
+        )
     step_mm = abs(float(_group(d, 0, "PixelMeasuresSequence").get("SpacingBetweenSlices") or 0))
     corners = np.array(list(planes))
-    if not (np.isfinite(corners).all() and np.isfinite(in_plane_mm).all() and np.cross(*in_plane_mm).any()):
+    if not (
+        np.isfinite(corners).all()
+        and np.isfinite(in_plane_mm).all()
+        and np.cross(*in_plane_mm).any()
+    ):
         raise ValueError("frames without a place")
     order = np.argsort(corners @ np.cross(*in_plane_mm))
     stack = np.stack([plane.T for plane in planes.values()])[order]
     known_mm = step_mm if 0 < step_mm < math.inf else None
-    return Frames(stack, corners[order], in_plane_mm, known_mm, str(d.get("FrameOfReferenceUID") or ""))
+    return Frames(
+        stack, corners[order], in_plane_mm, known_mm, str(d.get("FrameOfReferenceUID") or "")
+    )
 
 
 def _group(d: Dataset, n: int, sequence: str) -> Any:
@@ -178,16 +203,25 @@ def _group(d: Dataset, n: int, sequence: str) -> Any:
 
 
 def _in_plane(d: Dataset, n: int) -> tuple[float, ...]:
-    directions = np.array(_group(d, n, "PlaneOrientationSequence").ImageOrientationPatient, float).reshape(2, 3)
+    directions = np.array(
+        _group(d, n, "PlaneOrientationSequence").ImageOrientationPatient, float
+    ).reshape(2, 3)
     between_rows, between_columns = map(float, _group(d, n, "PixelMeasuresSequence").PixelSpacing)
     return tuple((directions * [[between_columns], [between_rows]]).ravel().tolist())
 
 
-def _on_slices(frames: Frames, grid: Geometry, source: SourceSeries | None) -> NDArray[np.uint8] | None:
+def _on_slices(
+    frames: Frames, grid: Geometry, source: SourceSeries | None
+) -> NDArray[np.uint8] | None:
     """The labels on `grid`; None where the frames do not lie on its slices."""
-    frames_of_reference = {frames.frame_of_reference, source.frame_of_reference_uid} if source else set()
+    frames_of_reference = (
+        {frames.frame_of_reference, source.frame_of_reference_uid} if source else set()
+    )
     if len(frames_of_reference - {""}) > 1:
-        raise GeometryError("GRID_MISMATCH", "The SEG has another frame of reference than the CT: is it of this scan?")
+        raise GeometryError(
+            "GRID_MISMATCH",
+            "The SEG has another frame of reference than the CT: is it of this scan?",
+        )
     affine, shape = grid.affine_lps, np.array(grid.shape[:2])
     off_mm = np.abs((affine[:3, :2].T - frames.in_plane_mm) * (shape - 1)[:, None]).max()
     if frames.planes.shape[1:] != grid.shape[:2] or off_mm > _SAME_PLACE_MM:
@@ -214,8 +248,13 @@ def _on_own_grid(frames: Frames, labels: LabelSet) -> LabelMap:
     step = frames.normal * step_mm
     if numbers[-1]:
         step = (frames.corners_mm[-1] - frames.corners_mm[0]) / numbers[-1]
-    if np.abs(frames.corners_mm - frames.corners_mm[0] - numbers[:, None] * step).max() > _SAME_PLACE_MM:
-        raise GeometryError("UNEVEN_FRAMES", f"The frames of the SEG do not lie on a line: {_STEP_UNKNOWN}.")
+    if (
+        np.abs(frames.corners_mm - frames.corners_mm[0] - numbers[:, None] * step).max()
+        > _SAME_PLACE_MM
+    ):
+        raise GeometryError(
+            "UNEVEN_FRAMES", f"The frames of the SEG do not lie on a line: {_STEP_UNKNOWN}."
+        )
     affine = np.eye(4)
     affine[:3, :3] = np.stack([*frames.in_plane_mm, step], axis=1)
     affine[:3, 3] = frames.corners_mm[0] - step
@@ -230,7 +269,10 @@ def _even_numbers(frames: Frames) -> tuple[NDArray[np.int64], float]:
     A label that goes on at one place beyond a slice without a frame was not empty there: that slice never was.
     """
     if frames.step_mm is None:
-        raise GeometryError("UNKNOWN_SPACING", f"The SEG does not say how far its slices lie apart: {_STEP_UNKNOWN}.")
+        raise GeometryError(
+            "UNKNOWN_SPACING",
+            f"The SEG does not say how far its slices lie apart: {_STEP_UNKNOWN}.",
+        )
     along = (frames.corners_mm - frames.corners_mm[0]) @ frames.normal
     numbers = np.rint(along / frames.step_mm).astype(np.int64)
     gaps = np.diff(numbers)

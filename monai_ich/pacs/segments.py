@@ -16,7 +16,9 @@ from monai_ich.core.labels import Anatomy, Cavity, Code, LabelSet, Subtype, labe
 from monai_ich.io.segment_names import values_named
 from monai_ich.pacs import codes
 
-_BESIDE: dict[LabelSet, LabelSet] = {Anatomy: Cavity}  # what our own file holds beside them, overlapping
+_BESIDE: dict[LabelSet, LabelSet] = {
+    Anatomy: Cavity
+}  # what our own file holds beside them, overlapping
 _BRAIN = label_of(Subtype.IPH).region
 _NAMES = ("SegmentLabel", "SegmentDescription", "TrackingID")
 
@@ -38,7 +40,11 @@ class Segments:
         self.said = {int(segment.SegmentNumber): segment for segment in d.SegmentSequence}
         self.values = {number: _value(segment, labels) for number, segment in self.said.items()}
         beside = _BESIDE.get(labels)
-        self.ignored = {n for n, s in self.said.items() if beside and self.values[n] is None and _value(s, beside)}
+        self.ignored = {
+            n
+            for n, s in self.said.items()
+            if beside and self.values[n] is None and _value(s, beside)
+        }
         if meaning is not None:
             self._complete(meaning)
         if not any(self.values.values()) and meaning is None:
@@ -60,7 +66,10 @@ class Segments:
                 raise self._unknown(segment)
             mask = frame == stored
             if not np.isin(plane[mask], (0, value)).all():
-                raise InputError("NOT_DICOM_SEG", "Segments of the SEG overlap, where a pixel can hold one label only.")
+                raise InputError(
+                    "NOT_DICOM_SEG",
+                    "Segments of the SEG overlap, where a pixel can hold one label only.",
+                )
             plane[mask] = value
 
     def _complete(self, meaning: LabelMeaning) -> None:
@@ -70,7 +79,9 @@ class Segments:
                     "CONTRADICTORY_LABEL",
                     f"Segment {number} of the SEG says itself what it is, and not what --labels-are says.",
                 )
-        self.values |= meaning.of([number for number, value in self.values.items() if value is None])
+        self.values |= meaning.of(
+            [number for number, value in self.values.items() if value is None]
+        )
         self.ignored |= {number for number, value in self.values.items() if value == NOT_BLOOD}
 
     def _unknown(self, number: int) -> LabelError:
@@ -87,7 +98,12 @@ class Segments:
 
 def _value(segment: Dataset, labels: LabelSet) -> int | None:
     """The one label that name and code agree on."""
-    found = {value for said in (_named(segment, labels), _coded(segment, labels)) if len(said) == 1 for value in said}
+    found = {
+        value
+        for said in (_named(segment, labels), _coded(segment, labels))
+        if len(said) == 1
+        for value in said
+    }
     return found.pop() if len(found) == 1 else None
 
 
@@ -96,24 +112,35 @@ def _named(segment: Dataset, labels: LabelSet) -> set[int]:
 
 
 def _coded(segment: Dataset, labels: LabelSet) -> set[int]:
-    kind, region = (_code(segment, name) for name in ("SegmentedPropertyTypeCodeSequence", "AnatomicRegionSequence"))
-    own = {int(s) for s, code in codes.SUBTYPES.items() if isinstance(s, labels) and _same(kind, code)}
+    kind, region = (
+        _code(segment, name)
+        for name in ("SegmentedPropertyTypeCodeSequence", "AnatomicRegionSequence")
+    )
+    own = {
+        int(s) for s, code in codes.SUBTYPES.items() if isinstance(s, labels) and _same(kind, code)
+    }
     of_type = {value for value in labels if _same(kind, label_of(value).type)}
     own |= {int(s) for s, code in codes.REGIONS.items() if s in of_type and _same(region, code)}
     if len(of_type) > 1:  # by region; blood "in the brain" may be blood of any kind
-        of_type = {v for v in of_type if _same(region, label_of(v).region) and not _same(region, _BRAIN)}
+        of_type = {
+            v for v in of_type if _same(region, label_of(v).region) and not _same(region, _BRAIN)
+        }
     return own or {int(value) for value in of_type}
 
 
 def _code(segment: Dataset, sequence: str) -> DicomCode | None:
     items = list(segment.get(sequence) or [])
     value = str(items[0].get("CodeValue") or items[0].get("LongCodeValue") or "") if items else ""
-    return DicomCode(value, str(items[0].get("CodingSchemeDesignator") or ""), "") if value else None
+    return (
+        DicomCode(value, str(items[0].get("CodingSchemeDesignator") or ""), "") if value else None
+    )
 
 
 def _told(code: DicomCode) -> str:
     """A code as a message may repeat it: one of SNOMED's form; others may hold any text."""
-    is_snomed = code.scheme_designator in ("SCT", "SRT") and re.fullmatch(r"\d{6,18}|[A-Z]-[0-9A-F]{4,5}", code.value)
+    is_snomed = code.scheme_designator in ("SCT", "SRT") and re.fullmatch(
+        r"\d{6,18}|[A-Z]-[0-9A-F]{4,5}", code.value
+    )
     return f"{code.value} {code.scheme_designator}" if is_snomed else "as something else"
 
 

@@ -52,7 +52,12 @@ class _TryAgain(Exception):
 
 
 def send_dicomweb(
-    paths: Sequence[Path], url: str, *, credentials: Credentials, ca: Path | None = None, tries: int = 4
+    paths: Sequence[Path],
+    url: str,
+    *,
+    credentials: Credentials,
+    ca: Path | None = None,
+    tries: int = 4,
 ) -> tuple[Sent, ...]:
     """Store files with STOW-RS.
 
@@ -88,7 +93,9 @@ def send_dicomweb(
         except requests.HTTPError as error:
             status = error.response.status_code if error.response is not None else 500
             if status in (401, 403):
-                raise SendError("NOT_AUTHORIZED", f"The server refuses these credentials (HTTP {status}).") from None
+                raise SendError(
+                    "NOT_AUTHORIZED", f"The server refuses these credentials (HTTP {status})."
+                ) from None
             if status in (408, 429) or status >= 500:
                 raise _TryAgain(f"the server answers HTTP {status}") from None
             return Sent(path.name, f"HTTP {status}")
@@ -98,7 +105,9 @@ def send_dicomweb(
         except requests.RequestException as error:
             raise _TryAgain(type(error).__name__) from None
         failed = answer.get("FailedSOPSequence") or ()
-        return Sent(path.name, f"failure reason {failed[0].get('FailureReason', 0):04X}" if failed else "")
+        return Sent(
+            path.name, f"failure reason {failed[0].get('FailureReason', 0):04X}" if failed else ""
+        )
 
     place = urlsplit(url)
     with quiet("dicomweb_client"), quiet("urllib3"):
@@ -144,9 +153,13 @@ def send_dimse(
             if tls is not None:
                 _require_trust(tls, host, port)
                 silent = "no answer (an archive may ask for --cert)"
-            link = entity.associate(host, port, ae_title=called, tls_args=(tls, host) if tls is not None else None)
+            link = entity.associate(
+                host, port, ae_title=called, tls_args=(tls, host) if tls is not None else None
+            )
             if not link.is_established:
-                raise _TryAgain("the archive rejects the association" if link.is_rejected else silent)
+                raise _TryAgain(
+                    "the archive rejects the association" if link.is_rejected else silent
+                )
             try:
                 return tuple(Sent(name, _c_store(link.send_c_store, d)) for name, d in files)
             finally:
@@ -158,13 +171,18 @@ def send_dimse(
 def _require_trust(tls: ssl.SSLContext, host: str, port: int) -> None:
     """Shake hands once: the libraries do not tell a certificate that is not trusted from a network that fails."""
     try:
-        with socket.create_connection((host, port), _TIMEOUT_S) as plain, tls.wrap_socket(plain, server_hostname=host):
+        with (
+            socket.create_connection((host, port), _TIMEOUT_S) as plain,
+            tls.wrap_socket(plain, server_hostname=host),
+        ):
             return
     except ssl.SSLCertVerificationError as error:
         text = f"The server's certificate is not trusted ({error.verify_message}): name its authority with --ca."
         raise SendError("NOT_TRUSTED", text) from None
     except ssl.SSLError:
-        raise SendError("NO_TLS", "The server does not answer in TLS: is this its port for it?") from None
+        raise SendError(
+            "NO_TLS", "The server does not answer in TLS: is this its port for it?"
+        ) from None
     except OSError:
         raise _TryAgain("no answer") from None
 
@@ -177,7 +195,11 @@ def _c_store(send: Callable[[Dataset], Dataset], d: Dataset) -> str:
         return "the archive does not take this kind of object"
     if "Status" not in status:
         return "no answer"
-    return "" if status.Status == 0 or 0xB000 <= status.Status <= 0xBFFF else f"status {status.Status:04X}"
+    return (
+        ""
+        if status.Status == 0 or 0xB000 <= status.Status <= 0xBFFF
+        else f"status {status.Status:04X}"
+    )
 
 
 def _read(path: Path) -> Dataset:

@@ -21,15 +21,27 @@ import numpy as np
 from highdicom import sr
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 
-from monai_ich.core.exam import Criterion, ExamMeasurements, Lesion, MidlineShift, Point, SubtypeFinding, Ventricles
+from monai_ich.core.exam import (
+    Criterion,
+    ExamMeasurements,
+    Lesion,
+    MidlineShift,
+    Point,
+    SubtypeFinding,
+    Ventricles,
+)
 from monai_ich.core.labels import Code, Subtype, label_of
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice
 from monai_ich.pacs import codes
 from monai_ich.pacs.origin import MAKER, Origin, coded
 
-_Group: TypeAlias = sr.MeasurementsAndQualitativeEvaluations | sr.VolumetricROIMeasurementsAndQualitativeEvaluations
-_Evaluations: TypeAlias = Sequence[tuple[Code, Code | None]]  # a question and its answer; None leaves both out
+_Group: TypeAlias = (
+    sr.MeasurementsAndQualitativeEvaluations | sr.VolumetricROIMeasurementsAndQualitativeEvaluations
+)
+_Evaluations: TypeAlias = Sequence[
+    tuple[Code, Code | None]
+]  # a question and its answer; None leaves both out
 
 
 @dataclass(frozen=True)
@@ -76,11 +88,18 @@ def make_dicom_sr(
         groups.cavity(exam.cavity_ml),
     ]
     observer = sr.DeviceObserverIdentifyingAttributes(
-        uid=origin.uid("device"), name=MAKER, manufacturer_name=MAKER, model_name=f"{MAKER} {origin.version}"
+        uid=origin.uid("device"),
+        name=MAKER,
+        manufacturer_name=MAKER,
+        model_name=f"{MAKER} {origin.version}",
     )
-    context = sr.ObservationContext(observer_device_context=sr.ObserverContext(coded(codes.OBSERVER), observer))
+    context = sr.ObservationContext(
+        observer_device_context=sr.ObserverContext(coded(codes.OBSERVER), observer)
+    )
     report = sr.MeasurementReport(
-        observation_context=context, procedure_reported=coded(codes.PROCEDURE), imaging_measurements=content
+        observation_context=context,
+        procedure_reported=coded(codes.PROCEDURE),
+        imaging_measurements=content,
     )
     report[0].ContentSequence.extend(_evaluations(exam.criteria, warnings))
     return sr.Comprehensive3DSR(
@@ -96,7 +115,9 @@ def make_dicom_sr(
     )
 
 
-def _evaluations(criteria: Iterable[Criterion], warnings: Iterable[Notice]) -> list[sr.ContainerContentItem]:
+def _evaluations(
+    criteria: Iterable[Criterion], warnings: Iterable[Notice]
+) -> list[sr.ContainerContentItem]:
     """What is said of the exam in answers and words; highdicom has no class for this part of its template."""
     contains = sr.RelationshipTypeValues.CONTAINS
     said: list[sr.ContentItem] = []
@@ -105,7 +126,9 @@ def _evaluations(criteria: Iterable[Criterion], warnings: Iterable[Notice]) -> l
         said.append(sr.CodeContentItem(name, coded(codes.MET[criterion.met]), contains))
         said.append(sr.TextContentItem(name, why, contains))
     for warning in warnings:
-        said.append(sr.TextContentItem(coded(codes.WARNING), f"{warning.code}: {warning.message}", contains))
+        said.append(
+            sr.TextContentItem(coded(codes.WARNING), f"{warning.code}: {warning.message}", contains)
+        )
     container = sr.ContainerContentItem(coded(codes.EVALUATIONS), relationship_type=contains)
     container.ContentSequence = sr.ContentSequence(said)
     return [container] if said else []
@@ -116,15 +139,23 @@ class _Groups:
 
     def __init__(self, origin: Origin, segmentation: hd.seg.Segmentation) -> None:
         self.origin, self.segmentation = origin, segmentation
-        weights = [f"weights {name} {sha256}" for name, sha256 in sorted(origin.provenance.weights.items())]
-        self.algorithm = sr.AlgorithmIdentification(MAKER, origin.version, parameters=weights or None)
+        weights = [
+            f"weights {name} {sha256}" for name, sha256 in sorted(origin.provenance.weights.items())
+        ]
+        self.algorithm = sr.AlgorithmIdentification(
+            MAKER, origin.version, parameters=weights or None
+        )
 
     def exam(self, exam: ExamMeasurements) -> _Group:
         numbers = [
-            _Number(codes.VOLUME, codes.MILLILITER, exam.total_volume_ml, 3, exam.total_interval_ml),
+            _Number(
+                codes.VOLUME, codes.MILLILITER, exam.total_volume_ml, 3, exam.total_interval_ml
+            ),
             *_probability(exam.probability),
         ]
-        return self._group("hemorrhage", codes.HEMORRHAGE, numbers, [_presence(exam.hemorrhage_present)])
+        return self._group(
+            "hemorrhage", codes.HEMORRHAGE, numbers, [_presence(exam.hemorrhage_present)]
+        )
 
     def subtype(self, finding: SubtypeFinding) -> _Group:
         segment = sr.ReferencedSegment(
@@ -138,7 +169,10 @@ class _Groups:
             _Number(codes.VOLUME, codes.MILLILITER, volume.value, 3, volume.interval),
             *_probability(finding.probability),
         ]
-        said = [_presence(finding.present), (codes.KIND, None if finding.certain else codes.KIND_UNCERTAIN)]
+        said = [
+            _presence(finding.present),
+            (codes.KIND, None if finding.certain else codes.KIND_UNCERTAIN),
+        ]
         return self._group(
             finding.subtype.name,
             codes.SUBTYPES[finding.subtype],
@@ -156,14 +190,20 @@ class _Groups:
         if lesion.thickness is not None:
             thick = lesion.thickness
             at = lesion.thickest_at_ras_mm
-            numbers.append(_Number(codes.THICKNESS, codes.MILLIMETER, thick.value, 1, thick.interval, at_ras_mm=at))
+            numbers.append(
+                _Number(
+                    codes.THICKNESS, codes.MILLIMETER, thick.value, 1, thick.interval, at_ras_mm=at
+                )
+            )
         for value, derivation in (
             (lesion.mean_hu, codes.MEAN),
             (lesion.sd_hu, codes.STANDARD_DEVIATION),
             (lesion.max_hu, codes.MAXIMUM),
         ):
             if value is not None:
-                numbers.append(_Number(codes.ATTENUATION, codes.HOUNSFIELD, value, 1, derivation=derivation))
+                numbers.append(
+                    _Number(codes.ATTENUATION, codes.HOUNSFIELD, value, 1, derivation=derivation)
+                )
         if lesion.sphericity is not None:
             numbers.append(_Number(codes.SPHERICITY, codes.ONE, lesion.sphericity, 3))
         if lesion.skull_mm is not None:
@@ -178,7 +218,14 @@ class _Groups:
 
     def shift(self, shift: MidlineShift) -> _Group:
         found = shift.measurement
-        number = _Number(codes.DISTANCE, codes.MILLIMETER, found.value, 2, found.interval, at_ras_mm=shift.at_ras_mm)
+        number = _Number(
+            codes.DISTANCE,
+            codes.MILLIMETER,
+            found.value,
+            2,
+            found.interval,
+            at_ras_mm=shift.at_ras_mm,
+        )
         toward = (codes.TOWARD, codes.SIDES.get(shift.toward or ""))
         return self._group("midline shift", codes.MIDLINE_SHIFT, [number], [toward])
 
@@ -205,18 +252,25 @@ class _Groups:
         segment: sr.ReferencedSegment | None = None,
     ) -> _Group:
         failed = [(n.name, codes.NOT_MEASURED) for n in numbers if n.value is None]
-        said = [(question, answer) for question, answer in (*evaluations, *failed) if answer is not None]
+        said = [
+            (question, answer) for question, answer in (*evaluations, *failed) if answer is not None
+        ]
         described: dict[str, Any] = {
             "tracking_identifier": sr.TrackingIdentifier(self.origin.uid("group", name), name),
             "finding_type": coded(finding),
             "algorithm_id": self.algorithm,
             "finding_sites": [site] if site is not None else None,
             "measurements": [self._number(n) for n in numbers if n.value is not None] or None,
-            "qualitative_evaluations": [sr.QualitativeEvaluation(coded(q), coded(a)) for q, a in said] or None,
+            "qualitative_evaluations": [
+                sr.QualitativeEvaluation(coded(q), coded(a)) for q, a in said
+            ]
+            or None,
         }
         if segment is None:
             return sr.MeasurementsAndQualitativeEvaluations(**described)
-        return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=segment, **described)
+        return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+            referenced_segment=segment, **described
+        )
 
     def _number(self, n: _Number) -> sr.Measurement:
         assert n.value is not None

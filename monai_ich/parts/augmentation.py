@@ -61,7 +61,9 @@ class RandSkullStripd(Randomizable, MapTransform):
         prob: how often.
     """
 
-    def __init__(self, keys: KeysCollection, mask_key: str, largest_margin: int = 2, prob: float = 0.3) -> None:
+    def __init__(
+        self, keys: KeysCollection, mask_key: str, largest_margin: int = 2, prob: float = 0.3
+    ) -> None:
         MapTransform.__init__(self, keys)
         self.mask_key, self.largest_margin, self.prob = mask_key, largest_margin, prob
 
@@ -72,7 +74,9 @@ class RandSkullStripd(Randomizable, MapTransform):
         margin = int(self.R.randint(0, self.largest_margin + 1))
         cavity = torch.as_tensor(out[self.mask_key] > 0).float()
         if margin:
-            cavity = torch.nn.functional.max_pool3d(cavity, 2 * margin + 1, stride=1, padding=margin)
+            cavity = torch.nn.functional.max_pool3d(
+                cavity, 2 * margin + 1, stride=1, padding=margin
+            )
         for key in self.key_iterator(out):
             out[key] = out[key] * cavity
         return out
@@ -88,7 +92,9 @@ class RandDropChanneld(Randomizable, MapTransform):
         prob: how often.
     """
 
-    def __init__(self, keys: KeysCollection, channel: int, value: float = 0.0, prob: float = 0.1) -> None:
+    def __init__(
+        self, keys: KeysCollection, channel: int, value: float = 0.0, prob: float = 0.1
+    ) -> None:
         MapTransform.__init__(self, keys)
         self.channel, self.value, self.prob = channel, value, prob
 
@@ -157,7 +163,9 @@ class RandBeamHardeningd(Randomizable, MapTransform):
         gain_hu, reach = self.R.uniform(0.0, self.largest_hu), self.R.uniform(*self.reach)
         for key in self.key_iterator(out):
             image = out[key]
-            bone = (torch.as_tensor(image) > self.offset + _BONE_HU).float().as_subclass(torch.Tensor)
+            bone = (
+                (torch.as_tensor(image) > self.offset + _BONE_HU).float().as_subclass(torch.Tensor)
+            )
             near = blur_volume(bone, (reach, reach, reach / 6))
             out[key] = image + gain_hu * near * (image > self.offset + _TISSUE_HU)
         return out
@@ -219,7 +227,9 @@ class RandPicturesd(Randomizable, MapTransform):
         pictures = draw_pictures(np.random.default_rng(self.R.randint(2**31)))
         for key in self.key_iterator(out):
             image = torch.as_tensor(out[key]).as_subclass(torch.Tensor)
-            out[key] = (through_pictures(image[0] - self.offset, pictures)[None] + self.offset).clamp_min(0.0)
+            out[key] = (
+                through_pictures(image[0] - self.offset, pictures)[None] + self.offset
+            ).clamp_min(0.0)
         return out
 
 
@@ -236,7 +246,12 @@ class RandWindowd(Randomizable, MapTransform):
     def __init__(
         self,
         keys: KeysCollection,
-        windows_hu: Sequence[tuple[float, float]] = ((0.0, 80.0), (-20.0, 100.0), (-5.0, 85.0), (-50.0, 150.0)),
+        windows_hu: Sequence[tuple[float, float]] = (
+            (0.0, 80.0),
+            (-20.0, 100.0),
+            (-5.0, 85.0),
+            (-50.0, 150.0),
+        ),
         offset: float = 0.0,
         prob: float = 0.15,
     ) -> None:

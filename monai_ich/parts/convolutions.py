@@ -17,7 +17,9 @@ def plain_convolutions(network: nn.Module) -> nn.Module:
     for block in network.modules():
         norm = getattr(getattr(block, "adn", None), "N", None)
         if isinstance(block, Convolution) and isinstance(norm, nn.BatchNorm3d):
-            block.conv = fuse_conv_bn_eval(block.conv, norm, transpose=isinstance(block.conv, nn.ConvTranspose3d))
+            block.conv = fuse_conv_bn_eval(
+                block.conv, norm, transpose=isinstance(block.conv, nn.ConvTranspose3d)
+            )
             del block.adn.N
     for block in network.modules():
         if isinstance(block, (UnetBasicBlock, UnetResBlock)):  # of a DynUNet
@@ -35,13 +37,21 @@ def plain_convolutions(network: nn.Module) -> nn.Module:
 
 
 def _enlarges_nothing(layer: nn.ConvTranspose3d) -> bool:
-    return set(layer.stride + layer.dilation) == {1} and layer.groups == 1 and not any(layer.output_padding)
+    return (
+        set(layer.stride + layer.dilation) == {1}
+        and layer.groups == 1
+        and not any(layer.output_padding)
+    )
 
 
 def _as_convolution(layer: nn.ConvTranspose3d) -> nn.Conv3d:
     padding = [size - 1 - pad for size, pad in zip(layer.kernel_size, layer.padding, strict=True)]
     plain = nn.Conv3d(
-        layer.in_channels, layer.out_channels, layer.kernel_size, padding=tuple(padding), bias=layer.bias is not None
+        layer.in_channels,
+        layer.out_channels,
+        layer.kernel_size,
+        padding=tuple(padding),
+        bias=layer.bias is not None,
     )
     plain.weight.data = layer.weight.data.flip(2, 3, 4).transpose(0, 1).contiguous()
     if layer.bias is not None:

@@ -27,10 +27,14 @@ def list_rows(dataset_dir: str | Path, section: str) -> tuple[list[dict[str, Any
         message = "The data set needs a dataset.json, none was found in its folder."
         raise ManifestError("NO_DATA_LIST", message) from error
     except ValueError as error:
-        raise ManifestError("NO_DATA_LIST", "The dataset.json of the data set is not JSON.") from error
+        raise ManifestError(
+            "NO_DATA_LIST", "The dataset.json of the data set is not JSON."
+        ) from error
     rows = listed.get(section) if isinstance(listed, dict) else None
     if not rows:
-        raise ManifestError("NO_DATA_LIST", f"The dataset.json of the data set has no scans under {section!r}.")
+        raise ManifestError(
+            "NO_DATA_LIST", f"The dataset.json of the data set has no scans under {section!r}."
+        )
     return rows, listed.get("label_mapping", {})
 
 
@@ -68,7 +72,9 @@ def read_data_list(
         lacks = {key for key, path in paths.items() if not path.is_file()}
         missing = [key for key in lacks if key in ("image", "label") or keys[key] in row]
         if missing:
-            raise ManifestError("MISSING_FILE", f"Scan {number} of {section!r} has no file for {missing[0]!r}.")
+            raise ManifestError(
+                "MISSING_FILE", f"Scan {number} of {section!r} has no file for {missing[0]!r}."
+            )
         paths |= {key: no_labels(paths["image"], folder / MADE) for key in lacks}
         if keys.get("label") == "label":
             edema = folder / str(row["edema"]) if "edema" in row else None
@@ -76,7 +82,11 @@ def read_data_list(
         name = str(row.get("id", f"{section} {number}"))
         found.append({"case": name} | {key: str(path) for key, path in paths.items()})
     bloodless = [row.get("exam_labels", {}).get("any") == 0 for row in rows]
-    skipped = {n for k, n in enumerate(n for n, none in enumerate(bloodless) if none) if k % bloodless_every}
+    skipped = {
+        n
+        for k, n in enumerate(n for n, none in enumerate(bloodless) if none)
+        if k % bloodless_every
+    }
     shifted = [abs(row.get("midline_shift_mm", 0.0)) >= SHIFTED_MM for row in rows]
     return [
         dict(row)

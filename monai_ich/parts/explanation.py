@@ -21,7 +21,9 @@ class RegionScore(torch.nn.Module):
         most: only of so many voxels of the region, those of highest log odds; None: of all.
     """
 
-    def __init__(self, network: torch.nn.Module, region: torch.Tensor, most: int | None = None) -> None:
+    def __init__(
+        self, network: torch.nn.Module, region: torch.Tensor, most: int | None = None
+    ) -> None:
         super().__init__()
         self.network = deepcopy(network).requires_grad_(False)
         self.region, self.most = region, most
@@ -30,7 +32,9 @@ class RegionScore(torch.nn.Module):
         """``(N, channels, I, J, K)`` to ``(N, classes - 1)``."""
         logits = self.network(image)[:, :, self.region]
         classes = range(1, logits.shape[1])
-        others = [torch.logsumexp(torch.cat([logits[:, :c], logits[:, c + 1 :]], 1), 1) for c in classes]
+        others = [
+            torch.logsumexp(torch.cat([logits[:, :c], logits[:, c + 1 :]], 1), 1) for c in classes
+        ]
         odds = logits[:, 1:] - torch.stack(others, 1)
         if self.most is not None:
             odds = odds.topk(min(self.most, odds.shape[-1])).values

@@ -50,11 +50,15 @@ class TrainingFigures:
         figure = _figure(6.6, 2.4 * len(self.slices))
         axes = figure.subplots(len(self.slices), 3, squeeze=False)
         for row, (image, *maps) in zip(axes, self.slices, strict=True):
-            for axis, title, labels in zip(row, ("scan", "reference", "prediction"), (None, *maps), strict=True):
+            for axis, title, labels in zip(
+                row, ("scan", "reference", "prediction"), (None, *maps), strict=True
+            ):
                 axis.imshow(np.rot90(image), cmap="gray", vmin=0.0, vmax=1.0)
                 if labels is not None:
                     shown = np.ma.masked_equal(np.rot90(labels), 0)
-                    axis.imshow(shown, cmap="tab10", vmin=0, vmax=9, alpha=0.6, interpolation="nearest")
+                    axis.imshow(
+                        shown, cmap="tab10", vmin=0, vmax=9, alpha=0.6, interpolation="nearest"
+                    )
                 axis.set_title(title, fontsize=8)
                 axis.axis("off")
         figure.savefig(path, dpi=100, metadata={"Software": None})
@@ -64,7 +68,12 @@ class TrainingFigures:
         axis = figure.subplots()
         for name, points in self.curves.items():
             if "dice" in name:
-                axis.plot(*zip(*points, strict=True), label=name, marker=".", lw=2.0 if "mean" in name else 1.0)
+                axis.plot(
+                    *zip(*points, strict=True),
+                    label=name,
+                    marker=".",
+                    lw=2.0 if "mean" in name else 1.0,
+                )
         axis.set(xlabel="epoch", ylim=(0.0, 1.0))
         axis.legend(fontsize=8)
         figure.savefig(path, dpi=100, metadata={"Software": None})

@@ -25,7 +25,9 @@ class CosineBudget:
         warmup: iterations from zero to the peak.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, max_minutes: float | None = None, warmup: int = 50) -> None:
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, max_minutes: float | None = None, warmup: int = 50
+    ) -> None:
         self.optimizer, self.max_minutes, self.warmup = optimizer, max_minutes, warmup
         self.peaks = [group["lr"] for group in optimizer.param_groups]
         self.spent_s, self.started, self.done = 0.0, time.monotonic(), 0.0
@@ -56,7 +58,11 @@ class CosineBudget:
             if done >= 1.0:
                 engine.terminate()
         self.done = done
-        factor = min(1.0, engine.state.iteration / self.warmup) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+        factor = (
+            min(1.0, engine.state.iteration / self.warmup)
+            * 0.5
+            * (1.0 + math.cos(math.pi * min(1.0, done)))
+        )
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * max(factor, 1e-3)
 
@@ -123,13 +129,17 @@ class FreezeStatistics:
             norm.eval()
             norm.train = lambda mode=True, norm=norm: norm  # type: ignore[method-assign]  # the trainer calls it
         if self.average is not None and self.after:
-            for kept, norm in zip(self._norms(self.average), self._norms(self.network), strict=True):
+            for kept, norm in zip(
+                self._norms(self.average), self._norms(self.network), strict=True
+            ):
                 kept.load_state_dict(dict(kept.named_parameters()) | dict(norm.named_buffers()))
         self.frozen = True
 
     @staticmethod
     def _norms(network: torch.nn.Module) -> list[Any]:
-        return [m for m in network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+        return [
+            m for m in network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)
+        ]
 
 
 class MovingAverage:
@@ -141,7 +151,9 @@ class MovingAverage:
         decay: share of the old average at each step; less at the start, so that random weights fade at once.
     """
 
-    def __init__(self, network: torch.nn.Module, average: torch.nn.Module, decay: float = 0.995) -> None:
+    def __init__(
+        self, network: torch.nn.Module, average: torch.nn.Module, decay: float = 0.995
+    ) -> None:
         self.network, self.average, self.decay = network, average, decay
         average.requires_grad_(False).eval()
 
@@ -154,7 +166,9 @@ class MovingAverage:
         step = engine.state.iteration
         keep = min(self.decay, (1 + step) / (10 + step))
         source = getattr(self.network, "module", self.network)
-        for old, new in zip(self.average.state_dict().values(), source.state_dict().values(), strict=True):
+        for old, new in zip(
+            self.average.state_dict().values(), source.state_dict().values(), strict=True
+        ):
             if old.is_floating_point():
                 old.lerp_(new.to(old.dtype), 1.0 - keep)
             else:
@@ -225,7 +239,9 @@ class SayMachine:
 
     def attach(self, engine: Engine) -> None:
         """Follow the trainer."""
-        engine.add_event_handler(Events.STARTED, lambda: engine.logger.info(describe_machine(self.device)))
+        engine.add_event_handler(
+            Events.STARTED, lambda: engine.logger.info(describe_machine(self.device))
+        )
 
 
 class ShipWeights:
@@ -273,7 +289,10 @@ def save_aside(state: Mapping[str, Any], path: Path) -> None:
     try:
         torch.save(dict(state), aside)
         aside.replace(path)
-    except (OSError, RuntimeError) as error:  # the latter is what torch makes of a write that failed
+    except (
+        OSError,
+        RuntimeError,
+    ) as error:  # the latter is what torch makes of a write that failed
         aside.unlink(missing_ok=True)
         message = f"{path.name} could not be written, the one before stays whole: make room and start again."
         raise TrainingError("DISK_FULL", message) from error

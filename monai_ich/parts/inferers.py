@@ -13,7 +13,9 @@ def has_fast_bfloat16(device: torch.device | str) -> bool:
     """Whether bfloat16 is computed in hardware: AVX512-BF16 or AMX on a CPU, Ampere or later on CUDA."""
     kind = torch.device(device).type
     if kind == "cpu":
-        supported: Callable[[], bool] = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+        supported: Callable[[], bool] = getattr(
+            torch.cpu, "_is_avx512_bf16_supported", lambda: False
+        )
         return bool(supported())
     return kind == "cuda" and torch.cuda.is_bf16_supported()
 
@@ -55,7 +57,9 @@ class AutocastInferer(Inferer):
 
         def run(x: torch.Tensor, *a: Any, **k: Any) -> torch.Tensor:
             with torch.autocast(inputs.device.type, torch.bfloat16, enabled=enabled):
-                found = network(x.as_subclass(torch.Tensor), *a, **k)  # torch.compile stumbles over a MetaTensor
+                found = network(
+                    x.as_subclass(torch.Tensor), *a, **k
+                )  # torch.compile stumbles over a MetaTensor
             return found.float()
 
         result: torch.Tensor = self.inferer(inputs, run, *args, **kwargs)

@@ -19,7 +19,9 @@ SAME = {str(int(s)): s.name for s in Subtype}
 CLASSES = {s.name: int(s) for s in Subtype} | {"EDEMA": EDEMA}  # of the network
 
 
-def training_labels(path: Path, mapping: Mapping[str, str], folder: Path, edema: Path | None = None) -> Path:
+def training_labels(
+    path: Path, mapping: Mapping[str, str], folder: Path, edema: Path | None = None
+) -> Path:
     """A label file with 1 EDH, 2 IPH, 3 IVH, 4 SAH, 5 SDH, 6 edema: `path` itself, or a copy that is made once.
 
     Background is 0 only where the masks hold all six classes; else it may be one of the others
@@ -53,7 +55,10 @@ def require_subtypes(meanings: Iterable[str]) -> None:
         ManifestError: ``NO_SUBTYPE``.
     """
     if "any" in meanings:
-        raise ManifestError("NO_SUBTYPE", "The masks of this data set name no subtype: nothing can be learned of them.")
+        raise ManifestError(
+            "NO_SUBTYPE",
+            "The masks of this data set name no subtype: nothing can be learned of them.",
+        )
 
 
 def no_labels(path: Path, folder: Path) -> Path:

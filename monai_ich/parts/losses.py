@@ -36,7 +36,9 @@ class HemorrhageLoss(torch.nn.Module):
         edema_weight: of all that concerns edema.
     """
 
-    def __init__(self, background_weight: float = 0.5, subtype_weight: float = 1.0, edema_weight: float = 0.2) -> None:
+    def __init__(
+        self, background_weight: float = 0.5, subtype_weight: float = 1.0, edema_weight: float = 0.2
+    ) -> None:
         super().__init__()
         self.background_weight, self.subtype_weight = background_weight, subtype_weight
         self.edema_weight = edema_weight
@@ -53,7 +55,9 @@ class HemorrhageLoss(torch.nn.Module):
         share = torch.softmax(scores.float().flatten(2), 1)  # (B, C, N)
         values = labels.as_subclass(torch.Tensor)[:, 0].flatten(1).long()
         truth = torch.where(values >= count, 0, values)  # (B, N)
-        known = torch.tensor([[c not in may_be(top) for c in range(count)] for top in values.amax(1).tolist()])
+        known = torch.tensor(
+            [[c not in may_be(top) for c in range(count)] for top in values.amax(1).tolist()]
+        )
         counts = known.to(share.device)  # (B, C): classes that this scan's masks hold
         blood = (truth > 0) & (truth <= len(Subtype))
         subtypes = counts.float()
@@ -93,9 +97,13 @@ class HemorrhageLoss(torch.nn.Module):
         surprise = surprise.index_add(0, kind, missing)
         present = voxels > 0
         dice = _dice(overlap, share.sum((0, 2)), voxels)[present].mean()
-        return 0.5 * (1.0 - dice) + self.subtype_weight * (surprise[present] / voxels[present]).mean()
+        return (
+            0.5 * (1.0 - dice) + self.subtype_weight * (surprise[present] / voxels[present]).mean()
+        )
 
-    def _edema(self, share: torch.Tensor, truth: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    def _edema(
+        self, share: torch.Tensor, truth: torch.Tensor, counts: torch.Tensor
+    ) -> torch.Tensor:
         labeled = counts[:, EDEMA]
         dry, wet, edema = share[labeled, 0], share[labeled, EDEMA], truth[labeled] == EDEMA
         outside = edema | (truth[labeled] == 0)
@@ -126,12 +134,21 @@ class MidlineLoss(torch.nn.Module):
     """
 
     def __init__(
-        self, left: Sequence[int] = (1, 3), right: Sequence[int] = (2, 4), reach: int = 5, weight: float = 1.0
+        self,
+        left: Sequence[int] = (1, 3),
+        right: Sequence[int] = (2, 4),
+        reach: int = 5,
+        weight: float = 1.0,
     ) -> None:
         super().__init__()
         self.left, self.right, self.reach, self.weight = tuple(left), tuple(right), reach, weight
         self.whole = DiceCELoss(
-            include_background=False, to_onehot_y=True, softmax=True, batch=True, smooth_nr=1.0, smooth_dr=1.0
+            include_background=False,
+            to_onehot_y=True,
+            softmax=True,
+            batch=True,
+            smooth_nr=1.0,
+            smooth_dr=1.0,
         )
 
     def forward(self, scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -143,7 +160,9 @@ class MidlineLoss(torch.nn.Module):
         return loss + self.weight * (apart * near[:, 0]).sum() / near.sum().clamp_min(1.0)
 
     def _around(self, labels: torch.Tensor, values: Sequence[int]) -> torch.Tensor:
-        side = torch.isin(labels, torch.tensor(values, device=labels.device, dtype=labels.dtype)).float()
+        side = torch.isin(
+            labels, torch.tensor(values, device=labels.device, dtype=labels.dtype)
+        ).float()
         r = self.reach
         side = F.max_pool3d(side, (2 * r + 1, 1, 1), 1, (r, 0, 0))
         return F.max_pool3d(side, (1, 2 * r + 1, 1), 1, (0, r, 0))

@@ -48,7 +48,11 @@ class FalseBlood(IgniteMetricHandler):
     """
 
     def __init__(self, voxel_ml: float, output_transform: Any) -> None:
-        super().__init__(metric_fn=FalseBloodMetric(voxel_ml), output_transform=output_transform, save_details=False)
+        super().__init__(
+            metric_fn=FalseBloodMetric(voxel_ml),
+            output_transform=output_transform,
+            save_details=False,
+        )
 
 
 class InMillimeters(CumulativeIterationMetric):
@@ -91,7 +95,9 @@ def subtypes() -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:
     return _of_each(lambda one_hot: one_hot[: 1 + len(Subtype)])
 
 
-def _of_each(change: Callable[[Tensor], Tensor]) -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:
+def _of_each(
+    change: Callable[[Tensor], Tensor],
+) -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:
     both = from_engine(["pred", "label"])
 
     def changed(output: Any) -> tuple[list[Tensor], list[Tensor]]:

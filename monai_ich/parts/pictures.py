@@ -10,7 +10,15 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-_WINDOWS_HU = ((0.0, 80.0), (0.0, 80.0), (-20.0, 100.0), (-5.0, 85.0), (-50.0, 150.0), (0.0, 255.0), (-60.0, 140.0))
+_WINDOWS_HU = (
+    (0.0, 80.0),
+    (0.0, 80.0),
+    (-20.0, 100.0),
+    (-5.0, 85.0),
+    (-50.0, 150.0),
+    (0.0, 255.0),
+    (-60.0, 140.0),
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,14 @@ def through_pictures(hu: torch.Tensor, p: Pictures) -> torch.Tensor:
     saw it find a rim of subdural blood in every normal head.
     """
     low, high = p.window_hu
-    gray = ((hu - low) / (high - low)).clamp(0, 1).pow(p.gamma).mul(255).round().permute(2, 0, 1)[:, None]
+    gray = (
+        ((hu - low) / (high - low))
+        .clamp(0, 1)
+        .pow(p.gamma)
+        .mul(255)
+        .round()
+        .permute(2, 0, 1)[:, None]
+    )
     if p.ratio != 1.0 or p.quality is not None:
         size = tuple(max(8, round(n * p.ratio)) for n in gray.shape[2:])
         mode = "bicubic" if p.bicubic else "bilinear"

@@ -49,7 +49,11 @@ class OrthogonalSpacingd(MapTransform, InvertibleTransform):
             source = _geometry(out[key])
             grid = orthogonal_grid(source, self.spacing_mm)
             is_label = key in self.label_keys
-            moved = _labels(out[key], source, grid) if is_label else _image(out[key], source, grid, air=self.air)
+            moved = (
+                _labels(out[key], source, grid)
+                if is_label
+                else _image(out[key], source, grid, air=self.air)
+            )
             told = {"affine": source.affine.tolist(), "shape": list(source.shape)}
             self.push_transform(moved, orig_size=source.shape, extra_info=told)
             out[key] = moved
@@ -63,7 +67,11 @@ class OrthogonalSpacingd(MapTransform, InvertibleTransform):
             i, j, k = (int(n) for n in told["shape"])
             source, grid = _geometry(out[key]), Geometry((i, j, k), np.array(told["affine"], float))
             whole = not torch.is_floating_point(out[key])
-            out[key] = _labels(out[key], source, grid) if whole else _image(out[key], source, grid, air=0.0)
+            out[key] = (
+                _labels(out[key], source, grid)
+                if whole
+                else _image(out[key], source, grid, air=0.0)
+            )
         return out
 
 

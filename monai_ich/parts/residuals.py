@@ -11,7 +11,9 @@ from torch.optim.swa_utils import update_bn
 
 
 @torch.no_grad()
-def balance_residuals(network: torch.nn.Module, images: Sequence[torch.Tensor], most: float = 2.0) -> list[float]:
+def balance_residuals(
+    network: torch.nn.Module, images: Sequence[torch.Tensor], most: float = 2.0
+) -> list[float]:
     """Scale down residual paths that drown out the branch beside them, in place, and measure the norms anew.
 
     A `ResidualUnit` adds its input, through a convolution without norm, to a branch that norms and activates. Nothing
@@ -29,7 +31,9 @@ def balance_residuals(network: torch.nn.Module, images: Sequence[torch.Tensor], 
     """
     network.train()  # each norm by the statistics of the image at hand, whatever comes before it was scaled by
     units = [
-        m for m in network.modules() if isinstance(m, ResidualUnit) and not isinstance(m.residual, torch.nn.Identity)
+        m
+        for m in network.modules()
+        if isinstance(m, ResidualUnit) and not isinstance(m.residual, torch.nn.Identity)
     ]
     factors = []
     for unit in units:

@@ -27,7 +27,9 @@ class VisibleBloodd(MapTransform):
         Radiology 1976;121:635-640.
     """
 
-    def __init__(self, keys: KeysCollection, image_key: str, offset: float = 0.0, max_hu: float = 120.0) -> None:
+    def __init__(
+        self, keys: KeysCollection, image_key: str, offset: float = 0.0, max_hu: float = 120.0
+    ) -> None:
         super().__init__(keys)
         self.image_key, self.limit = image_key, offset + max_hu
 

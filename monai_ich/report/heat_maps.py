@@ -25,7 +25,11 @@ _LEGEND = (
 def heat_map_section(view: View, exam: ExamMeasurements) -> str:
     """Heading, legend and one figure a subtype, on the slice of its largest area; empty without heat maps."""
     slices = {key.of: view.slice_at(key.at_ras_mm) for key in exam.key_slices}
-    figures = "".join(_figure(view, subtype, slices[subtype.name]) for subtype in view.heat if subtype.name in slices)
+    figures = "".join(
+        _figure(view, subtype, slices[subtype.name])
+        for subtype in view.heat
+        if subtype.name in slices
+    )
     if not figures:
         return ""
     return f"<h2>What speaks for each subtype</h2>\n<p>{_LEGEND}</p>\n<div class=pictures>{figures}</div>"

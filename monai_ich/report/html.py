@@ -15,7 +15,13 @@ from monai_ich.report.heat_maps import heat_map_section
 from monai_ich.report.key_slices import RULE, key_slice_figures
 from monai_ich.report.page import as_page
 from monai_ich.report.scroll import viewer_section
-from monai_ich.report.tables import criteria_table, lesion_table, measurement_table, provenance_table, warning_list
+from monai_ich.report.tables import (
+    criteria_table,
+    lesion_table,
+    measurement_table,
+    provenance_table,
+    warning_list,
+)
 from monai_ich.report.view import View
 from monai_ich.report.wording import LIMITS, RESEARCH_USE, headline
 

@@ -57,14 +57,22 @@ def pick_key_slices(view: View, exam: ExamMeasurements) -> list[KeySlice]:
 def slice_areas_cm2(view: View, subtype: Subtype) -> NDArray[np.float64]:
     """Area on each slice."""
     i, j, _ = view.geometry.affine[:3, :3].T
-    return np.asarray(np.count_nonzero(view.blood == int(subtype), axis=(0, 1)) * np.linalg.norm(np.cross(i, j)) / 100)
+    return np.asarray(
+        np.count_nonzero(view.blood == int(subtype), axis=(0, 1))
+        * np.linalg.norm(np.cross(i, j))
+        / 100
+    )
 
 
 def key_slice_figures(view: View, exam: ExamMeasurements, midline: Midline | NotMeasurable) -> str:
     """One figure a slice: window 0 to 80 HU, blood in its color, the midlines where the shift is largest."""
     figures = []
     for key in pick_key_slices(view, exam):
-        lines = _midlines(view, midline, key.index) if key.shifted and isinstance(midline, Midline) else ""
+        lines = (
+            _midlines(view, midline, key.index)
+            if key.shifted and isinstance(midline, Midline)
+            else ""
+        )
         why = "; ".join(key.reasons)
         title = f"Slice {view.numbers[key.index]}: {why}"
         figures.append(
@@ -72,7 +80,11 @@ def key_slice_figures(view: View, exam: ExamMeasurements, midline: Midline | Not
             f'<button type=button data-slice="{key.index}" hidden aria-label="Show slice '
             f'{view.numbers[key.index]} in the viewer">show</button></figcaption></figure>'
         )
-    return f"<div class=pictures>{''.join(figures)}</div>" if figures else "<p>None stands out by this rule.</p>"
+    return (
+        f"<div class=pictures>{''.join(figures)}</div>"
+        if figures
+        else "<p>None stands out by this rule.</p>"
+    )
 
 
 def as_svg(view: View, picture: NDArray[np.uint8], title: str, lines: str = "") -> str:
@@ -81,7 +93,10 @@ def as_svg(view: View, picture: NDArray[np.uint8], title: str, lines: str = "") 
 
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "PNG")
-    width, height = (round(n * mm, 2) for n, mm in zip(view.geometry.shape[:2], view.geometry.spacing_mm, strict=False))
+    width, height = (
+        round(n * mm, 2)
+        for n, mm in zip(view.geometry.shape[:2], view.geometry.spacing_mm, strict=False)
+    )
     letter = 'font-size="9" fill="#ccc" font-family="sans-serif"'
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'

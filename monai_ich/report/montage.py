@@ -56,8 +56,12 @@ def render_montage(
 
 def _pick(view: View, shifted: int | None) -> list[int]:
     """Slices spread over the cavity; the one of largest shift and the one with most blood among them."""
-    inside = np.flatnonzero((view.hu > -300 if view.anatomy is None else view.anatomy).any(axis=(0, 1)))
-    first, last = (int(inside[0]), int(inside[-1])) if inside.size else (0, view.geometry.shape[2] - 1)
+    inside = np.flatnonzero(
+        (view.hu > -300 if view.anatomy is None else view.anatomy).any(axis=(0, 1))
+    )
+    first, last = (
+        (int(inside[0]), int(inside[-1])) if inside.size else (0, view.geometry.shape[2] - 1)
+    )
     slices = sorted({round(k) for k in np.linspace(first, last, _COLUMNS * _ROWS)})
     blood = (view.blood > 0).sum(axis=(0, 1))
     for wanted in (int(blood.argmax()) if blood.any() else None, shifted):
@@ -93,7 +97,9 @@ def _draw_midline(axis: Any, midline: Midline, view: View, k: int, words: str) -
     here = np.abs(displaced[:, 2] - k) <= 0.5
     axis.plot(displaced[here, 0], displaced[here, 1], color=_DISPLACED, ls="", marker=".", ms=2)
     box = {"facecolor": "black", "alpha": 0.7, "pad": 1.5, "edgecolor": "none"}
-    axis.text(0.02, 0.97, words, color=_IDEAL, fontsize=8, va="top", transform=axis.transAxes, bbox=box)
+    axis.text(
+        0.02, 0.97, words, color=_IDEAL, fontsize=8, va="top", transform=axis.transAxes, bbox=box
+    )
 
 
 def _legend(figure: Any, view: View, shifted: bool) -> None:

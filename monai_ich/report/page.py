@@ -66,7 +66,9 @@ def swatch(value: Subtype) -> str:
     return f'<span class=swatch style="background:rgb{label_of(value).color}"></span>'
 
 
-def as_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Container[int] = ()) -> str:
+def as_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Container[int] = ()
+) -> str:
     """A table; cells are HTML already, the first of a row is its heading; `numbers` are right-aligned columns.
 
     On a phone a table of more than three columns becomes a list: each cell with its column's name, a word, before it.

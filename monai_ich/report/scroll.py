@@ -29,7 +29,9 @@ from monai_ich.report.wording import shift_words
 
 _MOST_BYTES = 8_000_000
 _EXACT_HU, _COARSE_HU = (-100, 200), 20
-_ANATOMY = "<label><input type=checkbox name=anatomy> Hemispheres, ventricles, posterior fossa</label>\n"
+_ANATOMY = (
+    "<label><input type=checkbox name=anatomy> Hemispheres, ventricles, posterior fossa</label>\n"
+)
 
 
 def viewer_section(view: View, exam: ExamMeasurements) -> str:
@@ -53,7 +55,10 @@ def viewer_section(view: View, exam: ExamMeasurements) -> str:
         "blood": _colors(Subtype),
         "anatomy": _colors(Anatomy),
     }
-    data = [f'<script type="text/plain" id="viewer-{name}">{_text(packed[name])}</script>' for name in packed]
+    data = [
+        f'<script type="text/plain" id="viewer-{name}">{_text(packed[name])}</script>'
+        for name in packed
+    ]
     data.append(f'<script type="application/json" id="viewer-about">{_json(about)}</script>')
     return Template((folder / "viewer.html").read_text("utf-8")).substitute(
         anatomy=_ANATOMY if view.anatomy is not None else "",
@@ -99,7 +104,9 @@ def _captions(view: View, exam: ExamMeasurements) -> list[str]:
     captions = []
     for k, number in enumerate(view.numbers.tolist()):
         words = [f"{s.name} {area[k]:.1f} cm²" for s, area in areas.items() if area[k] >= 0.05]
-        words += [f"largest midline shift, {shift_words(exam.midline_shift)}"] if k == shifted else []
+        words += (
+            [f"largest midline shift, {shift_words(exam.midline_shift)}"] if k == shifted else []
+        )
         captions.append(f"Slice {number}: {', '.join(words) or 'no mask'}")
     return captions
 
@@ -111,7 +118,9 @@ def _about(view: View, is_halved: bool) -> str:
     if is_halved:
         words += " So that this page stays small, a pixel is the mean of two by two of the scan's."
     if not view.geometry.is_orthogonal:
-        words += " The tilted scan is shown straightened: its own slices, each moved by whole pixels."
+        words += (
+            " The tilted scan is shown straightened: its own slices, each moved by whole pixels."
+        )
     return words + " Shown with NiiVue."
 
 

@@ -21,7 +21,10 @@ _MARGIN_MM = 4.0
 
 
 def render_side_by_side(
-    path: Path, baseline: tuple[CTVolume, LabelMap], followup: tuple[CTVolume, LabelMap], affine: FloatArray
+    path: Path,
+    baseline: tuple[CTVolume, LabelMap],
+    followup: tuple[CTVolume, LabelMap],
+    affine: FloatArray,
 ) -> None:
     """Write a PNG: slices with most blood of either scan, the patient's left on the right.
 
@@ -47,7 +50,13 @@ def render_side_by_side(
     figure.subplots_adjust(left=0.02, right=1, bottom=0.05, top=1)
     for row, name, (hu, labels) in zip(axes, ("baseline", "follow-up"), pairs, strict=True):
         for axis, k in zip(row, chosen, strict=True):
-            axis.imshow(hu[:, :, k].T, cmap="gray", vmin=_WINDOW_HU[0], vmax=_WINDOW_HU[1], interpolation="nearest")
+            axis.imshow(
+                hu[:, :, k].T,
+                cmap="gray",
+                vmin=_WINDOW_HU[0],
+                vmax=_WINDOW_HU[1],
+                interpolation="nearest",
+            )
             for subtype in Subtype:
                 here = (labels[:, :, k] == int(subtype)).T
                 if here.any():
@@ -55,10 +64,19 @@ def render_side_by_side(
             axis.set_xlim(right, left)  # radiological: the patient's left on the right
             axis.set_ylim(back, front)
             axis.axis("off")
-        figure.text(0.005, 0.77 if name == "baseline" else 0.29, name, color="white", rotation=90, va="center")
+        figure.text(
+            0.005,
+            0.77 if name == "baseline" else 0.29,
+            name,
+            color="white",
+            rotation=90,
+            va="center",
+        )
     seen = [s for s in Subtype if any((labels == int(s)).any() for _, labels in pairs)]
     for n, subtype in enumerate(seen):
-        figure.text(0.03 + 0.19 * n, 0.015, f"■ {label_of(subtype).name}", color=_color(subtype), fontsize=9)
+        figure.text(
+            0.03 + 0.19 * n, 0.015, f"■ {label_of(subtype).name}", color=_color(subtype), fontsize=9
+        )
     figure.savefig(path, dpi=90, facecolor="black")
 
 
@@ -66,7 +84,9 @@ def _read(
     ct: CTVolume, labels: LabelMap, grid: Geometry, affine: FloatArray
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """CT (linear) and labels (nearest) at the moved voxels of `grid`, air and background outside."""
-    world = grid.to_world(np.moveaxis(np.indices(grid.shape), 0, -1)) @ affine[:3, :3].T + affine[:3, 3]
+    world = (
+        grid.to_world(np.moveaxis(np.indices(grid.shape), 0, -1)) @ affine[:3, :3].T + affine[:3, 3]
+    )
     at = np.moveaxis(ct.geometry.to_voxel(world), -1, 0)
     return (
         np.asarray(map_coordinates(ct.hu, at, order=1, cval=AIR_HU), np.float32),

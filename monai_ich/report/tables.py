@@ -10,7 +10,12 @@ from monai_ich.core.labels import EXTRA_AXIAL, label_of
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.report.page import as_table, swatch
-from monai_ich.report.wording import finding_words, interval_words, probability_words, thickness_words
+from monai_ich.report.wording import (
+    finding_words,
+    interval_words,
+    probability_words,
+    thickness_words,
+)
 
 _MOST_LESIONS = 12
 
@@ -30,17 +35,26 @@ def measurement_table(exam: ExamMeasurements) -> str:
         label = label_of(finding.subtype)
         words = [finding_words(finding), *probability_words(finding.probability)]
         rows.append(
-            _row(f"{swatch(finding.subtype)}{label.name} ({finding.subtype.name})", finding.volume, words, digits=2)
+            _row(
+                f"{swatch(finding.subtype)}{label.name} ({finding.subtype.name})",
+                finding.volume,
+                words,
+                digits=2,
+            )
         )
     whole = interval_words(exam.total_interval_ml, "mL") + probability_words(exam.probability)
     total = f"<b>{exam.total_volume_ml:.2f} mL</b>"
-    rows.append(("<b>All hemorrhage</b>", total, ", ".join(whole), "<small>sum of the subtypes</small>"))
+    rows.append(
+        ("<b>All hemorrhage</b>", total, ", ".join(whole), "<small>sum of the subtypes</small>")
+    )
     shift = exam.midline_shift
     side = [f"toward the {shift.toward}"] if shift.toward else []
     where = [] if shift.slice_index is None else [f"slice {shift.slice_index}"]
     rows.append(_row("Midline shift", shift.measurement, side + where))
     for subtype in EXTRA_AXIAL:
-        found = [x.thickness for x in exam.lesions if x.subtype is subtype and x.thickness is not None]
+        found = [
+            x.thickness for x in exam.lesions if x.subtype is subtype and x.thickness is not None
+        ]
         thickest = max(found, key=lambda measured: measured.value or 0.0, default=None)
         if thickest is not None:
             rows.append(_row(f"Thickness of {subtype.name}", thickest))
@@ -48,11 +62,20 @@ def measurement_table(exam: ExamMeasurements) -> str:
     rows.append(_row("Lateral and third ventricles", exam.ventricles.volume))
     rows.append(_row("Ventricles, left to right", exam.ventricles.left_right_ratio, digits=2))
     evans = exam.ventricles.evans_slice
-    rows.append(_row("Evans' index", exam.ventricles.evans_index, [f"slice {evans}"] if evans is not None else [], 2))
+    rows.append(
+        _row(
+            "Evans' index",
+            exam.ventricles.evans_index,
+            [f"slice {evans}"] if evans is not None else [],
+            2,
+        )
+    )
     return as_table(("Measurement", "Value", "Finding", "How"), rows, numbers=(1,))
 
 
-def _row(name: str, measured: Measurement, words: Sequence[str] = (), digits: int = 1) -> tuple[str, str, str, str]:
+def _row(
+    name: str, measured: Measurement, words: Sequence[str] = (), digits: int = 1
+) -> tuple[str, str, str, str]:
     how = f"<small>{escape(measured.method)}</small>"
     if measured.value is None:
         return name, "", f"not measurable: {escape(str(measured.reason))}", how
@@ -65,7 +88,17 @@ def lesion_table(exam: ExamMeasurements) -> str:
     """The largest; how many more there are, and how much they hold."""
     if not exam.lesions:
         return "<p>None.</p>"
-    header = ("No.", "Subtype", "Volume", "ABC/2", "Side", "Compartment", "Slices", "Thickness", "Mean density")
+    header = (
+        "No.",
+        "Subtype",
+        "Volume",
+        "ABC/2",
+        "Side",
+        "Compartment",
+        "Slices",
+        "Thickness",
+        "Mean density",
+    )
     table = as_table(header, map(_lesion_row, exam.lesions[:_MOST_LESIONS]), numbers=(2, 3, 6, 8))
     rest = exam.lesions[_MOST_LESIONS:]
     if not rest:
@@ -91,7 +124,10 @@ def _lesion_row(x: Lesion) -> tuple[str, ...]:
 def criteria_table(exam: ExamMeasurements) -> str:
     """Published criteria as facts, each with its source."""
     words = {True: "met", False: "not met", None: "not decidable"}
-    rows = [(c.id, words[c.met], escape(c.because), f"<small>{escape(c.source)}</small>") for c in exam.criteria]
+    rows = [
+        (c.id, words[c.met], escape(c.because), f"<small>{escape(c.source)}</small>")
+        for c in exam.criteria
+    ]
     return as_table(("Criterion", "State", "Because", "Source"), rows)
 
 

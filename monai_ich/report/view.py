@@ -48,18 +48,28 @@ class View:
 
     def slice_at(self, ras_mm: Point) -> int:
         """The slice nearest to a point."""
-        return int(np.clip(np.rint(self.geometry.to_voxel(ras_mm)[2]), 0, self.geometry.shape[2] - 1))
+        return int(
+            np.clip(np.rint(self.geometry.to_voxel(ras_mm)[2]), 0, self.geometry.shape[2] - 1)
+        )
 
     def head_box(self) -> tuple[slice, slice]:
         """Columns and rows that hold the skull around the cavity; where there is no cavity, all that is not air."""
-        head = (self.hu > -300).mean(axis=2) > 0.05 if self.anatomy is None else self.anatomy.any(axis=2)
+        head = (
+            (self.hu > -300).mean(axis=2) > 0.05
+            if self.anatomy is None
+            else self.anatomy.any(axis=2)
+        )
         shown: NDArray[np.bool_] = np.asarray(head | self.blood.any(axis=2))
         margin_mm = 4.0 if self.anatomy is None else _AROUND_CAVITY_MM
         ends = []
         for axis in (0, 1):
             hit, size = np.flatnonzero(shown.any(axis=1 - axis)), shown.shape[axis]
             margin = round(margin_mm / self.geometry.spacing_mm[axis])
-            ends.append(slice(max(0, hit[0] - margin), min(size, hit[-1] + margin + 1)) if hit.size else slice(0, size))
+            ends.append(
+                slice(max(0, hit[0] - margin), min(size, hit[-1] + margin + 1))
+                if hit.size
+                else slice(0, size)
+            )
         return ends[0], ends[1]
 
     def cropped(self) -> View:
@@ -67,10 +77,14 @@ class View:
         box = (*self.head_box(), slice(None))
         anatomy = None if self.anatomy is None else self.anatomy[box]
         heat = {subtype: voxels[box] for subtype, voxels in self.heat.items()}
-        return View(self.hu[box], self.blood[box], anatomy, self.geometry.crop(box), self.numbers, heat)
+        return View(
+            self.hu[box], self.blood[box], anatomy, self.geometry.crop(box), self.numbers, heat
+        )
 
 
-def turn(ct: CTVolume, labels: LabelMap, anatomy: LabelMap | None, heat_maps: Iterable[HeatMap] = ()) -> View:
+def turn(
+    ct: CTVolume, labels: LabelMap, anatomy: LabelMap | None, heat_maps: Iterable[HeatMap] = ()
+) -> View:
     """Any order and direction of the image's axes will do; voxels are shared, not copied."""
     directions = ct.geometry.affine[:3, :3] / np.linalg.norm(ct.geometry.affine[:3, :3], axis=0)
     order = [int(n) for n in linear_sum_assignment(-np.abs(directions))[1]]
@@ -90,7 +104,9 @@ def turn(ct: CTVolume, labels: LabelMap, anatomy: LabelMap | None, heat_maps: It
     if 2 in flipped:
         numbers = np.flip(numbers)
     heat = {heat_map.subtype: turned(heat_map.voxels) for heat_map in heat_maps}
-    return View(turned(ct.hu), turned(labels.voxels), parts, Geometry((i, j, k), affine), numbers, heat)
+    return View(
+        turned(ct.hu), turned(labels.voxels), parts, Geometry((i, j, k), affine), numbers, heat
+    )
 
 
 def ideal_line(view: View, midline: Midline, k: int) -> FloatArray:

@@ -60,9 +60,19 @@ def headline(exam: ExamMeasurements) -> str:
     """One sentence: is there blood, which, how much."""
     if not exam.hemorrhage_present:
         below = exam.total_volume_ml
-        return "No hemorrhage found." if below == 0 else f"No hemorrhage found ({below:.2f} mL: too little to count)."
-    words = {f: f"{label_of(f.subtype).name.lower()} {f.volume.value:.1f} mL" for f in exam.subtypes if f.present}
-    names = [text if f.certain else f"of uncertain subtype (perhaps {text})" for f, text in words.items()]
+        return (
+            "No hemorrhage found."
+            if below == 0
+            else f"No hemorrhage found ({below:.2f} mL: too little to count)."
+        )
+    words = {
+        f: f"{label_of(f.subtype).name.lower()} {f.volume.value:.1f} mL"
+        for f in exam.subtypes
+        if f.present
+    }
+    names = [
+        text if f.certain else f"of uncertain subtype (perhaps {text})" for f, text in words.items()
+    ]
     return f"Hemorrhage found, {exam.total_volume_ml:.1f} mL in all: {', '.join(names)}."
 
 
@@ -73,17 +83,37 @@ def change_words(change: VolumeChange) -> str:
     return f"{name}: {change.baseline_ml:.1f} to {change.followup_ml:.1f} mL ({change.change_ml:+.1f} mL, {percent})"
 
 
-def followup_lines(volumes: tuple[VolumeChange, ...], shift: Measurement, warnings: Iterable[Notice]) -> list[str]:
+def followup_lines(
+    volumes: tuple[VolumeChange, ...], shift: Measurement, warnings: Iterable[Notice]
+) -> list[str]:
     """What the command line prints about two scans."""
     whole = volumes[0]
-    by = [text for text, met in (("> 6 mL", whole.over_6_ml), ("> 33 %", whole.over_33_percent)) if met]
+    by = [
+        text
+        for text, met in (("> 6 mL", whole.over_6_ml), ("> 33 %", whole.over_33_percent))
+        if met
+    ]
     lines = [RESEARCH_USE, f"Expansion: {'yes, ' + ' and '.join(by) if by else 'no'}."]
     lines += [change_words(v) for v in volumes if v.baseline_ml or v.followup_ml]
-    change = f"not measurable: {shift.reason}" if shift.value is None else f"{shift.value:+.1f} mm to the right"
-    return [*lines, f"Midline shift, change: {change}.", *(f"warning {w.code}: {w.message}" for w in warnings)]
+    change = (
+        f"not measurable: {shift.reason}"
+        if shift.value is None
+        else f"{shift.value:+.1f} mm to the right"
+    )
+    return [
+        *lines,
+        f"Midline shift, change: {change}.",
+        *(f"warning {w.code}: {w.message}" for w in warnings),
+    ]
 
 
-def summary_lines(exam: ExamMeasurements, warnings: Iterable[Notice], provenance: Provenance) -> list[str]:
+def summary_lines(
+    exam: ExamMeasurements, warnings: Iterable[Notice], provenance: Provenance
+) -> list[str]:
     """What the command line prints at the end."""
-    lines = [provenance.status or RESEARCH_USE, headline(exam), f"Midline shift: {shift_words(exam.midline_shift)}."]
+    lines = [
+        provenance.status or RESEARCH_USE,
+        headline(exam),
+        f"Midline shift: {shift_words(exam.midline_shift)}.",
+    ]
     return lines + [f"warning {w.code}: {w.message}" for w in warnings]

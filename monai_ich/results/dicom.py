@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 DICOM_RESULTS = ("seg.dcm", "seg_anatomy.dcm", "sr.dcm", "sc.dcm")
 FORMATS = ("dicom-seg", "dicom-sr", "dicom-sc")
-_HEMORRHAGE, _ANATOMY, _REPORT, _PICTURE = 901, 902, 903, 904  # series numbers, behind the scanner's
+_HEMORRHAGE, _ANATOMY, _REPORT, _PICTURE = (
+    901,
+    902,
+    903,
+    904,
+)  # series numbers, behind the scanner's
 
 
 def write_dicom_results(
@@ -67,7 +72,9 @@ def write_dicom_results(
     made_of += [anatomy.voxels.tobytes()] if anatomy is not None else []
     origin = read_origin(source, provenance, *made_of)
     if "dicom-seg" in formats or "dicom-sr" in formats:
-        seg = make_dicom_seg([labels], origin, what="hemorrhage", series_number=_HEMORRHAGE, encoding=encoding)
+        seg = make_dicom_seg(
+            [labels], origin, what="hemorrhage", series_number=_HEMORRHAGE, encoding=encoding
+        )
         origin.write(folder / "seg.dcm", seg)
         if anatomy is not None:
             cavity = LabelMap((anatomy.voxels > 0).astype("uint8"), anatomy.geometry, Cavity)
@@ -90,7 +97,8 @@ def require_source(source: SourceSeries | None) -> SourceSeries:
     """
     if source is None:
         raise InputError(
-            "NOT_DICOM_INPUT", "DICOM results refer to the source images: the CT must be a DICOM study, not NIfTI."
+            "NOT_DICOM_INPUT",
+            "DICOM results refer to the source images: the CT must be a DICOM study, not NIfTI.",
         )
     return source
 
@@ -107,7 +115,11 @@ def _picture(
     font, step, margin = ImageFont.load_default(15), 21, 14
     with Image.open(montage) as image:
         above = image.convert("RGB")
-    wrapped = [part for line in summary_lines(exam, warnings, provenance) for part in _wrapped(line, above.width // 8)]
+    wrapped = [
+        part
+        for line in summary_lines(exam, warnings, provenance)
+        for part in _wrapped(line, above.width // 8)
+    ]
     whole = Image.new("RGB", (above.width, above.height + 2 * margin + step * len(wrapped)))
     whole.paste(above)
     pen = ImageDraw.Draw(whole)

@@ -22,7 +22,12 @@ from monai_ich.io.nifti import write_nifti
 from monai_ich.io.seg_nrrd import write_seg_nrrd
 from monai_ich.io.slicer_markups import midline_markups, write_markups
 from monai_ich.io.slicer_scene import write_color_table, write_scene
-from monai_ich.io.table import write_lesions_csv, write_measurements_csv, write_measurements_json, write_slices_csv
+from monai_ich.io.table import (
+    write_lesions_csv,
+    write_measurements_csv,
+    write_measurements_json,
+    write_slices_csv,
+)
 from monai_ich.report.html import write_report
 from monai_ich.report.montage import render_montage
 from monai_ich.report.view import turn
@@ -35,7 +40,13 @@ RESULTS = (
     *TABLES,
     *("montage.png", "report.html", "provenance.json"),
 )
-OF_THE_NUMBERS = ("montage.png", "report.html", "provenance.json", "sr.dcm", "sc.dcm")  # they repeat what TABLES hold
+OF_THE_NUMBERS = (
+    "montage.png",
+    "report.html",
+    "provenance.json",
+    "sr.dcm",
+    "sc.dcm",
+)  # they repeat what TABLES hold
 SCENE, EDEMA = "scene.mrb", "edema.nii.gz"  # the latter where the network knows it
 HEAT_MAPS = tuple(f"heatmap_{subtype.name}.nii.gz" for subtype in Subtype)
 ON_REQUEST = (SCENE, EDEMA, *HEAT_MAPS, *DICOM_RESULTS)
@@ -71,7 +82,12 @@ def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> N
     """
     a = analysis
     cavity = LabelMap(a.cavity.voxels.astype(np.uint8), a.cavity.geometry, Cavity)
-    images = {"ct.nii.gz": a.ct, "cavity.nii.gz": cavity, "anatomy.nii.gz": a.anatomy, "ich.nii.gz": a.labels}
+    images = {
+        "ct.nii.gz": a.ct,
+        "cavity.nii.gz": cavity,
+        "anatomy.nii.gz": a.anatomy,
+        "ich.nii.gz": a.labels,
+    }
     images |= {EDEMA: a.edema} if a.edema is not None else {}
     images |= {f"heatmap_{found.subtype.name}.nii.gz": found for found in a.heat_maps}
     with ThreadPoolExecutor() as pool:

@@ -22,7 +22,12 @@ def drop_outside(labels: NDArray[np.uint8], cavity: Mask) -> NDArray[np.uint8]:
 
 
 def drop_pieces(
-    labels: NDArray[np.uint8], hu: NDArray[np.float32], *, voxel_ml: float, minimum_ml: float, max_hu: float
+    labels: NDArray[np.uint8],
+    hu: NDArray[np.float32],
+    *,
+    voxel_ml: float,
+    minimum_ml: float,
+    max_hu: float,
 ) -> NDArray[np.uint8]:
     """Pieces of blood (26-connected, all subtypes together) that are too small or too dense become background.
 
@@ -71,7 +76,9 @@ def settle_extra_axial(labels: NDArray[np.uint8], sdh_votes: float) -> NDArray[n
     inner = labels[box]
     clot = np.isin(inner, EXTRA_AXIAL)
     pieces, count = label(clot, structure=CONNECTED_26)
-    edh, sdh = (np.bincount(pieces[inner == s], minlength=count + 1) for s in (Subtype.EDH, Subtype.SDH))
+    edh, sdh = (
+        np.bincount(pieces[inner == s], minlength=count + 1) for s in (Subtype.EDH, Subtype.SDH)
+    )
     settled = np.where(sdh_votes * sdh > edh, np.uint8(Subtype.SDH), np.uint8(Subtype.EDH))
     out = labels.copy(order="K")
     out[box] = np.where(clot, settled[pieces], inner)

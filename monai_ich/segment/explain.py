@@ -20,7 +20,9 @@ from monai_ich.core.resample import resample_image
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
 from monai_ich.parts.explanation import RegionScore, integrate_gradients
 
-BRAIN_HU = 40.0  # gray matter, the densest brain: clots are denser, and all else speaks against blood
+BRAIN_HU = (
+    40.0  # gray matter, the densest brain: clots are denser, and all else speaks against blood
+)
 _BLUR_MM = 3.0
 _MOST_PROBABLE = 64  # voxels
 _WINDOW = (96, 112, 40)  # voxels: the larger of the windows that the network was trained with
@@ -77,12 +79,19 @@ def explain_ich(
         box = _window(region)
         score = RegionScore(bundle.network, torch.from_numpy(region)[box].to(image.device), most)
         heat = method(score, int(subtype) - 1, image[(None, ..., *box)], start[(None, ..., *box)])
-        maps.append(HeatMap(subtype, _to_native(heat.cpu().numpy(), grid, box, ct.geometry), ct.geometry))
+        maps.append(
+            HeatMap(subtype, _to_native(heat.cpu().numpy(), grid, box, ct.geometry), ct.geometry)
+        )
     return tuple(maps)
 
 
 def _on(grid: Geometry, cavity: Mask) -> NDArray[np.bool_]:
-    return resample_labels(LabelMap(cavity.voxels.astype(np.uint8), cavity.geometry, Cavity), grid).voxels > 0
+    return (
+        resample_labels(
+            LabelMap(cavity.voxels.astype(np.uint8), cavity.geometry, Cavity), grid
+        ).voxels
+        > 0
+    )
 
 
 def _window(region: NDArray[np.bool_]) -> Box:
@@ -90,13 +99,17 @@ def _window(region: NDArray[np.bool_]) -> Box:
     shape = np.array(region.shape)
     size = np.minimum(_WINDOW, shape)
     where = np.argwhere(region)
-    middle = where[((where - where.mean(axis=0)) ** 2).sum(axis=1).argmin()]  # in the region, even if it is in pieces
+    middle = where[
+        ((where - where.mean(axis=0)) ** 2).sum(axis=1).argmin()
+    ]  # in the region, even if it is in pieces
     first = np.clip(middle - size // 2, 0, shape - size)
     i, j, k = (slice(int(a), int(a + n)) for a, n in zip(first, size, strict=True))
     return i, j, k
 
 
-def _to_native(heat: NDArray[np.float32], grid: Geometry, box: Box, native: Geometry) -> NDArray[np.uint8]:
+def _to_native(
+    heat: NDArray[np.float32], grid: Geometry, box: Box, native: Geometry
+) -> NDArray[np.uint8]:
     """What raises the score, blurred by 3 mm, on the CT's own grid; 255 where it is highest."""
     window = grid.crop(box)
     smooth = gaussian_filter(heat, [_BLUR_MM / step for step in window.spacing_mm])

@@ -66,7 +66,9 @@ def segment_ich(
     )
     edema = labels == EDEMA
     labels[edema] = 0
-    labels = drop_pieces(labels, ct.hu, voxel_ml=ct.geometry.voxel_ml, minimum_ml=minimum_ml, max_hu=max_hu)
+    labels = drop_pieces(
+        labels, ct.hu, voxel_ml=ct.geometry.voxel_ml, minimum_ml=minimum_ml, max_hu=max_hu
+    )
     labels = settle_extra_axial(labels, sdh_votes)
     evidence = Evidence(expected_ml, doubt_ml, slices_ml)
     found_edema = Mask(edema, ct.geometry) if bundle.classes > EDEMA else None

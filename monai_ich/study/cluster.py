@@ -56,9 +56,14 @@ def _connected(address: str) -> ExitStack:
         stack.callback(_shut_down)
         try:
             _init(address=address)
-        except (OSError, RuntimeError, ValueError) as error:  # no answer, another version, no address
+        except (
+            OSError,
+            RuntimeError,
+            ValueError,
+        ) as error:  # no answer, another version, no address
             raise InputError(
-                "NO_CLUSTER", "No Ray cluster answers at --address: check it, RAY_AUTH_MODE and RAY_AUTH_TOKEN."
+                "NO_CLUSTER",
+                "No Ray cluster answers at --address: check it, RAY_AUTH_MODE and RAY_AUTH_TOKEN.",
             ) from error
         return stack.pop_all()
 
@@ -68,7 +73,9 @@ def _embedded() -> ExitStack:
 
     It opens its own folder to everybody, so it gets one inside a folder that is the user's alone.
     """
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # keeps Ray on loopback there, and on Linux too
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = (
+        "0"  # keeps Ray on loopback there, and on Linux too
+    )
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     settings = {"address": "local", "num_cpus": os.cpu_count(), "include_dashboard": False}
     settings |= {"object_store_memory": _STORE_BYTES}
@@ -76,7 +83,9 @@ def _embedded() -> ExitStack:
     for attempt in range(_STARTS):
         time.sleep(_PAUSE_S * attempt)
         with ExitStack() as stack:
-            scratch = Scratch(Path("/tmp"), TEMPORARY) if Path("/tmp").is_dir() else temporary()  # sockets: short paths
+            scratch = (
+                Scratch(Path("/tmp"), TEMPORARY) if Path("/tmp").is_dir() else temporary()
+            )  # sockets: short paths
             stack.callback(scratch.close)
             stack.callback(_shut_down)
             try:
@@ -130,7 +139,10 @@ def analyze_all(
         size = ray.cluster_resources()
         cores, gpus = int(size.get("CPU", 1)), size.get("GPU", 0)
         count = min(workers or int(gpus) or max(1, cores // 2), len(tasks))
-        share = {"num_cpus": cores // count if cores >= count else cores / count, "num_gpus": min(1, gpus / count)}
+        share = {
+            "num_cpus": cores // count if cores >= count else cores / count,
+            "num_gpus": min(1, gpus / count),
+        }
         actor = ray.remote(**share)(Worker)  # Ray gives each worker as many threads as it has cores
         waiting, tries = deque(tasks), Counter[str]()
         running: dict[Any, tuple[Any, Task]] = {}
@@ -152,7 +164,9 @@ def analyze_all(
                 if tries[case.id] < _TRIES:
                     waiting.append(task)
                 else:
-                    outcome = Outcome(case.id, "WORKER_DIED", f"The process that analyzed it died {_TRIES} times.")
+                    outcome = Outcome(
+                        case.id, "WORKER_DIED", f"The process that analyzed it died {_TRIES} times."
+                    )
             idle.append(worker)
             if outcome is not None:
                 yield outcome

@@ -16,9 +16,31 @@ from monai_ich.manifest.manifest import read_manifest
 
 _BIDS_SAFE = re.compile(r"[a-z]{2,4}-\d{1,3}")  # one entity, such as sub-012
 _BIDS_CT = re.compile(r"sub-[^_]+(_[a-z]+-[^_]+)*_ct\.nii(\.gz)?", re.IGNORECASE)
-_BIDS_BESIDE = ("derivatives", "sourcedata", "code", "phenotype", "stimuli", "README", "CHANGES", "LICENSE")
+_BIDS_BESIDE = (
+    "derivatives",
+    "sourcedata",
+    "code",
+    "phenotype",
+    "stimuli",
+    "README",
+    "CHANGES",
+    "LICENSE",
+)
 _BIDS_NOTES = (".json", ".tsv", ".md", ".txt", ".cff")
-_IMAGES = (".nrrd", ".mha", ".mhd", ".hdr", ".img", ".dcm", ".mgz", ".rar", ".7z", ".tar", ".tgz", ".gz")
+_IMAGES = (
+    ".nrrd",
+    ".mha",
+    ".mhd",
+    ".hdr",
+    ".img",
+    ".dcm",
+    ".mgz",
+    ".rar",
+    ".7z",
+    ".tar",
+    ".tgz",
+    ".gz",
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +62,9 @@ class StudyCase:
         """Short hash of the settings and of the files (names, sizes, times): a change of either is a new run."""
         found = [settings]
         for path in self.image:
-            for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+            for file in (
+                sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+            ):
                 state = file.stat() if file.exists() else None
                 found.append(f"{file.name} {state and (state.st_size, state.st_mtime_ns)}")
         return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
@@ -89,10 +113,14 @@ def study_input(path: str | Path, *, keep_names: bool = False) -> StudyInput:
     """
     path = Path(path).resolve()
     if path.is_file() and path.suffix == ".json":
-        return StudyInput(tuple(StudyCase(c.id, c.image, c.patient, c.site) for c in read_manifest(path).cases))
+        return StudyInput(
+            tuple(StudyCase(c.id, c.image, c.patient, c.site) for c in read_manifest(path).cases)
+        )
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", "The input does not exist: check the path given.")
-    children = sorted(p for p in path.iterdir() if not p.name.startswith(".")) if path.is_dir() else []
+    children = (
+        sorted(p for p in path.iterdir() if not p.name.startswith(".")) if path.is_dir() else []
+    )
     images = [image for child in children for image in _bids_images(child)]
     found = _bids(images, children, keep_names) if images else _flat(children, keep_names)
     if not found.cases:
@@ -104,7 +132,9 @@ def study_input(path: str | Path, *, keep_names: bool = False) -> StudyInput:
 def _flat(children: Sequence[Path], keep: bool) -> StudyInput:
     scans = [child for child in children if _may_be_scan(child)]
     over = Counter(_kind(child) for child in children if not _may_be_scan(child))
-    cases = tuple(StudyCase(name, (scan,)) for name, scan in zip(_names(scans, keep), scans, strict=True))
+    cases = tuple(
+        StudyCase(name, (scan,)) for name, scan in zip(_names(scans, keep), scans, strict=True)
+    )
     return StudyInput(cases, over)
 
 
@@ -126,7 +156,10 @@ def _kind(path: Path) -> str:
 
 
 def _names(children: Sequence[Path], keep: bool) -> list[str]:
-    names = [re.sub(r"(\.nii|\.nii\.gz|\.zip)$", "", child.name, flags=re.IGNORECASE) for child in children]
+    names = [
+        re.sub(r"(\.nii|\.nii\.gz|\.zip)$", "", child.name, flags=re.IGNORECASE)
+        for child in children
+    ]
     keep = keep and len(set(names)) == len(names) and all(map(is_text, names))
     return names if keep else case_names(names)
 
@@ -141,7 +174,9 @@ def _bids_images(subject: Path) -> list[Path]:
 
 def _bids(images: Sequence[Path], children: Sequence[Path], keep: bool) -> StudyInput:
     names = [re.sub(r"_ct\.nii(\.gz)?$", "", image.name, flags=re.IGNORECASE) for image in images]
-    harmless = all(_BIDS_SAFE.fullmatch(entity) for name in names for entity in name.lower().split("_"))
+    harmless = all(
+        _BIDS_SAFE.fullmatch(entity) for name in names for entity in name.lower().split("_")
+    )
     subjects = [name.split("_")[0] for name in names]
     patients = subjects
     if not (keep or harmless) or len(set(names)) < len(names):
@@ -151,14 +186,20 @@ def _bids(images: Sequence[Path], children: Sequence[Path], keep: bool) -> Study
         names_of = dict(zip(different, numbered(len(different), "patient"), strict=True))
         patients = [names_of[subject] for subject in subjects]
     cases = tuple(
-        StudyCase(name, (image,), patient) for name, image, patient in zip(names, images, patients, strict=True)
+        StudyCase(name, (image,), patient)
+        for name, image, patient in zip(names, images, patients, strict=True)
     )
     return StudyInput(cases, _beside_bids(images, children))
 
 
 def _beside_bids(images: Sequence[Path], children: Sequence[Path]) -> Counter[str]:
     over: Counter[str] = Counter()
-    beside = [path for folder in {image.parent for image in images} for path in folder.iterdir() if path not in images]
+    beside = [
+        path
+        for folder in {image.parent for image in images}
+        for path in folder.iterdir()
+        if path not in images
+    ]
     for path in [*beside, *(child for child in children if child.name not in _BIDS_BESIDE)]:
         if path.name.startswith("sub-") and path.is_dir():
             over["subjects without a CT"] += not _bids_images(path)

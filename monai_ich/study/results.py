@@ -78,7 +78,9 @@ def _undamaged() -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise InputError("RESULTS_DAMAGED", "Its results cannot be read: analyze it again.") from error
+        raise InputError(
+            "RESULTS_DAMAGED", "Its results cannot be read: analyze it again."
+        ) from error
 
 
 def _read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
@@ -87,10 +89,14 @@ def _read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
     found = read_json(folder / "measurements.json")
     if not text.endswith("\n") or None in measured or None in measured.values():
         raise ValueError("the table is cut")
-    volumes_ml = {name: subtype.get("volume_ml", 0.0) for name, subtype in found["subtypes"].items()}
+    volumes_ml = {
+        name: subtype.get("volume_ml", 0.0) for name, subtype in found["subtypes"].items()
+    }
     both = [(measured["total_volume_ml"], found["total_volume_ml"])]
     both += [(measured[f"{name}_volume_ml"], ml) for name, ml in volumes_ml.items()]
-    if measured["case_id"] != plain_cell(found["case_id"]) or any(float(text) != ml for text, ml in both):
+    if measured["case_id"] != plain_cell(found["case_id"]) or any(
+        float(text) != ml for text, ml in both
+    ):
         raise ValueError("the table is of another run")
     row: dict[str, Any] = {"case_id": case.id, "patient": case.patient, "site": case.site}
     row |= {name: _value(name, text) for name, text in measured.items() if name != "case_id"}
@@ -119,16 +125,20 @@ def as_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return table.astype({name: kinds[_kind(name)] for name in table.columns})
 
 
-def write_tables(folder: Path, rows: Sequence[Mapping[str, Any]], failures: Iterable[Outcome]) -> None:
+def write_tables(
+    folder: Path, rows: Sequence[Mapping[str, Any]], failures: Iterable[Outcome]
+) -> None:
     """Write ``study.csv``, ``study.parquet`` and ``failures.csv``, each aside, then renamed."""
     table = as_table(rows)
     columns = ["case_id", "code", "message"]
-    failed = pd.DataFrame([[plain_cell(getattr(f, c)) for c in columns] for f in failures], columns=columns)
+    failed = pd.DataFrame(
+        [[plain_cell(getattr(f, c)) for c in columns] for f in failures], columns=columns
+    )
     text = table.select_dtypes("string").columns
     with renamed(folder / "study.csv") as aside:
-        table.assign(**{name: table[name].map(plain_cell, na_action="ignore") for name in text}).to_csv(
-            aside, index=False, lineterminator="\n"
-        )
+        table.assign(
+            **{name: table[name].map(plain_cell, na_action="ignore") for name in text}
+        ).to_csv(aside, index=False, lineterminator="\n")
     with renamed(folder / "study.parquet") as aside:
         table.to_parquet(aside, index=False)
     with renamed(folder / "failures.csv") as aside:

@@ -89,13 +89,21 @@ def run_study(
         failures: list[Outcome] = []
         try:
             if missing:
-                with closing(analyze_all(missing, build, workers=workers, address=address)) as found:
-                    outcomes: Iterable[Outcome] = progress(found, total=len(missing)) if progress else found
+                with closing(
+                    analyze_all(missing, build, workers=workers, address=address)
+                ) as found:
+                    outcomes: Iterable[Outcome] = (
+                        progress(found, total=len(missing)) if progress else found
+                    )
                     failures += [outcome for outcome in outcomes if outcome.code]
         finally:
             _sweep(root / "cases", patience_s=_PATIENCE_S)
             now, unread = _read_done(missing)
-            failures += [Outcome(case_id, "RESULTS_DAMAGED", _UNREAD) for case_id in unread if case_id not in damaged]
+            failures += [
+                Outcome(case_id, "RESULTS_DAMAGED", _UNREAD)
+                for case_id in unread
+                if case_id not in damaged
+            ]
             done = before | now
             rows = tuple(done[case.id] for case in cases if case.id in done)
             if rows or failures or not missing:

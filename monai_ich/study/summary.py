@@ -20,7 +20,12 @@ _WIDTH, _HEIGHT, _BINS = 420, 130, 20
 
 
 def write_summary(
-    path: Path, rows: Sequence[Mapping[str, Any]], failures: Sequence[Outcome], *, total: int, note: str = ""
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    failures: Sequence[Outcome],
+    *,
+    total: int,
+    note: str = "",
 ) -> None:
     """Write the page.
 
@@ -44,7 +49,10 @@ def write_summary(
         bleeding = [row["total_volume_ml"] for row in rows if row["hemorrhage_present"]]
         shifts = [mm for row in rows if (mm := row["midline_shift_mm"]) is not None]
         parts += [_histogram("Volume where there is hemorrhage", "mL", bleeding)]
-        parts += ["<h2>Midline shift</h2>", _histogram("Midline shift where it can be measured", "mm", shifts)]
+        parts += [
+            "<h2>Midline shift</h2>",
+            _histogram("Midline shift where it can be measured", "mm", shifts),
+        ]
         parts += ["<h2>Scans</h2>", _scans(rows)]
     write_whole(path, as_page("Study", parts))
 
@@ -94,4 +102,6 @@ def _scans(rows: Sequence[Mapping[str, Any]]) -> str:
         )
         for row in rows
     ]
-    return as_table(("Case", "Volume", "Subtypes", "Midline shift", "Warnings"), cells, numbers=(1, 3))
+    return as_table(
+        ("Case", "Volume", "Subtypes", "Midline shift", "Warnings"), cells, numbers=(1, 3)
+    )

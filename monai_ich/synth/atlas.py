@@ -43,7 +43,9 @@ def sample(maps: torch.Tensor, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor
         dim=-1,
     )
     flat = grid.reshape(1, 1, 1, -1, 3)
-    out = F.grid_sample(maps[None], flat, mode="bilinear", padding_mode="border", align_corners=True)
+    out = F.grid_sample(
+        maps[None], flat, mode="bilinear", padding_mode="border", align_corners=True
+    )
     return out.reshape(maps.shape[0], *x.shape)
 
 
@@ -95,7 +97,9 @@ def _capsule(
     return np.asarray(((xyz - a - along[..., None] * (b - a)) ** 2).sum(-1) < radius**2)
 
 
-def _ventricles(tissue: NDArray[np.float32], xyz: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _ventricles(
+    tissue: NDArray[np.float32], xyz: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Lateral + third, and fourth ventricle: dark, central voxels of the maps, completed by geometry."""
     from scipy.ndimage import label
 
@@ -118,7 +122,12 @@ def _ventricles(tissue: NDArray[np.float32], xyz: NDArray[np.float64]) -> tuple[
 def load_atlas() -> Atlas:
     """Build the atlas (a few seconds, once a process)."""
     from nilearn import datasets
-    from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter, map_coordinates
+    from scipy.ndimage import (
+        binary_fill_holes,
+        distance_transform_edt,
+        gaussian_filter,
+        map_coordinates,
+    )
 
     axes = [low + SPACING_MM * np.arange(n) for low, n in zip(LOW_MM, SHAPE, strict=True)]
     xyz = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
@@ -140,4 +149,7 @@ def load_atlas() -> Atlas:
     lateral |= lateral[::-1]
     smooth = [gaussian_filter(_signed_distance_mm(m), 0.8 / SPACING_MM) for m in (lateral, fourth)]
     maps = np.stack([gray, white, *smooth])
-    return Atlas(torch.from_numpy(np.ascontiguousarray(maps)).float(), torch.from_numpy(hull[None].copy()).float())
+    return Atlas(
+        torch.from_numpy(np.ascontiguousarray(maps)).float(),
+        torch.from_numpy(hull[None].copy()).float(),
+    )

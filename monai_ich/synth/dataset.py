@@ -50,12 +50,20 @@ def design_case(
     if "thickness_mm" in given:
         given.setdefault("slice_mm", given["thickness_mm"])
     if pixels is not None:
-        given["pixels"], given["pixel_mm"] = pixels, max(230.0, case.scanner.pixels * case.scanner.pixel_mm) / pixels
+        given["pixels"], given["pixel_mm"] = (
+            pixels,
+            max(230.0, case.scanner.pixels * case.scanner.pixel_mm) / pixels,
+        )
     return replace(case, scanner=replace(case.scanner, **given))
 
 
 def write_case(
-    case: HeadCase, folder: Path, *, dicom: bool = False, device: str = "cpu", thickness: bool = True
+    case: HeadCase,
+    folder: Path,
+    *,
+    dicom: bool = False,
+    device: str = "cpu",
+    thickness: bool = True,
 ) -> Path:
     """Make one scan and write ``ct.nii.gz`` (or ``dicom/``), ``ich.nii.gz``, ``edema.nii.gz``, ``anatomy.nii.gz``,
     ``truth.json``."""
@@ -67,14 +75,25 @@ def write_case(
     folder.mkdir(parents=True, exist_ok=True)
     if dicom:
         slab_mm, tilt = case.scanner.thickness_mm, case.scanner.tilt_deg
-        write_ct_series(scan.ct, folder / "dicom", seed=case.seed, slice_thickness_mm=slab_mm, gantry_tilt_deg=tilt)
+        write_ct_series(
+            scan.ct,
+            folder / "dicom",
+            seed=case.seed,
+            slice_thickness_mm=slab_mm,
+            gantry_tilt_deg=tilt,
+        )
     else:
         write_nifti(folder / "ct.nii.gz", scan.ct)
     write_nifti(folder / "ich.nii.gz", scan.labels)
     write_nifti(folder / "edema.nii.gz", scan.edema)
     write_nifti(folder / "anatomy.nii.gz", scan.anatomy)
-    record = {"truth": asdict(scan.truth) | {"total_ml": scan.truth.total_ml}, "case": case.as_dict()}
-    write_whole(folder / "truth.json", json.dumps(record, indent=1) + "\n")  # last: a case with truth is complete
+    record = {
+        "truth": asdict(scan.truth) | {"total_ml": scan.truth.total_ml},
+        "case": case.as_dict(),
+    }
+    write_whole(
+        folder / "truth.json", json.dumps(record, indent=1) + "\n"
+    )  # last: a case with truth is complete
     return folder
 
 

@@ -37,7 +37,15 @@ _IPH_SITES = (
     ((35, -45, 38), 0.05),  # parietal lobe
     ((25, -80, 12), 0.03),  # occipital lobe
 )
-_SAH_SITES = ((4, -8, -18), (42, 8, -4), (8, 40, 25), (45, -25, 35), (48, 20, 18), (25, -35, 60), (12, -40, -8))
+_SAH_SITES = (
+    (4, -8, -18),
+    (42, 8, -4),
+    (8, 40, 25),
+    (45, -25, 35),
+    (48, 20, 18),
+    (25, -35, 60),
+    (12, -40, -8),
+)
 _RANGE_ML = {  # volumes are log-uniform
     Subtype.EDH: (0.8, 90.0),
     Subtype.IPH: (0.2, 90.0),
@@ -46,12 +54,31 @@ _RANGE_ML = {  # volumes are log-uniform
     Subtype.SDH: (1.5, 120.0),
 }
 _MAX_INFRATENTORIAL_ML = 25.0
-_WINDOWS_HU = ((0.0, 80.0), (0.0, 80.0), (-20.0, 100.0), (-5.0, 85.0), (-50.0, 150.0))  # of 8-bit exports
-_SHARE = {Subtype.EDH: 0.17, Subtype.IPH: 0.24, Subtype.IVH: 0.17, Subtype.SAH: 0.2, Subtype.SDH: 0.22}
+_WINDOWS_HU = (
+    (0.0, 80.0),
+    (0.0, 80.0),
+    (-20.0, 100.0),
+    (-5.0, 85.0),
+    (-50.0, 150.0),
+)  # of 8-bit exports
+_SHARE = {
+    Subtype.EDH: 0.17,
+    Subtype.IPH: 0.24,
+    Subtype.IVH: 0.17,
+    Subtype.SAH: 0.2,
+    Subtype.SDH: 0.22,
+}
 NO_BLEED_SHARE = 0.3
 _PIXELS, _PIXELS_SHARE = (160, 208, 256), (0.3, 0.35, 0.35)  # rows and columns: 1.4, 1.1 and 0.9 mm
 _TRAUMA_SHARE = 0.22  # of heads with blood: several kinds at once
-_CONTUSION_SITES = ((30, 38, -12), (12, 45, -18), (45, 0, -26), (50, -20, -16), (42, 42, 12), (50, -45, -5))
+_CONTUSION_SITES = (
+    (30, 38, -12),
+    (12, 45, -18),
+    (45, 0, -26),
+    (50, -20, -16),
+    (42, 42, 12),
+    (50, -45, -5),
+)
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -63,7 +90,11 @@ def draw_anatomy(rng: np.random.Generator) -> AnatomyCase:
     size = rng.normal(0.915, 0.035)
     age = rng.beta(1.3, 1.6)
     shape = rng.normal(1.0, [0.035, 0.035, 0.03])
-    infarct = (float(rng.choice([-1, 1]) * rng.uniform(25, 55)), rng.uniform(-75, 40), rng.uniform(-5, 45))
+    infarct = (
+        float(rng.choice([-1, 1]) * rng.uniform(25, 55)),
+        rng.uniform(-75, 40),
+        rng.uniform(-5, 45),
+    )
     return AnatomyCase(
         scale=tuple(float(v) for v in np.clip(size * shape, 0.8, 1.04)),  # type: ignore[arg-type]
         warp_mm=rng.uniform(0.6, 2.8),
@@ -84,7 +115,9 @@ def draw_anatomy(rng: np.random.Generator) -> AnatomyCase:
         base_streak_hu=float(rng.uniform(-4.0, 14.0)),
         calcified=bool(rng.random() < 0.7),
         choroid_mm=tuple(float(rng.uniform(1.0, 4.5)) * (rng.random() < 0.8) for _ in range(2)),  # type: ignore[arg-type]
-        choroid_hu=float(rng.uniform(70.0, 260.0) if rng.random() < 0.65 else rng.uniform(42.0, 62.0)),
+        choroid_hu=float(
+            rng.uniform(70.0, 260.0) if rng.random() < 0.65 else rng.uniform(42.0, 62.0)
+        ),
         vessel_hu=float(rng.uniform(38.0, 66.0)),
         fissure_mm=float(0.4 + 2.6 * age * rng.uniform(0.4, 1.0)),
         calcified_ganglia=bool(rng.random() < 0.08),
@@ -100,21 +133,33 @@ def draw_defect(rng: np.random.Generator) -> SkullDefect:
     """What surgery left: a burr hole, a bone flap put back, or no bone."""
     kind = str(rng.choice(["burr hole", "craniotomy", "craniectomy"], p=[0.35, 0.4, 0.25]))
     center = _to_side(_on_vault(rng, (-40, 60), (10, 55)), int(rng.choice([-1, 1])))
-    radius_mm = {"burr hole": (4.0, 8.0), "craniotomy": (18.0, 45.0), "craniectomy": (30.0, 60.0)}[kind]
+    radius_mm = {"burr hole": (4.0, 8.0), "craniotomy": (18.0, 45.0), "craniectomy": (30.0, 60.0)}[
+        kind
+    ]
     bulge_mm = rng.uniform(-6.0, 12.0) if kind == "craniectomy" else 0.0
-    return SkullDefect(kind, center, rng.uniform(*radius_mm), bulge_mm, float(rng.choice([0.0, rng.uniform(3, 9)])))
+    return SkullDefect(
+        kind, center, rng.uniform(*radius_mm), bulge_mm, float(rng.choice([0.0, rng.uniform(3, 9)]))
+    )
 
 
 def draw_swelling(rng: np.random.Generator) -> Swelling:
     """A scalp hematoma."""
     center = _to_side(_on_vault(rng, (-75, 80), (-5, 70)), int(rng.choice([-1, 1])))
-    return Swelling(center, rng.uniform(15.0, 55.0), rng.uniform(3.0, 14.0), rng.uniform(38.0, 75.0))
+    return Swelling(
+        center, rng.uniform(15.0, 55.0), rng.uniform(3.0, 14.0), rng.uniform(38.0, 75.0)
+    )
 
 
-def _on_vault(rng: np.random.Generator, azimuth_deg: tuple[float, float], elevation_deg: tuple[float, float]) -> Point:
+def _on_vault(
+    rng: np.random.Generator, azimuth_deg: tuple[float, float], elevation_deg: tuple[float, float]
+) -> Point:
     """A direction from the center of the head to its right vault, as a point well outside or near the skull."""
     a, e = math.radians(rng.uniform(*azimuth_deg)), math.radians(rng.uniform(*elevation_deg))
-    return (70 * math.cos(a) * math.cos(e), -18 + 88 * math.sin(a) * math.cos(e), 10 + 75 * math.sin(e))
+    return (
+        70 * math.cos(a) * math.cos(e),
+        -18 + 88 * math.sin(a) * math.cos(e),
+        10 + 75 * math.sin(e),
+    )
 
 
 def _to_side(point: Point, side: int) -> Point:
@@ -122,7 +167,10 @@ def _to_side(point: Point, side: int) -> Point:
 
 
 def draw_hemorrhage(
-    rng: np.random.Generator, subtype: Subtype, side: int | None = None, range_ml: tuple[float, float] | None = None
+    rng: np.random.Generator,
+    subtype: Subtype,
+    side: int | None = None,
+    range_ml: tuple[float, float] | None = None,
 ) -> HemorrhageCase:
     """A bleed of one subtype at random: where, how large, how dense; `range_ml` narrows its volume."""
     side = side or int(rng.choice([-1, 1]))
@@ -191,7 +239,9 @@ def _draw_sah(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase
     bleed = replace(bleed, extent_mm=rng.uniform(15.0, 60.0), hu=rng.uniform(50.0, 76.0))
     if rng.random() < 0.45:
         return replace(bleed, place="cisterns", volume_ml=_log_uniform(rng, 2.0, 45.0))
-    return replace(bleed, center_mm=_jittered(rng, _SAH_SITES[rng.integers(len(_SAH_SITES))], bleed.side))
+    return replace(
+        bleed, center_mm=_jittered(rng, _SAH_SITES[rng.integers(len(_SAH_SITES))], bleed.side)
+    )
 
 
 def _draw_edh(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase:
@@ -204,7 +254,9 @@ def _draw_edh(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase
 
 def _draw_sdh(rng: np.random.Generator, bleed: HemorrhageCase, is_given: bool) -> HemorrhageCase:
     """A crescent, thin for its reach; one in five along falx or tentorium; one in four not fresh."""
-    thickness_mm = min(_log_uniform(rng, 3.0, 18.0), 1.8 * bleed.volume_ml**0.45)  # a crescent, not a lens
+    thickness_mm = min(
+        _log_uniform(rng, 3.0, 18.0), 1.8 * bleed.volume_ml**0.45
+    )  # a crescent, not a lens
     if rng.random() < 0.35 and not is_given:  # thin and long
         thickness_mm, reach_mm = rng.uniform(2.2, 5.0), rng.uniform(45.0, 95.0)
         bleed = replace(bleed, volume_ml=math.pi * 0.6 * thickness_mm * reach_mm**2 / 1000.0)
@@ -219,16 +271,26 @@ def _draw_sdh(rng: np.random.Generator, bleed: HemorrhageCase, is_given: bool) -
         bleed = replace(bleed, volume_ml=min(bleed.volume_ml, rng.uniform(4.0, 15.0)))
         extent_mm = rng.uniform(22.0, 50.0)
     if rng.random() < 0.25:
-        bleed = replace(bleed, hu=rng.uniform(20.0, 48.0), level_hu=float(rng.choice([0.0, rng.uniform(8.0, 30.0)])))
+        bleed = replace(
+            bleed,
+            hu=rng.uniform(20.0, 48.0),
+            level_hu=float(rng.choice([0.0, rng.uniform(8.0, 30.0)])),
+        )
     return replace(
-        bleed, place=place, center_mm=_to_side(center, bleed.side), extent_mm=float(np.clip(extent_mm, 26.0, 100.0))
+        bleed,
+        place=place,
+        center_mm=_to_side(center, bleed.side),
+        extent_mm=float(np.clip(extent_mm, 26.0, 100.0)),
     )
 
 
 def _draw_trauma(rng: np.random.Generator) -> tuple[HemorrhageCase, ...]:
     """What a blow leaves: clots on the skull, contusions, often opposite, and blood in sulci, several at once."""
     side = int(rng.choice([-1, 1]))
-    bleeds = [_draw_contusion(rng, -side if rng.random() < 0.6 else side) for _ in range(rng.integers(0, 4))]
+    bleeds = [
+        _draw_contusion(rng, -side if rng.random() < 0.6 else side)
+        for _ in range(rng.integers(0, 4))
+    ]
     if rng.random() < 0.75:
         bleeds.append(draw_hemorrhage(rng, Subtype.SDH, side))
         if rng.random() < 0.35:
@@ -236,7 +298,10 @@ def _draw_trauma(rng: np.random.Generator) -> tuple[HemorrhageCase, ...]:
     if rng.random() < 0.35:
         bleeds.append(draw_hemorrhage(rng, Subtype.EDH, side, (0.8, 40.0)))
     if rng.random() < 0.7 or not bleeds:
-        bleeds += [draw_hemorrhage(rng, Subtype.SAH, s, (0.8, 12.0)) for s in (side, -side)[: rng.integers(1, 3)]]
+        bleeds += [
+            draw_hemorrhage(rng, Subtype.SAH, s, (0.8, 12.0))
+            for s in (side, -side)[: rng.integers(1, 3)]
+        ]
     if rng.random() < 0.2:
         bleeds.append(draw_hemorrhage(rng, Subtype.IVH, range_ml=(0.4, 5.0)))
     return tuple(sorted(bleeds, key=lambda b: b.subtype))
@@ -256,13 +321,19 @@ def _draw_hemorrhages(rng: np.random.Generator) -> tuple[HemorrhageCase, ...]:
         if bleed.subtype is Subtype.SDH and rng.random() < 0.3:  # on both sides
             bleeds.append(draw_hemorrhage(rng, Subtype.SDH, -bleed.side))
         if bleed.subtype is Subtype.IPH and rng.random() < 0.25:  # several contusions
-            bleeds += [_draw_contusion(rng, int(rng.choice([-1, 1]))) for _ in range(rng.integers(1, 4))]
+            bleeds += [
+                _draw_contusion(rng, int(rng.choice([-1, 1]))) for _ in range(rng.integers(1, 4))
+            ]
     return tuple(sorted(bleeds, key=lambda b: b.subtype))
 
 
 def natural_shift_mm(rng: np.random.Generator, bleeds: tuple[HemorrhageCase, ...]) -> float:
     """A shift that fits the bleeds, away from them, but varied enough that neither predicts the other."""
-    mass = sum(-b.side * b.volume_ml for b in bleeds if b.subtype in (Subtype.EDH, Subtype.IPH, Subtype.SDH))
+    mass = sum(
+        -b.side * b.volume_ml
+        for b in bleeds
+        if b.subtype in (Subtype.EDH, Subtype.IPH, Subtype.SDH)
+    )
     shift = mass * rng.uniform(0.0, 0.25)
     if rng.random() < 0.2:  # edema or tumor without visible blood
         shift += rng.choice([-1, 1]) * rng.uniform(2.0, 14.0)
@@ -294,7 +365,9 @@ def draw_scanner(rng: np.random.Generator) -> ScannerCase:
         offset_hu=float(rng.normal(0, 2.0)),
         cup_hu=float(rng.normal(0, 3.0)),
         motion_mm=float(rng.uniform(1.5, 6.0) if rng.random() < 0.07 else 0.0),
-        metal_mm=tuple(float(v) for v in rng.normal([0, -5, 10], [35, 45, 30])) if rng.random() < 0.05 else None,  # type: ignore[arg-type]
+        metal_mm=tuple(float(v) for v in rng.normal([0, -5, 10], [35, 45, 30]))
+        if rng.random() < 0.05
+        else None,  # type: ignore[arg-type]
         window_hu=_WINDOWS_HU[rng.integers(len(_WINDOWS_HU))] if export < 0.08 else None,
         pictures=draw_pictures(rng) if 0.08 <= export < 0.28 else None,
         glow_hu=float(rng.uniform(0.0, 60.0)),
@@ -308,14 +381,20 @@ def draw_case(seed: int) -> HeadCase:
     """A whole case at random."""
     rng = np.random.default_rng(seed)
     bleeds = _draw_hemorrhages(rng)
-    return HeadCase(seed, draw_anatomy(rng), bleeds, natural_shift_mm(rng, bleeds), draw_scanner(rng))
+    return HeadCase(
+        seed, draw_anatomy(rng), bleeds, natural_shift_mm(rng, bleeds), draw_scanner(rng)
+    )
 
 
-def with_hemorrhages(case: HeadCase, wanted: dict[Subtype, float], *, side: int | None = None) -> HeadCase:
+def with_hemorrhages(
+    case: HeadCase, wanted: dict[Subtype, float], *, side: int | None = None
+) -> HeadCase:
     """The same head and scan with the given bleeds (subtype to mL) instead of its own."""
     rng = np.random.default_rng([case.seed, 1])
     bleeds = tuple(
-        replace(draw_hemorrhage(rng, kind, side, (ml, ml)), hu=68.0, place="convexity", volume_ml=ml)
+        replace(
+            draw_hemorrhage(rng, kind, side, (ml, ml)), hu=68.0, place="convexity", volume_ml=ml
+        )
         for kind, ml in sorted(wanted.items())
     )
     return replace(case, hemorrhages=bleeds, shift_mm=natural_shift_mm(rng, bleeds))

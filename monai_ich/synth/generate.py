@@ -67,7 +67,9 @@ class SyntheticScan:
     bone: NDArray[np.float32]
 
 
-def synthesize(case: HeadCase, device: torch.device | str = "cpu", *, thickness: bool = True) -> SyntheticScan:
+def synthesize(
+    case: HeadCase, device: torch.device | str = "cpu", *, thickness: bool = True
+) -> SyntheticScan:
     """Make the head of `case` and scan it.
 
     Truth follows the image: shares of each class are averaged over the slice as HU are. A part of the head is where
@@ -88,14 +90,21 @@ def _synthesize(case: HeadCase, device: torch.device, thickness: bool) -> Synthe
     geometry = scan_geometry(case.scanner)
     coarse = _coarser(geometry)
     slices = [_paint_slice(head, coarse, k, device) for k in range(geometry.shape[2])]
-    hu, blood, edema, parts, bone = (torch.stack(maps, -1) for maps in zip(*map(_maps, slices), strict=True))
+    hu, blood, edema, parts, bone = (
+        torch.stack(maps, -1) for maps in zip(*map(_maps, slices), strict=True)
+    )
     rim_hu = case.anatomy.bone_hu * blur(bone, case.scanner.blur_mm / coarse.spacing_mm[0])
     seen = blood * (rim_hu < _MAX_BONE_HU)
     truth = Truth(
-        {s.name: round(float(v), 4) for s, v in zip(Subtype, seen.sum((1, 2, 3)) * coarse.voxel_ml, strict=True)},
+        {
+            s.name: round(float(v), 4)
+            for s, v in zip(Subtype, seen.sum((1, 2, 3)) * coarse.voxel_ml, strict=True)
+        },
         round(head.shift_mm, 3),
         round(float(parts.sum() * coarse.voxel_ml), 2),
-        {name: round(mm, 2) for name, mm in true_thickness_mm(head, geometry).items()} if thickness else {},
+        {name: round(mm, 2) for name, mm in true_thickness_mm(head, geometry).items()}
+        if thickness
+        else {},
         round(float(edema.sum() * coarse.voxel_ml), 4),
     )
     size, ratio = geometry.shape[:2], coarse.voxel_ml / geometry.voxel_ml
@@ -124,7 +133,9 @@ def _paint_slice(head: Head, geometry: Geometry, k: int, device: torch.device) -
     planes = [plane_points(geometry, k, o, device) for o in fine_offsets_mm(head.case.scanner)]
     size = geometry.shape[:2]
     near = _near_body(head, plane_points(geometry, k, 0.0, device), size)
-    points = [torch.stack([torch.broadcast_to(p[d], size)[near] for p in planes], -1) for d in range(3)]
+    points = [
+        torch.stack([torch.broadcast_to(p[d], size)[near] for p in planes], -1) for d in range(3)
+    ]
     found = paint(head, head.fields(*points))
 
     def spread(values: torch.Tensor, outside: float = 0.0) -> torch.Tensor:
@@ -164,7 +175,9 @@ def _resize(maps: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
     if tuple(maps.shape[1:3]) == tuple(size):
         return maps
     planes = maps.permute(0, 3, 1, 2)
-    return F.interpolate(planes, size=tuple(size), mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
+    return F.interpolate(planes, size=tuple(size), mode="bilinear", align_corners=False).permute(
+        0, 2, 3, 1
+    )
 
 
 def _winner(shares: torch.Tensor) -> np.ndarray:  # type: ignore[type-arg]
@@ -185,7 +198,9 @@ def _fullest(shares: torch.Tensor, voxels: torch.Tensor) -> np.ndarray:  # type:
     """
     first = shares.max(0).indices  # argmax takes five times as long
     label = torch.zeros(first.shape, dtype=torch.uint8, device=shares.device)
-    for value, (share, count) in enumerate(zip(shares, voxels.round().long().tolist(), strict=True)):
+    for value, (share, count) in enumerate(
+        zip(shares, voxels.round().long().tolist(), strict=True)
+    ):
         at = ((first == value) & (share > 0)).nonzero(as_tuple=True)
         fullest = share[at].argsort(descending=True, stable=True)[:count]
         label[tuple(index[fullest] for index in at)] = value + 1

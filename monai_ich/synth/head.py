@@ -71,7 +71,9 @@ def _noise_maps(seed: int) -> torch.Tensor:
         noise = torch.randn(1, 1, *coarse, generator=generator)[0, 0]
         kernel = max(1, int(spacing / 12)) * 2 + 1
         for few, many in zip(coarse, shape, strict=True):
-            noise = torch.tensordot(noise, _refined(few, many, kernel), dims=([0], [1]))  # axes come round in turn
+            noise = torch.tensordot(
+                noise, _refined(few, many, kernel), dims=([0], [1])
+            )  # axes come round in turn
         maps.append((noise / noise.std()).clamp(-2.2, 2.2))
     return torch.stack(maps)
 
@@ -115,7 +117,9 @@ class Head:
         self.noise = _noise_maps(case.seed).to(self.device)
         self.rotation = _rotation(case.scanner.rotation_deg).to(self.device)
         self.scale_mm = sum(case.anatomy.scale) / 3.0
-        self.sites = [self.on_skull(b.center_mm) if b.on_skull else b.center_mm for b in case.hemorrhages]
+        self.sites = [
+            self.on_skull(b.center_mm) if b.on_skull else b.center_mm for b in case.hemorrhages
+        ]
         defect, swelling = case.anatomy.defect, case.anatomy.swelling
         self.defect_site = self.on_skull(defect.center_mm) if defect else None
         self.swelling_site = self.on_skull(swelling.center_mm) if swelling else None
@@ -124,7 +128,9 @@ class Head:
         self.shift_mm = self._solve()
 
     # -- coordinates ---------------------------------------------------------------------------------------------
-    def to_head(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def to_head(
+        self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
         """World RAS mm to posed MNI mm, before the warp."""
         s, r = self.case.anatomy.scale, self.rotation
         center = [c * k for c, k in zip(CENTER_MM, s, strict=True)]
@@ -148,7 +154,9 @@ class Head:
         if defect and self.defect_site:
             defect_mm = tangential_mm(self.defect_site, hx, hy, hz)
             if defect.bulge_mm:
-                depth = depth + defect.bulge_mm * (1.0 - (defect_mm / defect.radius_mm) ** 2).clamp_min(0)
+                depth = depth + defect.bulge_mm * (
+                    1.0 - (defect_mm / defect.radius_mm) ** 2
+                ).clamp_min(0)
         clots = tuple(
             self._bump(i, b, hx, hy, hz, noise).mul(self.sizes[i])
             for i, b in enumerate(self.case.hemorrhages)
@@ -184,7 +192,11 @@ class Head:
         else:
             square = (hx - cx) ** 2 + (hy - cy) ** 2 + (hz - cz) ** 2
             bump = 1.0 - (square / bleed.extent_mm**2) ** 2
-            bump = bump * (1.0 + 0.8 * bleed.roughness * noise[BLOB]) * ((hz + 32.0) / 12.0).clamp(0, 1)
+            bump = (
+                bump
+                * (1.0 + 0.8 * bleed.roughness * noise[BLOB])
+                * ((hz + 32.0) / 12.0).clamp(0, 1)
+            )
         return (bump * ((bleed.side * hx - 1.0) / 7.0).clamp(0, 1)).clamp(0, 1)
 
     def scores(self, f: Fields) -> list[torch.Tensor]:
@@ -194,14 +206,22 @@ class Head:
         scores = []
         for i, bleed in enumerate(self.case.hemorrhages):
             if bleed.on_skull:
-                bump = next(clots) / self.sizes[i] if self.sizes[i] else self._bump(i, bleed, f.hx, f.hy, f.hz, f.noise)
-                score = torch.where((f.depth > 0) & (bump > 0.02), f.depth / bump.clamp_min(0.02), torch.inf)
+                bump = (
+                    next(clots) / self.sizes[i]
+                    if self.sizes[i]
+                    else self._bump(i, bleed, f.hx, f.hy, f.hz, f.noise)
+                )
+                score = torch.where(
+                    (f.depth > 0) & (bump > 0.02), f.depth / bump.clamp_min(0.02), torch.inf
+                )
             elif bleed.subtype is Subtype.SDH:
                 score = _fold_score(bleed, f)
             else:
                 score = self._inside_score(bleed, self.sites[i], f)
             scores.append(score)
-        for i, bleed in enumerate(self.case.hemorrhages):  # a clot outside the brain leaves no room for others
+        for i, bleed in enumerate(
+            self.case.hemorrhages
+        ):  # a clot outside the brain leaves no room for others
             if bleed.subtype in EXTRA_AXIAL:
                 scores[i] = torch.where(taken, torch.inf, scores[i])
                 taken = taken | (scores[i] <= self.sizes[i])
@@ -231,13 +251,17 @@ class Head:
     def csf(self, f: Fields) -> torch.Tensor:
         """Share of cerebrospinal fluid outside the ventricles, 0..1 (cisterns, sulci, the gap below the skull)."""
         a = self.case.anatomy
-        pressed = min(1.0, abs(self.push_mm) / 10.0) * (f.bx * (-1.0 if self.push_mm > 0 else 1.0) > 0)
+        pressed = min(1.0, abs(self.push_mm) / 10.0) * (
+            f.bx * (-1.0 if self.push_mm > 0 else 1.0) > 0
+        )
         brain = f.tissue[0] + f.tissue[1]
         share = 1.0 - ((brain - a.sulcus_threshold * (1.0 - 0.6 * pressed)) / 0.2 + 0.5).clamp(0, 1)
         width = a.fold_width * (1.0 - 0.8 * pressed) + 1e-3
         inward = (f.depth - a.csf_gap_mm - 7.0).clamp_min(0) / 14.0
         fold = 1.0 - (f.noise[FOLD].abs() / width + inward).clamp(0, 1)
-        cistern = 0.5 - (cisterns_mm(f.bx, f.by, f.bz) - self._cistern_mm() * (1.0 - 0.6 * pressed)) / 1.4
+        cistern = (
+            0.5 - (cisterns_mm(f.bx, f.by, f.bz) - self._cistern_mm() * (1.0 - 0.6 * pressed)) / 1.4
+        )
         return torch.maximum(torch.maximum(share, fold * (f.bz > -25.0)), cistern.clamp(0, 1))
 
     def _cistern_mm(self) -> float:
@@ -257,30 +281,44 @@ class Head:
                 score = away + 12.0 * bleed.roughness * f.noise[BLOB]
             return torch.where(ventricles < -0.2, score, torch.inf)
         if bleed.place == "cisterns":
-            score = cisterns_mm(f.bx, f.by, f.bz) + 0.12 * (f.bx**2 + f.by**2 + (f.bz + 18.0) ** 2).sqrt()
+            score = (
+                cisterns_mm(f.bx, f.by, f.bz)
+                + 0.12 * (f.bx**2 + f.by**2 + (f.bz + 18.0) ** 2).sqrt()
+            )
             score = score + 4.0 * bleed.roughness * f.noise[BLOB] + 0.05 * bleed.side * f.bx
             return torch.where((csf > 0.5) & (f.depth > 0.8) & (ventricles > 0.5), score, torch.inf)
         stretch = 0.75 + 0.5 * abs(math.sin(7.0 * cx + cy))  # an elongated clot, fixed by its place
         distance = (
-            (f.hx - cx) ** 2 + ((f.hy - cy) / (0.7 + 0.6 * stretch)) ** 2 + ((f.hz - cz) / (1.6 - 0.6 * stretch)) ** 2
+            (f.hx - cx) ** 2
+            + ((f.hy - cy) / (0.7 + 0.6 * stretch)) ** 2
+            + ((f.hz - cz) / (1.6 - 0.6 * stretch)) ** 2
         )
         score = distance.sqrt() * (1.0 + 0.5 * bleed.roughness * f.noise[BLOB]).clamp_min(0.5)
         if bleed.subtype is Subtype.IPH:
             below = bool(in_posterior_fossa(*(torch.tensor(c) for c in site)))
             room = (f.depth > 2.5) & (ventricles > 0.5) & (csf < 0.9)
-            return torch.where(room & (in_posterior_fossa(f.bx, f.by, f.bz) == below), score, torch.inf)
+            return torch.where(
+                room & (in_posterior_fossa(f.bx, f.by, f.bz) == below), score, torch.inf
+            )
         room = (csf > 0.5) & (f.depth > 0.8) & (ventricles > 0.5) & (f.hz > -55.0)
         return torch.where(room, score, torch.inf)
 
     # -- mass effect ---------------------------------------------------------------------------------------------
     def _before_mass(
-        self, hx: torch.Tensor, hy: torch.Tensor, hz: torch.Tensor, depth: torch.Tensor, clots: tuple[torch.Tensor, ...]
+        self,
+        hx: torch.Tensor,
+        hy: torch.Tensor,
+        hz: torch.Tensor,
+        depth: torch.Tensor,
+        clots: tuple[torch.Tensor, ...],
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         bx, by, bz = hx, hy, hz
         rx, ry, rz = hx - CENTER_MM[0], hy - CENTER_MM[1], hz - CENTER_MM[2]
         inverse = torch.rsqrt(rx * rx + ry * ry + rz * rz + 1.0)
         for clot in clots:  # brain below a clot was nearer to the skull
-            pressed = clot * torch.exp(-(depth - clot).clamp_min(0) / 28.0) * inverse / self.scale_mm
+            pressed = (
+                clot * torch.exp(-(depth - clot).clamp_min(0) / 28.0) * inverse / self.scale_mm
+            )
             bx, by, bz = bx + rx * pressed, by + ry * pressed, bz + rz * pressed
         fixed = 1.0 - torch.exp(-depth.clamp_min(0) / 14.0)
         for i, bleed in enumerate(self.case.hemorrhages):
@@ -300,7 +338,9 @@ class Head:
 
     def _push_center(self) -> float:
         masses = [b for b in self.case.hemorrhages if b.subtype in (*EXTRA_AXIAL, Subtype.IPH)]
-        mean = sum(b.center_mm[1] * b.volume_ml for b in masses) / max(sum(b.volume_ml for b in masses), 1e-6)
+        mean = sum(b.center_mm[1] * b.volume_ml for b in masses) / max(
+            sum(b.volume_ml for b in masses), 1e-6
+        )
         return max(-22.0, min(20.0, mean))
 
     def measure_shift_mm(self) -> float:
@@ -318,13 +358,21 @@ class Head:
         root = torch.where(crosses, x[:-1] - left / (right - left).clamp_min(1e-6), 0.0)
         nearest = root.abs().amax(dim=0)
         best = root.abs().flatten().argmax()
-        return float(root.flatten()[best]) * self.case.anatomy.scale[0] if float(nearest.max()) > 0 else 0.0
+        return (
+            float(root.flatten()[best]) * self.case.anatomy.scale[0]
+            if float(nearest.max()) > 0
+            else 0.0
+        )
 
     # -- solving -------------------------------------------------------------------------------------------------
     def _solve(self) -> float:
         """Find the sizes that give the volumes asked for, and the push that gives the shift asked for."""
         step = 3.0
-        axes = [torch.arange(-98.0, 99.0, step), torch.arange(-128.0, 95.0, step), torch.arange(-70.0, 96.0, step)]
+        axes = [
+            torch.arange(-98.0, 99.0, step),
+            torch.arange(-128.0, 95.0, step),
+            torch.arange(-70.0, 96.0, step),
+        ]
         x, y, z = (v.to(self.device) for v in torch.meshgrid(*axes, indexing="ij"))
         cell_ml = step**3 * math.prod(self.case.anatomy.scale) / 1000.0
         bleeds = self.case.hemorrhages
@@ -346,7 +394,11 @@ class Head:
         values = score[torch.isfinite(score)]
         wanted = int(bleed.volume_ml / cell_ml)
         if values.numel() == 0 or wanted < 1:
-            return max(1.0, (bleed.volume_ml * 239.0) ** (1 / 3)) if bleed.subtype is Subtype.IPH else 0.0
+            return (
+                max(1.0, (bleed.volume_ml * 239.0) ** (1 / 3))
+                if bleed.subtype is Subtype.IPH
+                else 0.0
+            )
         size = float(values.kthvalue(min(wanted, max(1, int(0.92 * values.numel())))).values)
         return min(size, _MAX_THICKNESS_MM.get(bleed.subtype, math.inf))
 
@@ -368,7 +420,12 @@ def _fold_score(bleed: HemorrhageCase, f: Fields) -> torch.Tensor:
         above, there = bleed.side * f.bx - 0.6, falx_reaches(f.by, f.bz) & (f.depth > 1.0)
         square = (f.by - cy) ** 2 + (f.bz - cz) ** 2
     else:
-        above, there = f.bz - tentorium_mm(f.bx, f.by) - 0.6, (f.by < -38) & (bleed.side * f.bx > 2) & (f.depth > 1.0)
+        above, there = (
+            f.bz - tentorium_mm(f.bx, f.by) - 0.6,
+            (f.by < -38) & (bleed.side * f.bx > 2) & (f.depth > 1.0),
+        )
         square = (f.bx - cx) ** 2 + (f.by - cy) ** 2
     leaf = (1.0 - square / bleed.extent_mm**2) * (1.0 + 0.8 * bleed.roughness * f.noise[BLOB])
-    return torch.where(there & (above > 0) & (leaf > 0.05), above / leaf.clamp(0.05, 1.0), torch.inf)
+    return torch.where(
+        there & (above > 0) & (leaf > 0.05), above / leaf.clamp(0.05, 1.0), torch.inf
+    )

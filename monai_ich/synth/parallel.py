@@ -12,7 +12,9 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def map_jobs(function: Callable[[Job], Result], jobs: Iterable[Job], workers: int | None = None) -> Iterator[Result]:
+def map_jobs(
+    function: Callable[[Job], Result], jobs: Iterable[Job], workers: int | None = None
+) -> Iterator[Result]:
     """Yield ``function(job)`` for each job; with one worker (or one job) in this process.
 
     Workers are spawned (a forked torch hangs) and hold one torch thread each. A result should be small: those that
@@ -28,7 +30,9 @@ def map_jobs(function: Callable[[Job], Result], jobs: Iterable[Job], workers: in
     jobs = list(jobs)
     workers = min(workers or os.cpu_count() or 1, len(jobs))
     if workers > 1:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_single_thread) as pool:
+        with ProcessPoolExecutor(
+            workers, mp_context=get_context("spawn"), initializer=_single_thread
+        ) as pool:
             yield from pool.map(function, jobs)
     else:
         yield from map(function, jobs)

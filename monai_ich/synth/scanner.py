@@ -40,7 +40,9 @@ def fine_offsets_mm(s: ScannerCase) -> list[float]:
     return [s.thickness_mm * ((i + 0.5) / count - 0.5) for i in range(count)]
 
 
-def plane_points(geometry: Geometry, k: int, offset_mm: float, device: torch.device) -> tuple[torch.Tensor, ...]:
+def plane_points(
+    geometry: Geometry, k: int, offset_mm: float, device: torch.device
+) -> tuple[torch.Tensor, ...]:
     """World points ``3 x (I, J)`` of slice ``k`` moved along its normal."""
     ai, aj, ak = geometry.affine[:3, :3].T
     normal = np.cross(ai, aj)
@@ -56,14 +58,18 @@ def blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
     if sigma < 0.15:
         return image
     if sigma > 4.0:
-        slices = F.avg_pool2d(image.permute(2, 0, 1)[None], 2, ceil_mode=True, count_include_pad=False)
+        slices = F.avg_pool2d(
+            image.permute(2, 0, 1)[None], 2, ceil_mode=True, count_include_pad=False
+        )
         half = blur(slices[0].permute(1, 2, 0), sigma / 2.0).permute(2, 0, 1)[None]
         return F.interpolate(half, size=image.shape[:2], mode="bilinear")[0].permute(1, 2, 0)
     image = torch.tensordot(gauss_matrix(image.shape[0], sigma).to(image), image, 1)
     return torch.matmul(gauss_matrix(image.shape[1], sigma).to(image), image)
 
 
-def expose(hu: torch.Tensor, s: ScannerCase, geometry: Geometry, generator: torch.Generator) -> torch.Tensor:
+def expose(
+    hu: torch.Tensor, s: ScannerCase, geometry: Geometry, generator: torch.Generator
+) -> torch.Tensor:
     """What the scanner makes of exact HU ``(I, J, K)`` on its grid: blur, kernel, beam hardening, motion, metal,
     cupping, correlated noise, and the window or the pictures of the export."""
     pixel_mm = geometry.spacing_mm[0]
@@ -109,13 +115,19 @@ def _moved(image: torch.Tensor, pixels: float, generator: torch.Generator) -> to
     return out
 
 
-def _metal_hu(where_mm: tuple[float, float, float], geometry: Geometry, device: torch.device) -> torch.Tensor:
+def _metal_hu(
+    where_mm: tuple[float, float, float], geometry: Geometry, device: torch.device
+) -> torch.Tensor:
     """A clip of 4 mm and the bright and dark streaks that start from it, added to the image."""
     i, j, k = (float(v) for v in geometry.to_voxel(where_mm))
     rows, columns, slices = geometry.shape
     x = (torch.arange(rows, device=device) - i)[:, None, None] * geometry.spacing_mm[0]
     y = (torch.arange(columns, device=device) - j)[None, :, None] * geometry.spacing_mm[1]
-    near = torch.exp(-0.5 * ((torch.arange(slices, device=device) - k) * geometry.spacing_mm[2] / 3.0) ** 2)
+    near = torch.exp(
+        -0.5 * ((torch.arange(slices, device=device) - k) * geometry.spacing_mm[2] / 3.0) ** 2
+    )
     radius, angle = torch.sqrt(x * x + y * y), torch.atan2(y, x)
-    streaks = 120.0 * torch.cos(9.0 * angle + 3.0 * torch.sin(2.0 * angle)) * torch.exp(-radius / 25.0)
+    streaks = (
+        120.0 * torch.cos(9.0 * angle + 3.0 * torch.sin(2.0 * angle)) * torch.exp(-radius / 25.0)
+    )
     return (streaks + 3000.0 * (radius < 2.0)) * near

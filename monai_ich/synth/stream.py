@@ -16,7 +16,9 @@ from monai_ich.synth.draw import draw_case
 from monai_ich.synth.generate import synthesize
 
 
-def synthetic_rows(first_seed: int, heads: int, *, bloodless_every: int = 1) -> list[dict[str, Any]]:
+def synthetic_rows(
+    first_seed: int, heads: int, *, bloodless_every: int = 1
+) -> list[dict[str, Any]]:
     """A data list of heads that are not made yet: rows of ``seed`` and ``case``, one after another.
 
     Args:
@@ -41,17 +43,24 @@ class MakeHeadd(Transform):
     """
 
     def __init__(
-        self, keys: Mapping[str, str], device: torch.device | str = "cpu", design: Mapping[str, Any] | None = None
+        self,
+        keys: Mapping[str, str],
+        device: torch.device | str = "cpu",
+        design: Mapping[str, Any] | None = None,
     ) -> None:
         self.keys, self.device, self.design = dict(keys), torch.device(device), dict(design or {})
 
     def __call__(self, row: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        scan = synthesize(design_case(int(row["seed"]), **self.design), self.device, thickness=False)
+        scan = synthesize(
+            design_case(int(row["seed"]), **self.design), self.device, thickness=False
+        )
         labels = np.where(scan.edema.voxels, EDEMA, scan.labels.voxels).astype(np.uint8)
         parts = {"image": scan.ct.hu, "label": labels, "anatomy": scan.anatomy.voxels}
         affine = torch.from_numpy(scan.ct.geometry.affine.copy())
         made = {
-            name: MetaTensor(torch.from_numpy(parts[source])[None].float(), affine=affine, meta={"space": "RAS"})
+            name: MetaTensor(
+                torch.from_numpy(parts[source])[None].float(), affine=affine, meta={"space": "RAS"}
+            )
             for name, source in self.keys.items()
         }
         return {**row, **{name: tensor.to(self.device) for name, tensor in made.items()}}

@@ -102,11 +102,15 @@ def _blood(head: Head, f: Fields) -> dict[str, torch.Tensor]:
     for bleed, size, score in zip(head.case.hemorrhages, head.sizes, head.scores(f), strict=True):
         if bleed.on_skull and size:
             name = Subtype(bleed.subtype).name
-            found[name] = found.get(name, torch.zeros_like(f.depth, dtype=torch.bool)) | (score <= size)
+            found[name] = found.get(name, torch.zeros_like(f.depth, dtype=torch.bool)) | (
+                score <= size
+            )
     return found
 
 
-def _in_view(head: Head, scale: torch.Tensor, geometry: Geometry, points: torch.Tensor) -> torch.Tensor:
+def _in_view(
+    head: Head, scale: torch.Tensor, geometry: Geometry, points: torch.Tensor
+) -> torch.Tensor:
     center = torch.tensor(CENTER_MM, device=head.device) * scale
     world = (points - center) @ head.rotation.T + center
     world[..., :2] += torch.tensor(head.case.scanner.offset_mm, device=head.device)

@@ -88,9 +88,13 @@ def _outside(head: Head, f: Fields) -> torch.Tensor:
     fat = ((f.noise[FACE] > -0.8) | (f.hz > -20)).float()
     hu = 48.0 - 130.0 * fat + 8.0 * f.noise[FINE]
     temporal = (f.hx.abs() > 45) & (f.hz < 25) & (f.hz > -45) & (f.hy > -30)
-    hu = torch.where((body < 3.0) | (temporal & (body > 4.0)), 45.0 + 8.0 * f.noise[FINE], hu)  # skin, temporal muscle
+    hu = torch.where(
+        (body < 3.0) | (temporal & (body > 4.0)), 45.0 + 8.0 * f.noise[FINE], hu
+    )  # skin, temporal muscle
     if a.swelling:
-        hu = torch.where((swollen > 1.0) & (body > 1.5) & (f.hz > -20), a.swelling.hu + 10.0 * f.noise[FINE], hu)
+        hu = torch.where(
+            (swollen > 1.0) & (body > 1.5) & (f.hz > -20), a.swelling.hu + 10.0 * f.noise[FINE], hu
+        )
     low = (f.hz < -22.0) & (skin < a.scalp_mm + 25.0)
     mouth = low & (f.hy > -5) & (f.hx.abs() < 45)
     bones = low & (f.noise[FACE] > 1.0)
@@ -101,7 +105,9 @@ def _outside(head: Head, f: Fields) -> torch.Tensor:
     hu = torch.where(orbit < 12.0, 12.0, hu)
     hu = AIR_HU + (hu - AIR_HU) * _soft(-body, 0.8)
     if a.holder:
-        hu = torch.where((_holder(f.hx, f.hy).abs() < 0.012) & (f.hy < -10) & (body < -2), 180.0, hu)
+        hu = torch.where(
+            (_holder(f.hx, f.hy).abs() < 0.012) & (f.hy < -10) & (body < -2), 180.0, hu
+        )
     return hu
 
 
@@ -117,7 +123,10 @@ def _no_bone(head: Head, f: Fields) -> torch.Tensor:
 
 def base_mm(f: Fields) -> torch.Tensor:
     """Distance from the bones of the skull base that rise into the dura's hull, negative inside of them."""
-    return torch.stack([_capsule_mm(f.hx.abs(), f.hy, f.hz, b) for b in _BASE_BONES]).amin(0) - 1.2 * f.noise[BLOB]
+    return (
+        torch.stack([_capsule_mm(f.hx.abs(), f.hy, f.hz, b) for b in _BASE_BONES]).amin(0)
+        - 1.2 * f.noise[BLOB]
+    )
 
 
 def _skull(head: Head, f: Fields) -> tuple[torch.Tensor, torch.Tensor]:
@@ -130,7 +139,9 @@ def _skull(head: Head, f: Fields) -> tuple[torch.Tensor, torch.Tensor]:
     share = torch.maximum(vault, _soft(base_mm(f)))
     middle = 1.0 - ((-f.depth / thickness - 0.5).abs() / 0.3).clamp(0, 1)
     hu = a.bone_hu * (1.0 - 0.55 * middle + 0.08 * f.noise[FINE])
-    cells = (f.hz < -25) & (f.hz > -60) & (f.hx.abs() > 38) & (f.noise[FINE] > 0.2)  # mastoid air cells
+    cells = (
+        (f.hz < -25) & (f.hz > -60) & (f.hx.abs() > 38) & (f.noise[FINE] > 0.2)
+    )  # mastoid air cells
     return share, torch.where(cells, -700.0, hu)
 
 
@@ -145,31 +156,49 @@ def _brain(head: Head, f: Fields, ventricles: torch.Tensor, csf: torch.Tensor) -
         hu = hu - a.white_lesion_hu * near * share
     if a.infarct_mm:
         x, y, z, radius = a.infarct_mm
-        distance = ((f.bx - x) ** 2 + (f.by - y) ** 2 + (f.bz - z) ** 2).sqrt() * (1.0 + 0.25 * f.noise[BLOB])
+        distance = ((f.bx - x) ** 2 + (f.by - y) ** 2 + (f.bz - z) ** 2).sqrt() * (
+            1.0 + 0.25 * f.noise[BLOB]
+        )
         hu = hu + (a.csf_hu + 8.0 - hu) * 0.8 * _soft(distance - radius, 2.0) * (f.bx * x > 0)
     hu = hu + (a.csf_hu - hu) * torch.maximum(csf, _soft(ventricles))
     dura = _soft(f.bx.abs() - a.dura_mm) * falx_reaches(f.by, f.bz)
-    tent = _soft((f.bz - tentorium_mm(f.bx, f.by)).abs() - 0.9 * a.dura_mm) * (f.by < -38) * (f.bx.abs() > 6)
+    tent = (
+        _soft((f.bz - tentorium_mm(f.bx, f.by)).abs() - 0.9 * a.dura_mm)
+        * (f.by < -38)
+        * (f.bx.abs() > 6)
+    )
     sinus = _soft(f.hx.abs() - 3.5) * _soft(f.depth - 6.0) * ((f.hz > 15) | (f.hy < -75))
-    transverse = _soft((f.hz - tentorium_mm(f.hx, f.hy)).abs() - 4.0) * _soft(f.depth - 7.0) * (f.hy < -55)
+    transverse = (
+        _soft((f.hz - tentorium_mm(f.hx, f.hy)).abs() - 4.0) * _soft(f.depth - 7.0) * (f.hy < -55)
+    )
     hu = hu + (a.dura_hu - hu) * torch.maximum(0.8 * dura, 0.7 * tent)
     hu = hu + (a.sinus_hu - hu) * torch.maximum(0.9 * sinus, 0.8 * transverse)
-    band = torch.exp(-(((f.hz + 33) / 7) ** 2) - ((f.hy + 22) / 8) ** 2) * (1.0 + 0.4 * f.noise[BLOB])
+    band = torch.exp(-(((f.hz + 33) / 7) ** 2) - ((f.hy + 22) / 8) ** 2) * (
+        1.0 + 0.4 * f.noise[BLOB]
+    )
     hu = hu - a.base_streak_hu * band
     if a.calcified:
         pineal = (f.bx**2 + (f.by + 28) ** 2 + (f.bz - 2) ** 2).sqrt() - 2.5
         falx = ((f.bx / 1.4) ** 2 + (f.by - 45) ** 2 / 9 + (f.bz - 40) ** 2 / 16).sqrt() - 1.0
         hu = hu + (170.0 - hu) * _soft(torch.minimum(pineal, falx + 0.6 * f.noise[BLOB]))
-    choroid = ((f.bx.abs() - 23) ** 2 + ((f.by + 43) / 1.4) ** 2 + (f.bz - 9) ** 2).sqrt() + 0.7 * f.noise[BLOB]
+    choroid = (
+        (f.bx.abs() - 23) ** 2 + ((f.by + 43) / 1.4) ** 2 + (f.bz - 9) ** 2
+    ).sqrt() + 0.7 * f.noise[BLOB]
     choroid = choroid - torch.where(f.bx < 0, *a.choroid_mm)
     hu = hu + (a.choroid_hu - hu) * _soft(choroid)
     arteries = torch.minimum(*(_capsule_mm(f.bx.abs(), f.by, f.bz, artery) for artery in _ARTERIES))
     hu = hu + (a.vessel_hu - hu) * _soft(arteries)
     if a.calcified_ganglia:
-        pallidum = (((f.bx.abs() - 19) / 4) ** 2 + ((f.by + 2) / 7) ** 2 + (f.bz / 5) ** 2).sqrt() - 1.0
+        pallidum = (
+            ((f.bx.abs() - 19) / 4) ** 2 + ((f.by + 2) / 7) ** 2 + (f.bz / 5) ** 2
+        ).sqrt() - 1.0
         hu = hu + (110.0 - hu) * _soft(4.0 * pallidum + 2.0 * f.noise[FINE], 2.0)
     if a.defect and a.defect.air_mm:
-        pocket = (f.depth < a.defect.air_mm + 2.0 * f.noise[BLOB]) & (f.defect_mm < a.defect.radius_mm) & (f.hy > 10)
+        pocket = (
+            (f.depth < a.defect.air_mm + 2.0 * f.noise[BLOB])
+            & (f.defect_mm < a.defect.radius_mm)
+            & (f.hy > 10)
+        )
         hu = torch.where(pocket, AIR_HU, hu)
     if a.drain:
         path = ((a.drain * 30.0, 45.0, 75.0), (a.drain * 5.0, 8.0, 8.0), 1.3)
@@ -182,7 +211,9 @@ def _clot_hu(head: Head, bleed: HemorrhageCase, f: Fields) -> torch.Tensor:
     hu = bleed.hu * (1.0 + bleed.texture * (0.5 * f.noise[FINE] + 0.8 * f.noise[BLOB]))
     if bleed.level_hu:
         middle = head.height_mm(*(torch.tensor(c) for c in bleed.center_mm)).to(hu.device)
-        hu = hu - 0.5 * bleed.level_hu * torch.tanh((head.height_mm(f.hx, f.hy, f.hz) - middle) / 2.0)
+        hu = hu - 0.5 * bleed.level_hu * torch.tanh(
+            (head.height_mm(f.hx, f.hy, f.hz) - middle) / 2.0
+        )
     return hu
 
 
@@ -205,15 +236,27 @@ def paint(head: Head, f: Fields) -> Painted:
         share = ((size - score) / step + 0.5).clamp(0, 1) * cavity
         if bleed.subtype is Subtype.SAH:
             share = share * (1.3 * csf).clamp(0, 1)
-        if bleed.subtype is Subtype.IPH and bleed.extent_mm > 0.5:  # edema around the clot, further along white matter
-            reach = bleed.extent_mm * (0.6 + 0.5 * f.tissue[1] + 0.15 * f.noise[BLOB]).clamp_min(0.2)
-            wet = _soft(score - size - reach, 1.0) * torch.isfinite(score) * (1.0 - csf) * cavity * (score > size)
+        if (
+            bleed.subtype is Subtype.IPH and bleed.extent_mm > 0.5
+        ):  # edema around the clot, further along white matter
+            reach = bleed.extent_mm * (0.6 + 0.5 * f.tissue[1] + 0.15 * f.noise[BLOB]).clamp_min(
+                0.2
+            )
+            wet = (
+                _soft(score - size - reach, 1.0)
+                * torch.isfinite(score)
+                * (1.0 - csf)
+                * cavity
+                * (score > size)
+            )
             hu = hu - bleed.edema_hu * wet * (1.15 - 0.3 * ((score - size) / reach).clamp(0, 1))
             edema = torch.maximum(edema, wet)
         hu = hu + (_clot_hu(head, bleed, f) - hu) * share
         blood[bleed.subtype - 1] = torch.maximum(blood[bleed.subtype - 1], share)
     hu = hu + (bone_hu - hu) * bone
-    return Painted(hu, blood, edema * (1.0 - blood.sum(0)).clamp_min(0), _anatomy(f, ventricles, cavity), bone)
+    return Painted(
+        hu, blood, edema * (1.0 - blood.sum(0)).clamp_min(0), _anatomy(f, ventricles, cavity), bone
+    )
 
 
 def _anatomy(f: Fields, ventricles: torch.Tensor, cavity: torch.Tensor) -> torch.Tensor:

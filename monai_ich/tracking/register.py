@@ -21,7 +21,9 @@ set_model(ScanModel())
 """
 
 
-def register_model(tracking_uri: str, *, name: str = "monai-ich", bundles: str | Path | None = None) -> int:
+def register_model(
+    tracking_uri: str, *, name: str = "monai-ich", bundles: str | Path | None = None
+) -> int:
     """Log the pipeline and register it; nothing is asked of the network.
 
     The model carries the toolkit's source and both bundles, so the machine that loads it needs only the packages of its
@@ -40,9 +42,13 @@ def register_model(tracking_uri: str, *, name: str = "monai-ich", bundles: str |
         TrackingError: ``MLFLOW_UNAVAILABLE``.
     """
     require_store(tracking_uri, _EXPERIMENT)
-    loaded = [load_bundle(find_bundle(Path(bundles, b) if bundles else b), device="cpu") for b in BUNDLES]
+    loaded = [
+        load_bundle(find_bundle(Path(bundles, b) if bundles else b), device="cpu") for b in BUNDLES
+    ]
     tags = {"git_commit": commit()}
-    tags |= {f"weights_{b.name}": b.weights_sha256 for b in loaded} | {f"status_{b.name}": b.status for b in loaded}
+    tags |= {f"weights_{b.name}": b.weights_sha256 for b in loaded} | {
+        f"status_{b.name}": b.status for b in loaded
+    }
     mlflow = open_experiment(tracking_uri, _EXPERIMENT)
     with mlflow.start_run(run_name=new_run_name()), temporary() as scratch:
         mlflow.set_tags(tags)
@@ -51,7 +57,9 @@ def register_model(tracking_uri: str, *, name: str = "monai-ich", bundles: str |
         logged = mlflow.pyfunc.log_model(
             name="pipeline",
             python_model=str(script),
-            artifacts={b.name: str(shutil.copytree(b.root, scratch / b.name)) for b in loaded},  # no path of ours
+            artifacts={
+                b.name: str(shutil.copytree(b.root, scratch / b.name)) for b in loaded
+            },  # no path of ours
             code_paths=[str(Path(__file__).resolve().parents[1])],
             pip_requirements=pinned_requirements(),
             registered_model_name=name,
@@ -64,5 +72,9 @@ def register_model(tracking_uri: str, *, name: str = "monai-ich", bundles: str |
 
 def pinned_requirements() -> list[str]:
     """What the toolkit requires, at the versions installed here."""
-    names = [re.split(r"[^\w.-]", line)[0] for line in requires("monai-ich") or () if "extra ==" not in line]
+    names = [
+        re.split(r"[^\w.-]", line)[0]
+        for line in requires("monai-ich") or ()
+        if "extra ==" not in line
+    ]
     return [f"{name}=={version(name)}" for name in names]

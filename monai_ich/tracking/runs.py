@@ -18,7 +18,10 @@ from monai_ich.core.provenance import installed_versions
 from monai_ich.core.shipped import commit
 
 _LOG = logging.getLogger(__name__)
-_PATIENCE_S, _PATIENCE_LOCAL_S = 10.0, 120.0  # a server answers; a new database file is set up first
+_PATIENCE_S, _PATIENCE_LOCAL_S = (
+    10.0,
+    120.0,
+)  # a server answers; a new database file is set up first
 _STORES = ("sqlite:", "http:", "https:", "postgresql", "mysql", "mssql", "databricks")
 
 
@@ -112,7 +115,9 @@ class Tracker:
             TrackingError: ``MLFLOW_FAILED``.
         """
         log_in_time(
-            lambda: log_analysis(analysis, folder, tracking_uri=self.tracking_uri, experiment=self.experiment),
+            lambda: log_analysis(
+                analysis, folder, tracking_uri=self.tracking_uri, experiment=self.experiment
+            ),
             self.tracking_uri,
         )
 
@@ -159,7 +164,9 @@ def _done_in_time(work: Callable[[], Any], tracking_uri: str) -> bool:
     return bool(outcome)
 
 
-def log_analysis(analysis: Any, folder: Path, *, tracking_uri: str, experiment: str = "monai-ich analyze") -> None:
+def log_analysis(
+    analysis: Any, folder: Path, *, tracking_uri: str, experiment: str = "monai-ich analyze"
+) -> None:
     """One MLflow run for one analyzed scan: settings, weights, volumes, shift, times, and the tables and montage.
 
     Patient ID and UIDs stay out of it, even where the tables keep them: a store is often shared.
@@ -173,7 +180,9 @@ def log_analysis(analysis: Any, folder: Path, *, tracking_uri: str, experiment: 
     mlflow = open_experiment(tracking_uri, experiment)
     with mlflow.start_run(run_name=new_run_name()):
         provenance = analysis.provenance
-        mlflow.log_params({f"weights_{name}": digest[:16] for name, digest in provenance.weights.items()})
+        mlflow.log_params(
+            {f"weights_{name}": digest[:16] for name, digest in provenance.weights.items()}
+        )
         mlflow.log_params({name: str(value) for name, value in provenance.settings.items()})
         mlflow.set_tags({"status": provenance.status, "git_commit": commit()})
         mlflow.log_metrics({f"seconds_{name}": value for name, value in provenance.seconds.items()})
@@ -183,4 +192,6 @@ def log_analysis(analysis: Any, folder: Path, *, tracking_uri: str, experiment: 
         if (folder / "measurements.json").is_file():
             hidden = analysis.identity.as_columns() if analysis.identity else {}
             record = json.loads((folder / "measurements.json").read_text())
-            mlflow.log_dict({k: v for k, v in record.items() if k not in hidden}, "measurements.json")
+            mlflow.log_dict(
+                {k: v for k, v in record.items() if k not in hidden}, "measurements.json"
+            )

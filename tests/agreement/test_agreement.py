@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from monai_ich.agreement.bootstrap import bootstrap_interval, mean, median, percentile_95, ratio, share_within
+from monai_ich.agreement.bootstrap import (
+    bootstrap_interval,
+    mean,
+    median,
+    percentile_95,
+    ratio,
+    share_within,
+)
 from monai_ich.agreement.overlap import count_lesions_found, dice, shared_ml, shift_error_mm
 from monai_ich.core.errors import GeometryError
 from monai_ich.core.geometry import Geometry
@@ -59,9 +66,16 @@ def test_exchanged_masks_give_the_false_pieces() -> None:
 
 @pytest.mark.parametrize(
     ("measured", "toward", "true", "error"),
-    [(4.0, "right", 5.0, 1.0), (4.0, "left", -5.0, 1.0), (4.0, "left", 5.0, 9.0), (0.4, None, -0.3, 0.1)],
+    [
+        (4.0, "right", 5.0, 1.0),
+        (4.0, "left", -5.0, 1.0),
+        (4.0, "left", 5.0, 9.0),
+        (0.4, None, -0.3, 0.1),
+    ],
 )
-def test_a_shift_to_the_wrong_side_is_wrong_twice(measured: float, toward: str, true: float, error: float) -> None:
+def test_a_shift_to_the_wrong_side_is_wrong_twice(
+    measured: float, toward: str, true: float, error: float
+) -> None:
     assert shift_error_mm(measured, toward, true) == pytest.approx(error)
 
 
@@ -72,7 +86,9 @@ def test_statistics_of_a_small_table() -> None:
     pairs = np.array([[1.0, 2.0], [0.0, 0.0], [8.0, 10.0]])
     assert ratio(pairs) == 0.75, "of all mL together, not the mean of 0.5 and 0.8"
     assert np.isnan(ratio(np.zeros((2, 2))))
-    assert mean(np.stack([column, column + 1.0])).tolist() == [3.0, 4.0], "one figure for each resample"
+    assert mean(np.stack([column, column + 1.0])).tolist() == [3.0, 4.0], (
+        "one figure for each resample"
+    )
 
 
 def test_the_bootstrap_is_seeded_and_narrows_with_more_cases() -> None:

@@ -15,7 +15,10 @@ from tests.agreement.test_agreement import _mask
 
 def test_wilson_for_8_of_10() -> None:
     z, p, n = 1.959964, 0.8, 10
-    middle, half = (p + z * z / 20) / (1 + z * z / 10), z * np.sqrt(p * 0.2 / n + z * z / 400) / (1 + z * z / 10)
+    middle, half = (
+        (p + z * z / 20) / (1 + z * z / 10),
+        z * np.sqrt(p * 0.2 / n + z * z / 400) / (1 + z * z / 10),
+    )
     assert wilson_interval(8, 10) == pytest.approx((middle - half, middle + half), abs=1e-6)
     assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
     low, high = wilson_interval(10, 10) or (0, 0)
@@ -52,9 +55,14 @@ def test_auc_by_hand_and_without_a_second_kind() -> None:
 
 
 def test_limits_of_agreement_and_concordance_by_hand() -> None:
-    table = np.array([[12.0, 10.0], [20.0, 20.0], [31.0, 30.0]])  # differences 2, 0, 1: mean 1, deviation 1
+    table = np.array(
+        [[12.0, 10.0], [20.0, 20.0], [31.0, 30.0]]
+    )  # differences 2, 0, 1: mean 1, deviation 1
     assert bias(table) == 1.0
-    assert (lower_limit(table), upper_limit(table)) == (pytest.approx(1 - 1.96), pytest.approx(1 + 1.96))
+    assert (lower_limit(table), upper_limit(table)) == (
+        pytest.approx(1 - 1.96),
+        pytest.approx(1 + 1.96),
+    )
     shared = (-9 * -10 + -1 * 0 + 10 * 10) / 3  # about means 21 and 20
     assert concordance(table) == pytest.approx(2 * shared / (182 / 3 + 200 / 3 + 1))
     assert concordance(table[:, [0, 0]]) == 1.0
@@ -71,5 +79,9 @@ def test_relative_volume_difference_and_its_reasons() -> None:
 def test_lesions_are_matched_one_by_one() -> None:
     reference = _mask((0, 0, slice(0, 2)), (2, 2, 0), (slice(3, 5), 4, 4))
     found = match_lesions(reference, _mask((0, 0, 1), (4, 4, 4)))
-    assert found.volume_ml.round(9).tolist() == [2.0, 1.0, 2.0] and found.touched.tolist() == [True, False, True]
+    assert found.volume_ml.round(9).tolist() == [2.0, 1.0, 2.0] and found.touched.tolist() == [
+        True,
+        False,
+        True,
+    ]
     assert len(match_lesions(_mask(), reference).volume_ml) == 0

@@ -9,7 +9,11 @@ import pytest
 import torch
 from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 
-from monai_ich.agreement.surface import hausdorff_95, measure_surface_distances, normalized_surface_dice
+from monai_ich.agreement.surface import (
+    hausdorff_95,
+    measure_surface_distances,
+    normalized_surface_dice,
+)
 from monai_ich.core.errors import GeometryError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.volume import Mask
@@ -57,7 +61,9 @@ def test_a_slab_moved_by_one_slice_of_5_mm() -> None:
 def test_a_shift_from_slice_to_slice_counts_the_shear() -> None:
     one, other = (_box(TILTED, slice(0, 1), slice(0, 1), slice(k, k + 1)) for k in (2, 3))
     value = hausdorff_95(measure_surface_distances(one, other)).value
-    assert value == pytest.approx(5.0 / np.cos(np.radians(25.0))), "the step is longer than the distance of the planes"
+    assert value == pytest.approx(5.0 / np.cos(np.radians(25.0))), (
+        "the step is longer than the distance of the planes"
+    )
 
 
 def test_two_voxels_against_one() -> None:
@@ -75,7 +81,10 @@ def test_two_empty_masks_agree_and_one_has_no_distance_but_a_reason() -> None:
     assert (normalized_surface_dice(none), hausdorff_95(none).value) == (1.0, 0.0)
     missed, false = measure_surface_distances(empty, full), measure_surface_distances(full, empty)
     assert (normalized_surface_dice(missed), normalized_surface_dice(false)) == (0.0, 0.0)
-    assert (hausdorff_95(missed).value, hausdorff_95(missed).reason) == (None, "the prediction is empty")
+    assert (hausdorff_95(missed).value, hausdorff_95(missed).reason) == (
+        None,
+        "the prediction is empty",
+    )
     assert hausdorff_95(false).reason == "the reference is empty"
 
 
@@ -94,7 +103,9 @@ def test_monai_finds_the_same_where_axes_are_perpendicular(seed: int) -> None:
     a, b = (torch.from_numpy(m.voxels)[None, None].float() for m in (prediction, reference))
     spacing = STRAIGHT.spacing_mm
     found = measure_surface_distances(prediction, reference)
-    hd95 = compute_hausdorff_distance(a, b, include_background=True, percentile=95, spacing=spacing).item()
+    hd95 = compute_hausdorff_distance(
+        a, b, include_background=True, percentile=95, spacing=spacing
+    ).item()
     nsd = compute_surface_dice(a, b, [1.0], include_background=True, spacing=spacing).item()
     assert hausdorff_95(found).value == pytest.approx(hd95, rel=1e-5)
     assert normalized_surface_dice(found, 1.0) == pytest.approx(nsd, rel=1e-5) and 0 < nsd < 1
@@ -106,10 +117,16 @@ def test_spacing_alone_would_be_wrong_on_a_tilted_grid() -> None:
         _box(TILTED, slice(0, 1), slice(3, 4), slice(3, 4)),
     )
     ahead = 5.0 * np.tan(np.radians(25.0)) - 3 * 0.7
-    assert hausdorff_95(measure_surface_distances(one, other)).value == pytest.approx(np.hypot(5.0, ahead))
+    assert hausdorff_95(measure_surface_distances(one, other)).value == pytest.approx(
+        np.hypot(5.0, ahead)
+    )
     a, b = (torch.from_numpy(m.voxels)[None, None].float() for m in (one, other))
-    monai = compute_hausdorff_distance(a, b, include_background=True, percentile=95, spacing=TILTED.spacing_mm).item()
-    assert monai == pytest.approx(np.hypot(5.0 / np.cos(np.radians(25.0)), 3 * 0.7), rel=1e-5), "0.9 mm too much"
+    monai = compute_hausdorff_distance(
+        a, b, include_background=True, percentile=95, spacing=TILTED.spacing_mm
+    ).item()
+    assert monai == pytest.approx(np.hypot(5.0 / np.cos(np.radians(25.0)), 3 * 0.7), rel=1e-5), (
+        "0.9 mm too much"
+    )
 
 
 def test_masks_on_other_grids_are_refused() -> None:

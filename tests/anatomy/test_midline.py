@@ -22,7 +22,9 @@ CUBIC = grid(pixels=180, pixel_mm=1.0, slice_mm=1.0, count=160)
 
 @pytest.mark.parametrize("shift_mm", [0, 3, -8, 15])
 @pytest.mark.parametrize("turned", [(0, 0, 0), (20, 20, -20)], ids=str)
-@pytest.mark.parametrize("geometry", [THICK, TILTED, CUBIC], ids=["5 mm slices", "tilted 25 deg", "1 mm cubes"])
+@pytest.mark.parametrize(
+    "geometry", [THICK, TILTED, CUBIC], ids=["5 mm slices", "tilted 25 deg", "1 mm cubes"]
+)
 def test_shift_is_right_within_half_a_millimeter(
     shift_mm: float, turned: tuple[float, float, float], geometry: Geometry
 ) -> None:
@@ -34,14 +36,18 @@ def test_shift_is_right_within_half_a_millimeter(
 def test_the_point_lies_where_the_bump_is_and_on_its_slice() -> None:
     found = measure_midline_shift(fit_midline(anatomy(TILTED, shift_mm=10)))
     assert found.at_ras_mm is not None
-    assert np.abs(np.array(found.at_ras_mm) - [10, 0, 0]).max() < 8  # the bell is flat on top: 9.5 mm at 11 mm off
+    assert (
+        np.abs(np.array(found.at_ras_mm) - [10, 0, 0]).max() < 8
+    )  # the bell is flat on top: 9.5 mm at 11 mm off
     assert found.slice_index == round(float(TILTED.to_voxel(found.at_ras_mm)[2]))
     assert max(mm for _, mm in found.profile_mm) == found.measurement.value
 
 
 @settings(max_examples=8, deadline=None)
 @given(st.permutations([0, 1, 2]), st.tuples(*[st.booleans()] * 3))
-def test_shift_does_not_depend_on_the_order_of_axes(order: list[int], flips: tuple[bool, ...]) -> None:
+def test_shift_does_not_depend_on_the_order_of_axes(
+    order: list[int], flips: tuple[bool, ...]
+) -> None:
     labels = anatomy(COARSE, shift_mm=7, turned=(5, 10, -5))
     voxels, affine = labels.voxels.transpose(order), COARSE.affine[:, [*order, 3]].copy()
     for axis in np.flatnonzero(flips):
@@ -50,7 +56,10 @@ def test_shift_does_not_depend_on_the_order_of_axes(order: list[int], flips: tup
         affine[:3, axis] *= -1
     turned = LabelMap(np.ascontiguousarray(voxels), Geometry(voxels.shape, affine), Anatomy)
     a, b = (measure_midline_shift(fit_midline(x)) for x in (labels, turned))
-    assert a.measurement.value == pytest.approx(b.measurement.value, abs=1e-6) and a.toward == b.toward == "right"
+    assert (
+        a.measurement.value == pytest.approx(b.measurement.value, abs=1e-6)
+        and a.toward == b.toward == "right"
+    )
 
 
 def test_the_ideal_plane_stays_where_the_falx_is_fixed() -> None:
@@ -80,14 +89,20 @@ def test_without_a_hemisphere_there_is_a_reason() -> None:
     labels = anatomy(THICK, shift_mm=0)
     only = LabelMap(np.where(labels.voxels == 1, 1, 0).astype(np.uint8), THICK, Anatomy)
     found = measure_midline_shift(fit_midline(only))
-    assert found.measurement.value is None and found.measurement.reason == "a hemisphere was not found"
+    assert (
+        found.measurement.value is None and found.measurement.reason == "a hemisphere was not found"
+    )
 
 
 def test_a_hole_in_the_skull_does_not_move_the_plane() -> None:
     labels = anatomy(CUBIC, shift_mm=5)
     x, y, z = np.moveaxis(CUBIC.to_world(np.moveaxis(np.indices(CUBIC.shape), 0, -1)), -1, 0)
-    bulge = ((x - 45) / 40) ** 2 + ((y - 30) / 45) ** 2 + ((z - 20) / 45) ** 2 < 1  # brain through a right craniectomy
-    voxels = np.where(bulge & (labels.voxels == 0) & (x > 0), Anatomy.RIGHT_HEMISPHERE, labels.voxels)
+    bulge = ((x - 45) / 40) ** 2 + ((y - 30) / 45) ** 2 + (
+        (z - 20) / 45
+    ) ** 2 < 1  # brain through a right craniectomy
+    voxels = np.where(
+        bulge & (labels.voxels == 0) & (x > 0), Anatomy.RIGHT_HEMISPHERE, labels.voxels
+    )
     found = measure_midline_shift(fit_midline(LabelMap(voxels.astype(np.uint8), CUBIC, Anatomy)))
     assert found.measurement.value == pytest.approx(5, abs=0.5) and found.toward == "right"
 
@@ -102,4 +117,6 @@ def test_a_scan_that_ends_below_the_septum_has_a_reason() -> None:
 def test_labels_on_the_wrong_sides_have_a_reason() -> None:
     labels = anatomy(THICK, shift_mm=0)
     swapped = LabelMap(np.array([0, 2, 1, 4, 3, 5], np.uint8)[labels.voxels], THICK, Anatomy)
-    assert fit_midline(swapped) == NotMeasurable("the left and right labels do not lie to the patient's left and right")
+    assert fit_midline(swapped) == NotMeasurable(
+        "the left and right labels do not lie to the patient's left and right"
+    )

@@ -15,7 +15,9 @@ GRID = grid(pixels=128, pixel_mm=1.6, slice_mm=2.5, count=64)
 
 @pytest.mark.parametrize("shift_mm", [0.0, 4.0, -9.0])
 def test_the_interval_holds_value_and_truth_and_is_never_negative(shift_mm: float) -> None:
-    found = measure_midline_shift(fit_midline(anatomy(GRID, shift_mm=shift_mm, turned=(5, 8, -10)))).measurement
+    found = measure_midline_shift(
+        fit_midline(anatomy(GRID, shift_mm=shift_mm, turned=(5, 8, -10)))
+    ).measurement
     low, high = found.interval
     assert 0 <= low <= found.value <= high and low <= abs(shift_mm) <= high and high - low < 2.0
 
@@ -23,7 +25,9 @@ def test_the_interval_holds_value_and_truth_and_is_never_negative(shift_mm: floa
 def _rough(spread_mm: float) -> tuple[float, float]:
     labels = anatomy(GRID, shift_mm=6)
     rng = np.random.default_rng(3)
-    moved = np.rint(rng.normal(0, spread_mm / 1.6, (16, 16))).astype(int).repeat(8, 0).repeat(4, 1)  # blocks of 8 x 4
+    moved = (
+        np.rint(rng.normal(0, spread_mm / 1.6, (16, 16))).astype(int).repeat(8, 0).repeat(4, 1)
+    )  # blocks of 8 x 4
     voxels = labels.voxels.copy()
     for j in range(128):
         for k in range(64):

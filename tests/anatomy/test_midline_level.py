@@ -16,14 +16,23 @@ GRID = grid(pixels=128, pixel_mm=1.6, slice_mm=1.6, count=100)  # ventricles on 
 
 def _shift_on(first: int, last: int) -> Measurement:
     whole = anatomy(GRID, shift_mm=7)
-    part = LabelMap(whole.voxels[:, :, first:last], GRID.crop((slice(None), slice(None), slice(first, last))), Anatomy)
+    part = LabelMap(
+        whole.voxels[:, :, first:last],
+        GRID.crop((slice(None), slice(None), slice(first, last))),
+        Anatomy,
+    )
     return measure_midline_shift(fit_midline(part)).measurement
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 30), (0, 45), (50, 100), (62, 100)])
-def test_a_scan_that_misses_the_level_has_a_reason_not_a_smaller_shift(first: int, last: int) -> None:
+def test_a_scan_that_misses_the_level_has_a_reason_not_a_smaller_shift(
+    first: int, last: int
+) -> None:
     found = _shift_on(first, last)
-    assert found.value is None and found.reason == "the image's edge cuts through the level of the septum pellucidum"
+    assert (
+        found.value is None
+        and found.reason == "the image's edge cuts through the level of the septum pellucidum"
+    )
 
 
 def test_a_scan_that_only_misses_the_skull_base_is_measured() -> None:

@@ -44,7 +44,9 @@ def test_head_and_feet_are_told_by_the_world(axis: int) -> None:
     turned = affine.copy()
     turned[:, :3] = affine[:, list(order)]
     kept = drop_neck(
-        cavity.transpose(order), hu.transpose(order), Geometry(tuple(cavity.shape[n] for n in order), turned)
+        cavity.transpose(order),
+        hu.transpose(order),
+        Geometry(tuple(cavity.shape[n] for n in order), turned),
     )
     assert kept.transpose(np.argsort(order)).any((0, 1)).tolist() == [k < 28 for k in range(60)]
 
@@ -52,13 +54,21 @@ def test_head_and_feet_are_told_by_the_world(axis: int) -> None:
 def test_no_cavity_is_taller_than_any_head() -> None:
     cavity, hu = _column(60, range(60))
     kept = drop_neck(cavity, hu, Geometry(cavity.shape, AFFINE))
-    assert kept.any((0, 1)).sum() * 5.0 == pytest.approx(TALLEST_MM, abs=5.0) and kept[:, :, -1].any()
+    assert (
+        kept.any((0, 1)).sum() * 5.0 == pytest.approx(TALLEST_MM, abs=5.0) and kept[:, :, -1].any()
+    )
 
 
 def test_heads_as_tall_as_heads_are_and_stripped_ones_are_left() -> None:
     cavity, hu = _column(36, range(10, 36))
     assert drop_neck(cavity, hu, Geometry(cavity.shape, AFFINE)) is cavity
     cavity, hu = _column(60, range(0))
-    assert drop_neck(cavity, hu, Geometry(cavity.shape, AFFINE)).all((0, 1)).tolist() == cavity.all((0, 1)).tolist()
+    assert (
+        drop_neck(cavity, hu, Geometry(cavity.shape, AFFINE)).all((0, 1)).tolist()
+        == cavity.all((0, 1)).tolist()
+    )
     nothing = np.zeros((4, 4, 90), bool)
-    assert drop_neck(nothing, np.zeros(nothing.shape, np.float32), Geometry(nothing.shape, AFFINE)) is nothing
+    assert (
+        drop_neck(nothing, np.zeros(nothing.shape, np.float32), Geometry(nothing.shape, AFFINE))
+        is nothing
+    )

@@ -21,7 +21,9 @@ def check(*words: object, capsys: pytest.CaptureFixture[str]) -> list[str]:
     said = capsys.readouterr()
     lines = said.err.splitlines()
     assert status == (3 if lines else 0)
-    assert said.out.strip() == (f"{len(lines)} fault{'s' * (len(lines) != 1)} found" if lines else "no faults found")
+    assert said.out.strip() == (
+        f"{len(lines)} fault{'s' * (len(lines) != 1)} found" if lines else "no faults found"
+    )
     return lines
 
 
@@ -30,23 +32,51 @@ def check(*words: object, capsys: pytest.CaptureFixture[str]) -> list[str]:
     [
         ("--epoch 5", "UNKNOWN_ID", ["--epoch", "max_epochs"]),
         ("--trainer#chanels 5", "UNKNOWN_ID", ["--trainer#chanels", "did you mean train#trainer?"]),
-        ("--train#trainer#chanels 5", "UNKNOWN_ARGUMENT", ["train#trainer", "SupervisedTrainer", "chanels"]),
+        (
+            "--train#trainer#chanels 5",
+            "UNKNOWN_ARGUMENT",
+            ["train#trainer", "SupervisedTrainer", "chanels"],
+        ),
         ("--body#filtres [8]", "UNKNOWN_ARGUMENT", ["body", "DynUNet", "did you mean filters?"]),
         ("--train#dataloder#shuffle False", "UNKNOWN_ID", ["did you mean train#dataloader?"]),
         ("--train#handlers#99#interval 2", "UNKNOWN_ID", ["train#handlers#99"]),
-        ("--train#handlers#4#intervall 2", "UNKNOWN_ARGUMENT", ["train#handlers#4", "did you mean interval?"]),
+        (
+            "--train#handlers#4#intervall 2",
+            "UNKNOWN_ARGUMENT",
+            ["train#handlers#4", "did you mean interval?"],
+        ),
         ("--body#_target_ SegResNett", "UNKNOWN_TARGET", ["body", "did you mean SegResNet"]),
-        ("--loss#_target_ monai_ich.parts.losses.MidlineLos", "UNKNOWN_TARGET", ["loss", "did you mean MidlineLoss?"]),
+        (
+            "--loss#_target_ monai_ich.parts.losses.MidlineLos",
+            "UNKNOWN_TARGET",
+            ["loss", "did you mean MidlineLoss?"],
+        ),
         ("--loss#_target_ monai_ich.part.losses.MidlineLoss", "UNKNOWN_TARGET", ["loss"]),
-        ("--learning_rate @learning_rat", "UNKNOWN_REFERENCE", ["learning_rate", "@learning_rat leads nowhere"]),
-        ("--learning_rate %learning_rat", "UNKNOWN_REFERENCE", ["learning_rate", "%learning_rat leads nowhere"]),
+        (
+            "--learning_rate @learning_rat",
+            "UNKNOWN_REFERENCE",
+            ["learning_rate", "@learning_rat leads nowhere"],
+        ),
+        (
+            "--learning_rate %learning_rat",
+            "UNKNOWN_REFERENCE",
+            ["learning_rate", "%learning_rat leads nowhere"],
+        ),
         ("--network_def %nowhere.yaml::net", "MISSING_FILE", ["network_def", "nowhere.yaml"]),
         ("--learning_rate $math.pi", "UNKNOWN_NAME", ["learning_rate", "math is not imported"]),
         ("--learning_rate $1+", "BAD_EXPRESSION", ["learning_rate", "$1+"]),
-        ("--imports#3 $from monai_ich.parts.data_list import read_lst", "UNKNOWN_IMPORT", ["imports#3", "read_lst"]),
+        (
+            "--imports#3 $from monai_ich.parts.data_list import read_lst",
+            "UNKNOWN_IMPORT",
+            ["imports#3", "read_lst"],
+        ),
         ("--device cpu", "WRONG_TYPE", ["device is 'cpu', which has no type"]),
         ("--max_epochs five", "WRONG_TYPE", ["max_epochs", "a number", "'five'"]),
-        ("--optimizer#weight_decay little", "WRONG_TYPE", ["optimizer#weight_decay", "a number", "'little'"]),
+        (
+            "--optimizer#weight_decay little",
+            "WRONG_TYPE",
+            ["optimizer#weight_decay", "a number", "'little'"],
+        ),
         ("--validate#evaluator#amp maybe", "WRONG_TYPE", ["validate#evaluator#amp", "'maybe'"]),
         ("--bundle_rot .", "UNKNOWN_ID", ["did you mean bundle_root?"]),
         ("--dataset_dir /nowhere", "MISSING_FILE", ["dataset_dir", "/nowhere"]),
@@ -59,13 +89,30 @@ def test_a_mistake_has_a_code_an_id_and_the_nearest_name(
     given = words.split(" ", 1)
     folder = [] if words.startswith("--dataset_dir") else ["--dataset_dir", tiny_dataset]
     lines = check(ICH, "train", *folder, *given, capsys=capsys)
-    assert [line for line in lines if line.startswith(f"{code}: ") and all(n in line for n in names)], lines
+    assert [
+        line for line in lines if line.startswith(f"{code}: ") and all(n in line for n in names)
+    ], lines
 
 
-def test_all_faults_are_told_at_once(tiny_dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--dataset_dir", tiny_dataset, "--epoch", 5, "--body#filtres", [8], "--optimizer#lr", "@rate"]
+def test_all_faults_are_told_at_once(
+    tiny_dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "--dataset_dir",
+        tiny_dataset,
+        "--epoch",
+        5,
+        "--body#filtres",
+        [8],
+        "--optimizer#lr",
+        "@rate",
+    ]
     lines = check(ICH, "train", *words, capsys=capsys)
-    assert [line.split(":")[0] for line in lines] == ["UNKNOWN_ID", "UNKNOWN_REFERENCE", "UNKNOWN_ARGUMENT"]
+    assert [line.split(":")[0] for line in lines] == [
+        "UNKNOWN_ID",
+        "UNKNOWN_REFERENCE",
+        "UNKNOWN_ARGUMENT",
+    ]
 
 
 @pytest.mark.parametrize("bundle_name", [ICH, ANATOMY])
@@ -88,7 +135,10 @@ def test_the_bundles_have_no_fault(bundle_name: str, capsys: pytest.CaptureFixtu
         ("train,training/cuda,training/float16", ""),
         ("train,training/fold", "--data_dir {folds} --runs_dir runs --fold 1"),
         ("train,training/fold,evaluate", "--data_dir {folds} --runs_dir {runs} --fold 1"),
-        ("inference,inference/ensemble", "--dataset_dir {data}/case_0 --ensemble ['{weights}','{weights}']"),
+        (
+            "inference,inference/ensemble",
+            "--dataset_dir {data}/case_0 --ensemble ['{weights}','{weights}']",
+        ),
         ("inference,inference_trt", "--dataset_dir {data}/case_0 --weights {weights}"),
         ("pipeline", "--input scan.nii.gz --output_dir out --pipeline#dicom true"),
     ],
@@ -101,7 +151,12 @@ def test_every_overlay_fits(
     weights = tmp_path / "runs" / "fold_1" / "model.pt"
     weights.parent.mkdir(parents=True)
     weights.touch()
-    places = {"data": tiny_dataset, "folds": tmp_path / "folds", "runs": tmp_path / "runs", "weights": weights}
+    places = {
+        "data": tiny_dataset,
+        "folds": tmp_path / "folds",
+        "runs": tmp_path / "runs",
+        "weights": weights,
+    }
     folder = [] if "_dir" in more else ["--dataset_dir", tiny_dataset]
     found = check(ICH, configs, *folder, *more.format(**places).split(), capsys=capsys)
     assert found == []
@@ -120,12 +175,27 @@ def test_every_overlay_fits(
             "overlay.yaml: nothing in the config reads",
         ),
         ("train", "--dataset_dir {empty}", "NO_DATA_LIST", "train#dataset#data"),
-        ("train,evaluate", "--dataset_dir {data} --split tset", "NO_DATA_LIST", "validate#dataset#data"),
-        ("train,evaluate", "--dataset_dir {data} --weights {empty}/no.pt", "MISSING_FILE", "weights"),
+        (
+            "train,evaluate",
+            "--dataset_dir {data} --split tset",
+            "NO_DATA_LIST",
+            "validate#dataset#data",
+        ),
+        (
+            "train,evaluate",
+            "--dataset_dir {data} --weights {empty}/no.pt",
+            "MISSING_FILE",
+            "weights",
+        ),
         ("train,training/fold", "--runs_dir runs", "MISSING_VALUE", "data_dir has no value"),
         ("train,data/mixed", "--dataset_dir {data}", "MISSING_VALUE", "synthetic_dir has no value"),
         ("inference", "--dataset_dir {empty}", "MISSING_FILE", "holds no .nii"),
-        ("inference,inference/ensemble", "--dataset_dir {empty}", "MISSING_VALUE", "ensemble has no value"),
+        (
+            "inference,inference/ensemble",
+            "--dataset_dir {empty}",
+            "MISSING_VALUE",
+            "ensemble has no value",
+        ),
         ("inference,inference/ensemble", "--ensemble ['{empty}/no.pt']", "MISSING_FILE", "no.pt"),
     ],
 )
@@ -148,13 +218,20 @@ def test_what_a_run_needs_is_named(
     assert [line for line in lines if code in line and names in line], lines
 
 
-def test_a_folder_with_broken_metadata_and_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_with_broken_metadata_and_weights(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "mine"
-    shutil.copytree(Path(__file__).resolve().parents[2] / "bundles" / ICH / "configs", folder / "configs")
+    shutil.copytree(
+        Path(__file__).resolve().parents[2] / "bundles" / ICH / "configs", folder / "configs"
+    )
     path = folder / "configs" / "metadata.json"
     metadata = json.loads(path.read_text()) | {"version": "9.9.9", "authors": ["A"]}
     path.write_text(json.dumps(metadata))
-    assert {line.split(":")[0] for line in check(folder, capsys=capsys)} == {"BAD_METADATA", "NO_WEIGHTS"}
+    assert {line.split(":")[0] for line in check(folder, capsys=capsys)} == {
+        "BAD_METADATA",
+        "NO_WEIGHTS",
+    }
     metadata["authors"] = "A"
     path.write_text(json.dumps(metadata))
     (folder / "models").mkdir()
@@ -164,17 +241,32 @@ def test_a_folder_with_broken_metadata_and_weights(tmp_path: Path, capsys: pytes
 
 
 def test_a_refused_run_writes_nothing(
-    tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     bundle = Path(__file__).resolve().parents[2] / "bundles" / ICH
-    words = ["bundle", "run", str(bundle), "train", "--dataset_dir", str(tiny_dataset), "--output_dir", "out"]
+    words = [
+        "bundle",
+        "run",
+        str(bundle),
+        "train",
+        "--dataset_dir",
+        str(tiny_dataset),
+        "--output_dir",
+        "out",
+    ]
     assert main([*words, "--epoch", "5"]) == 3
     assert main(["--json-errors", *words, "--epoch=5"]) == 3
     plain, machine = capsys.readouterr().err.splitlines()
     assert json.loads(machine) == dict(zip(("code", "message"), plain.split(": ", 1), strict=True))
     assert list(tmp_path.iterdir()) == []
-    assert main(["bundle", "run", ICH]) == 2 and main(["bundle", "check", ICH, "train", "--fold", "1", "2"]) == 2
+    assert (
+        main(["bundle", "run", ICH]) == 2
+        and main(["bundle", "check", ICH, "train", "--fold", "1", "2"]) == 2
+    )
 
 
 def test_memory_that_ran_out_is_recognized() -> None:

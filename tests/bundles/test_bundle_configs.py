@@ -57,26 +57,40 @@ def saved(folder: Path, affine: NDArray[np.float64], **volumes: NDArray[Any]) ->
 
 def with_tensorrt(bundle: Path) -> ConfigParser:
     parser = ConfigParser()
-    parser.read_config([str(bundle / "configs" / name) for name in ("inference.yaml", "inference_trt.yaml")])
+    parser.read_config(
+        [str(bundle / "configs" / name) for name in ("inference.yaml", "inference_trt.yaml")]
+    )
     return parser
 
 
 def test_bundle_has_every_file_that_the_format_asks_for(bundle: Path) -> None:
     assert [name for name in FILES if not (bundle / name).is_file()] == []
     assert list((bundle / "configs").glob("*.yml")) == []
-    others = {path.name for path in (bundle / "models").glob("*")} - {"model.pt", "model.ts", "model.onnx"}
+    others = {path.name for path in (bundle / "models").glob("*")} - {
+        "model.pt",
+        "model.ts",
+        "model.onnx",
+    }
     assert others == set(), "MONAI Label would offer a checkpoint as a model"
 
 
 def test_card_has_the_sections_of_the_model_zoo(bundle: Path) -> None:
-    sections = ["Model overview", "Input", "Output", "Data", "Training configuration", "Performance"]
+    sections = [
+        "Model overview",
+        "Input",
+        "Output",
+        "Data",
+        "Training configuration",
+        "Performance",
+    ]
     sections += ["MONAI Bundle Commands", "References", "License"]
     card = (bundle / "docs" / "README.md").read_text().splitlines()
     assert [line.removeprefix("## ") for line in card if line.startswith("## ")] == sections
 
 
 @pytest.mark.parametrize(
-    ("name", "labels", "more"), [("head_ct_anatomy", Anatomy, {}), ("ich_segmentation", Subtype, {EDEMA: "edema"})]
+    ("name", "labels", "more"),
+    [("head_ct_anatomy", Anatomy, {}), ("ich_segmentation", Subtype, {EDEMA: "edema"})],
 )
 def test_channel_definition_is_the_label_table(
     name: str, labels: type[Anatomy] | type[Subtype], more: dict[int, str]
@@ -84,7 +98,9 @@ def test_channel_definition_is_the_label_table(
     bundle = Path(__file__).resolve().parents[2] / "bundles" / name
     channels = metadata(bundle)["network_data_format"]["outputs"]["pred"]["channel_def"]
     assert channels.pop("0") == "background"
-    assert {int(k): v.lower() for k, v in channels.items()} == {int(v): v.name.lower() for v in labels} | more
+    assert {int(k): v.lower() for k, v in channels.items()} == {
+        int(v): v.name.lower() for v in labels
+    } | more
 
 
 def test_inference_stands_alone(bundle: Path) -> None:
@@ -95,10 +111,19 @@ def test_inference_stands_alone(bundle: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "kind"),
-    [(["train.yaml"], "train"), (["train.yaml", "evaluate.yaml"], "train"), (["inference.yaml"], "infer")],
+    [
+        (["train.yaml"], "train"),
+        (["train.yaml", "evaluate.yaml"], "train"),
+        (["inference.yaml"], "infer"),
+    ],
 )
 def test_property_ids_are_clean(
-    bundle: Path, files: list[str], kind: str, tiny_dataset: Path, random_weights: Path, tmp_path: Path
+    bundle: Path,
+    files: list[str],
+    kind: str,
+    tiny_dataset: Path,
+    random_weights: Path,
+    tmp_path: Path,
 ) -> None:
     workflow = ConfigWorkflow(
         config_file=[str(bundle / "configs" / name) for name in files],
@@ -117,9 +142,13 @@ def test_property_ids_are_clean(
 
 
 def test_the_metadata_hold_to_their_schema(bundle: Path, tmp_path: Path) -> None:
-    schema = Path(monai_ich.bundle_check.__file__).with_name("metadata.schema.json")  # there, MONAI downloads none
+    schema = Path(monai_ich.bundle_check.__file__).with_name(
+        "metadata.schema.json"
+    )  # there, MONAI downloads none
     verify_metadata(meta_file=str(bundle / "configs" / "metadata.json"), filepath=str(schema))
-    broken = {name: value for name, value in metadata(bundle).items() if name != "network_data_format"}
+    broken = {
+        name: value for name, value in metadata(bundle).items() if name != "network_data_format"
+    }
     (tmp_path / "metadata.json").write_text(json.dumps(broken))
     with pytest.raises(ValueError, match="against schema"):
         verify_metadata(meta_file=str(tmp_path / "metadata.json"), filepath=str(schema))
@@ -127,7 +156,9 @@ def test_the_metadata_hold_to_their_schema(bundle: Path, tmp_path: Path) -> None
 
 def test_network_takes_and_gives_the_shapes_of_the_metadata(bundle: Path) -> None:
     configs = bundle / "configs"
-    verify_net_in_out("network_def", str(configs / "metadata.json"), str(configs / "inference.yaml"), device="cpu")
+    verify_net_in_out(
+        "network_def", str(configs / "metadata.json"), str(configs / "inference.yaml"), device="cpu"
+    )
     shapes = metadata(bundle)["network_data_format"]
     assert shapes["inputs"]["image"]["spatial_shape"] == shapes["outputs"]["pred"]["spatial_shape"]
     parser = parser_of(bundle, "inference.yaml")
@@ -146,14 +177,20 @@ def test_nothing_infers_in_float16(bundle: Path) -> None:
 
 
 @pytest.mark.parametrize("tilt_deg", [0.0, 20.0])
-def test_training_evaluation_and_inference_see_the_same_tensors(bundle: Path, tilt_deg: float, tmp_path: Path) -> None:
+def test_training_evaluation_and_inference_see_the_same_tensors(
+    bundle: Path, tilt_deg: float, tmp_path: Path
+) -> None:
     hu, labels, anatomy, affine = tiny_head(3, tilt_deg=tilt_deg)
     row = saved(tmp_path, affine, image=hu, label=labels, cavity=anatomy)
-    inference = parser_of(bundle, "inference.yaml").get_parsed_content("preprocessing")(row)["image"]
+    inference = parser_of(bundle, "inference.yaml").get_parsed_content("preprocessing")(row)[
+        "image"
+    ]
     training = parser_of(bundle, "train.yaml")
     training.update({"dataset_dir": str(tmp_path), "output_dir": str(tmp_path)})
     evaluation = ConfigParser()
-    evaluation.read_config([str(bundle / "configs" / name) for name in ("train.yaml", "evaluate.yaml")])
+    evaluation.read_config(
+        [str(bundle / "configs" / name) for name in ("train.yaml", "evaluate.yaml")]
+    )
     steps = [
         *training.get_parsed_content("deterministic_transforms"),
         *training.get_parsed_content("windows"),
@@ -176,18 +213,24 @@ def test_the_pipeline_strips_a_head_as_validation_does(tilt_deg: float, tmp_path
     ct = CTVolume(hu.astype(np.float32), Geometry(hu.shape, affine))
     cavity = Mask(anatomy > 0, ct.geometry)
     bundle = load_bundle("ich_segmentation", device="cpu")
-    (stripped, _), (whole, _) = (network_input(bundle, ct, inside=inside) for inside in (cavity, None))
+    (stripped, _), (whole, _) = (
+        network_input(bundle, ct, inside=inside) for inside in (cavity, None)
+    )
     training = parser_of(bundle.root, "train.yaml")
     training.update({"dataset_dir": str(tmp_path), "output_dir": str(tmp_path), "strip_prob": 1.0})
     row = saved(tmp_path, affine, image=hu, label=labels, cavity=anatomy)
     seen = torch.as_tensor(training.get_parsed_content("validate#preprocessing")(row)["image"])
     for image in (seen, stripped):
         assert ((image == whole) | (image == 0)).all() and image.any() and (image != whole).any()
-    assert (seen != stripped).float().mean() < 0.01, "a voxel whose center lies on the edge may count either way"
+    assert (seen != stripped).float().mean() < 0.01, (
+        "a voxel whose center lies on the edge may count either way"
+    )
 
 
 @pytest.mark.parametrize("tilt_deg", [0.0, 20.0])
-def test_what_lies_outside_of_the_scan_is_air(bundle: Path, tilt_deg: float, tmp_path: Path) -> None:
+def test_what_lies_outside_of_the_scan_is_air(
+    bundle: Path, tilt_deg: float, tmp_path: Path
+) -> None:
     hu, _, _, affine = tiny_head(0, tilt_deg=tilt_deg)
     hu[:] = 40  # brain to the very edge: any voxel of another value was invented
     nib.save(nib.Nifti1Image(hu, affine), tmp_path / "ct.nii.gz")
@@ -197,14 +240,20 @@ def test_what_lies_outside_of_the_scan_is_air(bundle: Path, tilt_deg: float, tmp
     inside = np.linalg.inv(affine) @ np.asarray(image.affine)
     ijk = np.indices(image.shape[1:]).reshape(3, -1)
     native = inside[:3, :3] @ ijk + inside[:3, 3:]
-    outside = ((native < -1) | (native > np.array(hu.shape)[:, None])).any(axis=0).reshape(image.shape[1:])
+    outside = (
+        ((native < -1) | (native > np.array(hu.shape)[:, None]))
+        .any(axis=0)
+        .reshape(image.shape[1:])
+    )
     assert float(torch.as_tensor(image)[:, torch.from_numpy(outside)].abs().sum()) == 0
     i, j, k = image.applied_operations[-1]["orig_size"]  # before padding
     assert outside[:i, :j, :k].any() == (tilt_deg > 0)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("grid", [(), ("--shape", "80x80x72", "--spacing", "1.1x1.1x0.7")], ids=["thick", "thin"])
+@pytest.mark.parametrize(
+    "grid", [(), ("--shape", "80x80x72", "--spacing", "1.1x1.1x0.7")], ids=["thick", "thin"]
+)
 def test_label_and_deploy_can_consume_the_bundle(bundle: Path, grid: tuple[str, ...]) -> None:
     if not CONSUMER.is_file():
         pytest.skip("the consumers' simulation lies in ../shared/tools, which is not here")
@@ -225,7 +274,11 @@ def test_the_hemorrhage_network_has_no_narrow_layer_and_calls_air_background() -
     bundle = Path(__file__).resolve().parents[2] / "bundles" / "ich_segmentation"
     network = parser_of(bundle, "inference.yaml").get_parsed_content("network_def").eval()
     network.load_state_dict(torch.load(bundle / "models" / "model.pt", weights_only=True))
-    assert all(layer.in_channels >= 12 for layer in network[1].modules() if isinstance(layer, torch.nn.Conv3d))
+    assert all(
+        layer.in_channels >= 12
+        for layer in network[1].modules()
+        if isinstance(layer, torch.nn.Conv3d)
+    )
     with torch.inference_mode():
         scores = network(torch.zeros(1, 3, 32, 48, 8))
     assert list(scores.shape) == [1, 7, 32, 48, 8] and bool(torch.isfinite(scores).all())

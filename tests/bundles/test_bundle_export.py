@@ -29,7 +29,9 @@ def files(bundle: Path) -> dict[str, str]:
     }
 
 
-def test_torchscript_onnx_and_openvino_give_the_same_probabilities(bundle: Path, tmp_path: Path) -> None:
+def test_torchscript_onnx_and_openvino_give_the_same_probabilities(
+    bundle: Path, tmp_path: Path
+) -> None:
     if not (bundle / "models" / "model.pt").is_file():
         pytest.skip("the bundle has no weights")
     network, image = network_and_input(bundle)
@@ -42,18 +44,29 @@ def test_torchscript_onnx_and_openvino_give_the_same_probabilities(bundle: Path,
     with torch.inference_mode():
         found = torch.softmax(script.eval()(image), 1)
     assert float((found - wanted).abs().max()) < 1e-4
-    assert "network_data_format" in str(extra["metadata.json"]) and "network_def" in str(extra["inference.json"])
+    assert "network_data_format" in str(extra["metadata.json"]) and "network_def" in str(
+        extra["inference.json"]
+    )
 
     onnxruntime = pytest.importorskip("onnxruntime")
-    options = {"use_trace": True, "converter_kwargs": {"dynamo": False}}  # dynamo wants another package
-    onnx_export(net_id="network_def", filepath=str(tmp_path / "model.onnx"), **files(bundle), **options)
-    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    options = {
+        "use_trace": True,
+        "converter_kwargs": {"dynamo": False},
+    }  # dynamo wants another package
+    onnx_export(
+        net_id="network_def", filepath=str(tmp_path / "model.onnx"), **files(bundle), **options
+    )
+    session = onnxruntime.InferenceSession(
+        str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"]
+    )
     (scores,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
     found = torch.softmax(torch.from_numpy(np.asarray(scores)), 1)
     assert float((found - wanted).abs().max()) < 1e-4
 
     openvino = pytest.importorskip("openvino")  # reads ONNX as it is
-    model = openvino.Core().compile_model(str(tmp_path / "model.onnx"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    model = openvino.Core().compile_model(
+        str(tmp_path / "model.onnx"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
     found = torch.softmax(torch.from_numpy(model(image.numpy())[0]), 1)
     assert float((found - wanted).abs().max()) < 1e-3
     assert (found.argmax(1) == wanted.argmax(1)).float().mean() > 0.9999

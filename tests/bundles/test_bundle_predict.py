@@ -52,13 +52,19 @@ def test_predict_agrees_with_inference_yaml(
     with torch.inference_mode():
         item = parser.get_parsed_content("preprocessing")({"image": str(path)})
         item["pred"] = parser.get_parsed_content("inferer")(item["image"][None], network)[0]
-        for step in parser.get_parsed_content("postprocessing").transforms[:3]:  # without the writer
+        for step in parser.get_parsed_content("postprocessing").transforms[
+            :3
+        ]:  # without the writer
             item = step(item)
     theirs = np.asarray(item["pred"])[0]
     ct = CTVolume(hu.astype(np.float32), Geometry(hu.shape, affine))
     ours = predict(load_bundle(bundle, weights=random_weights, device="cpu"), ct)
     assert ours.labels.shape == theirs.shape and len(np.unique(theirs)) > 1
-    inside = (slice(1, -1), slice(1, -1), slice(1, -1))  # the outermost voxels have no neighbor to interpolate with
+    inside = (
+        slice(1, -1),
+        slice(1, -1),
+        slice(1, -1),
+    )  # the outermost voxels have no neighbor to interpolate with
     assert (ours.labels[inside] == theirs[inside]).mean() > 0.995
 
 
@@ -66,7 +72,9 @@ def test_the_network_sees_a_whole_image_at_once(random_weights: Path, bundle: Pa
     hu, _, _, affine = tiny_head(2)
     loaded = load_bundle(bundle, weights=random_weights, device="cpu")
     seen: list[tuple[int, ...]] = []
-    loaded.network.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape[2:])))
+    loaded.network.register_forward_pre_hook(
+        lambda _, inputs: seen.append(tuple(inputs[0].shape[2:]))
+    )
     ct = CTVolume(hu.astype(np.float32), Geometry(hu.shape, affine))
     classes = len(predict(loaded, ct).probabilities)
     seen.clear()
@@ -87,7 +95,9 @@ def test_scores_that_are_not_numbers_are_refused(random_weights: Path, bundle: P
     torch.save(state, random_weights)
     loaded = load_bundle(bundle, weights=random_weights, device="cpu")
     with pytest.raises(BundleError, match="not numbers") as caught:
-        predict(loaded, CTVolume(np.zeros((32, 32, 16), np.float32), Geometry((32, 32, 16), np.eye(4))))
+        predict(
+            loaded, CTVolume(np.zeros((32, 32, 16), np.float32), Geometry((32, 32, 16), np.eye(4)))
+        )
     assert caught.value.code == "BUNDLE_BROKEN"
 
 
@@ -95,7 +105,9 @@ def test_scores_that_are_not_numbers_are_refused(random_weights: Path, bundle: P
 def test_cuda_gives_the_labels_of_the_cpu(bundle: Path) -> None:
     hu, _, _, affine = tiny_head(2)
     ct = CTVolume(hu.astype(np.float32), Geometry(hu.shape, affine))
-    one, other = (predict(load_bundle(bundle, device=device), ct).labels for device in ("cpu", "cuda"))
+    one, other = (
+        predict(load_bundle(bundle, device=device), ct).labels for device in ("cpu", "cuda")
+    )
     assert (one == other).mean() > 0.999
 
 
@@ -129,7 +141,9 @@ def test_a_box_gives_labels_inside_of_it_only(random_weights: Path, bundle: Path
     hu, _, _, affine = tiny_head(2)
     ct = CTVolume(hu.astype(np.float32), Geometry(hu.shape, affine))
     box = (slice(20, 60), slice(30, 80), slice(4, 16))
-    labels = predict(load_bundle(bundle, weights=random_weights, device="cpu"), ct, within=box).labels
+    labels = predict(
+        load_bundle(bundle, weights=random_weights, device="cpu"), ct, within=box
+    ).labels
     outside = labels.copy()
     outside[box] = 0
     assert labels.shape == hu.shape and labels[box].any() and not outside.any()
@@ -146,23 +160,36 @@ def test_probabilities_add_up_to_milliliters(cut: bool) -> None:
     native = Geometry((16, 24, 2), np.diag([0.5, 0.5, 5.0, 1.0]))
     mask = np.ones(native.shape, bool)
     mask[10:] = False
-    expected_ml, doubt_ml, slices_ml = _sums_ml(probabilities, network, Mask(mask, native) if cut else None)
-    np.testing.assert_allclose(expected_ml, [0.01, 0.002, 0.012] if cut else [0.01, 0.022, 0.032], rtol=1e-6)
+    expected_ml, doubt_ml, slices_ml = _sums_ml(
+        probabilities, network, Mask(mask, native) if cut else None
+    )
+    np.testing.assert_allclose(
+        expected_ml, [0.01, 0.002, 0.012] if cut else [0.01, 0.022, 0.032], rtol=1e-6
+    )
     np.testing.assert_allclose(doubt_ml, [0.005, 0.0018, 0.0048], rtol=1e-6)
     assert not slices_ml if not cut else np.allclose(slices_ml, [[0, 0.01], [0, 0.002], [0, 0.012]])
 
 
 def test_thin_slices_share_what_lies_in_a_thick_voxel_of_the_network() -> None:
-    network, native = np.diag([2.0, 2.0, 3.0, 1.0]), Geometry((4, 4, 12), np.diag([2.0, 2.0, 1.0, 1.0]))
+    network, native = (
+        np.diag([2.0, 2.0, 3.0, 1.0]),
+        Geometry((4, 4, 12), np.diag([2.0, 2.0, 1.0, 1.0])),
+    )
     probabilities = torch.zeros(2, 4, 4, 4)
     probabilities[0] = 1.0
     probabilities[:, 1, 1, 2] = torch.tensor([0.0, 1.0])  # 0.012 mL at slice 6
-    _, _, (blood, either) = _sums_ml(probabilities, network, Mask(np.ones(native.shape, bool), native))
-    np.testing.assert_allclose(blood, [0.004 if k in (5, 6, 7) else 0.0 for k in range(12)], atol=1e-9)
+    _, _, (blood, either) = _sums_ml(
+        probabilities, network, Mask(np.ones(native.shape, bool), native)
+    )
+    np.testing.assert_allclose(
+        blood, [0.004 if k in (5, 6, 7) else 0.0 for k in range(12)], atol=1e-9
+    )
     assert blood == either
 
 
-def test_what_is_missing_or_broken_has_a_code(tmp_path: Path, bundle: Path, random_weights: Path) -> None:
+def test_what_is_missing_or_broken_has_a_code(
+    tmp_path: Path, bundle: Path, random_weights: Path
+) -> None:
     with pytest.raises(BundleError, match="BUNDLE_NOT_FOUND"):
         find_bundle("no_such_bundle")
     with pytest.raises(BundleError, match="NO_WEIGHTS"):

@@ -26,12 +26,34 @@ def test_fine_tuning_on_real_and_synthetic_scans_then_an_ensemble(
     random_weights: Path, tiny_dataset: Path, tmp_path: Path, bundle: Path
 ) -> None:
     configs = "train,training/finetune,data/mixed,training/cuda"
-    options = ["--dataset_dir", tiny_dataset, "--synthetic_dir", tiny_dataset, "--output_dir", "out"]
-    options += ["--initial_weights", random_weights, "--max_epochs", 1, "--epoch_length", 2, "--val_interval", 1]
+    options = [
+        "--dataset_dir",
+        tiny_dataset,
+        "--synthetic_dir",
+        tiny_dataset,
+        "--output_dir",
+        "out",
+    ]
+    options += [
+        "--initial_weights",
+        random_weights,
+        "--max_epochs",
+        1,
+        "--epoch_length",
+        2,
+        "--val_interval",
+        1,
+    ]
     done = run(bundle, configs, *options, folder=tmp_path)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
-    tuned, first = (torch.load(p, weights_only=True) for p in (tmp_path / "out" / "model.pt", random_weights))
-    distance = max(float((tuned[k].float() - first[k]).abs().max()) for k in first if first[k].is_floating_point())
+    tuned, first = (
+        torch.load(p, weights_only=True) for p in (tmp_path / "out" / "model.pt", random_weights)
+    )
+    distance = max(
+        float((tuned[k].float() - first[k]).abs().max())
+        for k in first
+        if first[k].is_floating_point()
+    )
     assert 0 < distance < 0.01, "two small steps from the weights given"
 
     scans = tmp_path / "scans"
@@ -39,7 +61,12 @@ def test_fine_tuning_on_real_and_synthetic_scans_then_an_ensemble(
     (scans / "one.nii.gz").symlink_to(tiny_dataset / "case_0" / "ct.nii.gz")
     masks = []
     for name, more in {
-        "inference/ensemble": ["--ensemble", str([str(random_weights)]), "--inferer#roi_size", "[96, 112, 40]"],
+        "inference/ensemble": [
+            "--ensemble",
+            str([str(random_weights)]),
+            "--inferer#roi_size",
+            "[96, 112, 40]",
+        ],
         "inference_trt": ["--weights", random_weights],
     }.items():
         options = ["--dataset_dir", scans, "--output_dir", tmp_path / name, *more]
@@ -52,19 +79,48 @@ def test_fine_tuning_on_real_and_synthetic_scans_then_an_ensemble(
     assert len(np.unique(plain)) > 1 and np.array_equal(ensemble, plain)
 
 
-def test_training_on_heads_that_are_made_meanwhile(bundle: Path, tiny_dataset: Path, tmp_path: Path) -> None:
-    options = ["--dataset_dir", tiny_dataset, "--output_dir", "out", "--weights", "out/model.pt", "--heads", 12]
-    options += ["--pool", 2, "--renewed", 0.5, "--head_design", "{'pixels': 64, 'thickness_mm': 9.0}"]
+def test_training_on_heads_that_are_made_meanwhile(
+    bundle: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    options = [
+        "--dataset_dir",
+        tiny_dataset,
+        "--output_dir",
+        "out",
+        "--weights",
+        "out/model.pt",
+        "--heads",
+        12,
+    ]
+    options += [
+        "--pool",
+        2,
+        "--renewed",
+        0.5,
+        "--head_design",
+        "{'pixels': 64, 'thickness_mm': 9.0}",
+    ]
     options += ["--max_epochs", 2, "--epoch_length", 2, "--val_interval", 2]
     done = run(bundle, "train,data/synthetic,training/cuda", *options, folder=tmp_path)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
-    assert (tmp_path / "out" / "model.pt").is_file() and "val_mean_dice" in done.stdout + done.stderr
+    assert (
+        tmp_path / "out" / "model.pt"
+    ).is_file() and "val_mean_dice" in done.stdout + done.stderr
 
 
-def test_memory_that_runs_out_gives_a_sentence_of_advice(tiny_dataset: Path, tmp_path: Path) -> None:
+def test_memory_that_runs_out_gives_a_sentence_of_advice(
+    tiny_dataset: Path, tmp_path: Path
+) -> None:
     options = ["--dataset_dir", tiny_dataset, "--output_dir", "out", "--weights", "out/model.pt"]
-    done = run("head_ct_anatomy", "train", *options, "--roi_size", "[90000, 90000, 90000]", folder=tmp_path)
-    assert done.returncode == 3 and "Traceback" not in done.stdout + done.stderr, done.stderr[-3000:]
+    done = run(
+        "head_ct_anatomy", "train", *options, "--roi_size", "[90000, 90000, 90000]", folder=tmp_path
+    )
+    assert done.returncode == 3 and "Traceback" not in done.stdout + done.stderr, done.stderr[
+        -3000:
+    ]
     said = done.stderr.strip().splitlines()[-1]
-    assert said.startswith("monai-ich: OUT_OF_MEMORY: ") and "roi_size (now [90000, 90000, 90000])" in said
+    assert (
+        said.startswith("monai-ich: OUT_OF_MEMORY: ")
+        and "roi_size (now [90000, 90000, 90000])" in said
+    )
     assert "batch_size (now 1)" in said and "cache_rate (now 1.0)" in said

@@ -52,10 +52,15 @@ def edit(folder: Path, change: dict[str, Any]) -> None:
 ATTACKS: dict[str, dict[str, Any]] = {
     "import": {"imports": ["$import evil_module"]},
     "from": {"imports": ["$from evil_module import x"]},
-    "import and more": {"imports": ["$import os; os.system('touch {mark}')"], "run": ["$os.system('touch {mark}')"]},
+    "import and more": {
+        "imports": ["$import os; os.system('touch {mark}')"],
+        "run": ["$os.system('touch {mark}')"],
+    },
     "function as target": {"network_def": {"_target_": "os.system", "command": "touch {mark}"}},
     "process as target": {"inferer": {"_target_": "subprocess.Popen", "args": ["touch", "{mark}"]}},
-    "eval as target": {"preprocessing#transforms#1": {"_target_": "builtins.eval", "source": "open('{mark}', 'w')"}},
+    "eval as target": {
+        "preprocessing#transforms#1": {"_target_": "builtins.eval", "source": "open('{mark}', 'w')"}
+    },
     "in an argument": {"network_def#channels": "$__import__('os').system('touch {mark}')"},
     "in a harmless name": {"images": "$sorted(glob.glob(open('{mark}', 'w').name))"},
     "in a path": {"weights": "$os.path.join(str(open('{mark}', 'w')), 'model.pt')"},
@@ -64,8 +69,13 @@ ATTACKS: dict[str, dict[str, Any]] = {
     "through a part of torch": {
         "network_def": {"_target_": "torch.package.PackageImporter", "file_or_buffer": "{mark}"}
     },
-    "through what downloads": {"network_def": {"_target_": "monai.networks.nets.resnet18", "pretrained": True}},
-    "by reference": {"network_def#out_channels": "@dataset_dir", "dataset_dir": "$open('{mark}', 'w')"},
+    "through what downloads": {
+        "network_def": {"_target_": "monai.networks.nets.resnet18", "pretrained": True}
+    },
+    "by reference": {
+        "network_def#out_channels": "@dataset_dir",
+        "dataset_dir": "$open('{mark}', 'w')",
+    },
     "as a target's name": {"network_def": {"_target_": "$open('{mark}', 'w')"}},
 }
 
@@ -80,7 +90,11 @@ def _with(mark: Path, value: Any) -> Any:
 
 @pytest.mark.parametrize("how", ATTACKS)
 def test_nothing_of_a_hostile_bundle_is_run(
-    how: str, hostile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    how: str,
+    hostile: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     mark = tmp_path / "mark"
     edit(hostile, _with(mark, ATTACKS[how]))
@@ -93,7 +107,9 @@ def test_nothing_of_a_hostile_bundle_is_run(
 def test_a_trusted_bundle_has_its_own_code_looked_at(
     hostile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    edit(hostile, {"imports": ["$import evil_module", "$import glob", "$import os", "$import torch"]})
+    edit(
+        hostile, {"imports": ["$import evil_module", "$import glob", "$import os", "$import torch"]}
+    )
     assert main(["bundle", "check", str(hostile)]) == 3
     assert not (tmp_path / "mark").exists()
     assert main(["bundle", "check", str(hostile), "--trust"]) == 0, capsys.readouterr().err
@@ -120,12 +136,30 @@ LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" fo
 
 @pytest.mark.parametrize(
     "text",
-    ["a: &a [*a]\n", "a: &a {b: *a}\n", LAUGHS, "[" * 50_000, "a: " + "{a: " * 5_000, "a: \xe9".encode("latin-1")],
-    ids=["alias of itself", "alias of itself in a table", "billion laughs", "nested list", "nested tables", "latin-1"],
+    [
+        "a: &a [*a]\n",
+        "a: &a {b: *a}\n",
+        LAUGHS,
+        "[" * 50_000,
+        "a: " + "{a: " * 5_000,
+        "a: \xe9".encode("latin-1"),
+    ],
+    ids=[
+        "alias of itself",
+        "alias of itself in a table",
+        "billion laughs",
+        "nested list",
+        "nested tables",
+        "latin-1",
+    ],
 )
 @pytest.mark.parametrize("suffix", [".yaml", ".json"])
 def test_a_config_without_an_end_is_refused(
-    text: str | bytes, suffix: str, hostile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    text: str | bytes,
+    suffix: str,
+    hostile: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = tmp_path / f"overlay{suffix}"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -158,6 +192,16 @@ def test_an_expression_that_would_fill_the_memory_is_not_worked_out(
 
 
 def test_doubled_references_stay_small(hostile: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    edit(hostile, {"x0": "x", **{f"x{n}": f"$@x{n - 1} + @x{n - 1}" for n in range(1, 60)}, "images": "$@x59"})
-    assert main(["bundle", "check", str(hostile), "inference", "--dataset_dir", str(hostile)]) in (0, 3)
+    edit(
+        hostile,
+        {
+            "x0": "x",
+            **{f"x{n}": f"$@x{n - 1} + @x{n - 1}" for n in range(1, 60)},
+            "images": "$@x59",
+        },
+    )
+    assert main(["bundle", "check", str(hostile), "inference", "--dataset_dir", str(hostile)]) in (
+        0,
+        3,
+    )
     assert "INTERNAL_ERROR" not in capsys.readouterr().err

@@ -58,13 +58,18 @@ def write_tiny_dataset(folder: Path, training: int = 3, validation: int = 2) -> 
     rows = []
     for number in range(training + validation):
         last = number == training + validation - 1
-        hu, labels, anatomy, affine = tiny_head(number, lesion=not last, tilt_deg=12.0 if number == 1 else 0.0)
+        hu, labels, anatomy, affine = tiny_head(
+            number, lesion=not last, tilt_deg=12.0 if number == 1 else 0.0
+        )
         case = folder / f"case_{number}"
         case.mkdir(parents=True)
         for name, voxels in {"ct": hu, "ich": labels, "anatomy": anatomy}.items():
             nib.save(nib.Nifti1Image(voxels, affine), case / f"{name}.nii.gz")
         rows.append(
-            {k: f"{case.name}/{v}.nii.gz" for k, v in {"image": "ct", "label": "ich", "anatomy": "anatomy"}.items()}
+            {
+                k: f"{case.name}/{v}.nii.gz"
+                for k, v in {"image": "ct", "label": "ich", "anatomy": "anatomy"}.items()
+            }
         )
     listing |= {"training": rows[:training], "validation": rows[training:]}
     (folder / "dataset.json").write_text(json.dumps(listing))

@@ -20,7 +20,9 @@ def outcome(rng: np.random.Generator) -> Outcome:
     true = float(np.exp(rng.uniform(0, 4))) if rng.random() < 0.5 else 0.0
     expected = true * 0.9 + 0.02 * rng.random()
     doubt = 0.1 * expected
-    found = max(0.0, true - scale_ml(expected, doubt) * float(rng.normal(0.5, 1.0))) if true else 0.0
+    found = (
+        max(0.0, true - scale_ml(expected, doubt) * float(rng.normal(0.5, 1.0))) if true else 0.0
+    )
     none = dict.fromkeys(NAMES, 0.0)
     evidence = Evidence(none | {"SDH": expected, ANY: expected}, none | {"SDH": doubt, ANY: doubt})
     return Outcome(none | {"SDH": true}, none | {"SDH": found}, evidence)
@@ -34,7 +36,9 @@ def made(count: int, seed: int) -> list[Outcome]:
 
 @pytest.fixture(scope="module")
 def learned() -> Calibration:
-    return calibrate(made(300, 0), weights_sha256="f00d", anatomy_sha256="cafe", data="300 made-up scans")
+    return calibrate(
+        made(300, 0), weights_sha256="f00d", anatomy_sha256="cafe", data="300 made-up scans"
+    )
 
 
 @pytest.mark.parametrize("name", ["SDH", ANY])
@@ -42,7 +46,9 @@ def test_intervals_cover_new_scans(learned: Calibration, name: str) -> None:
     covered = []
     for o in made(2000, 1):
         if (found := o.found_ml["SDH"]) > 0:
-            low, high = learned.of[name].interval_ml(found, o.evidence.expected_ml[name], o.evidence.doubt_ml[name])
+            low, high = learned.of[name].interval_ml(
+                found, o.evidence.expected_ml[name], o.evidence.doubt_ml[name]
+            )
             covered.append(low <= o.true_ml["SDH"] <= high)
     assert 0.90 < np.mean(covered) < 0.98
 
@@ -50,14 +56,19 @@ def test_intervals_cover_new_scans(learned: Calibration, name: str) -> None:
 def test_the_interval_of_the_shift_covers_new_scans(learned: Calibration) -> None:
     assert learned.shift is not None and learned.shift.weights_sha256 == "cafe"
     low, high = learned.shift.interval_mm(10.0)
-    assert low == pytest.approx(10.0 + 0.5 - 1.96, abs=0.3) and high == pytest.approx(10.0 + 0.5 + 1.96, abs=0.3)
+    assert low == pytest.approx(10.0 + 0.5 - 1.96, abs=0.3) and high == pytest.approx(
+        10.0 + 0.5 + 1.96, abs=0.3
+    )
     covered = [low <= 10.0 + (o.shift_error_mm or 0.0) <= high for o in made(2000, 1)]
     assert 0.92 < np.mean(covered) < 0.98
 
 
 def test_too_few_known_shifts_give_no_interval_of_the_shift() -> None:
     outcomes = [replace(o, shift_error_mm=None) for o in made(20, 0)]
-    assert calibrate(outcomes, weights_sha256="f00d", anatomy_sha256="cafe", data="no shift").shift is None
+    assert (
+        calibrate(outcomes, weights_sha256="f00d", anatomy_sha256="cafe", data="no shift").shift
+        is None
+    )
 
 
 def test_probability_and_operating_point_tell_the_scans_apart(learned: Calibration) -> None:
@@ -68,7 +79,9 @@ def test_probability_and_operating_point_tell_the_scans_apart(learned: Calibrati
     assert np.mean([s == (o.true_ml["SDH"] > 0) for s, o in zip(said, new, strict=True)]) > 0.95
 
 
-def test_a_subtype_that_never_occurs_stays_improbable_and_has_no_interval_of_its_own(learned: Calibration) -> None:
+def test_a_subtype_that_never_occurs_stays_improbable_and_has_no_interval_of_its_own(
+    learned: Calibration,
+) -> None:
     edh = learned.of["EDH"]
     assert edh.present == 0 and edh.probability(50.0) < 0.01
     assert edh.where_found is None and edh.where_none == (0.0, 0.0)

@@ -35,13 +35,23 @@ def _manifest(folder: Path, *, mapping: dict[int, str]) -> Path:
 @pytest.mark.slow
 def test_calibration_holds_what_the_study_found(tmp_path: Path) -> None:
     manifest = _manifest(tmp_path, mapping={2: "IPH"})
-    found, failed = calibrate_on(manifest, tmp_path / "study", split="validation", build=build, settings="s")
-    assert failed == 0 and found.data == "made up, validation split, 10 scans" and len(found.weights_sha256) == 64
+    found, failed = calibrate_on(
+        manifest, tmp_path / "study", split="validation", build=build, settings="s"
+    )
+    assert (
+        failed == 0
+        and found.data == "made up, validation split, 10 scans"
+        and len(found.weights_sha256) == 64
+    )
     iph = found.of["IPH"]
     assert (iph.present, iph.scans) == (HEADS, HEADS) and found.of["EDH"].present == 0
     true_ml = 160 * read_ct(tmp_path / "ct.nii.gz").volume.geometry.voxel_ml
-    found_ml = json.loads((tmp_path / "study/cases/case_0/measurements.json").read_text())["total_volume_ml"]
-    error = (true_ml - found_ml) / 0.1  # the stub has no evidence, so that nothing but the least scale is left
+    found_ml = json.loads((tmp_path / "study/cases/case_0/measurements.json").read_text())[
+        "total_volume_ml"
+    ]
+    error = (
+        true_ml - found_ml
+    ) / 0.1  # the stub has no evidence, so that nothing but the least scale is left
     assert iph.where_found == pytest.approx((error, error), abs=0.01)
 
 

@@ -19,7 +19,10 @@ def test_lps_and_back_is_identity(geometry: Geometry) -> None:
 def test_equal_grids_have_equal_hashes() -> None:
     negative_zero = np.diag([1.0, 1.0, -1.0, 1.0])
     negative_zero[2, 3] = -0.0
-    one, other = Geometry((1, 1, 1), np.diag([1.0, 1.0, -1.0, 1.0])), Geometry((1, 1, 1), negative_zero)
+    one, other = (
+        Geometry((1, 1, 1), np.diag([1.0, 1.0, -1.0, 1.0])),
+        Geometry((1, 1, 1), negative_zero),
+    )
     assert one == other and hash(one) == hash(other)
 
 
@@ -38,7 +41,9 @@ def test_world_and_back_is_identity(geometry: Geometry) -> None:
 
 
 @given(geometries())
-def test_orthogonal_copy_holds_every_voxel_and_its_axes_are_perpendicular(geometry: Geometry) -> None:
+def test_orthogonal_copy_holds_every_voxel_and_its_axes_are_perpendicular(
+    geometry: Geometry,
+) -> None:
     copy = geometry.orthogonal()
     assert copy.is_orthogonal
     corners = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in geometry.shape])).reshape(3, -1).T
@@ -52,7 +57,9 @@ def test_voxel_volume_of_a_tilted_grid_is_the_determinant_not_the_product_of_spa
     affine[:3, 1] = [0, 0.5 * np.cos(tilt), 0.5 * np.sin(tilt)]
     geometry = Geometry((4, 4, 4), affine)
     assert geometry.voxel_ml == pytest.approx(0.5 * 0.5 * np.cos(tilt) * 5 / 1000)
-    assert np.prod(geometry.spacing_mm) / 1000 / geometry.voxel_ml == pytest.approx(1.0642, abs=1e-4)
+    assert np.prod(geometry.spacing_mm) / 1000 / geometry.voxel_ml == pytest.approx(
+        1.0642, abs=1e-4
+    )
     assert geometry.tilt_deg == pytest.approx(20.0)
 
 
@@ -64,7 +71,9 @@ def test_cropped_voxels_stay_where_they_are() -> None:
     assert np.allclose(inner.to_world([0, 0, 0]), geometry.to_world([2, 1, 3]))
 
 
-@pytest.mark.parametrize("affine", [np.zeros((4, 4)), np.full((4, 4), np.nan), np.eye(3), np.diag([1, 1, 1, 2.0])])
+@pytest.mark.parametrize(
+    "affine", [np.zeros((4, 4)), np.full((4, 4), np.nan), np.eye(3), np.diag([1, 1, 1, 2.0])]
+)
 def test_impossible_grids_do_not_exist(affine: np.ndarray) -> None:
     with pytest.raises(GeometryError, match="BAD_GEOMETRY"):
         Geometry((2, 2, 2), affine)

@@ -32,7 +32,9 @@ def test_linear_between_true_positions() -> None:
 
 
 @given(slice_positions())
-def test_every_planned_slice_lies_on_a_plane_of_the_even_grid_and_none_is_coarser(positions: np.ndarray) -> None:
+def test_every_planned_slice_lies_on_a_plane_of_the_even_grid_and_none_is_coarser(
+    positions: np.ndarray,
+) -> None:
     wanted = even_positions(positions)
     assert is_even(wanted)
     assert wanted[0] == positions[0] and wanted[-1] == pytest.approx(positions[-1])

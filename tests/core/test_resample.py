@@ -26,9 +26,13 @@ def _ras(geometry: Geometry) -> np.ndarray:
     return geometry.to_world(np.moveaxis(np.indices(geometry.shape), 0, -1))
 
 
-def _ball(geometry: Geometry, ml: float, center: tuple[float, float, float], value: int = 2) -> np.ndarray:
+def _ball(
+    geometry: Geometry, ml: float, center: tuple[float, float, float], value: int = 2
+) -> np.ndarray:
     radius_mm = (ml * 1000 * 3 / (4 * np.pi)) ** (1 / 3)
-    return (np.linalg.norm(_ras(geometry) - center, axis=-1) <= radius_mm).astype(np.uint8) * np.uint8(value)
+    return (np.linalg.norm(_ras(geometry) - center, axis=-1) <= radius_mm).astype(
+        np.uint8
+    ) * np.uint8(value)
 
 
 def _dice(one: np.ndarray, other: np.ndarray) -> float:
@@ -42,7 +46,11 @@ def test_the_grid_is_orthogonal_holds_all_runs_right_front_up_and_has_the_spacin
     found = orthogonal_grid(geometry, spacing_mm)
     corners = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in geometry.shape])).reshape(3, -1).T
     inside = found.to_voxel(geometry.to_world(corners))
-    assert found.is_orthogonal and (np.diag(found.affine)[:3] > 0).all() and np.linalg.det(found.affine) > 0
+    assert (
+        found.is_orthogonal
+        and (np.diag(found.affine)[:3] > 0).all()
+        and np.linalg.det(found.affine) > 0
+    )
     assert (inside >= -0.5 - 1e-3).all() and (inside <= np.array(found.shape) - 0.5 + 1e-3).all()
     for wanted, step in zip(spacing_mm, found.spacing_mm, strict=True):
         assert wanted is None or step == pytest.approx(wanted)
@@ -59,9 +67,9 @@ def test_axes_turned_toward_ras_hold_the_same_voxels(geometry: Geometry) -> None
 def test_native_keeps_the_distance_between_planes_along_their_normal() -> None:
     found = orthogonal_grid(grid(tilt_deg=20, slice_mm=5.0), (1.0, 1.0, None))
     assert found.spacing_mm == pytest.approx((1, 1, 5)) and found.shape[2] == 32
-    assert found.tilt_deg == pytest.approx(0, abs=1e-5) and np.degrees(np.arcsin(found.affine[2, 1])) == pytest.approx(
-        20
-    )
+    assert found.tilt_deg == pytest.approx(0, abs=1e-5) and np.degrees(
+        np.arcsin(found.affine[2, 1])
+    ) == pytest.approx(20)
 
 
 @pytest.mark.parametrize("bad", [(0, 1, 1), (1, -2, 1), (1, 1, float("nan")), (0.01, 0.01, 0.01)])
@@ -78,7 +86,9 @@ def test_the_same_grid_gives_the_same_voxels(tilt_deg: float) -> None:
 
 @given(geometries())
 def test_a_constant_stays_constant_wherever_it_was_measured(geometry: Geometry) -> None:
-    found = resample_image(np.full(geometry.shape, 7.0), geometry, orthogonal_grid(geometry, (2, 2, 2)), outside=-1.0)
+    found = resample_image(
+        np.full(geometry.shape, 7.0), geometry, orthogonal_grid(geometry, (2, 2, 2)), outside=-1.0
+    )
     assert set(np.unique(np.round(found, 3)).tolist()) <= {-1.0, 7.0}
 
 
@@ -107,7 +117,9 @@ def test_a_chiral_head_stays_itself_from_any_orientation(turn: np.ndarray) -> No
 def test_a_tilted_series_is_straightened_where_it_is() -> None:
     ct = phantom(grid(tilt_deg=20, slice_mm=2.5, count=64))
     found = resample_ct(ct, orthogonal_grid(ct.geometry, (2.0, 2.0, 2.0)))
-    inside = CTVolume(np.where(found.hu > AIR_HU, found.hu, -1000).astype(np.float32), found.geometry)
+    inside = CTVolume(
+        np.where(found.hu > AIR_HU, found.hu, -1000).astype(np.float32), found.geometry
+    )
     assert agreement(inside) > 0.995
 
 
@@ -116,7 +128,9 @@ def test_noise_of_thin_slices_falls_as_averaging_predicts(spacing_mm: float) -> 
     """White noise of 30 HU at 0.6 mm, 5 mm slices: 30 * sqrt(0.6 / 5) = 10.4 HU. Every 8th slice would keep 30."""
     thin = _line(spacing_mm, int(160 / spacing_mm))
     noise = np.random.default_rng(0).normal(40, 30, thin.shape).astype(np.float32)
-    thick = resample_ct(CTVolume(noise, thin), orthogonal_grid(thin, (None, None, 5.0))).hu[:, :, 1:-1]
+    thick = resample_ct(CTVolume(noise, thin), orthogonal_grid(thin, (None, None, 5.0))).hu[
+        :, :, 1:-1
+    ]
     assert thick.mean() == pytest.approx(40, abs=0.5)
     assert thick.std() == pytest.approx(30 * np.sqrt(spacing_mm / 5), rel=0.05)
 
@@ -126,7 +140,9 @@ def test_no_frequency_folds_in() -> None:
     thin = _line(0.6, 267, pixels=4)
     ripple = 40 + 100 * np.cos(2 * np.pi * np.arange(267) * 0.6 / 1.3)
     image = np.broadcast_to(ripple, thin.shape).astype(np.float32)
-    thick = resample_ct(CTVolume(image, thin), orthogonal_grid(thin, (None, None, 5.0))).hu[:, :, 1:-1]
+    thick = resample_ct(CTVolume(image, thin), orthogonal_grid(thin, (None, None, 5.0))).hu[
+        :, :, 1:-1
+    ]
     assert np.abs(thick - 40).max() < 13  # picking slices leaves 100
 
 
@@ -147,7 +163,9 @@ def test_no_rim_where_padding_or_the_end_of_the_scan_cuts_the_head() -> None:
     i, j = np.indices((64, 64)) - 31.5
     hu = np.where(np.hypot(i, j)[..., None] < 31, 40.0, AIR_HU) * np.ones(12)
     for spacing_mm in ((0.7, 0.7, 2.0), (1.7, 1.7, 7.0), (1.0, 1.0, None)):
-        found = resample_ct(CTVolume(hu.astype(np.float32), geometry), orthogonal_grid(geometry, spacing_mm)).hu
+        found = resample_ct(
+            CTVolume(hu.astype(np.float32), geometry), orthogonal_grid(geometry, spacing_mm)
+        ).hu
         assert set(np.unique(np.round(found, 2)).tolist()) == {AIR_HU, 40.0}
         assert (found > 0).sum() > 0.7 * found.size
 
@@ -156,7 +174,9 @@ def test_skin_against_air_is_averaged_as_in_a_scanner() -> None:
     geometry = _line(1.0, 20, pixels=40)
     hu = np.full(geometry.shape, AIR_HU, np.float32)
     hu[15:25, 15:25, 5:15] = 40
-    found = resample_ct(CTVolume(hu, geometry), orthogonal_grid(geometry, (None, None, 4.0))).hu[20, 20]
+    found = resample_ct(CTVolume(hu, geometry), orthogonal_grid(geometry, (None, None, 4.0))).hu[
+        20, 20
+    ]
     assert sorted(set(np.round(found, 2).tolist())) == [AIR_HU, 0.75 * 40 + 0.25 * AIR_HU, 40.0]
 
 
@@ -197,12 +217,16 @@ def test_what_is_thinner_than_a_voxel_does_not_vanish() -> None:
 
 
 def test_labels_that_touch_leave_no_gap_and_keep_their_volumes() -> None:
-    fine = orthogonal_grid(grid(pixels=100, pixel_mm=0.5, slice_mm=1.0, count=50), (None, None, None))
+    fine = orthogonal_grid(
+        grid(pixels=100, pixel_mm=0.5, slice_mm=1.0, count=50), (None, None, None)
+    )
     voxels = _ball(fine, 20.0, (0, 0, 0), 1)
     voxels[(voxels > 0) & (_ras(fine)[..., 0] > 3.3)] = 3
     voxels[(voxels > 0) & (_ras(fine)[..., 2] > 5.2)] = 5
     mask = LabelMap(voxels, fine, Subtype)
-    found = resample_labels(mask, grid(pixels=40, pixel_mm=1.3, slice_mm=5.0, count=12, tilt_deg=15))
+    found = resample_labels(
+        mask, grid(pixels=40, pixel_mm=1.3, slice_mm=5.0, count=12, tilt_deg=15)
+    )
     for value in (1, 3, 5):
         assert found.volume_ml(value) == pytest.approx(mask.volume_ml(value), rel=0.05)
     assert found.mask().volume_ml == pytest.approx(mask.mask().volume_ml, rel=0.02)
@@ -212,7 +236,9 @@ def test_labels_that_touch_leave_no_gap_and_keep_their_volumes() -> None:
 def test_labels_on_the_same_grid_stay(geometry: Geometry) -> None:
     voxels = np.random.default_rng(0).integers(0, 6, geometry.shape).astype(np.uint8)
     mask = LabelMap(voxels, geometry, Subtype)
-    assert np.array_equal(resample_labels(mask, Geometry(geometry.shape, geometry.affine)).voxels, voxels)
+    assert np.array_equal(
+        resample_labels(mask, Geometry(geometry.shape, geometry.affine)).voxels, voxels
+    )
 
 
 def test_grids_turned_against_each_other_are_sampled_in_place() -> None:

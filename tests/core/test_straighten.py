@@ -31,7 +31,9 @@ def test_a_straightened_ct_keeps_its_values_and_is_air_around() -> None:
     straight = straighten(ct)
     added = straight.hu.size - ct.hu.size
     assert added > 0
-    assert np.array_equal(np.sort(straight.hu, axis=None), np.sort(np.append(ct.hu, np.full(added, AIR_HU))))
+    assert np.array_equal(
+        np.sort(straight.hu, axis=None), np.sort(np.append(ct.hu, np.full(added, AIR_HU)))
+    )
 
 
 def test_an_orthogonal_image_is_itself() -> None:

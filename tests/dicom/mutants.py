@@ -28,8 +28,12 @@ def mutate(data: bytes, rng: np.random.Generator) -> bytes:
                 found[place] ^= int(rng.integers(1, 256))
     elif kind == "cut":
         del found[at:]
-    elif kind == "length":  # where a length stands, for every element is a multiple of two bytes from the start
-        wrong = rng.choice([b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\0", b"\xfe\xff", b"\x01\0", b"\0\0"])
+    elif (
+        kind == "length"
+    ):  # where a length stands, for every element is a multiple of two bytes from the start
+        wrong = rng.choice(
+            [b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\0", b"\xfe\xff", b"\x01\0", b"\0\0"]
+        )
         found[at & ~1 : (at & ~1) + len(wrong)] = wrong
     elif kind == "zero":
         found[at : at + 512] = bytes(len(found[at : at + 512]))
@@ -60,11 +64,18 @@ def main(folder: Path, out: Path) -> None:
         signal.alarm(LONGEST_S)
         try:
             with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-                status = command(["--json-errors", "import", str(case), "-o", str(out / f"{case.name}.nii")])
+                status = command(
+                    ["--json-errors", "import", str(case), "-o", str(out / f"{case.name}.nii")]
+                )
         except BaseException:
             said.write(traceback.format_exc())
         signal.alarm(0)
-        row = {"case": case.name, "status": status, "said": said.getvalue(), "seconds": time.monotonic() - start}
+        row = {
+            "case": case.name,
+            "status": status,
+            "said": said.getvalue(),
+            "seconds": time.monotonic() - start,
+        }
         sys.stdout.write(json.dumps(row) + "\n")
     sys.stdout.write(json.dumps({"peak_gb": _peak_gb()}) + "\n")
 

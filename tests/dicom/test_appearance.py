@@ -20,7 +20,9 @@ from tests.phantom import edit, files, series
 PIXEL_MM = 0.5
 
 
-def head(*, psf_mm: float = 0.55, noise_hu: float = 0.0, vessels_mm2: float = 0.0) -> NDArray[np.float32]:
+def head(
+    *, psf_mm: float = 0.55, noise_hu: float = 0.0, vessels_mm2: float = 0.0
+) -> NDArray[np.float32]:
     """Three slices: a disk of brain in bone in skin, seen through a Gaussian point spread, with white noise."""
     x, y = np.meshgrid(*[np.arange(-120, 120, PIXEL_MM)] * 2, indexing="ij")
     r = np.hypot(x, y)
@@ -37,11 +39,15 @@ def test_noise_is_that_of_white_noise() -> None:
 
 
 def test_noise_counts_by_the_thickness_of_the_slices() -> None:
-    thin, thick = (appearance_of(head(noise_hu=18.0), pixel_mm=PIXEL_MM, thickness_mm=t) for t in (0.6, 5.0))
+    thin, thick = (
+        appearance_of(head(noise_hu=18.0), pixel_mm=PIXEL_MM, thickness_mm=t) for t in (0.6, 5.0)
+    )
     assert not thin.is_sharp and thick.is_sharp  # 18 x 0.77 = 14, 18 x 2.24 = 40
 
 
-@pytest.mark.parametrize(("psf_mm", "sharp"), [(0.55, False), (0.65, False), (0.22, True), (0.3, True)])
+@pytest.mark.parametrize(
+    ("psf_mm", "sharp"), [(0.55, False), (0.65, False), (0.22, True), (0.3, True)]
+)
 def test_an_edge_is_as_wide_as_its_point_spread(psf_mm: float, sharp: bool) -> None:
     """The steepest slope of a Gaussian edge of 1,030 HU is 1,030 / (sigma sqrt(2 pi)), lower between whole pixels."""
     seen = appearance_of(head(psf_mm=psf_mm), pixel_mm=PIXEL_MM, thickness_mm=5.0)
@@ -58,7 +64,9 @@ def test_vessels_are_a_share_of_what_lies_inside_the_skull() -> None:
     inside_mm2 = np.pi * 70**2  # 5 mm from bone
     seen = appearance_of(head(vessels_mm2=150.0), pixel_mm=PIXEL_MM, thickness_mm=5.0)
     assert seen.vessels == pytest.approx(150.0 / inside_mm2, rel=0.25) and seen.is_enhanced
-    assert not appearance_of(head(vessels_mm2=10.0), pixel_mm=PIXEL_MM, thickness_mm=5.0).is_enhanced
+    assert not appearance_of(
+        head(vessels_mm2=10.0), pixel_mm=PIXEL_MM, thickness_mm=5.0
+    ).is_enhanced
 
 
 def test_the_border_of_a_stripped_brain_is_no_edge_of_skin() -> None:
@@ -88,7 +96,9 @@ def test_the_soft_native_series_is_taken_though_no_word_says_so(
     assert any("noise" in reason or "vessels" in reason for reason in said)
 
 
-@pytest.mark.parametrize(("change", "code"), [(write.noise, "SHARP_KERNEL"), (write.vessels, "CONTRAST")])
+@pytest.mark.parametrize(
+    ("change", "code"), [(write.noise, "SHARP_KERNEL"), (write.vessels, "CONTRAST")]
+)
 def test_a_series_without_a_better_one_is_read_with_a_warning(
     tmp_path: Path, change: Callable[[pydicom.Dataset, int], None], code: str
 ) -> None:

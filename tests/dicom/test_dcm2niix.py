@@ -36,18 +36,24 @@ ALIKE = (
 
 
 @pytest.mark.skipif(not DCM2NIIX.exists(), reason="dcm2niix is not installed")
-@pytest.mark.parametrize("case", [case for case in CASES if case.name in ALIKE], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.name in ALIKE], ids=lambda case: case.name
+)
 def test_voxel_for_voxel_as_dcm2niix(tmp_path: Path, case: Case) -> None:
     for name in ("dicom", "out"):
         (tmp_path / name).mkdir()
     case.write(tmp_path / "dicom")
     options = ["-z", "n", "-b", "n", "-f", "theirs", "-o", str(tmp_path / "out")]
-    subprocess.run([str(DCM2NIIX), *options, str(tmp_path / "dicom")], check=True, capture_output=True)
+    subprocess.run(
+        [str(DCM2NIIX), *options, str(tmp_path / "dicom")], check=True, capture_output=True
+    )
     write_nifti(tmp_path / "ours.nii", read_ct(tmp_path / "dicom").volume)
     theirs = nib.as_closest_canonical(nib.load(tmp_path / "out" / "theirs.nii"))
     ours = nib.as_closest_canonical(nib.load(tmp_path / "ours.nii"))
     assert np.allclose(ours.affine, theirs.affine, atol=1e-3)
-    assert np.array_equal(np.asarray(ours.dataobj), np.clip(np.rint(theirs.get_fdata()), -1024, 3071))
+    assert np.array_equal(
+        np.asarray(ours.dataobj), np.clip(np.rint(theirs.get_fdata()), -1024, 3071)
+    )
 
 
 def test_every_case_named_here_is_in_the_table() -> None:

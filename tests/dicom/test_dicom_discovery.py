@@ -31,9 +31,16 @@ def test_best_series_wins_and_a_named_one_always(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "worse", [{"ContrastBolusAgent": "X"}, {"ConvolutionKernel": "H70h"}, {"ImageType": ["DERIVED", "SECONDARY"]}]
+    "worse",
+    [
+        {"ContrastBolusAgent": "X"},
+        {"ConvolutionKernel": "H70h"},
+        {"ImageType": ["DERIVED", "SECONDARY"]},
+    ],
 )
-def test_what_speaks_against_a_series_lets_the_other_win(tmp_path: Path, worse: dict[str, object]) -> None:
+def test_what_speaks_against_a_series_lets_the_other_win(
+    tmp_path: Path, worse: dict[str, object]
+) -> None:
     series(tmp_path / "a", seed=1, **STUDY, **worse)
     good = series(tmp_path / "b", seed=2, **STUDY)
     scan = read_ct(tmp_path)
@@ -80,7 +87,9 @@ def test_a_series_of_two_grids_never_loses_its_end_in_silence(
         ({"ImageType": ["DERIVED", "PRIMARY", "PERFUSION", "RCBF"]}, "NOT_HU"),
     ],
 )
-def test_what_is_no_head_ct_is_refused(tmp_path: Path, header: dict[str, object], code: str) -> None:
+def test_what_is_no_head_ct_is_refused(
+    tmp_path: Path, header: dict[str, object], code: str
+) -> None:
     assert refused(series(tmp_path, **header)) == code
 
 
@@ -126,7 +135,9 @@ def _zip(path: Path, members: dict[str, bytes]) -> Path:
 
 def test_a_zip_reads_like_its_folder_and_its_files_live_as_long_as_the_scan(tmp_path: Path) -> None:
     folder = series(tmp_path / "a")
-    archive = _zip(tmp_path / "a.zip", {f"deep/12:30/{p.name}": p.read_bytes() for p in files(folder)})
+    archive = _zip(
+        tmp_path / "a.zip", {f"deep/12:30/{p.name}": p.read_bytes() for p in files(folder)}
+    )
     shutil.rmtree(folder)
     scan = read_ct(archive)
     assert agreement(scan.volume) > 0.9999 and scan.source is not None
@@ -137,7 +148,13 @@ def test_a_zip_reads_like_its_folder_and_its_files_live_as_long_as_the_scan(tmp_
 
 
 def test_a_hostile_zip_is_refused(tmp_path: Path) -> None:
-    hostile = {"../out.dcm": b"x", "/etc/x": b"x", "..\\out": b"x", "c:x": b"x", "bomb": bytes(30_000_000)}
+    hostile = {
+        "../out.dcm": b"x",
+        "/etc/x": b"x",
+        "..\\out": b"x",
+        "c:x": b"x",
+        "bomb": bytes(30_000_000),
+    }
     for name, data in hostile.items():
         assert refused(_zip(tmp_path / "bad.zip", {name: data})) == "UNSAFE_ARCHIVE"
     link = zipfile.ZipInfo("link")
@@ -152,7 +169,9 @@ def test_a_hostile_zip_is_refused(tmp_path: Path) -> None:
     assert refused(tmp_path / "cut.zip") == "UNSAFE_ARCHIVE"
 
 
-@pytest.mark.parametrize("header", [{"Modality": "MR"}, {"RescaleSlope": None}, {"ImagePositionPatient": None}])
+@pytest.mark.parametrize(
+    "header", [{"Modality": "MR"}, {"RescaleSlope": None}, {"ImagePositionPatient": None}]
+)
 def test_messages_hold_no_patient_data(tmp_path: Path, header: dict[str, object]) -> None:
     folder = series(tmp_path / "a", PatientName="DOE^JANE", PatientID="4711", **header)
     (folder / "0001.dcm").rename(folder / "DOE_JANE.dcm")

@@ -39,7 +39,9 @@ def test_stored_values_come_back(plain: Path, name: str) -> None:
     assert np.abs(found - hu).max() <= (20 if name in LOSSY else 0)
 
 
-@pytest.mark.parametrize("name", [n for n in COMPRESSED if n.startswith("JPEG") and "2000" not in n])
+@pytest.mark.parametrize(
+    "name", [n for n in COMPRESSED if n.startswith("JPEG") and "2000" not in n]
+)
 def test_another_decoder_sees_the_same(plain: Path, tmp_path: Path, name: str) -> None:
     """What encodes in these tests must not be believed only by what decodes."""
     d = transcode(pydicom.dcmread(plain), COMPRESSED[name])
@@ -54,7 +56,9 @@ def test_neither_the_gpl_decoder_nor_gdcm_is_needed(plain: Path, tmp_path: Path)
     """All syntaxes are read in a process in which neither can be imported."""
     for n, syntax in enumerate(COMPRESSED.values()):
         d = transcode(pydicom.dcmread(plain), syntax)
-        pydicom.dcmwrite(tmp_path / f"{n}.dcm", d, implicit_vr=False, little_endian=True, force_encoding=True)
+        pydicom.dcmwrite(
+            tmp_path / f"{n}.dcm", d, implicit_vr=False, little_endian=True, force_encoding=True
+        )
     code = """
 import importlib.metadata, sys
 sys.modules["libjpeg"] = sys.modules["gdcm"] = None
@@ -66,13 +70,21 @@ for path in pathlib.Path(sys.argv[1]).iterdir():
     decode_frame(pydicom.dcmread(path))
     print(path.name)
 """
-    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0 and len(done.stdout.split()) == len(COMPRESSED), done.stderr
 
 
 @pytest.mark.parametrize("bits", [8, 12])
 @pytest.mark.parametrize("signed", [0, 1])
-def test_a_sign_is_told_by_the_header_and_unused_bits_are_taken_off(plain: Path, bits: int, signed: int) -> None:
+def test_a_sign_is_told_by_the_header_and_unused_bits_are_taken_off(
+    plain: Path, bits: int, signed: int
+) -> None:
     import imagecodecs
 
     values = np.arange(64, dtype=np.int16).reshape(8, 8) - (32 if signed else 0)
@@ -80,7 +92,9 @@ def test_a_sign_is_told_by_the_header_and_unused_bits_are_taken_off(plain: Path,
     d.Rows = d.Columns = 8
     d.BitsAllocated, d.BitsStored, d.HighBit, d.PixelRepresentation = (16, bits, bits - 1, signed)
     stored = (values & ((1 << bits) - 1)).astype(np.uint16)
-    coded = imagecodecs.jpeg8_encode(stored, lossless=True, predictor=1, bitspersample=bits if bits > 8 else 16)
+    coded = imagecodecs.jpeg8_encode(
+        stored, lossless=True, predictor=1, bitspersample=bits if bits > 8 else 16
+    )
     d.PixelData, d.file_meta.TransferSyntaxUID = encapsulate([coded]), uid.JPEGLosslessSV1
     assert np.array_equal(decode_frame(d), values)
 
@@ -91,7 +105,10 @@ def test_a_stream_that_claims_another_size_takes_no_memory(plain: Path, name: st
     stream = bytearray(get_frame(d.PixelData, 0, number_of_frames=1))
     assert stream_size(bytes(stream)) == (d.Rows, d.Columns)
     rows, columns = (int(n).to_bytes(2, "big") for n in (d.Rows, d.Columns))
-    both = {rows + columns: b"\xff\xf0\xff\xf0", b"\0\0" + columns + b"\0\0" + rows: b"\0\0\xff\xf0\0\0\xff\xf0"}
+    both = {
+        rows + columns: b"\xff\xf0\xff\xf0",
+        b"\0\0" + columns + b"\0\0" + rows: b"\0\0\xff\xf0\0\0\xff\xf0",
+    }
     for old, new in both.items():
         stream = stream.replace(old, new, 1)
     assert stream_size(bytes(stream)) == (0xFFF0, 0xFFF0)

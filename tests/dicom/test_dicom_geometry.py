@@ -31,7 +31,9 @@ def test_the_phantom_notices_a_flip_and_a_shift_by_one_voxel(axis: int) -> None:
     assert agreement(CTVolume(np.roll(volume.hu, 1, axis), volume.geometry)) < 0.99
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(rotations(), st.floats(-25, 25))
 def test_any_orientation_and_tilt_reads_back_to_the_same_places(
     tmp_path: Path, turn: np.ndarray, tilt_deg: float
@@ -40,7 +42,9 @@ def test_any_orientation_and_tilt_reads_back_to_the_same_places(
     affine = upright.affine.copy()
     affine[:3] = turn @ affine[:3]
     shutil.rmtree(tmp_path / "ct", ignore_errors=True)
-    write_ct_series(phantom(Geometry(upright.shape, affine)), tmp_path / "ct", seed=1, slice_thickness_mm=5)
+    write_ct_series(
+        phantom(Geometry(upright.shape, affine)), tmp_path / "ct", seed=1, slice_thickness_mm=5
+    )
     assert agreement(read_ct(tmp_path / "ct").volume) > 0.9999
 
 
@@ -51,7 +55,9 @@ def test_a_missing_slice_of_an_overlapping_series_is_noticed(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("lost", [slice(0, 2), slice(30, None)])
-def test_slices_lost_at_an_end_are_noticed_where_the_header_counts_them(tmp_path: Path, lost: slice) -> None:
+def test_slices_lost_at_an_end_are_noticed_where_the_header_counts_them(
+    tmp_path: Path, lost: slice
+) -> None:
     series(tmp_path, ImagesInAcquisition=32)
     assert codes(read_ct(tmp_path)) == set()
     for path in files(tmp_path)[lost]:
@@ -73,7 +79,9 @@ def test_a_count_that_covers_other_series_too_says_nothing(tmp_path: Path) -> No
         ({"ImageOrientationPatient": [1, 0, 0, 0.5, 1, 0]}, "NON_ORTHOGONAL_IOP"),
     ],
 )
-def test_what_has_no_geometry_is_refused(tmp_path: Path, header: dict[str, object], code: str) -> None:
+def test_what_has_no_geometry_is_refused(
+    tmp_path: Path, header: dict[str, object], code: str
+) -> None:
     assert refused(series(tmp_path, **header)) == code
 
 
@@ -81,7 +89,9 @@ def test_the_rounding_edge_of_an_orientation_does_not_part_a_series(tmp_path: Pa
     rng = np.random.default_rng(1)
 
     def change(d: pydicom.Dataset, n: int) -> None:
-        d.ImageOrientationPatient = [f"{v + rng.uniform(-4e-4, 4e-4):.9f}" for v in (1, 0, 0, 0, 1, 0)]
+        d.ImageOrientationPatient = [
+            f"{v + rng.uniform(-4e-4, 4e-4):.9f}" for v in (1, 0, 0, 0, 1, 0)
+        ]
 
     scan = read_ct(edit(series(tmp_path), change))
     assert len(scan.series) == 1 and agreement(scan.volume) > 0.999

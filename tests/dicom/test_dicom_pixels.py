@@ -40,7 +40,9 @@ def test_padding_that_reads_as_water_leaves_the_brain_alone(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("border_hu", [0, 3000])
-def test_a_constant_border_without_a_tag_becomes_air_with_a_warning(tmp_path: Path, border_hu: int) -> None:
+def test_a_constant_border_without_a_tag_becomes_air_with_a_warning(
+    tmp_path: Path, border_hu: int
+) -> None:
     volume = phantom(grid())
     volume.hu[:4], volume.hu[-4:], volume.hu[:, :4], volume.hu[:, -4:] = [border_hu] * 4
     write_ct_series(CTVolume(volume.hu, volume.geometry), tmp_path, seed=1, slice_thickness_mm=5)
@@ -70,7 +72,9 @@ def test_files_without_preamble_are_dicom_too(tmp_path: Path) -> None:
     for path in files(series(tmp_path / "plain")):
         d = pydicom.dcmread(path)
         d.file_meta, d.preamble = pydicom.dataset.FileMetaDataset(), None
-        d.save_as(tmp_path / path.name, implicit_vr=True, little_endian=True, enforce_file_format=False)
+        d.save_as(
+            tmp_path / path.name, implicit_vr=True, little_endian=True, enforce_file_format=False
+        )
         assert (tmp_path / path.name).read_bytes()[128:132] != b"DICM"
         path.unlink()
     assert agreement(read_ct(tmp_path).volume) > 0.9999
@@ -96,7 +100,12 @@ def test_a_broken_file_of_no_known_kind_is_told_and_hides_nothing(
 
 @pytest.mark.parametrize(
     "header",
-    [{"RescaleIntercept": "0"}, {"RescaleSlope": "0.01"}, {"RescaleIntercept": "-2048"}, {"RescaleType": "Z_EFF"}],
+    [
+        {"RescaleIntercept": "0"},
+        {"RescaleSlope": "0.01"},
+        {"RescaleIntercept": "-2048"},
+        {"RescaleType": "Z_EFF"},
+    ],
 )
 def test_values_that_are_no_hu_are_refused(tmp_path: Path, header: dict[str, str]) -> None:
     assert refused(series(tmp_path, **header)) == "NOT_HU"

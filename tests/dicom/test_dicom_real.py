@@ -27,7 +27,10 @@ def _require_in_place(volume: CTVolume, folder: Path) -> None:
     for path in files(folder):
         d = pydicom.dcmread(path)
         r, c = np.mgrid[0 : d.Rows : 16, 0 : d.Columns : 16]
-        iop, ipp = np.array(d.ImageOrientationPatient, float), np.array(d.ImagePositionPatient, float)
+        iop, ipp = (
+            np.array(d.ImageOrientationPatient, float),
+            np.array(d.ImagePositionPatient, float),
+        )
         dy, dx = (float(v) for v in d.PixelSpacing)
         ras = (ipp + c[..., None] * dx * iop[:3] + r[..., None] * dy * iop[3:]) * [-1, -1, 1]
         ijk = volume.geometry.to_voxel(ras.reshape(-1, 3)).T
@@ -53,13 +56,17 @@ def test_tilted_uneven_head_keeps_every_pixel_in_its_place(shared_data: Path) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize("syntax", LOSSLESS.values(), ids=LOSSLESS)
-def test_a_syntax_changes_no_voxel_of_a_real_head(shared_data: Path, tmp_path: Path, syntax: UID) -> None:
+def test_a_syntax_changes_no_voxel_of_a_real_head(
+    shared_data: Path, tmp_path: Path, syntax: UID
+) -> None:
     scan = read_ct(transcode_folder(shared_data / HEAD, syntax, tmp_path))
     assert codes(scan) == WARNED
     assert np.array_equal(scan.volume.hu, read_ct(shared_data / HEAD).volume.hu)
 
 
-def test_shuffled_and_doubled_images_change_no_voxel_of_a_real_head(shared_data: Path, head: Path) -> None:
+def test_shuffled_and_doubled_images_change_no_voxel_of_a_real_head(
+    shared_data: Path, head: Path
+) -> None:
     order = np.random.default_rng(1).permutation(len(files(head)))
     renumber(head, lambda n: int(order[n]) + 1)
     plain = read_ct(shared_data / HEAD).volume.hu
@@ -71,7 +78,9 @@ def test_shuffled_and_doubled_images_change_no_voxel_of_a_real_head(shared_data:
     assert codes(scan) == WARNED | {"DUPLICATE_POSITION"} and np.array_equal(scan.volume.hu, plain)
 
 
-@pytest.mark.parametrize("place", [1, 12, 13, 14])  # its spacing changes from 4.22 to 1.14 to 7.38 mm at 13 and 14
+@pytest.mark.parametrize(
+    "place", [1, 12, 13, 14]
+)  # its spacing changes from 4.22 to 1.14 to 7.38 mm at 13 and 14
 def test_a_dropped_image_of_a_real_head_is_missed(head: Path, place: int) -> None:
     drop(head, place)
     assert refused(head) == "MISSING_SLICES"

@@ -28,11 +28,15 @@ MAY_BE_EMPTY = (
 
 
 @pytest.mark.parametrize("flips", [(1, 1, 1), (-1, -1, 1), (-1, 1, -1)])
-def test_any_axis_direction_is_written_in_display_order(tmp_path: Path, flips: tuple[int, int, int]) -> None:
+def test_any_axis_direction_is_written_in_display_order(
+    tmp_path: Path, flips: tuple[int, int, int]
+) -> None:
     geometry = grid(tilt_deg=15)
     affine = geometry.affine @ np.diag([*flips, 1.0])
     affine[:3, 3] = -affine[:3, :3] @ ((np.array(geometry.shape) - 1) / 2)
-    write_ct_series(phantom(Geometry(geometry.shape, affine)), tmp_path, seed=3, slice_thickness_mm=5)
+    write_ct_series(
+        phantom(Geometry(geometry.shape, affine)), tmp_path, seed=3, slice_thickness_mm=5
+    )
     d = pydicom.dcmread(files(tmp_path)[0])
     assert d.ImageOrientationPatient[0] == pytest.approx(1) and d.ImageOrientationPatient[4] > 0.9
     assert abs(float(d.GantryDetectorTilt)) == pytest.approx(15, abs=1e-3)
@@ -42,10 +46,15 @@ def test_any_axis_direction_is_written_in_display_order(tmp_path: Path, flips: t
 @pytest.mark.parametrize("tilt_deg", [0, 18])
 def test_each_pixel_lies_where_its_own_header_says(tmp_path: Path, tilt_deg: float) -> None:
     write_ct_series(phantom(grid(tilt_deg=tilt_deg)), tmp_path, seed=1, slice_thickness_mm=5)
-    for path in files(tmp_path):  # by DICOM PS3.3 C.7.6.2.1.1 alone: nothing of ours takes part but the phantom
+    for path in files(
+        tmp_path
+    ):  # by DICOM PS3.3 C.7.6.2.1.1 alone: nothing of ours takes part but the phantom
         d = pydicom.dcmread(path)
         r, c = np.mgrid[: d.Rows, : d.Columns][..., None]
-        iop, ipp = np.array(d.ImageOrientationPatient, float), np.array(d.ImagePositionPatient, float)
+        iop, ipp = (
+            np.array(d.ImageOrientationPatient, float),
+            np.array(d.ImagePositionPatient, float),
+        )
         lps = ipp + c * d.PixelSpacing[1] * iop[:3] + r * d.PixelSpacing[0] * iop[3:]
         assert np.abs(d.pixel_array - 1024 - density(lps * [-1, -1, 1])).max() < 0.51
 

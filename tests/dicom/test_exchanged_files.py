@@ -75,9 +75,13 @@ def test_a_multi_frame_object_that_is_exchanged_is_refused(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("exchange", ["another patient's image", "another SOP", "removed"])
-def test_results_do_not_carry_the_patient_of_a_file_that_was_exchanged_later(tmp_path: Path, exchange: str) -> None:
+def test_results_do_not_carry_the_patient_of_a_file_that_was_exchanged_later(
+    tmp_path: Path, exchange: str
+) -> None:
     scan = read_ct(series(tmp_path / "s", PatientID="ZQ4711"))
-    assert identity_of(scan).patient_id == "ZQ4711" and origin_of(scan).identity.PatientID == "ZQ4711"
+    assert (
+        identity_of(scan).patient_id == "ZQ4711" and origin_of(scan).identity.PatientID == "ZQ4711"
+    )
     EXCHANGES[exchange](files(tmp_path / "s")[0], _other_patient(tmp_path / "other"))
     with pytest.raises(IchError, match="CHANGED_WHILE_READING"):
         origin_of(scan)

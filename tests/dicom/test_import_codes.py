@@ -25,7 +25,12 @@ from tests.conftest import ROOT
 from tests.phantom import edit, files, grid, phantom, series
 
 NAME, ID = "DOE^JANE", "4711-0815"
-ABOUT = {"PatientName": NAME, "PatientID": ID, "AccessionNumber": "A0815", "StudyInstanceUID": "1.2.9.4711.1"}
+ABOUT = {
+    "PatientName": NAME,
+    "PatientID": ID,
+    "AccessionNumber": "A0815",
+    "StudyInstanceUID": "1.2.9.4711.1",
+}
 Write = Callable[[Path], object]
 Case = tuple[Write, tuple[str, ...]]  # and the options it is imported with
 
@@ -34,9 +39,7 @@ SPEC_REFUSED = (
     "MIXED_DIMENSIONS MIXED_SPACING MISSING_POSITION NON_ORTHOGONAL_IOP NON_FINITE_GEOMETRY DUPLICATE_POSITION "
     "MISSING_SLICES NO_RESCALE NOT_HU UNSUPPORTED_TRANSFER_SYNTAX CORRUPT_PIXEL_DATA TRUNCATED_FILE UNSAFE_ARCHIVE"
 )
-SPEC_WARNED = (
-    "VARIABLE_SPACING GANTRY_TILT TILT_MISMATCH LOSSY CONTRAST NOT_HEAD SLICES_INTERPOLATED NONSTANDARD_PADDING"
-)
+SPEC_WARNED = "VARIABLE_SPACING GANTRY_TILT TILT_MISMATCH LOSSY CONTRAST NOT_HEAD SLICES_INTERPOLATED NONSTANDARD_PADDING"
 
 
 def _head(**header: object) -> Write:
@@ -73,7 +76,12 @@ def _short(folder: Path) -> None:
 
 def _two_sizes(folder: Path) -> None:
     for name, pixels, kept in (("small", 32, slice(10)), ("large", 64, slice(10, None))):
-        made = series(folder / name, grid(pixels=pixels, pixel_mm=204.8 / pixels), SeriesInstanceUID="1.2.8", **ABOUT)
+        made = series(
+            folder / name,
+            grid(pixels=pixels, pixel_mm=204.8 / pixels),
+            SeriesInstanceUID="1.2.8",
+            **ABOUT,
+        )
         for path in set(files(made)) - set(files(made)[kept]):
             path.unlink()
 
@@ -145,7 +153,10 @@ REFUSED: dict[str, Case] = {
     "LOCALIZER_ONLY": (_head(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), ()),
     "TOO_FEW_SLICES": (_few, ()),
     "INSUFFICIENT_COVERAGE": (_short, ()),
-    "MIXED_ORIENTATION": (_part(26, ImageOrientationPatient=[1, 0, 0, 0, 0.9848078, -0.1736482]), ()),
+    "MIXED_ORIENTATION": (
+        _part(26, ImageOrientationPatient=[1, 0, 0, 0, 0.9848078, -0.1736482]),
+        (),
+    ),
     "MIXED_DIMENSIONS": (_two_sizes, ()),
     "MIXED_SPACING": (_part(26, PixelSpacing=[3.0, 3.0]), ()),
     "MIXED_FRAME_OF_REFERENCE": (_part(26, FrameOfReferenceUID="1.2.3"), ()),
@@ -183,7 +194,9 @@ def _padded(folder: Path) -> None:
 
 def _damaged_stranger(folder: Path) -> None:
     _head()(folder)
-    (folder / "broken").write_bytes(bytes(128) + b"DICM" + b"\x02\x00\x10\x00UI\xff\x00" + NAME.encode())
+    (folder / "broken").write_bytes(
+        bytes(128) + b"DICM" + b"\x02\x00\x10\x00UI\xff\x00" + NAME.encode()
+    )
 
 
 LENIENT = ("--lenient",)
@@ -212,7 +225,17 @@ def _import(case: Case, root: Path) -> int:
     folder.mkdir()
     make(folder)
     source = next(folder.glob("input.*"), folder)
-    return main(["import", str(source), "-o", str(out / "ct.nii.gz"), "--report", str(out / "r.json"), *options])
+    return main(
+        [
+            "import",
+            str(source),
+            "-o",
+            str(out / "ct.nii.gz"),
+            "--report",
+            str(out / "r.json"),
+            *options,
+        ]
+    )
 
 
 def _is_one_clear_sentence(text: str) -> bool:
@@ -233,7 +256,9 @@ def test_a_refusal_has_a_code_one_sentence_and_status_3(
 
 
 @pytest.mark.parametrize("code", WARNED)
-def test_a_warning_is_kept_in_the_report(tmp_path: Path, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_warning_is_kept_in_the_report(
+    tmp_path: Path, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert _import(WARNED[code], tmp_path) == 0
     report = json.loads((tmp_path / "out" / "r.json").read_text())
     messages = {w["code"]: w["message"] for w in report["warnings"]}
@@ -281,6 +306,8 @@ _ELSEWHERE = {"NOT_LABELS", "UNKNOWN_LABEL", "GRID_MISMATCH", "MASK_INTERPOLATED
 
 def test_every_code_in_the_source_and_in_the_spec_is_provoked_here() -> None:
     refused, warned = _codes_in_source()
-    assert {c for c in refused if re.fullmatch(r"[A-Z0-9_]+", c)} - _NO_CODES - _ELSEWHERE <= set(REFUSED)
+    assert {c for c in refused if re.fullmatch(r"[A-Z0-9_]+", c)} - _NO_CODES - _ELSEWHERE <= set(
+        REFUSED
+    )
     assert set(SPEC_REFUSED.split()) <= set(REFUSED) and set(SPEC_WARNED.split()) <= set(WARNED)
     assert warned - _ELSEWHERE <= set(WARNED) and set(REFUSED) | set(WARNED) <= refused | warned

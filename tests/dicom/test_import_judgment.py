@@ -30,7 +30,9 @@ def test_two_whole_passes_are_never_one_volume(tmp_path: Path, offset_mm: float)
 
 
 def test_acquisitions_that_follow_each_other_are_one_volume(tmp_path: Path) -> None:
-    folder = edit(series(tmp_path / "s"), lambda d, n: setattr(d, "AcquisitionNumber", str(1 + n // 16)))
+    folder = edit(
+        series(tmp_path / "s"), lambda d, n: setattr(d, "AcquisitionNumber", str(1 + n // 16))
+    )
     assert read_ct(folder).volume.geometry.shape[2] == 32
 
 
@@ -44,7 +46,9 @@ def test_a_comb_of_two_passes_in_one_acquisition_is_seen_in_the_images(tmp_path:
 
 
 @pytest.mark.parametrize("kept", [2, 3])
-def test_slices_lost_at_every_place_are_missed_by_what_headers_say(tmp_path: Path, kept: int) -> None:
+def test_slices_lost_at_every_place_are_missed_by_what_headers_say(
+    tmp_path: Path, kept: int
+) -> None:
     folder = write.evenly_lost(tmp_path / "s", kept=kept)
     assert refused(folder) == "MISSING_SLICES"
     assert "MISSING_SLICES" in codes(read_ct(folder, mode="lenient"))
@@ -68,7 +72,9 @@ def test_one_uid_for_two_images_is_refused(tmp_path: Path) -> None:
     d, other = pydicom.dcmread(first), pydicom.dcmread(second)
     other.ImagePositionPatient = d.ImagePositionPatient
     other.save_as(second)
-    assert refused(folder) in ("DUPLICATE_POSITION", "MISSING_SLICES"), "two images, one place, one UID"
+    assert refused(folder) in ("DUPLICATE_POSITION", "MISSING_SLICES"), (
+        "two images, one place, one UID"
+    )
 
 
 def test_a_true_copy_of_a_file_is_only_told(tmp_path: Path) -> None:
@@ -80,7 +86,8 @@ def test_a_true_copy_of_a_file_is_only_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("intercept", ["0", "-964"])
 def test_a_slice_of_another_level_is_named(tmp_path: Path, intercept: str) -> None:
     folder = edit(
-        series(tmp_path / "s"), lambda d, n: setattr(d, "RescaleIntercept", intercept if n == 14 else "-1024")
+        series(tmp_path / "s"),
+        lambda d, n: setattr(d, "RescaleIntercept", intercept if n == 14 else "-1024"),
     )
     with pytest.raises(Exception, match=r"SLICE_LEVEL: Slice 15 of 32"):
         read_ct(folder)
@@ -97,13 +104,17 @@ def _stored(d: pydicom.Dataset, hu: np.ndarray) -> None:
 
 @pytest.mark.parametrize("value", [-1024, 0, 40, 2000])
 @pytest.mark.parametrize("numbers", [(20,), (15, 16, 17)])
-def test_slices_of_one_value_are_named(tmp_path: Path, value: int, numbers: tuple[int, ...]) -> None:
+def test_slices_of_one_value_are_named(
+    tmp_path: Path, value: int, numbers: tuple[int, ...]
+) -> None:
     def blank(d: pydicom.Dataset, n: int) -> None:
         if n in numbers:
             _stored(d, np.full(d.pixel_array.shape, value))
 
     first = numbers[0] + 1
-    with pytest.raises(Exception, match=rf"SLICE_LEVEL: Slice {first} of 32 \(InstanceNumber {first}\)"):
+    with pytest.raises(
+        Exception, match=rf"SLICE_LEVEL: Slice {first} of 32 \(InstanceNumber {first}\)"
+    ):
         read_ct(edit(series(tmp_path / "s"), blank))
 
 
@@ -113,7 +124,9 @@ def test_a_blank_slice_where_the_head_is_cut_is_named(tmp_path: Path, end: int) 
     d = pydicom.dcmread(files(folder)[end])
     _stored(d, np.full(d.pixel_array.shape, -1000))
     d.save_as(files(folder)[end])
-    with pytest.raises(Exception, match=rf"SLICE_LEVEL: Slice {1 if end == 0 else 20} of 20 .*blank"):
+    with pytest.raises(
+        Exception, match=rf"SLICE_LEVEL: Slice {1 if end == 0 else 20} of 20 .*blank"
+    ):
         read_ct(folder)
 
 
@@ -123,27 +136,36 @@ def test_slices_of_air_around_the_head_are_no_blank_ones(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("copy", "of"), [(20, 19), (20, 21), (12, 11), (8, 9)])
-def test_a_slice_with_the_pixels_of_its_neighbor_is_named(tmp_path: Path, copy: int, of: int) -> None:
+def test_a_slice_with_the_pixels_of_its_neighbor_is_named(
+    tmp_path: Path, copy: int, of: int
+) -> None:
     folder = series(tmp_path / "s")
     write.renumber(folder, lambda n: 32 - n)  # a viewer counts from the top
     paths = sorted(folder.glob("*.dcm"), reverse=True)
     d = pydicom.dcmread(paths[copy])
     d.PixelData = pydicom.dcmread(paths[of]).PixelData
     d.save_as(paths[copy])
-    said = (
-        rf"SLICE_LEVEL: Slice {copy + 1} of 32 \(InstanceNumber {32 - copy}\) holds the same pixels as slice {of + 1}:"
-    )
+    said = rf"SLICE_LEVEL: Slice {copy + 1} of 32 \(InstanceNumber {32 - copy}\) holds the same pixels as slice {of + 1}:"
     with pytest.raises(Exception, match=said):
         read_ct(folder)
 
 
 def test_a_copied_frame_of_an_enhanced_object_is_named(tmp_path: Path) -> None:
     d = pydicom.dcmread(multi_frame(tmp_path / "e.dcm"))
-    frames, size = np.frombuffer(d.PixelData, "<i2").reshape(32, -1).copy(), d.PerFrameFunctionalGroupsSequence
-    low = {round(float(item.PlanePositionSequence[0].ImagePositionPatient[2]), 1): n for n, item in enumerate(size)}
+    frames, size = (
+        np.frombuffer(d.PixelData, "<i2").reshape(32, -1).copy(),
+        d.PerFrameFunctionalGroupsSequence,
+    )
+    low = {
+        round(float(item.PlanePositionSequence[0].ImagePositionPatient[2]), 1): n
+        for n, item in enumerate(size)
+    }
     at = [low[z] for z in sorted(low)]
     values = [size[n].PixelValueTransformationSequence[0] for n in (at[10], at[11])]
-    values[1].RescaleSlope, values[1].RescaleIntercept = values[0].RescaleSlope, values[0].RescaleIntercept
+    values[1].RescaleSlope, values[1].RescaleIntercept = (
+        values[0].RescaleSlope,
+        values[0].RescaleIntercept,
+    )
     frames[at[11]] = frames[at[10]]
     d.PixelData = frames.tobytes()
     d.save_as(tmp_path / "e.dcm")
@@ -164,7 +186,9 @@ def test_half_a_slice_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spoiled", [0, 1])
 def test_on_uneven_slices_it_is_the_users_slice_that_is_named(tmp_path: Path, spoiled: int) -> None:
-    write.mixed_spacing(tmp_path / "s")  # 33 slices of 2.5 mm, then 5 mm, interpolated to 64 of 2.5 mm
+    write.mixed_spacing(
+        tmp_path / "s"
+    )  # 33 slices of 2.5 mm, then 5 mm, interpolated to 64 of 2.5 mm
 
     def blank(d: pydicom.Dataset, n: int) -> None:
         if n == 40 and spoiled:
@@ -183,7 +207,9 @@ def test_pixels_in_another_unit_are_refused(tmp_path: Path, spacing: list[float]
     assert refused(series(tmp_path / "s", PixelSpacing=spacing)) == "INSUFFICIENT_COVERAGE"
 
 
-@pytest.mark.parametrize("kernel", ["YB", "Hr59f", "DETAIL", "LUNG", "HUESO", "OS", "BONEPLUS", "D"])
+@pytest.mark.parametrize(
+    "kernel", ["YB", "Hr59f", "DETAIL", "LUNG", "HUESO", "OS", "BONEPLUS", "D"]
+)
 def test_a_sharp_kernel_loses_whatever_its_maker_calls_it(tmp_path: Path, kernel: str) -> None:
     series(
         tmp_path / "a",
@@ -199,7 +225,9 @@ def test_a_sharp_kernel_loses_whatever_its_maker_calls_it(tmp_path: Path, kernel
 
 
 @pytest.mark.parametrize("text", ["CTA HEAD NECK 1.0", "ANGIO SCHAEDEL", "HEAD VENOUS"])
-def test_an_enhanced_scan_loses_though_only_its_description_says_so(tmp_path: Path, text: str) -> None:
+def test_an_enhanced_scan_loses_though_only_its_description_says_so(
+    tmp_path: Path, text: str
+) -> None:
     series(tmp_path / "a", seed=1, SeriesDescription=text, SliceThickness="1", **write.STUDY)
     native = series(tmp_path / "b", seed=2, SeriesDescription="HEAD W/O CONTRAST", **write.STUDY)
     scan = read_ct(tmp_path)
@@ -209,15 +237,24 @@ def test_an_enhanced_scan_loses_though_only_its_description_says_so(tmp_path: Pa
 @pytest.mark.parametrize("agent", ["N/A", "NO CONTRAST", "OHNE", "SANS INJECTION", "none."])
 @pytest.mark.parametrize("part", ["KOPF", "CABEZA", "UNKNOWN", "TÊTE"])
 def test_words_in_other_languages_warn_of_nothing(tmp_path: Path, agent: str, part: str) -> None:
-    folder = series(tmp_path / "s", SpecificCharacterSet="ISO_IR 192", ContrastBolusAgent=agent, BodyPartExamined=part)
+    folder = series(
+        tmp_path / "s",
+        SpecificCharacterSet="ISO_IR 192",
+        ContrastBolusAgent=agent,
+        BodyPartExamined=part,
+    )
     assert codes(read_ct(folder)) == set()
 
 
-@pytest.mark.parametrize(("text", "refusal"), [("Mono+ 40 keV", True), ("MONO 190KEV", True), ("Mono+ 70 keV", False)])
+@pytest.mark.parametrize(
+    ("text", "refusal"), [("Mono+ 40 keV", True), ("MONO 190KEV", True), ("Mono+ 70 keV", False)]
+)
 def test_a_virtual_energy_is_taken_where_its_densities_are_those_of_ct(
     tmp_path: Path, text: str, refusal: bool
 ) -> None:
-    folder = series(tmp_path / "s", SeriesDescription=text, ImageType=["DERIVED", "PRIMARY", "AXIAL", "VMI"])
+    folder = series(
+        tmp_path / "s", SeriesDescription=text, ImageType=["DERIVED", "PRIMARY", "AXIAL", "VMI"]
+    )
     if refusal:
         assert refused(folder) == "NOT_HU"
     else:
@@ -226,7 +263,9 @@ def test_a_virtual_energy_is_taken_where_its_densities_are_those_of_ct(
 
 @pytest.mark.parametrize("tag", ["GantryDetectorTilt", "SliceThickness"])
 @pytest.mark.parametrize("value", [b"N/A ", b"5,0 "])
-def test_text_in_a_number_that_nothing_depends_on_damages_no_image(tmp_path: Path, tag: str, value: bytes) -> None:
+def test_text_in_a_number_that_nothing_depends_on_damages_no_image(
+    tmp_path: Path, tag: str, value: bytes
+) -> None:
     old = {"GantryDetectorTilt": b"0.0 ", "SliceThickness": b"5 "}[tag]
     folder = series(tmp_path / "s")
     for path in files(folder):
@@ -266,8 +305,16 @@ def test_inputs_that_went_wrong_are_refused(name: str, code: str) -> None:
 @needs_cases
 @pytest.mark.parametrize(
     "name",
-    ["kernels_philips_UB_YB", "cta_without_agent_tag", "vmi_photon_counting", "tilt_text", "agent_NA_bodypart_KOPF"],
+    [
+        "kernels_philips_UB_YB",
+        "cta_without_agent_tag",
+        "vmi_photon_counting",
+        "tilt_text",
+        "agent_NA_bodypart_KOPF",
+    ],
 )
 def test_inputs_that_went_wrong_are_read_right(name: str) -> None:
     scan = read_ct(CASES / f"{name}.zip")
-    assert scan.volume.geometry.spacing_mm[2] == pytest.approx(5.0, abs=0.01) and codes(scan) == set()
+    assert (
+        scan.volume.geometry.spacing_mm[2] == pytest.approx(5.0, abs=0.01) and codes(scan) == set()
+    )

@@ -47,7 +47,9 @@ def _share(path: Path, target: Path) -> None:
 
 def _of_pydicom(tmp_path: Path) -> list[list[Path]]:
     """Real files of many makers and syntaxes, each alone, as often as it takes."""
-    small = sorted(p for name in get_testdata_files("**/*.dcm") if (p := Path(name)).stat().st_size < 1 << 20)
+    small = sorted(
+        p for name in get_testdata_files("**/*.dcm") if (p := Path(name)).stat().st_size < 1 << 20
+    )
     return [[small[n % len(small)]] for n in range(100)]
 
 
@@ -63,7 +65,9 @@ def _of_phantom(tmp_path: Path) -> list[list[Path]]:
 
 
 @pytest.mark.parametrize("sources", [_of_pydicom, _of_phantom])
-def test_damage_is_read_or_refused(tmp_path: Path, sources: Callable[[Path], list[list[Path]]]) -> None:
+def test_damage_is_read_or_refused(
+    tmp_path: Path, sources: Callable[[Path], list[list[Path]]]
+) -> None:
     _damage(sources(tmp_path / "good"), tmp_path / "bad", seed=1)
     _check(tmp_path)
 
@@ -79,16 +83,22 @@ def _check(folder: Path) -> list[int]:
     out = folder / "out"
     out.mkdir()
     command = [sys.executable, "-m", "tests.dicom.mutants", str(folder / "bad"), str(out)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False
+    )
     *rows, last = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.returncode == 0 and len(rows) == len(list((folder / "bad").iterdir())), done.stderr[-2000:]
+    assert done.returncode == 0 and len(rows) == len(list((folder / "bad").iterdir())), done.stderr[
+        -2000:
+    ]
     for row in rows:
         written = (out / f"{row['case']}.nii").exists()
         assert row["status"] in (0, 3), f"{row['case']}: {row['said']}"
         assert written == (row["status"] == 0)
         if row["status"] == 3:
             said = json.loads(row["said"])
-            assert re.fullmatch("[A-Z_0-9]+", said["code"]) and "\n" not in said["message"], row["said"]
+            assert re.fullmatch("[A-Z_0-9]+", said["code"]) and "\n" not in said["message"], row[
+                "said"
+            ]
     assert {path.suffix for path in out.iterdir()} <= {".nii"}, "nothing half-written"
     assert last["peak_gb"] < 2.0
     return [row["status"] for row in rows]

@@ -54,8 +54,13 @@ def _write_study_case(folder: Path, labels: LabelMap, **subtypes: float) -> None
 def data(tmp_path: Path) -> tuple[Path, Path]:
     """Manifest and predictions. half: 1 of 2 mL overlaps; empty: both are; missed; exam: labels only; gone: missing."""
     predictions = tmp_path / "predictions"
-    _write_study_case(predictions / "cases" / "half", _labels((5, (slice(1, 3), 0, 0)), (2, (5, 5, slice(0, 3)))))
-    write_nifti(predictions / "cases" / "half" / "ct.nii.gz", phantom(grid(pixels=48, pixel_mm=4.3, slice_mm=8.0)))
+    _write_study_case(
+        predictions / "cases" / "half", _labels((5, (slice(1, 3), 0, 0)), (2, (5, 5, slice(0, 3))))
+    )
+    write_nifti(
+        predictions / "cases" / "half" / "ct.nii.gz",
+        phantom(grid(pixels=48, pixel_mm=4.3, slice_mm=8.0)),
+    )
     write_nifti(predictions / "missed.nii.gz", _labels())
     write_seg_nrrd(predictions / "empty.seg.nrrd", _labels())
     write_nifti(predictions / "exam.nii.gz", _labels((1, (0, 0, 0))))
@@ -64,14 +69,28 @@ def data(tmp_path: Path) -> tuple[Path, Path]:
         "empty": _labels(),
         "missed": _labels((7, (slice(0, 4), 0, 0))),
     }
-    rows: list[dict[str, Any]] = [{"id": name, "image": "x.nii.gz", "label": f"{name}.nii.gz"} for name in references]
+    rows: list[dict[str, Any]] = [
+        {"id": name, "image": "x.nii.gz", "label": f"{name}.nii.gz"} for name in references
+    ]
     for name, labels in references.items():
         write_nifti(tmp_path / f"{name}.nii.gz", labels)
     rows[0] |= {"site": "Oslo", "midline_shift_mm": 3.5}
-    rows.append({"id": "exam", "image": "x.nii.gz", "exam_labels": {"EDH": 1, "any": 1}, "midline_shift_mm": 1.0})
+    rows.append(
+        {
+            "id": "exam",
+            "image": "x.nii.gz",
+            "exam_labels": {"EDH": 1, "any": 1},
+            "midline_shift_mm": 1.0,
+        }
+    )
     rows.append({"id": "gone", "image": "x.nii.gz", "label": "half.nii.gz"})
     mapping = {"9": "SDH", "7": "IPH", "8": "ignore"}
-    record = {"schema": "monai-ich/manifest/1", "name": "blocks", "label_mapping": mapping, "test": rows}
+    record = {
+        "schema": "monai-ich/manifest/1",
+        "name": "blocks",
+        "label_mapping": mapping,
+        "test": rows,
+    }
     return write_json(tmp_path / "m.json", record), predictions
 
 
@@ -85,37 +104,94 @@ def test_the_command_compares_every_case_and_lists_what_is_missing(
 ) -> None:
     manifest, predictions = data
     out = tmp_path / "out"
-    command = ["evaluate", "--manifest", str(manifest), "--predictions", str(predictions), "-o", str(out)]
+    command = [
+        "evaluate",
+        "--manifest",
+        str(manifest),
+        "--predictions",
+        str(predictions),
+        "-o",
+        str(out),
+    ]
     assert main(command) == 4, "one case has no prediction"
     said = capsys.readouterr().out
-    assert "gone: MISSING_PREDICTION" in said and "4 of 5 cases evaluated, 1 not: MISSING_PREDICTION (1)." in said
+    assert (
+        "gone: MISSING_PREDICTION" in said
+        and "4 of 5 cases evaluated, 1 not: MISSING_PREDICTION (1)." in said
+    )
 
     rows = _csv(out / "cases.csv")
     assert list(rows) == ["half", "empty", "missed", "exam"]
     half, empty, missed, exam = rows.values()
     assert (half["SDH_dice"], half["SDH_reference_ml"], half["SDH_volume_ml"]) == ("0.5", "2", "2")
-    assert (half["SDH_hd95_mm"], half["SDH_surface_dice"], half["SDH_volume_difference"]) == ("9.5", "0.5", "0")
-    assert (half["SDH_lesions"], half["SDH_lesions_found"], half["any_false_lesions"]) == ("1", "1", "1")
-    assert (half["any_dice"], half["any_volume_difference"]) == (f"{2 / 7:.6g}", "1.5"), "2 mL true, 5 mL said"
-    assert (half["site"], half["slice_thickness_mm"], half["midline_shift_error_mm"]) == ("Oslo", "10", "0.5")
+    assert (half["SDH_hd95_mm"], half["SDH_surface_dice"], half["SDH_volume_difference"]) == (
+        "9.5",
+        "0.5",
+        "0",
+    )
+    assert (half["SDH_lesions"], half["SDH_lesions_found"], half["any_false_lesions"]) == (
+        "1",
+        "1",
+        "1",
+    )
+    assert (half["any_dice"], half["any_volume_difference"]) == (f"{2 / 7:.6g}", "1.5"), (
+        "2 mL true, 5 mL said"
+    )
+    assert (half["site"], half["slice_thickness_mm"], half["midline_shift_error_mm"]) == (
+        "Oslo",
+        "10",
+        "0.5",
+    )
     assert (empty["any_dice"], empty["any_surface_dice"], empty["any_hd95_mm"]) == ("1", "1", "0")
-    assert (missed["IPH_dice"], missed["IPH_volume_difference"], missed["IPH_hd95_mm"]) == ("0", "-1", "")
+    assert (missed["IPH_dice"], missed["IPH_volume_difference"], missed["IPH_hd95_mm"]) == (
+        "0",
+        "-1",
+        "",
+    )
     assert missed["IPH_hd95_mm_reason"] == "the prediction is empty"
-    assert (exam["EDH_reference"], exam["EDH_predicted"], exam["SDH_reference"], exam["any_dice"]) == ("1", "1", "", "")
+    assert (
+        exam["EDH_reference"],
+        exam["EDH_predicted"],
+        exam["SDH_reference"],
+        exam["any_dice"],
+    ) == ("1", "1", "", "")
     assert "EDH_dice" not in half, "the manifest's mapping knows no EDH"
 
     summary = json.loads((out / "summary.json").read_text())
-    assert summary["cases"] == {"listed": 5, "evaluated": 4, "failed": 1, "codes": {"MISSING_PREDICTION": 1}}
+    assert summary["cases"] == {
+        "listed": 5,
+        "evaluated": 4,
+        "failed": 1,
+        "codes": {"MISSING_PREDICTION": 1},
+    }
     masks, exams = summary["figures"]["masks"]["any"], summary["figures"]["exams"]["any"]
     assert masks["dice"]["value"] == pytest.approx((2 / 7 + 1 + 0) / 3) and masks["dice"]["n"] == 3
-    assert masks["dice_where_present"] | {"interval": 0} == {"value": pytest.approx(1 / 7), "interval": 0, "n": 2}
-    assert masks["lesion_sensitivity"]["value"] == 1 / 2 and masks["false_lesions"]["value"] == pytest.approx(1 / 3)
+    assert masks["dice_where_present"] | {"interval": 0} == {
+        "value": pytest.approx(1 / 7),
+        "interval": 0,
+        "n": 2,
+    }
+    assert masks["lesion_sensitivity"]["value"] == 1 / 2 and masks["false_lesions"][
+        "value"
+    ] == pytest.approx(1 / 3)
     assert masks["volume_bias_ml"]["value"] == pytest.approx((3 + 0 - 4) / 3)
-    assert exams["confusion"] == {"true_positives": 2, "false_positives": 0, "false_negatives": 1, "true_negatives": 1}
+    assert exams["confusion"] == {
+        "true_positives": 2,
+        "false_positives": 0,
+        "false_negatives": 1,
+        "true_negatives": 1,
+    }
     assert exams["sensitivity"]["value"] == 2 / 3 and exams["f1"]["value"] == 4 / 5
-    assert exams["auc"]["value"] == pytest.approx((1 + 1 + 0.5) / 3) and exams["auc"]["score"] == "volume_ml"
+    assert (
+        exams["auc"]["value"] == pytest.approx((1 + 1 + 0.5) / 3)
+        and exams["auc"]["score"] == "volume_ml"
+    )
     shift = summary["figures"]["midline_shift"]
-    assert (shift["mean_absolute_error_mm"]["value"], shift["within_1_mm"]["value"], shift["not_measured"]) == (
+    assert (
+        shift["mean_absolute_error_mm"]["value"],
+        shift["within_1_mm"]["value"],
+        shift["not_measured"],
+    ) == (
         0.5,
         1,
         1,
@@ -137,7 +213,15 @@ def test_mlflow_holds_figures_and_tables_but_no_name_of_a_case_or_site_and_no_pa
     data: tuple[Path, Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    command = ["evaluate", "--manifest", str(data[0]), "--predictions", str(data[1]), "-o", str(out)]
+    command = [
+        "evaluate",
+        "--manifest",
+        str(data[0]),
+        "--predictions",
+        str(data[1]),
+        "-o",
+        str(out),
+    ]
     assert main([*command, "--mlflow", f"sqlite:///{tmp_path}/store.db"]) == 4
     with sqlite3.connect(tmp_path / "store.db") as store:
         parameters = dict(store.execute("select key, value from params").fetchall())
@@ -146,7 +230,12 @@ def test_mlflow_holds_figures_and_tables_but_no_name_of_a_case_or_site_and_no_pa
     assert parameters["data_split"] == "test" and len(parameters["data_hash"]) == 16
     assert metrics["exams/any/f1"] == 4 / 5 and metrics["masks/SDH/dice_where_present"] == 0.5
     files = [p for p in Path(folder.removeprefix("file://")).rglob("*") if p.is_file()]
-    assert {p.name for p in files} == {"cases.csv", "lesions.csv", "summary.json", *(p.name for p in out.glob("*.png"))}
+    assert {p.name for p in files} == {
+        "cases.csv",
+        "lesions.csv",
+        "summary.json",
+        *(p.name for p in out.glob("*.png")),
+    }
     texts = "".join([*(p.read_text() for p in files if p.suffix != ".png"), *parameters.values()])
     assert not re.search(r"\b(half|missed|gone|Oslo)\b", texts) and str(tmp_path) not in texts
 
@@ -161,11 +250,19 @@ def _folder_of(tmp_path: Path, labels: LabelMap) -> Path:
     [
         (_labels((9, (0, 0, 0))), _labels(), "UNKNOWN_LABEL"),
         (_labels(), _labels((9, (0, 0, 0))), "UNKNOWN_LABEL"),
-        (_labels(), _labels(grid=Geometry((6, 6, 6), np.diag([10.0, 10.0, 9.0, 1.0]))), "GRID_MISMATCH"),
+        (
+            _labels(),
+            _labels(grid=Geometry((6, 6, 6), np.diag([10.0, 10.0, 9.0, 1.0]))),
+            "GRID_MISMATCH",
+        ),
     ],
 )
 def test_what_cannot_be_compared_has_a_code_and_nothing_is_written(
-    tmp_path: Path, prediction: LabelMap, reference: LabelMap, code: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    prediction: LabelMap,
+    reference: LabelMap,
+    code: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = _folder_of(tmp_path, prediction)
     write_nifti(tmp_path / "r.nii.gz", reference)
@@ -173,9 +270,20 @@ def test_what_cannot_be_compared_has_a_code_and_nothing_is_written(
     record = {"schema": "monai-ich/manifest/1", "name": "x", "label_mapping": mapping}
     record |= {"validation": [{"id": "a", "image": "x.nii", "label": "r.nii.gz"}]}
     manifest = write_json(tmp_path / "m.json", record)
-    command = ["evaluate", "--manifest", str(manifest), "--predictions", str(folder), "-o", str(tmp_path / "out")]
+    command = [
+        "evaluate",
+        "--manifest",
+        str(manifest),
+        "--predictions",
+        str(folder),
+        "-o",
+        str(tmp_path / "out"),
+    ]
     assert main([*command, "--split", "validation"]) == 3
-    assert f"NOTHING_EVALUATED: None of 1 cases could be evaluated: {code} (1)." in capsys.readouterr().err
+    assert (
+        f"NOTHING_EVALUATED: None of 1 cases could be evaluated: {code} (1)."
+        in capsys.readouterr().err
+    )
     assert main(command) == 3 and "NO_CASES" in capsys.readouterr().err, "the split test is empty"
     assert not (tmp_path / "out").exists()
 
@@ -183,7 +291,9 @@ def test_what_cannot_be_compared_has_a_code_and_nothing_is_written(
 def test_blood_of_unknown_subtype_is_compared_as_any_blood_only(tmp_path: Path) -> None:
     write_nifti(tmp_path / "r.nii.gz", _labels((1, (slice(0, 2), 0, 0))))
     case = Case("a", "test", (), label=tmp_path / "r.nii.gz")
-    row, lesions = evaluate_case(case, _folder_of(tmp_path, _labels((3, (slice(0, 2), 0, 0)))), {1: "any"})
+    row, lesions = evaluate_case(
+        case, _folder_of(tmp_path, _labels((3, (slice(0, 2), 0, 0)))), {1: "any"}
+    )
     assert row["any_dice"] == 1.0 and "IVH_dice" not in row and row["IVH_reference"] is None
     assert [(x["finding"], x["in"], x["volume_ml"], x["matched"]) for x in lesions] == [
         ("any", "reference", 2.0, 1),
@@ -195,12 +305,16 @@ def test_exam_labels_go_before_slices_and_slices_before_the_mask(tmp_path: Path)
     write_nifti(tmp_path / "r.nii.gz", _labels((1, (0, 0, 0))))
     folder = _folder_of(tmp_path, _labels())
     slices = (("SDH",), None)
-    case = Case("a", "test", (), label=tmp_path / "r.nii.gz", slice_labels=slices, exam_labels={"IPH": 1})
+    case = Case(
+        "a", "test", (), label=tmp_path / "r.nii.gz", slice_labels=slices, exam_labels={"IPH": 1}
+    )
     row, _ = evaluate_case(case, folder, SAME_LABELS)
     found = {name: row[f"{name}_reference"] for name in ("EDH", "IPH", "IVH", "SDH", "any")}
     assert found == {"EDH": 1, "IPH": 1, "IVH": 0, "SDH": 1, "any": 1}
     row, _ = evaluate_case(Case("a", "test", (), slice_labels=slices), folder, {})
-    assert (row["SDH_reference"], row["EDH_reference"], row["any_reference"]) == (1, None, 1), "a slice is not known"
+    assert (row["SDH_reference"], row["EDH_reference"], row["any_reference"]) == (1, None, 1), (
+        "a slice is not known"
+    )
     row, _ = evaluate_case(Case("a", "test", (), slice_labels=((), ())), folder, {})
     assert row["EDH_reference"] == row["any_reference"] == 0
 
@@ -210,7 +324,11 @@ def test_probabilities_are_the_score_where_every_exam_has_them(tmp_path: Path) -
     for n, (p, true) in enumerate([(0.9, 1), (0.2, 0), (0.6, 0), (0.4, 1)]):
         said = dict.fromkeys(Subtype.__members__, p / 2) | {"SDH": p, "any": p}
         _write_study_case(tmp_path / f"c{n}", _labels((5, (0, 0, 0))), **said)
-        rows.append(evaluate_case(Case(f"c{n}", "test", (), exam_labels={"SDH": true, "any": true}), tmp_path, {})[0])
+        rows.append(
+            evaluate_case(
+                Case(f"c{n}", "test", (), exam_labels={"SDH": true, "any": true}), tmp_path, {}
+            )[0]
+        )
     for finding in ("SDH", "any"):
         exam = see_exams(rows, finding)
         assert exam["auc"]["value"] == 3 / 4 and exam["auc"]["score"] == "probability"
@@ -233,16 +351,28 @@ def test_strata_part_the_cases_at_their_limits() -> None:
     found = stratify([row(0.6, 0.0), row(1.5, 0.9), row(3.5, 1.0), row(5.0, 30.0), row(5.0, 31.0)])
     counts = {kind: {k: v["cases"] for k, v in strata.items()} for kind, strata in found.items()}
     assert counts["slice_thickness"] == {"< 1.5 mm": 1, "1.5 to 3.5 mm": 2, "> 3.5 mm": 2}
-    assert list(counts["largest_lesion"].values()) == [1, 1, 1, 1, 1] and counts["site"] == {"unknown": 5}
-    lesions = [{"finding": "SDH", "in": "reference", "volume_ml": v, "matched": m} for v, m in ((0.5, 0), (0.7, 1))]
+    assert list(counts["largest_lesion"].values()) == [1, 1, 1, 1, 1] and counts["site"] == {
+        "unknown": 5
+    }
+    lesions = [
+        {"finding": "SDH", "in": "reference", "volume_ml": v, "matched": m}
+        for v, m in ((0.5, 0), (0.7, 1))
+    ]
     assert lesions_by_size(lesions)["SDH"]["< 1 mL"]["value"] == 0.5
-    assert summarize([row(1.0, 0.0)]) == {"cases": 1, "masks": {}, "exams": {}, "midline_shift": None}
+    assert summarize([row(1.0, 0.0)]) == {
+        "cases": 1,
+        "masks": {},
+        "exams": {},
+        "midline_shift": None,
+    }
 
 
 def test_densities_are_hounsfield_units_after_resampling(tmp_path: Path) -> None:
     ct = phantom(grid(pixels=48, pixel_mm=4.3, slice_mm=8.0))
     write_nifti(tmp_path / "a" / "ct.nii.gz", ct)
-    counts = measure_densities([Case("a", "test", ()), Case("b", "test", (tmp_path / "no.nii",))], tmp_path).counts
+    counts = measure_densities(
+        [Case("a", "test", ()), Case("b", "test", (tmp_path / "no.nii",))], tmp_path
+    ).counts
     assert counts.shape == (1, HIGHEST_HU - LOWEST_HU), "the unreadable one is left out"
     native = np.histogram(ct.hu, HIGHEST_HU - LOWEST_HU, (LOWEST_HU, HIGHEST_HU))[0]
     assert abs(int(counts[0].argmax()) - int(native.argmax())) <= 2, "the commonest value stays"

@@ -44,14 +44,25 @@ def _modules_after(code: str) -> set[str]:
 
 
 def test_help_and_the_package_import_nothing_heavy() -> None:
-    loaded = _modules_after("import monai_ich, monai_ich.cli.main; monai_ich.cli.main._parser().format_help()")
+    loaded = _modules_after(
+        "import monai_ich, monai_ich.cli.main; monai_ich.cli.main._parser().format_help()"
+    )
     assert not loaded & set(HEAVY)
 
 
 def test_an_analysis_loads_no_package_for_training_and_hides_none() -> None:
     code = "from monai_ich.startup import import_monai_alone; import_monai_alone(); import monai_ich.analysis"
-    loaded = _modules_after(f"{code}; from importlib.util import find_spec; assert find_spec('mlflow')")
-    assert "monai" in loaded and not loaded & {"mlflow", "ignite", "pandas", "sklearn", "itk", "matplotlib"}
+    loaded = _modules_after(
+        f"{code}; from importlib.util import find_spec; assert find_spec('mlflow')"
+    )
+    assert "monai" in loaded and not loaded & {
+        "mlflow",
+        "ignite",
+        "pandas",
+        "sklearn",
+        "itk",
+        "matplotlib",
+    }
 
 
 def test_measuring_needs_no_network_library() -> None:
@@ -69,7 +80,9 @@ def test_public_names_exist_and_are_few() -> None:
 
 def test_nothing_prints_but_the_command_line() -> None:
     printing = [
-        path.name for path in (ROOT / "monai_ich").rglob("*.py") if re.search(r"^\s*print\(", path.read_text(), re.M)
+        path.name
+        for path in (ROOT / "monai_ich").rglob("*.py")
+        if re.search(r"^\s*print\(", path.read_text(), re.M)
     ]
     parts = ("bundle", "calibrate", "evaluate", "export", "manifest", "register", "send", "study")
     assert sorted(printing) == ["cli.py", *(f"cli_{part}.py" for part in parts), "demo.py"]

@@ -34,7 +34,9 @@ def test_another_part_of_the_body_is_refused_and_nothing_is_written(
 def test_a_head_on_neck_and_shoulders_is_analyzed_on_the_head(tmp_path: Path) -> None:
     case = design_case(720_001, pixels=128, thickness_mm=4.0)
     case = replace(case, scanner=replace(case.scanner, window_hu=None, pictures=None))
-    image = nib.as_closest_canonical(nib.load(write_case(case, tmp_path, thickness=False) / "ct.nii.gz"))
+    image = nib.as_closest_canonical(
+        nib.load(write_case(case, tmp_path, thickness=False) / "ct.nii.gz")
+    )
     steps = np.linalg.norm(image.affine[:3, :3], axis=0) / STEP_MM
     head = ndimage.zoom(np.asarray(image.dataobj, float), steps, order=1)
     alone, whole = scan(head), scan(on_shoulders(head))

@@ -23,7 +23,13 @@ ALL = {"ich.seg.nrrd", "seg.dcm", "sr.dcm", "sc.dcm"}
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
-    series(folder / "ct", grid(tilt_deg=18), PatientName="DOE^JANE", PatientID="ZQ4711", AccessionNumber="ZQ99")
+    series(
+        folder / "ct",
+        grid(tilt_deg=18),
+        PatientName="DOE^JANE",
+        PatientID="ZQ4711",
+        AccessionNumber="ZQ99",
+    )
     scan = read_ct(folder / "ct")
     write_nifti(folder / "ct.nii.gz", scan.volume)
     write_nifti(folder / "ich.nii.gz", true_labels(scan.volume.geometry))
@@ -31,7 +37,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _export(study: Path, out: Path, *more: object, ct: str = "ct") -> int:
-    return main([str(a) for a in ("export", study / "ich.nii.gz", "--ct", study / ct, "-o", out, *more)])
+    return main(
+        [str(a) for a in ("export", study / "ich.nii.gz", "--ct", study / ct, "-o", out, *more)]
+    )
 
 
 def test_a_mask_is_exported_for_slicer_and_pacs(
@@ -47,28 +55,38 @@ def test_a_mask_is_exported_for_slicer_and_pacs(
     said = "".join(capsys.readouterr())
     assert "ZQ" not in said and "DOE" not in said
     assert b"ZQ4711" not in (tmp_path / "out" / "ich.seg.nrrd").read_bytes()
-    first = {name: (tmp_path / "out" / name).read_bytes() for name in ("seg.dcm", "sr.dcm", "sc.dcm")}
+    first = {
+        name: (tmp_path / "out" / name).read_bytes() for name in ("seg.dcm", "sr.dcm", "sc.dcm")
+    }
     assert _export(study, tmp_path / "again") == 0
     assert {name: (tmp_path / "again" / name).read_bytes() for name in first} == first
     assert _export(study, tmp_path / "out", "--to", "seg.nrrd", "--overwrite") == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"ich.seg.nrrd"}  # nothing stale to send
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "ich.seg.nrrd"
+    }  # nothing stale to send
 
 
-def test_nifti_gives_no_dicom(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nifti_gives_no_dicom(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert _export(study, tmp_path / "a", ct="ct.nii.gz") == 0
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"ich.seg.nrrd"}
     assert _export(study, tmp_path / "b", "--to", "dicom-seg", ct="ct.nii.gz") == 3
     assert "NOT_DICOM_INPUT" in capsys.readouterr().err and not (tmp_path / "b").exists()
 
 
-def test_export_refuses_what_it_cannot_do(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_refuses_what_it_cannot_do(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert _export(study, tmp_path / "a", "--to", "dicom-rt") == 2
     geometry = true_labels(read_ct(study / "ct").volume.geometry).geometry
     far = geometry.affine.copy()
     far[:3, 3] += 2000
     voxels = np.zeros(geometry.shape, np.uint8)
     voxels[5:9, 5:9, 5:9] = 1
-    write_nifti(tmp_path / "far.nii.gz", LabelMap(voxels, type(geometry)(geometry.shape, far), Subtype))
+    write_nifti(
+        tmp_path / "far.nii.gz", LabelMap(voxels, type(geometry)(geometry.shape, far), Subtype)
+    )
     args = ["export", tmp_path / "far.nii.gz", "--ct", study / "ct", "-o", tmp_path / "b"]
     assert main([str(a) for a in args]) == 3 and "GRID_MISMATCH" in capsys.readouterr().err
 
@@ -81,8 +99,13 @@ def test_send_refuses_in_words_without_credentials(
     with socket.socket() as taken:  # bound, not listening: nobody answers there
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        web, dimse = ["--to", "dicomweb", "--url"], ["--to", "dimse", "--host", "127.0.0.1", "--port", port]
-        assert main([str(a) for a in ("send", study, *web, "http://127.0.0.1/")]) == 3  # no DICOM results there
+        web, dimse = (
+            ["--to", "dicomweb", "--url"],
+            ["--to", "dimse", "--host", "127.0.0.1", "--port", port],
+        )
+        assert (
+            main([str(a) for a in ("send", study, *web, "http://127.0.0.1/")]) == 3
+        )  # no DICOM results there
         assert _export(study, tmp_path / "out", "--to", "dicom-sr") == 0
         assert {path.name for path in (tmp_path / "out").iterdir()} == {"seg.dcm", "sr.dcm"}
         expected = {
@@ -103,5 +126,18 @@ def test_send_refuses_in_words_without_credentials(
 
 @pytest.mark.slow
 def test_analyze_writes_dicom_only_where_asked(study: Path, tmp_path: Path) -> None:
-    assert main(["analyze", str(study / "ct.nii.gz"), "-o", str(tmp_path / "n"), "--dicom", "--device", "cpu"]) == 3
+    assert (
+        main(
+            [
+                "analyze",
+                str(study / "ct.nii.gz"),
+                "-o",
+                str(tmp_path / "n"),
+                "--dicom",
+                "--device",
+                "cpu",
+            ]
+        )
+        == 3
+    )
     assert not (tmp_path / "n").exists()

@@ -27,7 +27,10 @@ pytestmark = pytest.mark.slow
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wanted = {Subtype.IPH: 40.0, Subtype.SDH: 40.0}
     case = design_case(77, hemorrhages=wanted, shift_mm=7.0, tilt_deg=15, thickness_mm=5)
-    case = replace(case, scanner=replace(case.scanner, rotation_deg=(0.0, 0.0, 0.0), bottom_mm=-62.0, top_mm=95.0))
+    case = replace(
+        case,
+        scanner=replace(case.scanner, rotation_deg=(0.0, 0.0, 0.0), bottom_mm=-62.0, top_mm=95.0),
+    )
     return write_case(case, tmp_path_factory.mktemp("study"), dicom=True)
 
 
@@ -53,7 +56,9 @@ def test_numbers_are_near_the_truth(study: Path, results: Path) -> None:
 
 
 def test_all_images_lie_on_one_grid_and_tables_agree_with_them(results: Path) -> None:
-    images = {name: nib.load(results / f"{name}.nii.gz") for name in ("ct", "cavity", "anatomy", "ich")}
+    images = {
+        name: nib.load(results / f"{name}.nii.gz") for name in ("ct", "cavity", "anatomy", "ich")
+    }
     for image in images.values():
         assert image.shape == images["ct"].shape and np.allclose(image.affine, images["ct"].affine)
     labels = np.asarray(images["ich"].dataobj)
@@ -67,27 +72,49 @@ def test_all_images_lie_on_one_grid_and_tables_agree_with_them(results: Path) ->
     assert segments.mask().volume_ml == pytest.approx(float(row["total_volume_ml"]), rel=0.05)
 
 
-def test_command_line_python_and_bundle_write_the_same_numbers(study: Path, results: Path, tmp_path: Path) -> None:
+def test_command_line_python_and_bundle_write_the_same_numbers(
+    study: Path, results: Path, tmp_path: Path
+) -> None:
     done = analyze(study / "dicom", tmp_path / "python", case_id="c1", heatmap=True)
     root = find_bundle("ich_segmentation")
     parser = ConfigParser()
     parser.read_config(str(root / "configs" / "pipeline.yaml"))
-    settings = {"bundle_root": str(root), "input": str(study / "dicom"), "output_dir": str(tmp_path / "bundle")}
+    settings = {
+        "bundle_root": str(root),
+        "input": str(study / "dicom"),
+        "output_dir": str(tmp_path / "bundle"),
+    }
     parser.update({**settings, "case_id": "c1", "tracking_uri": f"sqlite:///{tmp_path}/mlruns.db"})
     parser.get_parsed_content("run")
     for name in ("measurements.csv", "lesions.csv", "slices.csv", "ich.nii.gz"):
         expected = (results / name).read_bytes()
-        assert (tmp_path / "python" / name).read_bytes() == expected == (tmp_path / "bundle" / name).read_bytes()
-    folders = (results, tmp_path / "python", tmp_path / "bundle")  # a seg.nrrd's header holds its time of writing
+        assert (
+            (tmp_path / "python" / name).read_bytes()
+            == expected
+            == (tmp_path / "bundle" / name).read_bytes()
+        )
+    folders = (
+        results,
+        tmp_path / "python",
+        tmp_path / "bundle",
+    )  # a seg.nrrd's header holds its time of writing
     first, *others = (read_seg_nrrd(folder / "ich.seg.nrrd", Subtype) for folder in folders)
     for other in others:
-        assert np.array_equal(first.voxels, other.voxels) and first.geometry.same_grid(other.geometry)
+        assert np.array_equal(first.voxels, other.voxels) and first.geometry.same_grid(
+            other.geometry
+        )
 
     maps = {path.name: nib.load(path) for path in (tmp_path / "python").glob("heatmap_*")}
-    assert set(maps) == {f"heatmap_{f.subtype.name}.nii.gz" for f in done.exam.subtypes if f.present}
+    assert set(maps) == {
+        f"heatmap_{f.subtype.name}.nii.gz" for f in done.exam.subtypes if f.present
+    }
     for image in maps.values():
-        assert image.shape == done.ct.geometry.shape and np.allclose(image.affine, done.ct.geometry.affine)
-    page, plain = ((folder / "report.html").read_text() for folder in (tmp_path / "python", results))
+        assert image.shape == done.ct.geometry.shape and np.allclose(
+            image.affine, done.ct.geometry.affine
+        )
+    page, plain = (
+        (folder / "report.html").read_text() for folder in (tmp_path / "python", results)
+    )
     assert "What speaks for each subtype" in page and len(page) < 15_000_000
     assert "What speaks for each subtype" not in plain and not list(results.glob("heatmap_*"))
 
@@ -96,18 +123,31 @@ def test_command_line_python_and_bundle_write_the_same_numbers(study: Path, resu
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlruns.db")
     (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
     (row,) = csv.DictReader((results / "measurements.csv").open())
-    assert run.data.metrics["volume_ml_total"] == pytest.approx(float(row["total_volume_ml"]), abs=1e-3)
+    assert run.data.metrics["volume_ml_total"] == pytest.approx(
+        float(row["total_volume_ml"]), abs=1e-3
+    )
     assert "SYNTH" not in str(run.to_dictionary()) and str(tmp_path) not in str(run.data)
 
 
 def test_measure_repeats_the_numbers_without_a_network(results: Path, tmp_path: Path) -> None:
-    args = ["--ct", results / "ct.nii.gz", "--anatomy", results / "anatomy.nii.gz", "-o", tmp_path / "again"]
+    args = [
+        "--ct",
+        results / "ct.nii.gz",
+        "--anatomy",
+        results / "anatomy.nii.gz",
+        "-o",
+        tmp_path / "again",
+    ]
     assert main(["measure", str(results / "ich.nii.gz"), *map(str, args), "--case-id", "c1"]) == 0
-    first, again = (json.loads((p / "measurements.json").read_text()) for p in (results, tmp_path / "again"))
+    first, again = (
+        json.loads((p / "measurements.json").read_text()) for p in (results, tmp_path / "again")
+    )
     calibrated, given = (record["midline_shift"].pop("interval_mm") for record in (first, again))
     for key in ("total_volume_ml", "midline_shift", "lesions", "cavity", "ventricles"):
         assert first[key] == again[key]
-    assert np.ptp(given) < np.ptp(calibrated), "of the measurement alone, not of the network's masks"
+    assert np.ptp(given) < np.ptp(calibrated), (
+        "of the measurement alone, not of the network's masks"
+    )
 
 
 def test_no_patient_identifier_leaves(results: Path) -> None:

@@ -19,7 +19,10 @@ from monai_ich.io.nifti import write_nifti
 from tests.heads import anatomy, rotation
 from tests.phantom import density, grid, phantom
 
-BASE, LATER = grid(pixels=96, pixel_mm=2.2), grid(pixels=96, pixel_mm=2.2, slice_mm=4.0, count=42, tilt_deg=15)
+BASE, LATER = (
+    grid(pixels=96, pixel_mm=2.2),
+    grid(pixels=96, pixel_mm=2.2, slice_mm=4.0, count=42, tilt_deg=15),
+)
 
 
 def _analyzed(folder: Path, *, box: slice, shift_mm: float, ct: bool = True) -> Path:
@@ -49,28 +52,53 @@ def test_expansion_by_either_limit_and_from_nothing() -> None:
     grew = VolumeChange("IPH", 30.0, 36.5)
     assert (grew.over_6_ml, grew.over_33_percent, grew.expanded) == (True, False, True)
     at_limit = VolumeChange("IPH", 20.0, 26.0)
-    assert (at_limit.over_6_ml, at_limit.over_33_percent, at_limit.expanded) == (False, False, False)
+    assert (at_limit.over_6_ml, at_limit.over_33_percent, at_limit.expanded) == (
+        False,
+        False,
+        False,
+    )
     new = VolumeChange("IVH", 0.0, 5.0)
     assert (new.change_percent, new.over_33_percent, new.expanded) == (None, None, False)
     shrunk = VolumeChange("IPH", 10.0, 4.0)
     assert (shrunk.change_ml, shrunk.change_percent, shrunk.expanded) == (-6.0, -60.0, False)
 
 
-def test_two_analyses_are_compared_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    a = _analyzed(tmp_path / "a", box=slice(30, 40), shift_mm=3)  # 10 x 10 x 10 voxels of 2.2 x 2.2 x 5 mm: 24.2 mL
+def test_two_analyses_are_compared_and_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = _analyzed(
+        tmp_path / "a", box=slice(30, 40), shift_mm=3
+    )  # 10 x 10 x 10 voxels of 2.2 x 2.2 x 5 mm: 24.2 mL
     b = _analyzed(tmp_path / "b", box=slice(30, 44), shift_mm=-4)  # 14 / 10 of it
     assert _followup(a, b, "-o", tmp_path / "out") == 0
     said = capsys.readouterr().out
-    assert "Expansion: yes, > 6 mL and > 33 %." in said and "IPH: 24.2 to 33.9 mL (+9.7 mL, +40 %)" in said
-    record = json.loads((tmp_path / "out" / "followup.json").read_text(), parse_constant=pytest.fail)
+    assert (
+        "Expansion: yes, > 6 mL and > 33 %." in said
+        and "IPH: 24.2 to 33.9 mL (+9.7 mL, +40 %)" in said
+    )
+    record = json.loads(
+        (tmp_path / "out" / "followup.json").read_text(), parse_constant=pytest.fail
+    )
     assert record["schema"] == "monai-ich/followup/1" and record["expansion"] is True
     assert record["volumes"]["IPH"] == record["volumes"]["all"]
-    assert record["volumes"]["IPH"]["change_ml"] == pytest.approx(9.68) and record["volumes"]["IPH"]["over_6_ml"]
-    assert record["volumes"]["SDH"]["change_percent"] == {"not_measurable": "there was none at baseline"}
+    assert (
+        record["volumes"]["IPH"]["change_ml"] == pytest.approx(9.68)
+        and record["volumes"]["IPH"]["over_6_ml"]
+    )
+    assert record["volumes"]["SDH"]["change_percent"] == {
+        "not_measurable": "there was none at baseline"
+    }
     assert record["midline_shift"]["change_right_mm"] == pytest.approx(-7, abs=0.7)
-    assert record["registration"]["correlation"] > 0.99 and record["registration"]["rotation_deg"] < 0.5
-    assert (tmp_path / "out" / "followup.png").read_bytes()[:4] == b"\x89PNG" and record["warnings"] == []
-    assert _followup(a, b, "-o", tmp_path / "out") == 3 and "OUTPUT_EXISTS" in capsys.readouterr().err
+    assert (
+        record["registration"]["correlation"] > 0.99
+        and record["registration"]["rotation_deg"] < 0.5
+    )
+    assert (tmp_path / "out" / "followup.png").read_bytes()[:4] == b"\x89PNG" and record[
+        "warnings"
+    ] == []
+    assert (
+        _followup(a, b, "-o", tmp_path / "out") == 3 and "OUTPUT_EXISTS" in capsys.readouterr().err
+    )
 
 
 def test_without_ct_there_are_numbers_but_no_picture(tmp_path: Path) -> None:
@@ -86,10 +114,14 @@ def test_a_mask_that_is_not_the_one_that_was_measured_is_not_drawn(tmp_path: Pat
     a = _analyzed(tmp_path / "a", box=slice(30, 40), shift_mm=0)
     b = _analyzed(tmp_path / "b", box=slice(30, 40), shift_mm=0)
     image = nib.load(b / "ich.nii.gz")
-    nib.save(nib.Nifti1Image(np.asarray(image.dataobj) // 2, image.affine), b / "ich.nii.gz")  # IPH becomes 1
+    nib.save(
+        nib.Nifti1Image(np.asarray(image.dataobj) // 2, image.affine), b / "ich.nii.gz"
+    )  # IPH becomes 1
     assert _followup(a, b, "-o", tmp_path / "out") == 0
     record = json.loads((tmp_path / "out" / "followup.json").read_text())
-    assert [w["code"] for w in record["warnings"]] == ["NO_PICTURE"] and record["volumes"]["IPH"]["followup_ml"] > 0
+    assert [w["code"] for w in record["warnings"]] == ["NO_PICTURE"] and record["volumes"]["IPH"][
+        "followup_ml"
+    ] > 0
     assert "not the mask that was measured" in record["registration"]["not_measurable"]
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["followup.json"]
 
@@ -111,7 +143,10 @@ def test_what_is_no_analysis_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
         assert capsys.readouterr().err.startswith(f"monai-ich: {name.split()[0]}: ")
     assert _followup(good, tmp_path / "none", "-o", tmp_path / "out") == 3
     assert "INPUT_NOT_FOUND" in capsys.readouterr().err
-    assert _followup(good, good, "-o", tmp_path / "out") == 3 and "SAME_SCAN" in capsys.readouterr().err
+    assert (
+        _followup(good, good, "-o", tmp_path / "out") == 3
+        and "SAME_SCAN" in capsys.readouterr().err
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -124,7 +159,8 @@ def test_registration_finds_how_the_head_was_turned_and_moved() -> None:
     base, later = (g.to_world(np.moveaxis(np.indices(g.shape), 0, -1)) for g in (BASE, LATER))
     later = (later - move) @ turn  # at q is what was at turn.T (q - move)
     found = register_rigid(
-        CTVolume(head(base).astype(np.float32), BASE), CTVolume(head(later).astype(np.float32), LATER)
+        CTVolume(head(base).astype(np.float32), BASE),
+        CTVolume(head(later).astype(np.float32), LATER),
     )
     points = np.array([[0, 0, 0], [40, 30, 20], [-40, -50, 30], [0, 60, -20.0]])
     there = points @ found.affine[:3, :3].T + found.affine[:3, 3]

@@ -87,7 +87,9 @@ UIDS = [
 def _marks() -> dict[str, str]:
     marks = {name: f"ZQ{n:02d}QZ" for n, name in enumerate(WORDS)}
     marks |= {name: f"19{31 + n}0{n + 1}1{n}" for n, name in enumerate(DATES)}
-    return marks | {name: f"1.2.826.0.1.3680043.{91300 + n}.778899{n}" for n, name in enumerate(UIDS)}
+    return marks | {
+        name: f"1.2.826.0.1.3680043.{91300 + n}.778899{n}" for n, name in enumerate(UIDS)
+    }
 
 
 MARKS = _marks()
@@ -98,7 +100,9 @@ FILE = "ZQFILEQZ"
 def _mark(d: pydicom.Dataset, n: int) -> None:
     for name, value in MARKS.items():
         setattr(d, name, f"{value} head" if name == "SeriesDescription" else value)
-    d.SOPInstanceUID = d.file_meta.MediaStorageSOPInstanceUID = f"{MARKS['SeriesInstanceUID']}.{n + 1}"
+    d.SOPInstanceUID = d.file_meta.MediaStorageSOPInstanceUID = (
+        f"{MARKS['SeriesInstanceUID']}.{n + 1}"
+    )
     d.add_new((0x0009, 0x0010), "LO", "ZQPRIVATEQZ")
     d.add_new((0x0009, 0x1001), "LO", "ZQPRIVATEQZ")
 
@@ -165,14 +169,23 @@ def test_import_writes_and_says_no_identifier(
     study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     out = tmp_path / "out"
-    for name, extra in (("a.nii.gz", ()), ("b.nii.gz", ("--spacing", 3, 3, "native")), ("c.nii.gz", ("--series", 1))):
+    for name, extra in (
+        ("a.nii.gz", ()),
+        ("b.nii.gz", ("--spacing", 3, 3, "native")),
+        ("c.nii.gz", ("--series", 1)),
+    ):
         args = ["-o", out / name, "--report", out / f"{name}.json", *extra]
         assert _run(capfd, caplog, "import", study, *args) == 0
     assert _run(capfd, caplog, "import", study, "--list") == 0
-    assert _run(capfd, caplog, "resample", _mask(out), "--like", study, "-o", out / "back.nii.gz") == 0
+    assert (
+        _run(capfd, caplog, "resample", _mask(out), "--like", study, "-o", out / "back.nii.gz") == 0
+    )
     assert _clean(out) == 8
     header = nib.load(out / "a.nii.gz").header
-    assert {bytes(header[k].tobytes()).strip(b"\0") for k in ("descrip", "aux_file", "intent_name", "db_name")} == {b""}
+    assert {
+        bytes(header[k].tobytes()).strip(b"\0")
+        for k in ("descrip", "aux_file", "intent_name", "db_name")
+    } == {b""}
 
 
 def _mask(folder: Path) -> Path:
@@ -199,7 +212,12 @@ def _damage(folder: Path, how: str) -> None:
         shutil.copytree(folder, folder.parent / "two")
         for n, path in enumerate(sorted((folder.parent / "two").iterdir())):
             uid = f"1.2.3.{MARKS['StudyInstanceUID'].rsplit('.', 1)[-1]}"
-            _change([path], StudyInstanceUID=uid, SeriesInstanceUID=f"{uid}.1", SOPInstanceUID=f"{uid}.1.{n}")
+            _change(
+                [path],
+                StudyInstanceUID=uid,
+                SeriesInstanceUID=f"{uid}.1",
+                SOPInstanceUID=f"{uid}.1.{n}",
+            )
     elif how == "no rescale":
         for path in files:
             d = pydicom.dcmread(path)
@@ -233,7 +251,11 @@ def _change(files: list[Path], **values: object) -> None:
     ],
 )
 def test_refusals_say_and_write_no_identifier(
-    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, how: str
+    study: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    how: str,
 ) -> None:
     _damage(study, how)
     out = tmp_path / "out"
@@ -250,16 +272,25 @@ def test_a_refusal_by_name_does_not_repeat_the_path(
 ) -> None:
     for command in ("import", "analyze"):
         assert _run(capfd, caplog, command, study / "nowhere", "-o", tmp_path / "ct.nii.gz") == 3
-        assert _run(capfd, caplog, command, study / "nowhere.nii.gz", "-o", tmp_path / "ct.nii.gz") == 3
+        assert (
+            _run(capfd, caplog, command, study / "nowhere.nii.gz", "-o", tmp_path / "ct.nii.gz")
+            == 3
+        )
     assert _run(capfd, caplog, "measure", study / "nowhere.nii.gz", "-o", tmp_path / "out") == 3
 
 
-def test_ids_are_kept_where_they_are_asked_for(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ids_are_kept_where_they_are_asked_for(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     args = ["-o", str(out / "ct.nii"), "--report", str(out / "r.json"), "--keep-ids"]
     assert main(["import", str(study), *args]) == 0
     (row,) = json.loads((out / "r.json").read_text())["series"]
-    wanted = {"patient_id": "PatientID", "study_uid": "StudyInstanceUID", "series_uid": "SeriesInstanceUID"}
+    wanted = {
+        "patient_id": "PatientID",
+        "study_uid": "StudyInstanceUID",
+        "series_uid": "SeriesInstanceUID",
+    }
     assert {key: row[key] for key in wanted} == {key: MARKS[tag] for key, tag in wanted.items()}
     assert main(["import", str(study), "--list", "--keep-ids"]) == 0
     assert MARKS["SeriesInstanceUID"] in capsys.readouterr().out
@@ -271,7 +302,9 @@ def test_ids_are_kept_where_they_are_asked_for(study: Path, tmp_path: Path, caps
     kept = json.loads((out / "kept" / "measurements.json").read_text())
     assert {key: kept[key] for key in wanted} == {key: MARKS[tag] for key, tag in wanted.items()}
     for name in ("measurements.csv", "lesions.csv", "slices.csv"):
-        assert "patient_id,study_uid,series_uid" in (out / "kept" / name).read_text().splitlines()[0]
+        assert (
+            "patient_id,study_uid,series_uid" in (out / "kept" / name).read_text().splitlines()[0]
+        )
     assert MARKS["PatientID"] in (out / "kept" / "slices.csv").read_text()
     assert _clean(out / "not") == 4
 
@@ -293,8 +326,14 @@ def test_an_analysis_holds_no_identifier(tmp_path: Path) -> None:
     )
     assert not _found(done.stdout + done.stderr)
     assert _clean(tmp_path / "mlflow") >= 3
-    assert _found((out / "measurements.json").read_bytes()) == ["PatientID", "StudyInstanceUID", "SeriesInstanceUID"]
-    done = subprocess.run([*analyze, "-o", str(out), "--overwrite"], capture_output=True, check=True, cwd=tmp_path)
+    assert _found((out / "measurements.json").read_bytes()) == [
+        "PatientID",
+        "StudyInstanceUID",
+        "SeriesInstanceUID",
+    ]
+    done = subprocess.run(
+        [*analyze, "-o", str(out), "--overwrite"], capture_output=True, check=True, cwd=tmp_path
+    )
     assert not _found(done.stdout + done.stderr)
     assert _clean(out) == len({*RESULTS, EDEMA})
 
@@ -317,7 +356,16 @@ def test_a_study_and_what_is_made_of_it_hold_no_identifier(tmp_path: Path) -> No
     cohort, agreed, later = tmp_path / "cohort", tmp_path / "agreed", tmp_path / "later"
     store = f"sqlite:///{tmp_path}/mlflow/runs.db"
     (tmp_path / "mlflow").mkdir()
-    both = ("--manifest", tmp_path / "in.json", "--predictions", cohort, "-o", agreed, "--mlflow", store)
+    both = (
+        "--manifest",
+        tmp_path / "in.json",
+        "--predictions",
+        cohort,
+        "-o",
+        agreed,
+        "--mlflow",
+        store,
+    )
     for code, words in (
         (4, ("study", tmp_path / "in.json", "-o", cohort, "--workers", 1, "--device", "cpu")),
         (4, ("study", tmp_path / "in.json", "-o", cohort, "--workers", 1, "--device", "cpu")),
@@ -330,12 +378,23 @@ def test_a_study_and_what_is_made_of_it_hold_no_identifier(tmp_path: Path) -> No
         done = subprocess.run(command, capture_output=True, cwd=tmp_path / "mlflow", check=False)
         assert done.returncode == code, done.stderr.decode()[-2000:]
         assert not _found(done.stdout + done.stderr)
-    assert _clean(cohort) > 15 and _clean(agreed) >= 5 and _clean(later) == 2 and _clean(tmp_path / "mlflow") >= 3
+    assert (
+        _clean(cohort) > 15
+        and _clean(agreed) >= 5
+        and _clean(later) == 2
+        and _clean(tmp_path / "mlflow") >= 3
+    )
 
 
-@pytest.mark.parametrize("tag", ["Modality", "RescaleType", "ConvolutionKernel", "BodyPartExamined", "ImageType"])
+@pytest.mark.parametrize(
+    "tag", ["Modality", "RescaleType", "ConvolutionKernel", "BodyPartExamined", "ImageType"]
+)
 def test_a_text_of_a_header_is_repeated_only_where_it_is_a_word_of_dicom(
-    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, tag: str
+    study: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    tag: str,
 ) -> None:
     _change(sorted(study.iterdir()), **{tag: f"{MARKS['PatientName']} BONE"[:16]})
     out = tmp_path / "out"
@@ -356,11 +415,21 @@ def test_no_command_repeats_a_path(
         if text is not None:
             (here / "a" / "measurements.json").write_text(text)
         assert _run(capfd, caplog, "followup", here / "a", here / "b", "-o", tmp_path / "out") == 3
-    assert _run(capfd, caplog, "followup", here / "nowhere", here / "b", "-o", tmp_path / "out") == 3
+    assert (
+        _run(capfd, caplog, "followup", here / "nowhere", here / "b", "-o", tmp_path / "out") == 3
+    )
     for words in (
         ("manifest", "check", here / f"{FILE}.json"),
         ("manifest", "build", "bhsd", here, "-o", tmp_path / "m.json"),
-        ("evaluate", "--manifest", here / f"{FILE}.json", "--predictions", here, "-o", tmp_path / "out"),
+        (
+            "evaluate",
+            "--manifest",
+            here / f"{FILE}.json",
+            "--predictions",
+            here,
+            "-o",
+            tmp_path / "out",
+        ),
         ("study", here / f"{FILE}.json", "-o", tmp_path / "out"),
         ("resample", here / f"{FILE}.nii", "--like", here, "-o", tmp_path / "m.nii"),
         ("measure", here / f"{FILE}.seg.nrrd", "-o", here / "out"),

@@ -40,7 +40,10 @@ def test_what_nobody_foresaw_is_a_code_and_shows_no_text(
     words = ["import", str(tmp_path), "-o", str(tmp_path / "ct.nii.gz")]
     assert main(["--json-errors", *words]) == 1
     said = json.loads(capsys.readouterr().err)
-    assert said["code"] == "INTERNAL_ERROR" and "ZeroDivisionError in test_last_net.py" in said["message"]
+    assert (
+        said["code"] == "INTERNAL_ERROR"
+        and "ZeroDivisionError in test_last_net.py" in said["message"]
+    )
     assert "DOE" not in said["message"]
     with pytest.raises(ZeroDivisionError):
         main(["--traceback", *words])
@@ -51,7 +54,9 @@ def test_a_stopped_import_leaves_nothing(tmp_path: Path, number: signal.Signals)
     write_nifti(tmp_path / "in.nii.gz", phantom(grid()))
     out = tmp_path / "out"
     words = ["import", str(tmp_path / "in.nii.gz"), "-o", str(out / "ct.nii.gz")]
-    process = subprocess.Popen([sys.executable, "-c", STOP, *words], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", STOP, *words], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None and process.stdout.readline() == "writing\n"
     time.sleep(0.2)
     process.send_signal(number)
@@ -62,5 +67,11 @@ def test_a_stopped_import_leaves_nothing(tmp_path: Path, number: signal.Signals)
 def test_output_that_nobody_reads_to_its_end_is_no_fault(tmp_path: Path) -> None:
     (tmp_path / "none.json").write_text("[]")
     check = f"{sys.executable} -m monai_ich.cli manifest check {tmp_path / 'none.json'}"
-    done = subprocess.run(["bash", "-c", f"{check} | true; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
-    assert done.returncode in (0, 3) and "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+    done = subprocess.run(
+        ["bash", "-c", f"{check} | true; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True
+    )
+    assert (
+        done.returncode in (0, 3)
+        and "Traceback" not in done.stderr
+        and "BrokenPipe" not in done.stderr
+    )

@@ -13,7 +13,15 @@ def test_every_package_that_is_needed_has_a_license_that_may_stand_here() -> Non
     found = licenses.verdicts()
     assert not [verdict for verdict in found if verdict.fault]
     names = {verdict.name.lower() for verdict in found}
-    assert {"torch", "pydicom", "pylibjpeg-openjpeg", "pylibjpeg-rle", "pyjpegls", "imagecodecs", "ruff"} <= names
+    assert {
+        "torch",
+        "pydicom",
+        "pylibjpeg-openjpeg",
+        "pylibjpeg-rle",
+        "pyjpegls",
+        "imagecodecs",
+        "ruff",
+    } <= names
     assert "pylibjpeg-libjpeg" not in names
 
 

@@ -61,14 +61,26 @@ def _start(study: Path, out: Path, temporary: Path, *before: str) -> subprocess.
     """An analysis that has written all its files and waits before they take their place."""
     temporary.mkdir(exist_ok=True)
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
-    command = [*before, sys.executable, "-c", ANALYZE, "analyze", str(study), "-o", str(out), "--overwrite"]
+    command = [
+        *before,
+        sys.executable,
+        "-c",
+        ANALYZE,
+        "analyze",
+        str(study),
+        "-o",
+        str(out),
+        "--overwrite",
+    ]
     run = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=-1, stderr=-1, text=True)
     assert run.stdout is not None and run.stdout.readline() == "written\n"
     return run
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_stopped_analysis_leaves_no_ct_and_one_line(study: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_a_stopped_analysis_leaves_no_ct_and_one_line(
+    study: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     run = _start(study, tmp_path / "out", tmp_path / "tmp")
     assert list((tmp_path / "tmp").glob("monai-ich-*/content/*")), "the study was unpacked"
     stop_twice(run, number, seconds=60.0)
@@ -85,7 +97,9 @@ def test_what_a_killed_analysis_left_is_swept_by_the_next_command(
     assert list(out.glob(".partial-*/content/ct.nii.gz")) and list(temporary.iterdir())
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     assert _run("import", study, "-o", out / "other.nii.gz") == 0
-    assert [path.name for path in out.iterdir() if path.name != ".monai-ich.lock"] == ["other.nii.gz"]
+    assert [path.name for path in out.iterdir() if path.name != ".monai-ich.lock"] == [
+        "other.nii.gz"
+    ]
     assert not list(temporary.iterdir())
 
 
@@ -105,7 +119,10 @@ def test_a_second_analysis_into_one_folder_is_refused(
     run = _start(study, tmp_path / "out", tmp_path / "tmp")
     write_nifti(tmp_path / "ct.nii.gz", phantom(grid()))
     assert _run("analyze", tmp_path / "ct.nii.gz", "-o", tmp_path / "out", "--overwrite") == 3
-    assert f"OUTPUT_BUSY: Another run writes into the output folder (process {run.pid} on " in capsys.readouterr().err
+    assert (
+        f"OUTPUT_BUSY: Another run writes into the output folder (process {run.pid} on "
+        in capsys.readouterr().err
+    )
     run.terminate()
     run.communicate()
 
@@ -116,8 +133,18 @@ def _measured(folder: Path, side: int, *, case_id: str) -> Path:
     voxels[:side, :side, :side] = Subtype.SDH
     affine = np.diag([1.0, 1.0, 1.0, 1.0])
     affine[:3, 3] = -20.0
-    write_nifti(folder / f"{case_id}.nii.gz", LabelMap(voxels, Geometry(voxels.shape, affine), Subtype))
-    words = ("measure", folder / f"{case_id}.nii.gz", "-o", folder / "out", "--overwrite", "--case-id", case_id)
+    write_nifti(
+        folder / f"{case_id}.nii.gz", LabelMap(voxels, Geometry(voxels.shape, affine), Subtype)
+    )
+    words = (
+        "measure",
+        folder / f"{case_id}.nii.gz",
+        "-o",
+        folder / "out",
+        "--overwrite",
+        "--case-id",
+        case_id,
+    )
     assert _run(*words) == 0
     return folder / "out"
 
@@ -135,7 +162,9 @@ def _interrupt(out: Path) -> None:
     os.wait()
 
 
-def test_whoever_reads_results_makes_them_whole_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_whoever_reads_results_makes_them_whole_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = _measured(tmp_path, 10, case_id="old")
     shutil.copy(tmp_path / "old.nii.gz", out / "ich.nii.gz")
     readers = (
@@ -172,7 +201,15 @@ def test_a_ct_that_cannot_be_written_leaves_the_earlier_report(
 ) -> None:
     (tmp_path / "ct.nii").mkdir()
     (tmp_path / "r.json").write_text("earlier")
-    words = ("import", study, "-o", tmp_path / "ct.nii", "--report", tmp_path / "r.json", "--overwrite")
+    words = (
+        "import",
+        study,
+        "-o",
+        tmp_path / "ct.nii",
+        "--report",
+        tmp_path / "r.json",
+        "--overwrite",
+    )
     assert _run(*words) == 3 and "OUTPUT_NOT_WRITABLE" in capsys.readouterr().err
     assert (tmp_path / "r.json").read_text() == "earlier"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ct.nii", "r.json"]
@@ -186,12 +223,39 @@ def test_every_file_and_folder_has_the_rights_that_the_umask_leaves(
     try:
         root = tmp_path / "all"
         root.mkdir()
-        assert _run("synth", "-o", root / "synth", "--pixels", 64, "--thickness-mm", 10, "--workers", 1) == 0
-        assert _run("import", study, "-o", root / "import" / "ct.nii.gz", "--report", root / "import" / "r.json") == 0
-        assert _run("analyze", study, "-o", root / "a", "--dicom", "--scene", "--device", "cpu") == 0
-        words = ("export", root / "a" / "ich.nii.gz", "--ct", study, "--to", "seg.nrrd,mrb,dicom-seg,dicom-sr,dicom-sc")
+        assert (
+            _run(
+                "synth", "-o", root / "synth", "--pixels", 64, "--thickness-mm", 10, "--workers", 1
+            )
+            == 0
+        )
+        assert (
+            _run(
+                "import",
+                study,
+                "-o",
+                root / "import" / "ct.nii.gz",
+                "--report",
+                root / "import" / "r.json",
+            )
+            == 0
+        )
+        assert (
+            _run("analyze", study, "-o", root / "a", "--dicom", "--scene", "--device", "cpu") == 0
+        )
+        words = (
+            "export",
+            root / "a" / "ich.nii.gz",
+            "--ct",
+            study,
+            "--to",
+            "seg.nrrd,mrb,dicom-seg,dicom-sr,dicom-sc",
+        )
         assert _run(*words, "-o", root / "export") == 0
-        assert _run("resample", root / "a" / "ich.nii.gz", "--like", study, "-o", root / "back.nii.gz") == 0
+        assert (
+            _run("resample", root / "a" / "ich.nii.gz", "--like", study, "-o", root / "back.nii.gz")
+            == 0
+        )
         assert _run("measure", root / "a" / "ich.seg.nrrd", "-o", root / "m") == 0
         assert _run("followup", root / "a", root / "m", "-o", root / "f") == 0
     finally:

@@ -28,16 +28,20 @@ def _blood() -> LabelMap:
     """A clot on the left skull and one inside."""
     voxels = np.zeros(GRID.shape, np.uint8)
     world = GRID.to_world(np.moveaxis(np.indices(GRID.shape), 0, -1))
-    voxels[(PARTS.voxels > 0) & (world[..., 0] < -52 + 0.05 * world[..., 1]) & (np.abs(world[..., 2]) < 30)] = (
-        Subtype.SDH
-    )
+    voxels[
+        (PARTS.voxels > 0)
+        & (world[..., 0] < -52 + 0.05 * world[..., 1])
+        & (np.abs(world[..., 2]) < 30)
+    ] = Subtype.SDH
     voxels[np.linalg.norm(world - [35, 10, 5], axis=-1) < 12] = Subtype.IPH
     return LabelMap(voxels, GRID, Subtype)
 
 
 def _measure(labels: Path, out: Path, *more: object) -> dict[str, Any]:
     assert main([str(a) for a in ("measure", labels, "-o", out, "--case-id", "c", *more)]) == 0
-    found: dict[str, Any] = json.loads((out / "measurements.json").read_text(), parse_constant=pytest.fail)
+    found: dict[str, Any] = json.loads(
+        (out / "measurements.json").read_text(), parse_constant=pytest.fail
+    )
     return found
 
 
@@ -55,11 +59,19 @@ def _given(folder: Path) -> tuple[object, ...]:
 def test_a_mask_saved_by_slicer_gives_the_same_numbers(images: Path, tmp_path: Path) -> None:
     write_seg_nrrd(tmp_path / "ours.seg.nrrd", _blood())
     data, header = nrrd.read(str(tmp_path / "ours.seg.nrrd"))
-    other = {1: 2, 2: 1, 3: 7, 4: 4, 5: 3}  # Slicer numbers segments as they come, in the order of the list
+    other = {
+        1: 2,
+        2: 1,
+        3: 7,
+        4: 4,
+        5: 3,
+    }  # Slicer numbers segments as they come, in the order of the list
     for n, value in ((n, int(header[f"Segment{n}_LabelValue"])) for n in range(5)):
         header[f"Segment{n}_LabelValue"] = str(other[value])
     nrrd.write(
-        str(tmp_path / "slicer.seg.nrrd"), np.array([0, *(other[v] for v in range(1, 6))], np.uint8)[data], header
+        str(tmp_path / "slicer.seg.nrrd"),
+        np.array([0, *(other[v] for v in range(1, 6))], np.uint8)[data],
+        header,
     )
     first = _measure(images / "ich.nii.gz", tmp_path / "a", *_given(images))
     again = _measure(tmp_path / "slicer.seg.nrrd", tmp_path / "b", *_given(images))
@@ -67,7 +79,9 @@ def test_a_mask_saved_by_slicer_gives_the_same_numbers(images: Path, tmp_path: P
         record.pop("provenance")
     assert first == again
     clot = next(x for x in first["lesions"] if x["subtype"] == "SDH")
-    assert clot["max_thickness_mm"] == pytest.approx(13, abs=1.2), "the ellipsoid's half axis is 65 mm, the cut at 52"
+    assert clot["max_thickness_mm"] == pytest.approx(13, abs=1.2), (
+        "the ellipsoid's half axis is 65 mm, the cut at 52"
+    )
     assert first["midline_shift"]["interval_mm"][0] < 6 < first["midline_shift"]["interval_mm"][1]
     assert 0.1 < first["ventricles"]["evans_index"] < 0.4
 
@@ -86,7 +100,11 @@ def test_without_ct_and_anatomy_what_is_missing_has_a_reason(images: Path, tmp_p
 def test_an_empty_mask_is_no_hemorrhage(images: Path, tmp_path: Path) -> None:
     write_nifti(tmp_path / "none.nii.gz", LabelMap(np.zeros(GRID.shape, np.uint8), GRID, Subtype))
     found = _measure(tmp_path / "none.nii.gz", tmp_path / "out", *_given(images))
-    assert found["hemorrhage_present"] is False and found["total_volume_ml"] == 0.0 and found["lesions"] == []
+    assert (
+        found["hemorrhage_present"] is False
+        and found["total_volume_ml"] == 0.0
+        and found["lesions"] == []
+    )
     assert found["midline_shift"]["value_mm"] == pytest.approx(6, abs=1.1)
 
 
@@ -101,8 +119,12 @@ def test_empty_anatomy_has_reasons(images: Path, tmp_path: Path) -> None:
 def test_a_cavity_cut_by_the_field_of_view_is_told(tmp_path: Path) -> None:
     box = (slice(30, 96), slice(0, 96), slice(0, 32))
     for name, image in (("ich", _blood()), ("anatomy", PARTS)):
-        write_nifti(tmp_path / f"{name}.nii.gz", LabelMap(image.voxels[box], GRID.crop(box), image.labels))
-    found = _measure(tmp_path / "ich.nii.gz", tmp_path / "out", "--anatomy", tmp_path / "anatomy.nii.gz")
+        write_nifti(
+            tmp_path / f"{name}.nii.gz", LabelMap(image.voxels[box], GRID.crop(box), image.labels)
+        )
+    found = _measure(
+        tmp_path / "ich.nii.gz", tmp_path / "out", "--anatomy", tmp_path / "anatomy.nii.gz"
+    )
     assert "CAVITY_CUT" in [w["code"] for w in found["warnings"]]
     assert found["cavity"]["volume_ml"] > 100
 
@@ -112,7 +134,9 @@ def test_a_mask_at_the_edge_counts_in_full(tmp_path: Path) -> None:
     voxels[:10, :10, :10] = Subtype.SDH
     write_nifti(tmp_path / "l.nii.gz", LabelMap(voxels, Geometry((20, 20, 20), np.eye(4)), Subtype))
     found = _measure(tmp_path / "l.nii.gz", tmp_path / "out")
-    assert found["total_volume_ml"] == 1.0 and [w["code"] for w in found["warnings"]] == ["MASK_AT_EDGE"]
+    assert found["total_volume_ml"] == 1.0 and [w["code"] for w in found["warnings"]] == [
+        "MASK_AT_EDGE"
+    ]
 
 
 @pytest.mark.parametrize("name", ["report.html", "provenance.json", "sr.dcm"])
@@ -127,12 +151,21 @@ def test_numbers_never_lie_beside_the_report_of_another_run(
     assert [path.name for path in out.iterdir()] == [name]
 
 
-def test_refusals_have_a_code(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refusals_have_a_code(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     voxels = np.asarray(nib.load(images / "ich.nii.gz").dataobj)
-    nib.save(nib.Nifti1Image(np.where(voxels == 5, 9, voxels).astype(np.uint8), GRID.affine), tmp_path / "nine.nii.gz")
+    nib.save(
+        nib.Nifti1Image(np.where(voxels == 5, 9, voxels).astype(np.uint8), GRID.affine),
+        tmp_path / "nine.nii.gz",
+    )
     nib.save(nib.Nifti1Image(voxels[:, :, 10:11], GRID.affine), tmp_path / "one.nii.gz")
-    between = GRID.affine + np.array([[0, 0, 0, 0.9]] + [[0] * 4] * 3)  # no crop: voxels lie beside each other
-    write_nifti(tmp_path / "beside.nii.gz", LabelMap(voxels, Geometry(GRID.shape, between), Subtype))
+    between = GRID.affine + np.array(
+        [[0, 0, 0, 0.9]] + [[0] * 4] * 3
+    )  # no crop: voxels lie beside each other
+    write_nifti(
+        tmp_path / "beside.nii.gz", LabelMap(voxels, Geometry(GRID.shape, between), Subtype)
+    )
     for name, code in (("nine", "UNKNOWN_LABEL"), ("one", "NOT_3D"), ("beside", "GRID_MISMATCH")):
         args = ["measure", tmp_path / f"{name}.nii.gz", "-o", tmp_path / "out", *_given(images)]
         assert main([str(a) for a in args]) == 3

@@ -30,11 +30,15 @@ def _run(*args: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     return status, said
 
 
-def test_inputs_that_are_no_head_ct(tmp_path: Path, ct: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inputs_that_are_no_head_ct(
+    tmp_path: Path, ct: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     image = nib.load(ct)
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.nii.gz").write_text("no image")
-    nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[:, :, 3], np.eye(4)), tmp_path / "flat.nii.gz")
+    nib.save(
+        nib.Nifti1Image(np.asarray(image.dataobj)[:, :, 3], np.eye(4)), tmp_path / "flat.nii.gz"
+    )
     scaled = np.clip(np.asarray(image.dataobj) / 80.0, 0, 1).astype(np.float32)
     nib.save(nib.Nifti1Image(scaled, image.affine), tmp_path / "scaled.nii.gz")
     series(tmp_path / "mr", Modality="MR")
@@ -47,17 +51,27 @@ def test_inputs_that_are_no_head_ct(tmp_path: Path, ct: Path, capsys: pytest.Cap
         "nowhere": "INPUT_NOT_FOUND",
     }
     for name, code in cases.items():
-        status, said = _run("analyze", tmp_path / name, "-o", tmp_path / "new" / "out", capsys=capsys)
-        assert status == 3 and said.startswith(f"monai-ich: {code}: ") and said.endswith((".", ")", "m")), said
+        status, said = _run(
+            "analyze", tmp_path / name, "-o", tmp_path / "new" / "out", capsys=capsys
+        )
+        assert (
+            status == 3
+            and said.startswith(f"monai-ich: {code}: ")
+            and said.endswith((".", ")", "m"))
+        ), said
         assert not (tmp_path / "new").exists()
 
 
 def test_json_errors_are_for_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status, said = _run("--json-errors", "analyze", tmp_path / "no", "-o", tmp_path / "out", capsys=capsys)
+    status, said = _run(
+        "--json-errors", "analyze", tmp_path / "no", "-o", tmp_path / "out", capsys=capsys
+    )
     assert status == 3 and json.loads(said)["code"] == "INPUT_NOT_FOUND"
 
 
-def test_earlier_results_stay_as_they_are(tmp_path: Path, ct: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_earlier_results_stay_as_they_are(
+    tmp_path: Path, ct: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "measurements.json").write_text("mine")
@@ -70,29 +84,39 @@ def test_earlier_results_stay_as_they_are(tmp_path: Path, ct: Path, capsys: pyte
     assert (out / "measurements.json").read_text() == "mine"
 
 
-def test_an_output_that_is_a_file(tmp_path: Path, ct: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_output_that_is_a_file(
+    tmp_path: Path, ct: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     status, said = _run("analyze", ct, "-o", ct / "out", capsys=capsys)
     assert status == 3 and "OUTPUT_NOT_WRITABLE" in said
 
 
-@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc as a folder where nobody can write")
+@pytest.mark.skipif(
+    not Path("/proc/self").is_dir(), reason="needs /proc as a folder where nobody can write"
+)
 def test_a_folder_where_nobody_can_write(ct: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for args in (("analyze", ct), ("measure", ct), ("synth",)):
         status, said = _run(*args, "-o", "/proc/self/out", capsys=capsys)
         assert status == 3 and said.startswith("monai-ich: OUTPUT_NOT_WRITABLE: ")
 
 
-def test_a_full_disk_leaves_nothing(tmp_path: Path, ct: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_leaves_nothing(
+    tmp_path: Path, ct: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     full = tmp_path / "full"
     full.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", full], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16k", "none", full], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("a small disk cannot be mounted here (needs root)")
     try:
         whole = LabelMap(np.full(grid().shape, Subtype.SDH, np.uint8), grid(), Subtype)
         write_nifti(tmp_path / "labels.nii.gz", whole)
         (full / "ballast").write_bytes(bytes(12_000))
-        status, said = _run("measure", tmp_path / "labels.nii.gz", "-o", full / "out", capsys=capsys)
+        status, said = _run(
+            "measure", tmp_path / "labels.nii.gz", "-o", full / "out", capsys=capsys
+        )
         assert status == 3 and "DISK_FULL" in said
         assert [p.name for p in full.iterdir()] == ["ballast"]
     finally:

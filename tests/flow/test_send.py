@@ -33,7 +33,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     scan = read_ct(series(folder / "ct", PatientName="DOE^JANE", PatientID="ZQ4711"))
     write_nifti(folder / "ich.nii.gz", true_labels(scan.volume.geometry))
-    words = ("export", folder / "ich.nii.gz", "--ct", folder / "ct", "-o", folder / "out", "--to", "dicom-sr")
+    words = (
+        "export",
+        folder / "ich.nii.gz",
+        "--ct",
+        folder / "ct",
+        "-o",
+        folder / "out",
+        "--to",
+        "dicom-sr",
+    )
     assert main([str(word) for word in words]) == 0
     return folder / "out"
 
@@ -66,7 +75,9 @@ def archive(tls: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[pydic
     entity.supported_contexts = AllStoragePresentationContexts
     entity.add_supported_context("1.2.840.10008.5.1.4.1.1.66.4")
     handlers = [(evt.EVT_C_STORE, store)]
-    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers, ssl_context=tls)
+    server = entity.start_server(
+        ("127.0.0.1", 0), block=False, evt_handlers=handlers, ssl_context=tls
+    )
     assert server is not None
     try:
         yield server.server_address[1], taken
@@ -110,7 +121,9 @@ def web(tls: ssl.SSLContext | None = None, *answers: tuple[int, str]) -> Iterato
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.handle_error = lambda *words: None  # type: ignore[method-assign]  # a client that goes away is expected
     if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     served.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -143,7 +156,9 @@ def _dicomweb(port: int, *more: object, scheme: str = "https") -> tuple[object, 
 
 
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "TLS"])
-def test_c_store_hands_over_every_object(send: Callable, results: Path, ours: Path, encrypted: bool) -> None:
+def test_c_store_hands_over_every_object(
+    send: Callable, results: Path, ours: Path, encrypted: bool
+) -> None:
     how = ("--tls", "--ca", ours) if encrypted else ()
     with archive(server_side(ours) if encrypted else None) as (port, taken):
         status, said = send(*_dimse(port, *how))
@@ -152,7 +167,9 @@ def test_c_store_hands_over_every_object(send: Callable, results: Path, ours: Pa
         assert got == pydicom.dcmread(results / name)
 
 
-def test_an_archive_of_another_authority_gets_nothing(send: Callable, ours: Path, others: Path) -> None:
+def test_an_archive_of_another_authority_gets_nothing(
+    send: Callable, ours: Path, others: Path
+) -> None:
     with archive(server_side(ours)) as (port, taken), web(server_side(ours)) as served:
         for words in (_dimse(port, "--tls"), _dicomweb(served.port)):
             for trust in (("--ca", others), ()):
@@ -172,7 +189,9 @@ def test_a_certificate_for_another_address_is_not_trusted(send: Callable, tmp_pa
     assert taken == [] and served.asked == []
 
 
-def test_an_archive_that_asks_who_is_there_is_told(send: Callable, ours: Path, others: Path) -> None:
+def test_an_archive_that_asks_who_is_there_is_told(
+    send: Callable, ours: Path, others: Path
+) -> None:
     with archive(server_side(ours, clients=others)) as (port, taken):
         status, said = send(*_dimse(port, "--tls", "--ca", ours, "--tries", 1))
         assert status == 3 and "NO_CONNECTION" in said and "--cert" in said and taken == []
@@ -202,7 +221,10 @@ def test_stow_over_https_sends_objects_and_token(send: Callable, results: Path, 
     assert status == 0 and said.splitlines() == ["seg.dcm: accepted", "sr.dcm: accepted"]
     assert served.asked == [("/dicom-web/studies", f"Bearer {TOKEN}")] * 3  # once more after "busy"
     for name in ("seg.dcm", "sr.dcm"):
-        assert any(pydicom.dcmread(results / name).SOPInstanceUID.encode() in body for body in served.bodies)
+        assert any(
+            pydicom.dcmread(results / name).SOPInstanceUID.encode() in body
+            for body in served.bodies
+        )
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -23,7 +23,16 @@ Run = Callable[..., str]
 
 
 def _build(source: Path, folder: Path) -> Path:
-    words = ["pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(folder), str(source)]
+    words = [
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(folder),
+        str(source),
+    ]
     subprocess.run([sys.executable, "-m", *words], check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     return wheel
@@ -39,13 +48,22 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel]
     subprocess.run(install, check=True, capture_output=True)
     (site,) = (root / "env").glob("lib/python*/site-packages")
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))  # its own .pth files are not followed
+    (site / "dependencies.pth").write_text(
+        sysconfig.get_path("purelib")
+    )  # its own .pth files are not followed
     (root / "empty").mkdir()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
     def call(*words: object) -> str:
         command = [root / "env" / "bin" / "monai-ich", *map(str, words)]
-        done = subprocess.run(command, cwd=root / "empty", env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command,
+            cwd=root / "empty",
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -57,12 +75,37 @@ def test_it_says_which_code_it_is(run: Run) -> None:
 
 
 def test_it_makes_a_head_and_analyzes_it_as_the_checkout_does(run: Run, tmp_path: Path) -> None:
-    run("synth", "-o", tmp_path / "d", "--format", "dicom", "--pixels", 96, "--thickness-mm", 8, "--seed", 77)
+    run(
+        "synth",
+        "-o",
+        tmp_path / "d",
+        "--format",
+        "dicom",
+        "--pixels",
+        96,
+        "--thickness-mm",
+        8,
+        "--seed",
+        77,
+    )
     (study,) = (tmp_path / "d").glob("case_*/dicom")
     run("analyze", study, "-o", tmp_path / "wheel", "--case-id", "c", "--device", "cpu")
-    ours = [sys.executable, "-m", "monai_ich.cli", "analyze", study, "-o", tmp_path / "checkout", "--case-id", "c"]
+    ours = [
+        sys.executable,
+        "-m",
+        "monai_ich.cli",
+        "analyze",
+        study,
+        "-o",
+        tmp_path / "checkout",
+        "--case-id",
+        "c",
+    ]
     subprocess.run([*ours, "--device", "cpu"], cwd=ROOT, check=True, capture_output=True)
-    rows = [next(csv.DictReader((tmp_path / n / "measurements.csv").open())) for n in ("wheel", "checkout")]
+    rows = [
+        next(csv.DictReader((tmp_path / n / "measurements.csv").open()))
+        for n in ("wheel", "checkout")
+    ]
     assert rows[0] == rows[1] and float(rows[0]["cavity_ml"]) > 700
 
 
@@ -70,14 +113,24 @@ def test_bundles_configs_and_schema_come_with_it(run: Run, tmp_path: Path) -> No
     run("synth", "-o", tmp_path / "d", "--pixels", 64, "--thickness-mm", 10)
     (image,) = (tmp_path / "d").glob("case_*/ct.nii.gz")
     run("bundle", "check", "ich_segmentation", "--trust")
-    run("bundle", "check", "ich_segmentation", "train,model/segresnet", "--dataset_dir", tmp_path / "d", "--trust")
+    run(
+        "bundle",
+        "check",
+        "ich_segmentation",
+        "train,model/segresnet",
+        "--dataset_dir",
+        tmp_path / "d",
+        "--trust",
+    )
     run("manifest", "check", tmp_path / "d" / "dataset.json")
     run("resample", image.with_name("ich.nii.gz"), "--like", image, "-o", tmp_path / "m.nii.gz")
 
 
 def test_an_sdist_gives_the_same_wheel(tmp_path: Path) -> None:
     words = "from setuptools.build_meta import build_sdist; import sys; build_sdist(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", words, tmp_path], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-c", words, tmp_path], cwd=ROOT, check=True, capture_output=True
+    )
     (archive,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(archive) as packed:
         packed.extractall(tmp_path / "source", filter="data")

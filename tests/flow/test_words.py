@@ -35,7 +35,9 @@ def test_a_format_that_is_not_read_says_which_are(
         assert (status, code) == (3, "UNKNOWN_FORMAT") and ".nii.gz" in message
 
 
-def test_an_empty_argument_is_not_the_current_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_argument_is_not_the_current_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert refused(capsys, "import", "", "-o", tmp_path / "ct.nii")[:2] == (2, "USAGE")
     assert refused(capsys, "study", "", "-o", tmp_path / "out")[:2] == (2, "USAGE")
     assert not list(tmp_path.iterdir())
@@ -49,7 +51,9 @@ def test_a_name_that_no_disk_holds_is_a_refusal(
     assert (status, code) == (3, "NAME_TOO_LONG")
     write_nifti(tmp_path / "in.nii", phantom(grid()))
     if command == "import":
-        assert refused(capsys, command, tmp_path / "in.nii", "-o", tmp_path / ("x" * 300 + ".nii"))[:2] == (
+        assert refused(capsys, command, tmp_path / "in.nii", "-o", tmp_path / ("x" * 300 + ".nii"))[
+            :2
+        ] == (
             3,
             "NAME_TOO_LONG",
         )
@@ -62,20 +66,38 @@ def test_a_case_is_not_named_after_a_record_number_or_what_is_no_text(tmp_path: 
     from monai_ich.io.nifti import read_nifti_ct
 
     geometry = read_nifti_ct(tmp_path / "ct.nii").geometry
-    write_nifti(tmp_path / "ich.nii", LabelMap((phantom(grid()).hu > 1e9).astype("uint8"), geometry, Subtype))
-    for name, case in {"00001234": "case", "monday": "monday", os.fsdecode(b"\xff\xfe"): "case"}.items():
+    write_nifti(
+        tmp_path / "ich.nii",
+        LabelMap((phantom(grid()).hu > 1e9).astype("uint8"), geometry, Subtype),
+    )
+    for name, case in {
+        "00001234": "case",
+        "monday": "monday",
+        os.fsdecode(b"\xff\xfe"): "case",
+    }.items():
         assert main(["measure", str(tmp_path / "ich.nii"), "-o", str(tmp_path / name)]) == 0
         assert json.loads((tmp_path / name / "measurements.json").read_text())["case_id"] == case
     words = ["measure", str(tmp_path / "ich.nii"), "-o", str(tmp_path / "99998888"), "--keep-ids"]
     assert main(words) == 0
     assert "99998888" in (tmp_path / "99998888" / "measurements.csv").read_text()
-    assert main([*words[:-1], "--overwrite", "--case-id", "7654321"]) == 0, "who types a name means it"
+    assert main([*words[:-1], "--overwrite", "--case-id", "7654321"]) == 0, (
+        "who types a name means it"
+    )
     assert "7654321" in (tmp_path / "99998888" / "measurements.csv").read_text()
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_a_console_that_lacks_letters_ends_no_command(tmp_path: Path, encoding: str) -> None:
-    words = ["synth", "-o", str(tmp_path / "Œdème 血"), "--pixels", "48", "--thickness-mm", "12", "--no-thickness"]
+    words = [
+        "synth",
+        "-o",
+        str(tmp_path / "Œdème 血"),
+        "--pixels",
+        "48",
+        "--thickness-mm",
+        "12",
+        "--no-thickness",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "monai_ich.cli", *words],
         cwd=ROOT,
@@ -83,13 +105,19 @@ def test_a_console_that_lacks_letters_ends_no_command(tmp_path: Path, encoding: 
         env=os.environ | {"PYTHONIOENCODING": encoding},
         check=False,
     )
-    assert done.returncode == 0 and b"wrote 1 synthetic head" in done.stdout and b"Traceback" not in done.stderr
+    assert (
+        done.returncode == 0
+        and b"wrote 1 synthetic head" in done.stdout
+        and b"Traceback" not in done.stderr
+    )
 
 
 @pytest.mark.parametrize("words", ["--help", "import --help"])
 def test_help_that_nobody_reads_to_its_end_is_no_fault(words: str) -> None:
     command = f"set -o pipefail; {sys.executable} -m monai_ich.cli {words} | true"
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
 
 
@@ -100,7 +128,9 @@ def test_a_full_temporary_folder_is_not_an_unsafe_archive(tmp_path: Path) -> Non
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)],
+        capture_output=True,
+        check=False,
     )
     if mounted.returncode:
         pytest.skip("no disk can be made here")
@@ -147,7 +177,14 @@ def test_json_that_nobody_writes_is_refused(
     words: list[object] = {
         "manifest": ["manifest", "check", tmp_path / "a" / name],
         "followup": ["followup", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "out"],
-        "dataset": ["bundle", "check", "ich_segmentation", "train", "--dataset_dir", tmp_path / "a"],
+        "dataset": [
+            "bundle",
+            "check",
+            "ich_segmentation",
+            "train",
+            "--dataset_dir",
+            tmp_path / "a",
+        ],
     }[what]
     assert refused(capsys, *words)[0] == 3
     assert not (tmp_path / "out").exists()

@@ -58,10 +58,21 @@ class Worker:
             return dict(json.loads(line))
         self._end()
         said = f"exit status {process.returncode}"
-        return {"kind": kind, "number": number, "outcome": "died" if ready else "slow", "said": said}
+        return {
+            "kind": kind,
+            "number": number,
+            "outcome": "died" if ready else "slow",
+            "said": said,
+        }
 
     def _start(self) -> subprocess.Popen[str]:
-        words = [sys.executable, "-m", "tests.fuzz.worker", str(self._out / "sound"), str(self._out / "work")]
+        words = [
+            sys.executable,
+            "-m",
+            "tests.fuzz.worker",
+            str(self._out / "sound"),
+            str(self._out / "work"),
+        ]
         log = (self._out / "worker.log").open("a")
         self._process = subprocess.Popen(
             [*words, str(self._seed)],
@@ -90,7 +101,9 @@ def met_before(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
 
-def fuzz(out: Path, kinds: Sequence[str], *, seconds: float, seed: int, least: int = 1) -> Iterator[dict[str, Any]]:
+def fuzz(
+    out: Path, kinds: Sequence[str], *, seconds: float, seed: int, least: int = 1
+) -> Iterator[dict[str, Any]]:
     """Meet inputs of each kind in turn until the time is up, and at least so many of each."""
     write_seeds(out / "sound")
     following = {kind: 0 for kind in kinds}
@@ -117,7 +130,11 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     """How many of each kind and outcome."""
     counts = Counter((row["kind"], row["outcome"]) for row in rows)
     columns = (*GOOD, *BAD)
-    lines = [f"{'kind':12}" + "".join(f"{name:>11}" for name in columns) + f"{'slowest, s':>12}{'most, GB':>10}"]
+    lines = [
+        f"{'kind':12}"
+        + "".join(f"{name:>11}" for name in columns)
+        + f"{'slowest, s':>12}{'most, GB':>10}"
+    ]
     for kind in sorted({row["kind"] for row in rows}):
         own = [row for row in rows if row["kind"] == kind]
         slowest = max(row.get("seconds", 0.0) for row in own)
@@ -132,10 +149,14 @@ def main() -> int:
     """1 where an input of this run was neither read nor refused."""
     parser = argparse.ArgumentParser(description="damaged and hostile inputs for every reader")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long")
-    parser.add_argument("--out", type=Path, default=Path("runs/fuzz"), help="folder; a next run goes on in it")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/fuzz"), help="folder; a next run goes on in it"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of all inputs")
     parser.add_argument("--kinds", default=",".join(KINDS), help="of " + ", ".join(KINDS))
-    parser.add_argument("--only", metavar="KIND:NUMBER", help="make and meet one input again, and say what it gave")
+    parser.add_argument(
+        "--only", metavar="KIND:NUMBER", help="make and meet one input again, and say what it gave"
+    )
     args = parser.parse_args()
     out = args.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -144,7 +165,9 @@ def main() -> int:
         write_seeds(out / "sound")
         with Worker(out, args.seed) as worker:
             row = worker.meet(kind, int(number))
-        print(json.dumps(row, indent=1).replace("\\n", "\n"), f"\nthe input: {out / 'work' / 'case'}")
+        print(
+            json.dumps(row, indent=1).replace("\\n", "\n"), f"\nthe input: {out / 'work' / 'case'}"
+        )
         return int(row["outcome"] in BAD)
     bad = [
         row
@@ -153,7 +176,9 @@ def main() -> int:
     ]
     print(table(met_before(out)))
     for row in bad:
-        print(f"{row['kind']}:{row['number']} {row['outcome']}: {row['said'].strip().splitlines()[-1:]}")
+        print(
+            f"{row['kind']}:{row['number']} {row['outcome']}: {row['said'].strip().splitlines()[-1:]}"
+        )
     return int(bool(bad))
 
 

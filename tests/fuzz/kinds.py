@@ -75,7 +75,9 @@ def _files(how: Callable[[bytes, Rng], bytes]) -> Callable[[Path, Path, Rng], No
     return lambda sound, target, rng: _one_of(sound, target, rng, how)
 
 
-def _with_others(name: str, how: Callable[[bytes, Rng], bytes]) -> Callable[[Path, Path, Rng], None]:
+def _with_others(
+    name: str, how: Callable[[bytes, Rng], bytes]
+) -> Callable[[Path, Path, Rng], None]:
     """A folder of which one file, of those that match, is damaged."""
 
     def make(sound: Path, target: Path, rng: Rng) -> None:
@@ -121,9 +123,13 @@ KINDS: dict[str, Kind] = {
         lambda case: _command("manifest", "check", case / "dataset.json"),
     ),
     "analysis": Kind(_with_others("measurements.json", damage.json_text), _followup),
-    "calibration": Kind(_files(damage.json_text), lambda case: read_calibration(next(case.iterdir())) and None),
+    "calibration": Kind(
+        _files(damage.json_text), lambda case: read_calibration(next(case.iterdir())) and None
+    ),
     "bundle": Kind(_with_others("inference.yaml", damage.yaml_text), _bundle),
-    "metadata": Kind(_with_others("metadata.json", damage.json_text), lambda c: _command("bundle", "check", c)),
+    "metadata": Kind(
+        _with_others("metadata.json", damage.json_text), lambda c: _command("bundle", "check", c)
+    ),
     "study": Kind(
         lambda sound, target, rng: _with_others(
             pick(rng, ["measurements.csv", "measurements.json", "provenance.json"]),

@@ -17,9 +17,33 @@ from pydicom.dataelem import DataElement
 from tests.dicom.mutants import mutate
 
 Rng = np.random.Generator
-NASTY_NUMBERS = ("nan", "inf", "-inf", "0", "-1", "1e999", "-1e-320", "1" + "0" * 400, "4294967296", "0x10", "1,5", "")
+NASTY_NUMBERS = (
+    "nan",
+    "inf",
+    "-inf",
+    "0",
+    "-1",
+    "1e999",
+    "-1e-320",
+    "1" + "0" * 400,
+    "4294967296",
+    "0x10",
+    "1,5",
+    "",
+)
 NASTY_TEXTS = (
-    *("", " ", "\0", "=cmd|' /C calc'!A0", "../../../etc/passwd", "%s%n", "\ud800", "\u202e", "a" * 70_000, "[" * 3000),
+    *(
+        "",
+        " ",
+        "\0",
+        "=cmd|' /C calc'!A0",
+        "../../../etc/passwd",
+        "%s%n",
+        "\ud800",
+        "\u202e",
+        "a" * 70_000,
+        "[" * 3000,
+    ),
     *(
         "$__import__('os').system('false')",
         "@nothing",
@@ -54,7 +78,10 @@ def nasty(rng: Rng) -> Any:
 def any_bytes(data: bytes, rng: Rng) -> bytes:
     """Bits flipped, cut, zeroed, lost, repeated; now and then nothing is left, or something is added."""
     if rng.random() < 0.05:
-        return pick(rng, [b"", data[:1], b"\0" * 200, bytes(rng.integers(0, 256, 500, np.uint8)), data + data])
+        return pick(
+            rng,
+            [b"", data[:1], b"\0" * 200, bytes(rng.integers(0, 256, 500, np.uint8)), data + data],
+        )
     for _ in range(int(rng.integers(1, 4))):
         data = mutate(data, rng) if data else data
     return data
@@ -76,7 +103,17 @@ def json_text(data: bytes, rng: Rng) -> bytes:
         return any_bytes(data, rng)
     if rng.random() < 0.08:
         return pick(
-            rng, [b"[" * 100_000, b'{"a":' * 100_000, b"null", b"[]", b"{}", b'"text"', b"1e999", b"\xef\xbb\xbf{}"]
+            rng,
+            [
+                b"[" * 100_000,
+                b'{"a":' * 100_000,
+                b"null",
+                b"[]",
+                b"{}",
+                b'"text"',
+                b"1e999",
+                b"\xef\xbb\xbf{}",
+            ],
         )
     record = json.loads(data)
     for _ in range(int(rng.integers(1, 4))):
@@ -132,7 +169,9 @@ def text_lines(data: bytes, rng: Rng, separators: str = ":") -> bytes:
 
 def yaml_text(data: bytes, rng: Rng) -> bytes:
     """Damage of a YAML config, endless aliases and code among it."""
-    laughs = b"a0: &a0 [x, x]\n" + b"".join(b"a%d: &a%d [*a%d, *a%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 30))
+    laughs = b"a0: &a0 [x, x]\n" + b"".join(
+        b"a%d: &a%d [*a%d, *a%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 30)
+    )
     whole = [
         b"a: &a [*a]\n",
         laughs,
@@ -150,7 +189,18 @@ def nrrd_file(data: bytes, rng: Rng) -> bytes:
     """Damage of a NRRD file: of its header's lines, or of its packed voxels."""
     header, _, voxels = data.partition(b"\n\n")
     if rng.random() < 0.7:
-        more = pick(rng, [b"", b"", b"", b"line skip: 5", b"byte skip: -1", b"data file: LIST", b"sizes: 9 9 9 9 9"])
+        more = pick(
+            rng,
+            [
+                b"",
+                b"",
+                b"",
+                b"line skip: 5",
+                b"byte skip: -1",
+                b"data file: LIST",
+                b"sizes: 9 9 9 9 9",
+            ],
+        )
         return text_lines(header, rng) + (b"\n" + more if more else b"") + b"\n\n" + voxels
     return header + b"\n\n" + packed(voxels, rng, any_bytes)
 
@@ -162,10 +212,24 @@ def nifti_file(data: bytes, rng: Rng) -> bytes:
     found = bytearray(data)
     for _ in range(int(rng.integers(1, 3))):
         at, kind = pick(
-            rng, [(40, "<i2"), (70, "<i2"), (76, "<f4"), (108, "<f4"), (112, "<f4"), (252, "<i2"), (256, "<f4")]
+            rng,
+            [
+                (40, "<i2"),
+                (70, "<i2"),
+                (76, "<f4"),
+                (108, "<f4"),
+                (112, "<f4"),
+                (252, "<i2"),
+                (256, "<f4"),
+            ],
         )
         at += int(rng.integers(8)) * (2 if kind == "<i2" else 4)
-        value = pick(rng, [0, -1, 1, 2, 32767] if kind == "<i2" else [np.nan, np.inf, -np.inf, 0, -1, 1e38, 1e-38])
+        value = pick(
+            rng,
+            [0, -1, 1, 2, 32767]
+            if kind == "<i2"
+            else [np.nan, np.inf, -np.inf, 0, -1, 1e38, 1e-38],
+        )
         found[at : at + np.dtype(kind).itemsize] = np.array(value, kind).tobytes()
     return bytes(found)
 
@@ -179,7 +243,9 @@ def dicom_file(data: bytes, rng: Rng) -> bytes:
         with contextlib.suppress(Exception):  # pydicom itself stumbles over what was changed before
             _change_element(d, rng)
     if rng.random() < 0.05:
-        d.file_meta.TransferSyntaxUID = pick(rng, ["1.2.3", "", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.1.99"])
+        d.file_meta.TransferSyntaxUID = pick(
+            rng, ["1.2.3", "", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.1.99"]
+        )
     out = BytesIO()
     try:
         d.save_as(out, enforce_file_format=False)
@@ -198,12 +264,24 @@ def _change_element(d: Any, rng: Rng) -> None:
     if how < 0.25:
         del d[element.tag]
     elif element.VR in ("DS", "IS", "UI", "CS", "LO", "SH", "DA", "TM", "ST", "LT", "PN"):
-        values = [pick(rng, [*NASTY_NUMBERS, *NASTY_TEXTS[:8]])[:2000] for _ in range(int(rng.integers(1, 4)))]
+        values = [
+            pick(rng, [*NASTY_NUMBERS, *NASTY_TEXTS[:8]])[:2000]
+            for _ in range(int(rng.integers(1, 4)))
+        ]
         d[element.tag] = pydicom.dataelem.RawDataElement(
-            element.tag, element.VR, None, "\\".join(values).encode("utf-8", "replace"), 0, True, True
+            element.tag,
+            element.VR,
+            None,
+            "\\".join(values).encode("utf-8", "replace"),
+            0,
+            True,
+            True,
         )
     elif element.VR in ("US", "SS", "UL", "SL"):
-        top = 2 ** (16 if element.VR in ("US", "SS") else 32) // (2 if element.VR[0] == "S" else 1) - 1
+        top = (
+            2 ** (16 if element.VR in ("US", "SS") else 32) // (2 if element.VR[0] == "S" else 1)
+            - 1
+        )
         d[element.tag] = DataElement(element.tag, element.VR, pick(rng, [0, 1, top, [1, 2]]))
 
 
@@ -212,11 +290,18 @@ def zip_file(data: bytes, rng: Rng) -> bytes:
     if rng.random() < 0.5:
         return any_bytes(data, rng)
     out = BytesIO()
-    with zipfile.ZipFile(BytesIO(data)) as whole, zipfile.ZipFile(out, "w", pick(rng, [0, 8, 12, 14])) as archive:
+    with (
+        zipfile.ZipFile(BytesIO(data)) as whole,
+        zipfile.ZipFile(out, "w", pick(rng, [0, 8, 12, 14])) as archive,
+    ):
         names = whole.namelist()
         hit = pick(rng, names)
         for name in names:
             content = whole.read(name)
-            called = pick(rng, ["../x", "/x", "a" * 300, "\u202e.dcm", "x\0y", ""]) if rng.random() < 0.02 else name
+            called = (
+                pick(rng, ["../x", "/x", "a" * 300, "\u202e.dcm", "x\0y", ""])
+                if rng.random() < 0.02
+                else name
+            )
             archive.writestr(called or "-", dicom_file(content, rng) if name == hit else content)
     return out.getvalue()

@@ -45,7 +45,11 @@ SYNTAXES = {
 def blood() -> LabelMap:
     """A block of three subtypes."""
     voxels = np.zeros(SMALL.shape, np.uint8)
-    voxels[14:20, 14:22, 5:8], voxels[22:25, 14:17, 6], voxels[9:12, 17:20, 8] = Subtype.IPH, Subtype.IVH, Subtype.SDH
+    voxels[14:20, 14:22, 5:8], voxels[22:25, 14:17, 6], voxels[9:12, 17:20, 8] = (
+        Subtype.IPH,
+        Subtype.IVH,
+        Subtype.SDH,
+    )
     return LabelMap(voxels, SMALL, Subtype)
 
 
@@ -90,11 +94,17 @@ def _write_records(folder: Path) -> None:
     exam = measure_exam(blood(), ct=phantom(SMALL), anatomy=anatomy(SMALL, shift_mm=4.0))
     settings = {"study_digest": "digest"}
     provenance = Provenance(
-        versions=installed_versions(), weights={}, status="", settings=settings, seconds={"read": 1.0}
+        versions=installed_versions(),
+        weights={},
+        status="",
+        settings=settings,
+        seconds={"read": 1.0},
     )
     (folder / "analysis").mkdir()
     warnings = (Notice("LOSSY", "Pixels were compressed with loss."),)
-    write_tables(exam, folder / "analysis", case_id="case_1", warnings=warnings, provenance=provenance)
+    write_tables(
+        exam, folder / "analysis", case_id="case_1", warnings=warnings, provenance=provenance
+    )
     (folder / "analysis" / "provenance.json").write_text(json.dumps({"settings": settings}))
 
     (folder / "manifest").mkdir()
@@ -105,8 +115,20 @@ def _write_records(folder: Path) -> None:
         split = ("training", "validation", "test")[n]
         labels = ((), None, ("IPH",), ("IPH", "IVH"))
         exam_labels = {"IPH": 1, "any": 1, "SDH": 0}
-        cases.append(Case(f"case_{n}", split, (scan,), mask, site="a", exam_labels=exam_labels, slice_labels=labels))
-    write_manifest(folder / "manifest" / "dataset.json", Manifest("fuzz", tuple(cases), description="seeds"))
+        cases.append(
+            Case(
+                f"case_{n}",
+                split,
+                (scan,),
+                mask,
+                site="a",
+                exam_labels=exam_labels,
+                slice_labels=labels,
+            )
+        )
+    write_manifest(
+        folder / "manifest" / "dataset.json", Manifest("fuzz", tuple(cases), description="seeds")
+    )
 
     one = Calibrator(0.5, 1.0, 2.0, (-1.0, 2.0), (0.0, 3.0), 100, 30)
     of = dict.fromkeys([*Subtype.__members__, "any"], one)

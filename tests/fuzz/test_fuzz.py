@@ -21,7 +21,9 @@ def test_damaged_inputs_of_every_kind_are_read_or_refused(out: Path) -> None:
     rows = list(fuzz(out, list(KINDS), seconds=0.0, seed=20, least=OF_EACH))
     assert {row["kind"] for row in rows} == set(KINDS) and len(rows) == OF_EACH * len(KINDS)
     assert not [row for row in rows if row["outcome"] not in GOOD]
-    assert {row["outcome"] for row in rows} == set(GOOD), "damage so small that some is read, so large that some is not"
+    assert {row["outcome"] for row in rows} == set(GOOD), (
+        "damage so small that some is read, so large that some is not"
+    )
 
 
 def test_a_next_run_goes_on_where_the_last_one_stopped(out: Path) -> None:

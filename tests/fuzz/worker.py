@@ -56,7 +56,11 @@ def meet(kind: str, number: int, sound: Path, work: Path, seed: int) -> dict[str
     try:
         KINDS[kind].read(case)
     except IchError as error:
-        one_line = "\n" not in error.message and CODE.fullmatch(error.code) and error.code != "INTERNAL_ERROR"
+        one_line = (
+            "\n" not in error.message
+            and CODE.fullmatch(error.code)
+            and error.code != "INTERNAL_ERROR"
+        )
         outcome, said = ("refused" if one_line else "unclean"), str(error)
     except Unclean as error:
         outcome, said = "unclean", str(error)
@@ -71,7 +75,12 @@ def meet(kind: str, number: int, sound: Path, work: Path, seed: int) -> dict[str
         outcome, said = "unclean", "something half-written is left"
     if outcome != "slow" and peak_gb > MOST_GB:
         outcome, said = "large", f"{peak_gb:.1f} GB: {said}"
-    return {"outcome": outcome, "said": said[-3000:], "seconds": round(seconds, 2), "peak_gb": round(peak_gb, 2)}
+    return {
+        "outcome": outcome,
+        "said": said[-3000:],
+        "seconds": round(seconds, 2),
+        "peak_gb": round(peak_gb, 2),
+    }
 
 
 def main(sound: Path, work: Path, seed: int) -> None:
@@ -88,7 +97,10 @@ def main(sound: Path, work: Path, seed: int) -> None:
     for line in sys.stdin:
         kind, number = line.split()
         answers.write(
-            json.dumps({"kind": kind, "number": int(number)} | meet(kind, int(number), sound, work, seed)) + "\n"
+            json.dumps(
+                {"kind": kind, "number": int(number)} | meet(kind, int(number), sound, work, seed)
+            )
+            + "\n"
         )
         answers.flush()
 

@@ -40,7 +40,9 @@ PORTS = {"HttpPort": 8042, "DicomPort": 4242}
 
 def _program(name: str) -> str:
     """Its path: beside this Python, or anywhere."""
-    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    found = shutil.which(
+        name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    )
     if found is None:
         pytest.skip(f"{name} is not installed")
     return found
@@ -48,7 +50,11 @@ def _program(name: str) -> str:
 
 def _run(*command: object, **environment: str) -> str:
     done = subprocess.run(
-        [str(c) for c in command], capture_output=True, text=True, timeout=400, env=os.environ | environment
+        [str(c) for c in command],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        env=os.environ | environment,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -57,7 +63,9 @@ def _run(*command: object, **environment: str) -> str:
 @pytest.fixture(scope="module", params=["blood", "no blood", "tilted"])
 def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
-    scan = read_ct(series(folder / "ct", grid(tilt_deg=18 if request.param == "tilted" else 0), **HEADER))
+    scan = read_ct(
+        series(folder / "ct", grid(tilt_deg=18 if request.param == "tilted" else 0), **HEADER)
+    )
     labels = true_labels(scan.volume.geometry)
     if request.param == "no blood":
         labels = LabelMap(np.zeros_like(labels.voxels), labels.geometry, Subtype)
@@ -80,7 +88,9 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_dciodvfy_finds_nothing_but_our_private_scheme(results: Path, name: str) -> None:
     said = _run(_program("dciodvfy"), "-new", results / name).splitlines()
     complaints = [line for line in said if line.startswith(("Error", "Warning"))]
-    assert [line for line in complaints if "Unrecognized defined term = <99ICHSEG>" not in line] == []
+    assert [
+        line for line in complaints if "Unrecognized defined term = <99ICHSEG>" not in line
+    ] == []
 
 
 def test_pixelmed_finds_the_report_template(results: Path) -> None:
@@ -90,15 +100,29 @@ def test_pixelmed_finds_the_report_template(results: Path) -> None:
     assert "Found Root Template TID_1500" in said
     errors = [line for line in said.splitlines() if line.startswith("Error")]
     regions = ("Image Region", "Referenced Segment", "Volume Surface")
-    assert [line for line in errors if "Template 1411" not in line or not any(r in line for r in regions)] == []
-    groups = len(re.findall(r'CONTAINER:\(,,"Measurement Group"\)', _run(_program("dsrdump"), results / "sr.dcm")))
+    assert [
+        line
+        for line in errors
+        if "Template 1411" not in line or not any(r in line for r in regions)
+    ] == []
+    groups = len(
+        re.findall(
+            r'CONTAINER:\(,,"Measurement Group"\)', _run(_program("dsrdump"), results / "sr.dcm")
+        )
+    )
     assert len(errors) == 3 * (groups - len(Subtype))
 
 
 def test_dsrdump_and_tid1500reader_read_the_volumes(results: Path, tmp_path: Path) -> None:
     said = _run(_program("dsrdump"), "+Pl", results / "sr.dcm")
     volumes = [float(v) for v in re.findall(r'NUM:\(,,"Volume"\)="([\d.]+)"', said)]
-    _run(_program("tid1500reader"), "--inputDICOM", results / "sr.dcm", "--outputMetadata", tmp_path / "o.json")
+    _run(
+        _program("tid1500reader"),
+        "--inputDICOM",
+        results / "sr.dcm",
+        "--outputMetadata",
+        tmp_path / "o.json",
+    )
     groups = json.loads((tmp_path / "o.json").read_text())["Measurements"]
     by_name = {group["TrackingIdentifier"]: group for group in groups}
     seg = pydicom.dcmread(results / "seg.dcm")
@@ -108,7 +132,11 @@ def test_dsrdump_and_tid1500reader_read_the_volumes(results: Path, tmp_path: Pat
         assert by_name[subtype.name]["segmentationSOPInstanceUID"] == seg.SOPInstanceUID
     assert volumes[0] == pytest.approx(sum(volumes[1:6]), abs=0.003)
     thick = re.findall(r'\w+:\(,,"Subdural hematoma thicker than 10 mm"\)=(.+)', said)
-    assert len(thick) == 2 and re.search("Yes|No|Undetermined", thick[0]) and "Bullock 2006" in thick[1]
+    assert (
+        len(thick) == 2
+        and re.search("Yes|No|Undetermined", thick[0])
+        and "Bullock 2006" in thick[1]
+    )
     assert 'TEXT:(,,"Warning")="NOT_CALIBRATED: No intervals are known."' in said
 
 
@@ -117,7 +145,13 @@ def test_dcmqi_reads_every_voxel_in_its_place(results: Path, tmp_path: Path) -> 
     if not labels.is_orthogonal:
         pytest.skip("dcmqi straightens tilted frames and loses voxels")
     _run(
-        _program("segimage2itkimage"), "--inputDICOM", results / "seg.dcm", "--outputDirectory", tmp_path, "-t", "nrrd"
+        _program("segimage2itkimage"),
+        "--inputDICOM",
+        results / "seg.dcm",
+        "--outputDirectory",
+        tmp_path,
+        "-t",
+        "nrrd",
     )
     truth = true_labels(labels)
     seg = pydicom.dcmread(results / "seg.dcm")
@@ -140,7 +174,11 @@ def test_what_dcmqi_writes_is_read_where_it_is(results: Path, tmp_path: Path) ->
     if not scan.volume.geometry.is_orthogonal:
         pytest.skip("dcmqi knows no tilted grid")
     write_nifti(tmp_path / "labels.nii.gz", truth)
-    hemorrhage = {"CodeValue": "50960005", "CodingSchemeDesignator": "SCT", "CodeMeaning": "Hemorrhage"}
+    hemorrhage = {
+        "CodeValue": "50960005",
+        "CodingSchemeDesignator": "SCT",
+        "CodeMeaning": "Hemorrhage",
+    }
     kind = {
         "CodeValue": "49755003",
         "CodingSchemeDesignator": "SCT",
@@ -157,14 +195,27 @@ def test_what_dcmqi_writes_is_read_where_it_is(results: Path, tmp_path: Path) ->
         }
         for s in Subtype
     ]
-    about = {"ContentCreatorName": "Reader", "SeriesDescription": "Drawn", "SeriesNumber": "300", "InstanceNumber": "1"}
+    about = {
+        "ContentCreatorName": "Reader",
+        "SeriesDescription": "Drawn",
+        "SeriesNumber": "300",
+        "InstanceNumber": "1",
+    }
     (tmp_path / "meta.json").write_text(json.dumps(about | {"segmentAttributes": [segments]}))
     _run(
-        *(_program("itkimage2segimage"), "--inputImageList", tmp_path / "labels.nii.gz", "--skip", "1"),
+        *(
+            _program("itkimage2segimage"),
+            "--inputImageList",
+            tmp_path / "labels.nii.gz",
+            "--skip",
+            "1",
+        ),
         *("--inputDICOMDirectory", results / "ct", "--inputMetadata", tmp_path / "meta.json"),
         *("--outputDICOM", tmp_path / "theirs.dcm"),
     )
-    on_ct = read_labels(tmp_path / "theirs.dcm", Subtype, grid=scan.volume.geometry, source=scan.source)
+    on_ct = read_labels(
+        tmp_path / "theirs.dcm", Subtype, grid=scan.volume.geometry, source=scan.source
+    )
     assert on_ct.geometry == scan.volume.geometry and np.array_equal(on_ct.voxels, truth.voxels)
     alone = read_labels(tmp_path / "theirs.dcm", Subtype)
     for subtype in Subtype:
@@ -220,12 +271,26 @@ for uid in sys.argv[2:]:
 
 
 @pytest.mark.parametrize("how", SEND)
-def test_an_archive_takes_and_gives_back(results: Path, archive: list[str], tmp_path: Path, how: str) -> None:
+def test_an_archive_takes_and_gives_back(
+    results: Path, archive: list[str], tmp_path: Path, how: str
+) -> None:
     ours = {name: pydicom.dcmread(results / name) for name in ("seg.dcm", "sr.dcm", "sc.dcm")}
-    send = [*archive, sys.executable, "-m", "monai_ich.cli", "send", results, "--to", how, *SEND[how]]
+    send = [
+        *archive,
+        sys.executable,
+        "-m",
+        "monai_ich.cli",
+        "send",
+        results,
+        "--to",
+        how,
+        *SEND[how],
+    ]
     said = _run(*send, MONAI_ICH_USER="reader", MONAI_ICH_PASSWORD="s3cret")
     assert said.splitlines() == [f"{name}: accepted" for name in ours]
-    _run(*archive, sys.executable, "-c", FETCH, tmp_path, *(d.SOPInstanceUID for d in ours.values()))
+    _run(
+        *archive, sys.executable, "-c", FETCH, tmp_path, *(d.SOPInstanceUID for d in ours.values())
+    )
     for name, sent in ours.items():
         got = pydicom.dcmread(tmp_path / f"{sent.SOPInstanceUID}.dcm")
         assert got == sent, name
@@ -233,8 +298,20 @@ def test_an_archive_takes_and_gives_back(results: Path, archive: list[str], tmp_
 
 
 def test_wrong_credentials_are_refused_and_not_repeated(results: Path, archive: list[str]) -> None:
-    send = [*archive, sys.executable, "-m", "monai_ich.cli", "send", results, "--to", "dicomweb", *SEND["dicomweb"]]
+    send = [
+        *archive,
+        sys.executable,
+        "-m",
+        "monai_ich.cli",
+        "send",
+        results,
+        "--to",
+        "dicomweb",
+        *SEND["dicomweb"],
+    ]
     environment = os.environ | {"MONAI_ICH_USER": "reader", "MONAI_ICH_PASSWORD": "wr0ng"}
-    done = subprocess.run([str(c) for c in send], capture_output=True, text=True, env=environment, timeout=200)
+    done = subprocess.run(
+        [str(c) for c in send], capture_output=True, text=True, env=environment, timeout=200
+    )
     assert done.returncode == 3 and "NOT_AUTHORIZED" in done.stderr
     assert "wr0ng" not in done.stdout + done.stderr and "DOE" not in done.stdout + done.stderr

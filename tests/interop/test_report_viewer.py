@@ -26,7 +26,10 @@ from tests.phantom import density, grid
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = [pytest.mark.interop, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
+]
 _LESION_MM, _RADIUS_MM = (-35, 10, 5), 15  # on the patient's left
 _PATIENCE_MS = 240_000
 
@@ -37,7 +40,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     geometry = grid(pixels=96, pixel_mm=2.2, tilt_deg=10)
     ras = geometry.to_world(np.moveaxis(np.indices(geometry.shape), 0, -1))
     ct, parts = CTVolume(density(ras).astype(np.float32), geometry), anatomy(geometry, shift_mm=6)
-    blood = np.where(np.linalg.norm(ras - _LESION_MM, axis=-1) < _RADIUS_MM, int(Subtype.IPH), 0).astype(np.uint8)
+    blood = np.where(
+        np.linalg.norm(ras - _LESION_MM, axis=-1) < _RADIUS_MM, int(Subtype.IPH), 0
+    ).astype(np.uint8)
     labels, midline = LabelMap(blood, geometry, Subtype), fit_midline(parts)
     exam = measure_exam(labels, ct=ct, anatomy=parts, midline=midline)
     render_montage(folder / "m.png", ct, labels, anatomy=parts, midline=midline)
@@ -56,9 +61,16 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    flags = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+    flags = [
+        "--no-sandbox",
+        "--use-gl=angle",
+        "--use-angle=swiftshader",
+        "--enable-unsafe-swiftshader",
+    ]
     with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=_PATIENCE_MS)
+        chromium = started.chromium.launch(
+            executable_path=CHROMIUM, args=flags, timeout=_PATIENCE_MS
+        )
         yield chromium
         chromium.close()
 
@@ -71,7 +83,9 @@ def _picture(page: Any) -> NDArray[np.int64]:
 def _tinted(picture: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Pixels in the lesion's hue, red."""
     assert label_of(Subtype.IPH).color == (213, 62, 30)
-    return np.asarray((picture[..., 0] - picture[..., 1] > 40) & (picture[..., 0] - picture[..., 2] > 40))
+    return np.asarray(
+        (picture[..., 0] - picture[..., 1] > 40) & (picture[..., 0] - picture[..., 2] > 40)
+    )
 
 
 def test_on_a_phone_nothing_is_cut_off_or_unnamed(report: Path, browser: Any) -> None:
@@ -83,7 +97,9 @@ def test_on_a_phone_nothing_is_cut_off_or_unnamed(report: Path, browser: Any) ->
     told = "getComputedStyle(document.querySelector('td.n'), '::before').content"
     assert page.evaluate(told) == '"Value "'
     assert page.evaluate("[...document.images].filter(i => !i.alt).length") == 0
-    assert page.evaluate("[...document.querySelectorAll('svg')].filter(i => !i.ariaLabel).length") == 0
+    assert (
+        page.evaluate("[...document.querySelectorAll('svg')].filter(i => !i.ariaLabel).length") == 0
+    )
     page.close()
 
 
@@ -98,7 +114,9 @@ def test_the_viewer_opens_offline_and_scrolls(report: Path, browser: Any, width:
     page.on("request", lambda request: asked.append(request.url))
     page.goto(report.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate("typeof window.openViewer") == "undefined"  # nothing is loaded until asked for
+    assert (
+        page.evaluate("typeof window.openViewer") == "undefined"
+    )  # nothing is loaded until asked for
     page.focus("#viewer-open")
     page.keyboard.press("Enter")
     page.wait_for_selector("#viewer-open", state="hidden")

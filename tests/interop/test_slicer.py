@@ -24,7 +24,9 @@ from tests.phantom import grid
 SLICER = ROOT / ".slicer-venv" / "bin" / "python"
 pytestmark = [
     pytest.mark.interop,
-    pytest.mark.skipif(not SLICER.exists(), reason=f"3D Slicer's code is not installed ({SLICER} is missing)"),
+    pytest.mark.skipif(
+        not SLICER.exists(), reason=f"3D Slicer's code is not installed ({SLICER} is missing)"
+    ),
 ]
 
 LOADER = """
@@ -101,7 +103,9 @@ def _left_handed() -> Geometry:
     return Geometry((64, 64, 32), affine)
 
 
-@pytest.mark.parametrize("geometry", [grid(), grid(tilt_deg=18), _left_handed()], ids=["axial", "tilted", "turned"])
+@pytest.mark.parametrize(
+    "geometry", [grid(), grid(tilt_deg=18), _left_handed()], ids=["axial", "tilted", "turned"]
+)
 def test_slicer_sees_every_segment_as_written(tmp_path: Path, geometry: Geometry) -> None:
     labels = _labels(geometry)
     write_seg_nrrd(tmp_path / "ich.seg.nrrd", labels)
@@ -111,7 +115,11 @@ def test_slicer_sees_every_segment_as_written(tmp_path: Path, geometry: Geometry
         segment, label = found[subtype.name], label_of(subtype)
         assert (segment["name"], segment["label"]) == (label.name, int(subtype))
         assert segment["color"] == pytest.approx([c / 255 for c in label.color], abs=1e-3)
-        assert segment["codes"] == ["49755003", "50960005", label.region.value if label.region else None]
+        assert segment["codes"] == [
+            "49755003",
+            "50960005",
+            label.region.value if label.region else None,
+        ]
         assert segment["voxels"] == int((labels.voxels == subtype).sum())
         place = geometry.to_world(np.argwhere(labels.voxels == subtype).mean(axis=0))
         nearest = 1e-3 if geometry.is_orthogonal else 1.6  # half a pixel of the orthogonal copy
@@ -121,7 +129,9 @@ def test_slicer_sees_every_segment_as_written(tmp_path: Path, geometry: Geometry
 def test_slicer_sees_absent_labels_as_empty_segments(tmp_path: Path) -> None:
     voxels = np.zeros((10, 10, 10), np.uint8)
     voxels[2:5, 2:5, 2:5] = Anatomy.RIGHT_VENTRICLE
-    write_seg_nrrd(tmp_path / "anatomy.seg.nrrd", LabelMap(voxels, Geometry((10, 10, 10), np.eye(4)), Anatomy))
+    write_seg_nrrd(
+        tmp_path / "anatomy.seg.nrrd", LabelMap(voxels, Geometry((10, 10, 10), np.eye(4)), Anatomy)
+    )
     found = _as_slicer_sees_it(tmp_path / "anatomy.seg.nrrd")
     assert {name: segment["voxels"] for name, segment in found.items()} == {
         "LEFT_HEMISPHERE": 0,
@@ -133,11 +143,15 @@ def test_slicer_sees_absent_labels_as_empty_segments(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("geometry", [grid(), grid(tilt_deg=18)], ids=["axial", "tilted"])
-def test_saved_by_slicer_keeps_labels_and_the_whole_grid(tmp_path: Path, geometry: Geometry) -> None:
+def test_saved_by_slicer_keeps_labels_and_the_whole_grid(
+    tmp_path: Path, geometry: Geometry
+) -> None:
     voxels = np.zeros(geometry.shape, np.uint8)
     voxels[10:16, 20:30, 8:14], voxels[40:44, 30:50, 9:12] = Subtype.SDH, Subtype.IVH
     write_seg_nrrd(tmp_path / "ours.seg.nrrd", LabelMap(voxels, geometry, Subtype))
     in_slicer(SAVER, tmp_path / "ours.seg.nrrd", tmp_path / "slicer.seg.nrrd")
-    ours, slicer = (read_seg_nrrd(tmp_path / f"{name}.seg.nrrd", Subtype) for name in ("ours", "slicer"))
+    ours, slicer = (
+        read_seg_nrrd(tmp_path / f"{name}.seg.nrrd", Subtype) for name in ("ours", "slicer")
+    )
     assert slicer.geometry.same_grid(ours.geometry)
     assert np.array_equal(slicer.voxels, ours.voxels)

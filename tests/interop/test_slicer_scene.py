@@ -90,13 +90,20 @@ def _blood(geometry: Geometry) -> LabelMap:
 
 
 @pytest.mark.parametrize("tilt_deg", [0, 10])
-def test_slicer_opens_the_scene_with_ct_segments_and_markers(tmp_path: Path, tilt_deg: float) -> None:
+def test_slicer_opens_the_scene_with_ct_segments_and_markers(
+    tmp_path: Path, tilt_deg: float
+) -> None:
     geometry = grid(pixels=96, pixel_mm=2.2, tilt_deg=tilt_deg)
     labels, parts = _blood(geometry), anatomy(geometry, shift_mm=6)
     ras = geometry.to_world(np.moveaxis(np.indices(geometry.shape), 0, -1))
     ct = CTVolume(np.rint(density(ras)).astype(np.float32), geometry)
     midline, shift = _shifted(parts)
-    write_scene(tmp_path / "s.mrb", ct, {"Hemorrhage": labels, "Anatomy": parts}, midline_markups(midline, shift))
+    write_scene(
+        tmp_path / "s.mrb",
+        ct,
+        {"Hemorrhage": labels, "Anatomy": parts},
+        midline_markups(midline, shift),
+    )
     command = [SLICER, "-c", OPENER, tmp_path / "s.mrb", tmp_path / "found.json"]
     subprocess.run(command, check=True, timeout=500, capture_output=True)
     found: dict[str, Any] = json.loads((tmp_path / "found.json").read_text())
@@ -115,7 +122,9 @@ def test_slicer_opens_the_scene_with_ct_segments_and_markers(tmp_path: Path, til
     marks = {name: np.array(points) for name, points in found["markups"].items()}
     assert np.allclose(marks["Largest shift"], [shift.at_ras_mm], atol=0.01)
     offset = abs(float(midline.distance_mm(np.array([shift.at_ras_mm]))[0]))
-    assert np.linalg.norm(np.diff(marks["Midline shift"], axis=0)) == pytest.approx(offset, abs=0.01)
+    assert np.linalg.norm(np.diff(marks["Midline shift"], axis=0)) == pytest.approx(
+        offset, abs=0.01
+    )
     assert np.abs(midline.distance_mm(marks["Ideal midline"])).max() < 0.01
 
 
@@ -129,9 +138,17 @@ def test_what_slicer_edits_and_saves_is_measured_like_the_nifti(tmp_path: Path) 
     write_nifti(tmp_path / "anatomy.nii.gz", anatomy(geometry, shift_mm=6))
     records = []
     for mask in ("edited.seg.nrrd", "kept.nii.gz"):
-        given = [str(tmp_path / mask), "--anatomy", str(tmp_path / "anatomy.nii.gz"), "--case-id", "c"]
+        given = [
+            str(tmp_path / mask),
+            "--anatomy",
+            str(tmp_path / "anatomy.nii.gz"),
+            "--case-id",
+            "c",
+        ]
         out = tmp_path / f"{mask}-out"
         assert main(["measure", *given, "-o", str(out)]) == 0
         records.append(json.loads((out / "measurements.json").read_text()))
-    assert records[0]["subtypes"]["SDH"]["volume_ml"] == 0 < records[0]["subtypes"]["IPH"]["volume_ml"]
+    assert (
+        records[0]["subtypes"]["SDH"]["volume_ml"] == 0 < records[0]["subtypes"]["IPH"]["volume_ml"]
+    )
     assert records[0] == records[1]

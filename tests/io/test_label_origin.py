@@ -95,13 +95,17 @@ def test_a_mask_without_any_label_means_nothing_and_asks_nothing(tmp_path: Path)
 @pytest.mark.parametrize("values", [(1,), (5,), (1, 2, 3)])
 def test_files_of_ours_are_read_without_a_question(tmp_path: Path, values: tuple[int, ...]) -> None:
     write_nifti(tmp_path / "any_name.nii.gz", _labels(*values))
-    assert np.array_equal(read_labels(tmp_path / "any_name.nii.gz", Subtype).voxels, _labels(*values).voxels)
+    assert np.array_equal(
+        read_labels(tmp_path / "any_name.nii.gz", Subtype).voxels, _labels(*values).voxels
+    )
     write_nifti(tmp_path / "parts.nii.gz", anatomy(grid(), shift_mm=3))
     assert read_labels(tmp_path / "parts.nii.gz", Anatomy).labels is Anatomy
 
 
 @pytest.mark.parametrize("change", ["made binary", "one voxel more", "moved"])
-def test_the_mark_holds_for_no_other_mask_though_programs_copy_the_header(tmp_path: Path, change: str) -> None:
+def test_the_mark_holds_for_no_other_mask_though_programs_copy_the_header(
+    tmp_path: Path, change: str
+) -> None:
     write_nifti(tmp_path / "ours.nii.gz", _labels(2, 5))
     image = nib.load(tmp_path / "ours.nii.gz")
     voxels, affine = np.array(image.dataobj), image.affine.copy()
@@ -112,7 +116,9 @@ def test_the_mark_holds_for_no_other_mask_though_programs_copy_the_header(tmp_pa
     else:
         affine[2, 3] += 3.0
     nib.save(nib.Nifti1Image(voxels, affine, image.header), tmp_path / "edited.nii.gz")
-    assert nib.load(tmp_path / "edited.nii.gz").header["descrip"] == image.header["descrip"], "the note is still there"
+    assert nib.load(tmp_path / "edited.nii.gz").header["descrip"] == image.header["descrip"], (
+        "the note is still there"
+    )
     assert "UNKNOWN_MEANING" in _refused(tmp_path / "edited.nii.gz")
 
 
@@ -124,21 +130,32 @@ def test_a_mask_that_says_it_is_something_else_is_refused(tmp_path: Path) -> Non
         assert "CONTRADICTORY_LABEL" in _refused(tmp_path / f"{name}.nii.gz", labels)
     for meaning in (LabelMeaning(only=Subtype.EDH), LabelMeaning({5: 2})):
         assert "CONTRADICTORY_LABEL" in _refused(tmp_path / "ich.nii.gz", meaning=meaning)
-    assert read_labels(tmp_path / "ich.nii.gz", Subtype, meaning=LabelMeaning(only=Subtype.SDH)).volume_ml(5) > 0
+    assert (
+        read_labels(
+            tmp_path / "ich.nii.gz", Subtype, meaning=LabelMeaning(only=Subtype.SDH)
+        ).volume_ml(5)
+        > 0
+    )
 
 
 def _analyzed(folder: Path, weights: dict[str, str], *values: int) -> Path:
     """What an analysis left before there were marks."""
     folder.mkdir()
     tables = Provenance({}, weights=weights)
-    write_tables(measure_exam(_labels(*values)), folder, case_id="x", warnings=(), provenance=tables)
+    write_tables(
+        measure_exam(_labels(*values)), folder, case_id="x", warnings=(), provenance=tables
+    )
     return _foreign(folder / "ich.nii.gz", *values)
 
 
-def test_a_mask_from_before_there_were_marks_is_known_by_the_record_of_its_volumes(tmp_path: Path) -> None:
+def test_a_mask_from_before_there_were_marks_is_known_by_the_record_of_its_volumes(
+    tmp_path: Path,
+) -> None:
     ours = _analyzed(tmp_path / "a", {"ich_segmentation": "ab"}, 1, 5)
     assert set(np.unique(read_labels(ours, Subtype).voxels)) == {0, 1, 5}
-    assert "UNKNOWN_MEANING" in _refused(_analyzed(tmp_path / "b", {}, 1)), "measured, not segmented: it proves nothing"
+    assert "UNKNOWN_MEANING" in _refused(_analyzed(tmp_path / "b", {}, 1)), (
+        "measured, not segmented: it proves nothing"
+    )
     edited = _foreign(_analyzed(tmp_path / "c", {"ich_segmentation": "ab"}, 5), 2)
     assert "UNKNOWN_MEANING" in _refused(edited), "another mask lies there now"
     (tmp_path / "a" / "measurements.json").write_text(json.dumps({"schema": 1}))
@@ -149,7 +166,10 @@ def test_anatomy_of_another_program_needs_both_sides_in_their_place(tmp_path: Pa
     parts = anatomy(grid(), shift_mm=0)
     nib.save(nib.Nifti1Image(parts.voxels, grid().affine), tmp_path / "parts.nii.gz")
     assert read_labels(tmp_path / "parts.nii.gz", Anatomy).labels is Anatomy
-    nib.save(nib.Nifti1Image((parts.voxels > 0).astype(np.uint8), grid().affine), tmp_path / "brain.nii.gz")
+    nib.save(
+        nib.Nifti1Image((parts.voxels > 0).astype(np.uint8), grid().affine),
+        tmp_path / "brain.nii.gz",
+    )
     assert "UNKNOWN_MEANING" in _refused(tmp_path / "brain.nii.gz", Anatomy)
     other = np.array([0, 2, 1, 4, 3, 5], np.uint8)[parts.voxels]
     nib.save(nib.Nifti1Image(other, grid().affine), tmp_path / "sides.nii.gz")
@@ -172,7 +192,11 @@ def test_a_plain_label_map_in_nrrd_is_asked_about(tmp_path: Path, name: str) -> 
 
 
 def test_a_label_map_in_nrrd_whose_grid_is_lost_is_refused(tmp_path: Path) -> None:
-    header = {"space": "left-posterior-superior", "space directions": np.eye(3), "space origin": np.zeros(3)}
+    header = {
+        "space": "left-posterior-superior",
+        "space directions": np.eye(3),
+        "space origin": np.zeros(3),
+    }
     nrrd.write(str(tmp_path / "mask.nrrd"), _labels(1).voxels, header, index_order="F")
     assert "LOST_GRID" in _refused(tmp_path / "mask.nrrd", meaning=LabelMeaning(only=Subtype.SDH))
 
@@ -196,7 +220,9 @@ def _segments(path: Path, value: int, identity: str, name: str) -> Path:
 
 
 @pytest.mark.parametrize("name", ["Ödem links", "œdème", "Отёк", "Ödem Doe"])
-def test_a_segment_that_is_not_known_is_named_as_it_was_written_or_by_its_number(tmp_path: Path, name: str) -> None:
+def test_a_segment_that_is_not_known_is_named_as_it_was_written_or_by_its_number(
+    tmp_path: Path, name: str
+) -> None:
     said = _refused(_segments(tmp_path / "a.seg.nrrd", 5, "Segment_7", name))
     assert said.startswith("UNKNOWN_LABEL") and "segment 5" in said and "--labels-are 5=SDH" in said
     assert (f'"{name}"' in said) == ("Doe" not in name), "it may name a patient"
@@ -209,7 +235,8 @@ def test_a_name_that_may_be_a_patients_is_not_shown(tmp_path: Path, name: str) -
 
 
 @pytest.mark.parametrize(
-    "name", ["Subdurales Hämatom", "Hématome sous-dural", "Ematoma sottodurale", "Hematoma subdural agudo"]
+    "name",
+    ["Subdurales Hämatom", "Hématome sous-dural", "Ematoma sottodurale", "Hematoma subdural agudo"],
 )
 def test_a_segment_is_known_in_other_languages(tmp_path: Path, name: str) -> None:
     found = read_labels(_segments(tmp_path / "a.seg.nrrd", 5, "Segment_7", name), Subtype)
@@ -217,7 +244,9 @@ def test_a_segment_is_known_in_other_languages(tmp_path: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["Infarkt", "calcification", "Tumor"])
-def test_a_segment_renamed_to_what_is_no_blood_is_not_measured_by_its_old_id(tmp_path: Path, name: str) -> None:
+def test_a_segment_renamed_to_what_is_no_blood_is_not_measured_by_its_old_id(
+    tmp_path: Path, name: str
+) -> None:
     path = _segments(tmp_path / "a.seg.nrrd", 5, "SDH", name)
     assert "UNKNOWN_LABEL" in _refused(path)
     assert not read_labels(path, Subtype, meaning=LabelMeaning({5: NOT_BLOOD})).voxels.any()
@@ -252,7 +281,9 @@ def test_segments_of_dicom_are_said_by_number(tmp_path: Path) -> None:
     assert np.array_equal(told.voxels, true_labels(scan.volume.geometry).voxels)
     rest = read_labels(tmp_path / "seg.dcm", Subtype, meaning=LabelMeaning({last: NOT_BLOOD}), **on)
     assert np.array_equal(rest.voxels > 0, (told.voxels > 0) & (told.voxels != last))
-    assert "CONTRADICTORY_LABEL" in _refused(tmp_path / "seg.dcm", meaning=LabelMeaning({1: 2, last: last}))
+    assert "CONTRADICTORY_LABEL" in _refused(
+        tmp_path / "seg.dcm", meaning=LabelMeaning({1: 2, last: last})
+    )
 
 
 def test_numbers_that_are_passed_through_keep_what_the_file_says(tmp_path: Path) -> None:
@@ -272,5 +303,7 @@ def test_the_mark_does_not_depend_on_how_voxels_lie_in_memory(tmp_path: Path) ->
 @needs_cases
 def test_the_binary_mask_that_went_wrong_is_asked_about() -> None:
     assert "UNKNOWN_MEANING" in _refused(CASES / "binary_mask_1.nii.gz")
-    labels = read_labels(CASES / "binary_mask_1.nii.gz", Subtype, meaning=LabelMeaning(only=Subtype.SDH))
+    labels = read_labels(
+        CASES / "binary_mask_1.nii.gz", Subtype, meaning=LabelMeaning(only=Subtype.SDH)
+    )
     assert labels.volume_ml(Subtype.SDH) == pytest.approx(32.03, abs=0.01)

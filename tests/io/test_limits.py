@@ -30,7 +30,9 @@ def _peak_mb() -> float:
 
 
 @pytest.mark.parametrize("shape", [(20_000, 20_000, 1_000), (2_000, 2_000, 71)])
-def test_a_nifti_that_claims_too_much_is_refused_before_it_is_read(tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_a_nifti_that_claims_too_much_is_refused_before_it_is_read(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
     header = nib.Nifti1Header()
     header.set_data_dtype(np.int16)
     header.set_data_shape(shape)
@@ -47,18 +49,30 @@ def test_a_nifti_that_claims_too_much_is_refused_before_it_is_read(tmp_path: Pat
 
 
 def _edited(tmp_path: Path, *lines: bytes) -> Path:
-    labels = LabelMap(np.zeros((4, 5, 6), np.uint8), Geometry((4, 5, 6), np.diag([1.0, 1, 5, 1])), Subtype)
+    labels = LabelMap(
+        np.zeros((4, 5, 6), np.uint8), Geometry((4, 5, 6), np.diag([1.0, 1, 5, 1])), Subtype
+    )
     path = tmp_path / "a.seg.nrrd"
     write_seg_nrrd(path, labels)
     header, data = path.read_bytes().split(b"\n\n", 1)
-    kept = [line for line in header.split(b"\n") if not any(line.startswith(new.split(b":")[0]) for new in lines)]
+    kept = [
+        line
+        for line in header.split(b"\n")
+        if not any(line.startswith(new.split(b":")[0]) for new in lines)
+    ]
     path.write_bytes(b"\n".join([*kept, *lines]) + b"\n\n" + data)
     return path
 
 
 @pytest.mark.parametrize(
     "line",
-    [b"line skip: 2000000000", b"byte skip: 12", b"data file: /etc/hostname", b"datafile: LIST", b"data file: fifo"],
+    [
+        b"line skip: 2000000000",
+        b"byte skip: 12",
+        b"data file: /etc/hostname",
+        b"datafile: LIST",
+        b"data file: fifo",
+    ],
 )
 def test_a_segmentation_holds_its_own_voxels(tmp_path: Path, line: bytes) -> None:
     os.mkfifo(tmp_path / "fifo")  # opening it would never end
@@ -74,7 +88,8 @@ def test_a_segmentation_that_claims_too_much_is_refused(tmp_path: Path, line: by
 
 
 @pytest.mark.parametrize(
-    "line", [b"space origin: (x,0,0)", b"sizes: none", b"encoding: bzip9", b"space directions: 1 2 3"]
+    "line",
+    [b"space origin: (x,0,0)", b"sizes: none", b"encoding: bzip9", b"space directions: 1 2 3"],
 )
 def test_a_damaged_header_is_a_refusal(tmp_path: Path, line: bytes) -> None:
     with pytest.raises(IchError, match="NOT_SEG_NRRD"):
@@ -89,7 +104,9 @@ def test_damaged_voxels_are_a_refusal(tmp_path: Path) -> None:
         read_seg_nrrd(path, Subtype)
 
 
-def _packed_nifti(path: Path, shape: tuple[int, int, int], dtype: type, *, slope: float = 1.0) -> Path:
+def _packed_nifti(
+    path: Path, shape: tuple[int, int, int], dtype: type, *, slope: float = 1.0
+) -> Path:
     """A small file that unpacks to a large one of zeros."""
     import gzip
 
@@ -124,16 +141,25 @@ print(said, re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text()
 def _peak_gb_of(what: str, path: Path) -> tuple[str, float]:
     """What a process of its own says, and the most memory it held, GB."""
     words = [sys.executable, "-c", PEAK, what, str(path)]
-    said, kilobytes = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
+    said, kilobytes = subprocess.run(
+        words, capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout.split()
     return said, int(kilobytes) / 1e6
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "dtype", "slope"),
-    [("labels", np.int32, 1.0), ("labels", np.float64, 1.0), ("ct", np.int16, 2.0), ("ct", np.float64, 1.0)],
+    [
+        ("labels", np.int32, 1.0),
+        ("labels", np.float64, 1.0),
+        ("ct", np.int16, 2.0),
+        ("ct", np.float64, 1.0),
+    ],
 )
-def test_a_small_file_costs_less_than_2_gb(tmp_path: Path, what: str, dtype: type, slope: float) -> None:
+def test_a_small_file_costs_less_than_2_gb(
+    tmp_path: Path, what: str, dtype: type, slope: float
+) -> None:
     path = _packed_nifti(tmp_path / "packed.nii.gz", (500, 500, 500), dtype, slope=slope)
     assert path.stat().st_size < 50 << 20
     _, peak_gb = _peak_gb_of(what, path)

@@ -44,7 +44,14 @@ def _edited(path: Path, change: dict[str, str | None], data: Any = None) -> Path
 
 
 @pytest.mark.parametrize(
-    "name", ["Subdural_Haemorrhage", "SUBDURAL HAEMATOMA", "sub-dural", "Hemorragie subdurale (SDH)", "Acute SDH left"]
+    "name",
+    [
+        "Subdural_Haemorrhage",
+        "SUBDURAL HAEMATOMA",
+        "sub-dural",
+        "Hemorragie subdurale (SDH)",
+        "Acute SDH left",
+    ],
 )
 def test_a_segment_is_known_by_its_name_however_it_is_written(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.seg.nrrd"
@@ -78,7 +85,11 @@ def _layers(path: Path, *masks: np.ndarray) -> Path:
         "kinds": ["list", "domain", "domain", "domain"],
     }
     for n, subtype in enumerate((Subtype.SDH, Subtype.IPH)[: len(masks)]):
-        header |= {f"Segment{n}_ID": subtype.name, f"Segment{n}_LabelValue": "1", f"Segment{n}_Layer": str(n)}
+        header |= {
+            f"Segment{n}_ID": subtype.name,
+            f"Segment{n}_LabelValue": "1",
+            f"Segment{n}_Layer": str(n),
+        }
     nrrd.write(str(path), np.stack(masks).astype(np.uint8), header, index_order="F")
     return path
 
@@ -114,7 +125,10 @@ def test_what_would_be_left_out_or_lies_between_voxels_is_not_placed() -> None:
     assert place_labels(labels, grid().crop((slice(30, 60), slice(0, 64), slice(0, 32)))) is None
     between = grid().affine.copy()
     between[0, 3] += 1.0  # a third of a voxel
-    assert place_labels(LabelMap(labels.voxels, Geometry(grid().shape, between), Subtype), grid()) is None
+    assert (
+        place_labels(LabelMap(labels.voxels, Geometry(grid().shape, between), Subtype), grid())
+        is None
+    )
 
 
 @pytest.mark.parametrize("off_mm", [4000.0, 100.0])

@@ -24,8 +24,13 @@ def test_a_heat_map_is_read_as_0_to_1(tmp_path: Path) -> None:
     voxels[1, 2, 3], voxels[3, 2, 1] = 255, 51
     write_nifti(tmp_path / "heat.nii.gz", HeatMap(Subtype.SDH, voxels, geometry))
     image = nib.load(tmp_path / "heat.nii.gz")
-    assert np.allclose(image.get_fdata(), voxels / 255, atol=1e-6) and image.get_data_dtype() == np.uint8
-    assert image.get_fdata()[3, 2, 1] == pytest.approx(0.2) and np.allclose(image.affine, geometry.affine)
+    assert (
+        np.allclose(image.get_fdata(), voxels / 255, atol=1e-6)
+        and image.get_data_dtype() == np.uint8
+    )
+    assert image.get_fdata()[3, 2, 1] == pytest.approx(0.2) and np.allclose(
+        image.affine, geometry.affine
+    )
 
 
 @pytest.mark.parametrize("tilt_deg", [0, 18])
@@ -59,10 +64,14 @@ def test_the_affine_in_the_file_is_ras(tmp_path: Path) -> None:
 
 def test_labels_keep_value_and_place(tmp_path: Path) -> None:
     geometry = grid(tilt_deg=-12)
-    labels = LabelMap(np.random.default_rng(0).integers(0, 6, geometry.shape).astype(np.uint8), geometry, Subtype)
+    labels = LabelMap(
+        np.random.default_rng(0).integers(0, 6, geometry.shape).astype(np.uint8), geometry, Subtype
+    )
     write_nifti(tmp_path / "ich.nii.gz", labels)
     again = read_nifti_labels(tmp_path / "ich.nii.gz", Subtype)
-    assert np.array_equal(again.voxels, labels.voxels) and again.geometry.same_grid(geometry, tolerance_mm=1e-3)
+    assert np.array_equal(again.voxels, labels.voxels) and again.geometry.same_grid(
+        geometry, tolerance_mm=1e-3
+    )
 
 
 def _save(path: Path, data: np.ndarray) -> Path:
@@ -86,7 +95,9 @@ def test_what_is_no_volume_is_refused(tmp_path: Path) -> None:
     assert _refused(_save(tmp_path / "4d.nii.gz", np.stack([hu, hu], -1))) == "NOT_3D"
     color = np.zeros(hu.shape, [("R", "u1"), ("G", "u1"), ("B", "u1")])
     assert _refused(_save(tmp_path / "color.nii.gz", color)) == "NOT_3D"
-    assert read_nifti_ct(_save(tmp_path / "trailing.nii.gz", hu[..., None])).geometry.shape == hu.shape
+    assert (
+        read_nifti_ct(_save(tmp_path / "trailing.nii.gz", hu[..., None])).geometry.shape == hu.shape
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,14 +112,27 @@ def test_what_is_no_volume_is_refused(tmp_path: Path) -> None:
         lambda hu: np.where(hu > 0, 500, hu),
         lambda hu: np.zeros_like(hu),
     ],
-    ids=["0..1", "0..255", "cut at -100", "offset kept", "offset twice", "standardized", "no tissue", "empty"],
+    ids=[
+        "0..1",
+        "0..255",
+        "cut at -100",
+        "offset kept",
+        "offset twice",
+        "standardized",
+        "no tissue",
+        "empty",
+    ],
 )
-def test_values_that_are_no_hu_are_refused(tmp_path: Path, scale: Callable[[np.ndarray], np.ndarray]) -> None:
+def test_values_that_are_no_hu_are_refused(
+    tmp_path: Path, scale: Callable[[np.ndarray], np.ndarray]
+) -> None:
     hu = phantom(grid(pixels=32, pixel_mm=6.4)).hu
     assert _refused(_save(tmp_path / "ct.nii.gz", scale(hu).astype(np.float32))) == "NOT_HU"
 
 
-def test_a_window_of_hu_is_read_where_it_is_said_to_be_hu_and_the_result_says_so(tmp_path: Path) -> None:
+def test_a_window_of_hu_is_read_where_it_is_said_to_be_hu_and_the_result_says_so(
+    tmp_path: Path,
+) -> None:
     whole, path = phantom(grid(pixels=32, pixel_mm=6.4)), tmp_path / "ct.nii.gz"
     window = CTVolume(np.clip(whole.hu, 0, 80), whole.geometry)
     write_nifti(path, window)
@@ -147,7 +171,10 @@ def test_a_file_that_does_not_say_which_side_is_left_is_refused(tmp_path: Path) 
 def test_a_grid_that_no_head_has_is_refused(tmp_path: Path, scale: float) -> None:
     geometry = grid(pixels=32, pixel_mm=6.4)
     hu = phantom(geometry).hu
-    write_nifti(tmp_path / "ct.nii", CTVolume(hu, Geometry(hu.shape, geometry.affine @ np.diag([scale] * 3 + [1]))))
+    write_nifti(
+        tmp_path / "ct.nii",
+        CTVolume(hu, Geometry(hu.shape, geometry.affine @ np.diag([scale] * 3 + [1]))),
+    )
     with pytest.raises(IchError, match="INSUFFICIENT_COVERAGE"):
         read_ct(tmp_path / "ct.nii")
 
@@ -176,13 +203,19 @@ def test_fractions_are_kept_as_floats_and_masks_are_written(tmp_path: Path) -> N
     assert np.array_equal(read_nifti_ct(tmp_path / "ct.nii").hu, ct.hu + np.float32(0.25))
     write_nifti(tmp_path / "mask.nii.gz", Mask(ct.hu > 0, ct.geometry))
     image = nib.load(tmp_path / "mask.nii.gz")
-    assert image.get_data_dtype() == np.uint8 and np.array_equal(np.asarray(image.dataobj) > 0, ct.hu > 0)
+    assert image.get_data_dtype() == np.uint8 and np.array_equal(
+        np.asarray(image.dataobj) > 0, ct.hu > 0
+    )
 
 
 @given(geometries())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_grid_is_written_and_read_back(tmp_path: Path, geometry: Geometry) -> None:
-    geometry = Geometry((geometry.shape[0] + 1, geometry.shape[1] + 1, geometry.shape[2] + 1), geometry.affine)
+    geometry = Geometry(
+        (geometry.shape[0] + 1, geometry.shape[1] + 1, geometry.shape[2] + 1), geometry.affine
+    )
     voxels = (np.arange(np.prod(geometry.shape)) % 6).astype(np.uint8).reshape(geometry.shape)
     write_nifti(tmp_path / "x.nii", LabelMap(voxels, geometry, Subtype))
     again = read_nifti_labels(tmp_path / "x.nii", Subtype)
@@ -199,7 +232,9 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_fraction_is_no_label(tmp_path: Path) -> None:
     with pytest.raises(IchError, match="UNKNOWN_LABEL"):
-        read_nifti_labels(_save(tmp_path / "l.nii.gz", np.full((3, 3, 3), 0.5, np.float32)), Subtype)
+        read_nifti_labels(
+            _save(tmp_path / "l.nii.gz", np.full((3, 3, 3), 0.5, np.float32)), Subtype
+        )
 
 
 def test_labels_come_from_nifti_or_nrrd_only(tmp_path: Path) -> None:

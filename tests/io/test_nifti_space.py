@@ -31,7 +31,9 @@ def _turned(degrees: float) -> np.ndarray:
     return np.array([[c, -s, 0, 4.0], [s, c, 0, -7.0], [0, 0, 1, 2.0], [0, 0, 0, 1]])
 
 
-def _saved(folder: Path, sform: tuple[np.ndarray, int], qform: tuple[np.ndarray, int], kind: str) -> Path:
+def _saved(
+    folder: Path, sform: tuple[np.ndarray, int], qform: tuple[np.ndarray, int], kind: str
+) -> Path:
     """A CT or mask of another program; pixdim is that of the qform."""
     hu = phantom(grid()).hu.astype(np.int16)
     image = nib.Nifti1Image(hu if kind == "ct" else (hu > 60).astype(np.uint8), None)
@@ -54,7 +56,11 @@ CONTRADICTORY = {
     "another template": ((A, 5), (A, 0), "TEMPLATE_SPACE"),
     "a template's qform alone": ((A, 0), (A, 4), "TEMPLATE_SPACE"),
     "scaled": ((A * np.array([1.12, 1.12, 1.12, 1]), 1), (A, 1), "CONTRADICTORY_GRID"),
-    "scaled along one axis, qform not in use": ((A * np.array([1, 1, 1.1, 1]), 2), (A, 0), "CONTRADICTORY_GRID"),
+    "scaled along one axis, qform not in use": (
+        (A * np.array([1, 1, 1.1, 1]), 2),
+        (A, 0),
+        "CONTRADICTORY_GRID",
+    ),
     "mirrored": ((FLIP @ A, 1), (A, 1), "CONTRADICTORY_GRID"),
     "turned by half a circle": ((_turned(180) @ A, 2), (A, 1), "CONTRADICTORY_GRID"),
 }
@@ -63,7 +69,11 @@ CONTRADICTORY = {
 @pytest.mark.parametrize("kind", ["ct", "mask"])
 @pytest.mark.parametrize(("sform", "qform", "code"), CONTRADICTORY.values(), ids=CONTRADICTORY)
 def test_a_header_that_contradicts_itself_is_refused(
-    tmp_path: Path, sform: tuple[np.ndarray, int], qform: tuple[np.ndarray, int], code: str, kind: str
+    tmp_path: Path,
+    sform: tuple[np.ndarray, int],
+    qform: tuple[np.ndarray, int],
+    code: str,
+    kind: str,
 ) -> None:
     path = _saved(tmp_path, sform, qform, kind)
     with pytest.raises(IchError, match=code):
@@ -81,10 +91,21 @@ def test_a_header_that_contradicts_itself_is_refused(
         ((A, 0), (A, 1)),
         ((A, 1), (A, 4)),
         ((_turned(30) @ A, 2), (A, 1)),
-        ((grid(tilt_deg=25).affine, 1), (grid(tilt_deg=25).affine, 1)),  # nibabel strips the shear for the qform
+        (
+            (grid(tilt_deg=25).affine, 1),
+            (grid(tilt_deg=25).affine, 1),
+        ),  # nibabel strips the shear for the qform
         ((grid(tilt_deg=-25).affine, 1), (A, 1)),  # pixdim holds the distance of planes
     ],
-    ids=["both", "sform", "qform", "sform beside a template's qform", "registered", "tilted", "tilted, planes"],
+    ids=[
+        "both",
+        "sform",
+        "qform",
+        "sform beside a template's qform",
+        "registered",
+        "tilted",
+        "tilted, planes",
+    ],
 )
 def test_headers_of_registered_and_tilted_scans_are_read(
     tmp_path: Path, sform: tuple[np.ndarray, int], qform: tuple[np.ndarray, int], kind: str
@@ -93,9 +114,13 @@ def test_headers_of_registered_and_tilted_scans_are_read(
     assert np.allclose(_read(_saved(tmp_path, sform, qform, kind)).affine, wanted, atol=1e-3)
 
 
-@pytest.mark.parametrize("affine", [np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0])], ids=["nibabel", "ITK"])
+@pytest.mark.parametrize(
+    "affine", [np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0])], ids=["nibabel", "ITK"]
+)
 @pytest.mark.parametrize("kind", ["ct", "mask"])
-def test_a_grid_that_a_program_has_lost_is_refused(tmp_path: Path, affine: np.ndarray, kind: str) -> None:
+def test_a_grid_that_a_program_has_lost_is_refused(
+    tmp_path: Path, affine: np.ndarray, kind: str
+) -> None:
     shape = (160, 160, 90)  # as a head would be
     middle = np.array([[1.4, 0, 0, -112], [0, 1.4, 0, -112], [0, 0, 2.0, -90], [0, 0, 0, 1]])
     hu = phantom(Geometry(shape, middle))
@@ -118,7 +143,9 @@ def test_lengths_in_another_unit_are_refused(tmp_path: Path, unit: str, kind: st
 
 
 @given(geometries())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_no_grid_of_ours_contradicts_itself(tmp_path: Path, geometry: Geometry) -> None:
     shape = (geometry.shape[0] + 1, geometry.shape[1] + 1, geometry.shape[2] + 1)
     labels = LabelMap(np.ones(shape, np.uint8), Geometry(shape, geometry.affine), AnyLabel)

@@ -89,14 +89,18 @@ def test_a_kill_leaves_the_old_or_the_new_results_whole(old: Path) -> None:
     assert all(found in (OLD, NEW) for found in seen) and OLD in seen and NEW in seen
 
 
-def test_where_folders_cannot_be_exchanged_a_kill_leaves_no_mixture_and_a_look_makes_it_whole(old: Path) -> None:
+def test_where_folders_cannot_be_exchanged_a_kill_leaves_no_mixture_and_a_look_makes_it_whole(
+    old: Path,
+) -> None:
     (old / "notes.txt").write_text("mine")
     (old / "mine").mkdir()
     (old / "mine" / "more.txt").write_text("mine")
     seen = list(_each_kill(old))
     for found in seen:
         assert len(set(found.values())) <= 1, "old and new side by side"
-    assert OLD in seen and NEW in seen and any(found not in (OLD, NEW) for found in seen), "nothing was interrupted"
+    assert OLD in seen and NEW in seen and any(found not in (OLD, NEW) for found in seen), (
+        "nothing was interrupted"
+    )
     assert (old / "notes.txt").read_text() == "mine" == (old / "mine" / "more.txt").read_text()
 
 
@@ -130,20 +134,30 @@ def test_the_folder_keeps_its_rights_and_its_links(old: Path, tmp_path: Path) ->
     old.chmod(0o2750)
     (tmp_path / "link").symlink_to(old)
     _write(tmp_path / "link", NEW)
-    assert (tmp_path / "link").is_symlink() and stat.S_IMODE(old.stat().st_mode) == 0o2750 and _seen(old) == NEW
+    assert (
+        (tmp_path / "link").is_symlink()
+        and stat.S_IMODE(old.stat().st_mode) == 0o2750
+        and _seen(old) == NEW
+    )
 
 
 def test_the_current_folder_stays_the_same(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(old)
     before = old.stat().st_ino
     _write(Path(), NEW)
-    assert _seen(Path()) == NEW and Path().stat().st_ino == before == old.stat().st_ino and not _left(old)
+    assert (
+        _seen(Path()) == NEW
+        and Path().stat().st_ino == before == old.stat().st_ino
+        and not _left(old)
+    )
 
 
 def test_a_mount_point_is_written_into(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", out], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", out], capture_output=True
+    ).returncode:
         pytest.skip("a disk cannot be mounted here (needs root)")
     try:
         _write(out, OLD)
@@ -191,7 +205,11 @@ def test_of_many_runs_at_once_each_is_whole_or_refused(old: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert set(refused) <= {"OUTPUT_BUSY"} and len(set(_seen(old).values())) == 1 and len(_seen(old)) == len(NEW)
+    assert (
+        set(refused) <= {"OUTPUT_BUSY"}
+        and len(set(_seen(old).values())) == 1
+        and len(_seen(old)) == len(NEW)
+    )
     assert not _left(old.parent)
 
 
@@ -230,7 +248,9 @@ def test_only_what_a_dead_process_of_this_machine_left_is_swept(tmp_path: Path) 
     sweep(tmp_path)
     assert elsewhere.is_dir(), "another machine's"
     here = Owner.here()
-    (elsewhere / "owner").write_text(json.dumps({"pid": here.pid, "host": here.host, "boot": "before"}))
+    (elsewhere / "owner").write_text(
+        json.dumps({"pid": here.pid, "host": here.host, "boot": "before"})
+    )
     sweep(tmp_path)
     assert not elsewhere.exists(), "this machine's, before it was started anew"
     _other(tmp_path)
@@ -247,7 +267,9 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert (left / "content" / "ct.nii.gz").exists()
 
 
-def test_temporary_folders_are_the_users_alone_and_vanish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_folders_are_the_users_alone_and_vanish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = os.umask(0)
     try:
@@ -276,7 +298,10 @@ def test_files_and_folders_have_the_rights_that_the_umask_leaves(
 
 
 def test_of_files_that_belong_together_none_appears_alone(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), renamed_together(tmp_path / "a", tmp_path / "b") as (first, _):
+    with (
+        pytest.raises(FileNotFoundError),
+        renamed_together(tmp_path / "a", tmp_path / "b") as (first, _),
+    ):
         first.write_text("x")
     assert not list(tmp_path.iterdir())
 

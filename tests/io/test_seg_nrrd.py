@@ -33,7 +33,9 @@ def test_a_tilted_grid_is_written_orthogonal_with_volumes_and_places_kept(tmp_pa
     assert again.geometry.is_orthogonal
     for subtype in Subtype:
         assert again.volume_ml(subtype) == pytest.approx(labels.volume_ml(subtype), rel=0.05)
-        centers = [x.geometry.to_world(np.argwhere(x.voxels == subtype).mean(0)) for x in (labels, again)]
+        centers = [
+            x.geometry.to_world(np.argwhere(x.voxels == subtype).mean(0)) for x in (labels, again)
+        ]
         assert np.allclose(*centers, atol=1.0)
 
 
@@ -81,7 +83,9 @@ def test_a_segment_of_another_name_is_refused_not_taken_by_its_number(tmp_path: 
     with pytest.raises(LabelError, match=r"UNKNOWN_LABEL.*segment 3 with another name") as error:
         read_seg_nrrd(tmp_path / "b.seg.nrrd", Subtype)
     assert "Doe" not in str(error.value), "a segment may be named after a patient"
-    nrrd.write(str(tmp_path / "b.seg.nrrd"), np.where(data == 3, 0, data), header)  # empty: nothing is lost
+    nrrd.write(
+        str(tmp_path / "b.seg.nrrd"), np.where(data == 3, 0, data), header
+    )  # empty: nothing is lost
     assert not (read_seg_nrrd(tmp_path / "b.seg.nrrd", Subtype).voxels == Subtype.IVH).any()
 
 
@@ -99,8 +103,13 @@ def test_patient_space_is_honored_or_refused_never_mirrored(tmp_path: Path) -> N
     write_seg_nrrd(tmp_path / "lps.seg.nrrd", labels)
     data, header = nrrd.read(str(tmp_path / "lps.seg.nrrd"))
     turn = np.array([-1.0, -1.0, 1.0])
-    ras = {"space directions": header["space directions"] * turn, "space origin": header["space origin"] * turn}
-    nrrd.write(str(tmp_path / "ras.seg.nrrd"), data, header | ras | {"space": "right-anterior-superior"})
+    ras = {
+        "space directions": header["space directions"] * turn,
+        "space origin": header["space origin"] * turn,
+    }
+    nrrd.write(
+        str(tmp_path / "ras.seg.nrrd"), data, header | ras | {"space": "right-anterior-superior"}
+    )
     assert read_seg_nrrd(tmp_path / "ras.seg.nrrd", Subtype).geometry.same_grid(labels.geometry)
     nrrd.write(str(tmp_path / "las.seg.nrrd"), data, header | {"space": "left-anterior-superior"})
     with pytest.raises(InputError, match=r"NOT_SEG_NRRD.*LPS or RAS"):

@@ -16,7 +16,9 @@ from monai_ich.io.output import output_folder
 from monai_ich.io.slicer_markups import midline_markups, write_markups
 from monai_ich.io.slicer_scene import write_color_table, write_scene
 
-_MIDLINE = Midline(np.zeros(3), np.array([1.0, 0, 0]), np.array([[4.0, 0, 5], [6.0, 10, 5]]), np.array([1, 1]))
+_MIDLINE = Midline(
+    np.zeros(3), np.array([1.0, 0, 0]), np.array([[4.0, 0, 5], [6.0, 10, 5]]), np.array([1, 1])
+)
 
 
 def _shift(at: tuple[float, float, float] | None) -> MidlineShift:
@@ -27,7 +29,9 @@ def test_the_marked_shift_runs_from_the_ideal_plane_to_the_displaced_point(tmp_p
     write_markups(tmp_path / "m.mrk.json", midline_markups(_MIDLINE, _shift((6.0, 10.0, 5.0))))
     marks = {m["name"]: m for m in json.loads((tmp_path / "m.mrk.json").read_text())["markups"]}
     places = {name: [p["position"] for p in mark["controlPoints"]] for name, mark in marks.items()}
-    assert places["Midline shift"] == [[0, 10, 5], [6, 10, 5]] and places["Largest shift"] == [[6, 10, 5]]
+    assert places["Midline shift"] == [[0, 10, 5], [6, 10, 5]] and places["Largest shift"] == [
+        [6, 10, 5]
+    ]
     assert places["Ideal midline"] == [[0, -30, 5], [0, 40, 5]]
     assert {m["coordinateSystem"] for m in marks.values()} == {"RAS"}
 
@@ -39,14 +43,22 @@ def test_a_shift_that_was_not_measured_is_not_marked() -> None:
 def test_the_color_table_names_every_label(tmp_path: Path) -> None:
     write_color_table(tmp_path / "ich.ctbl", Subtype)
     lines = (tmp_path / "ich.ctbl").read_text().splitlines()
-    assert lines[1:3] == ["0 background 0 0 0 0", "1 Epidural_hematoma 240 228 66 255"] and len(lines) == 7
+    assert (
+        lines[1:3] == ["0 background 0 0 0 0", "1 Epidural_hematoma 240 228 66 255"]
+        and len(lines) == 7
+    )
 
 
 def test_every_file_that_a_scene_points_to_is_in_it(tmp_path: Path) -> None:
     geometry = Geometry((8, 8, 4), np.diag([1.0, 1, 5, 1]))
     labels = LabelMap(np.ones(geometry.shape, np.uint8), geometry, Subtype)
     marks = midline_markups(_MIDLINE, _shift((6.0, 10.0, 5.0)))
-    write_scene(tmp_path / "s.mrb", CTVolume(np.zeros(geometry.shape, np.float32), geometry), {"Blood": labels}, marks)
+    write_scene(
+        tmp_path / "s.mrb",
+        CTVolume(np.zeros(geometry.shape, np.float32), geometry),
+        {"Blood": labels},
+        marks,
+    )
     with zipfile.ZipFile(tmp_path / "s.mrb") as archive:
         root = ElementTree.fromstring(archive.read("s/scene.mrml"))
         pointed = {f"s/{node.get('fileName')}" for node in root if node.get("fileName")}

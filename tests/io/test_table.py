@@ -8,13 +8,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monai_ich.core.exam import Criterion, ExamMeasurements, Lesion, MidlineShift, SliceRow, SubtypeFinding, Ventricles
+from monai_ich.core.exam import (
+    Criterion,
+    ExamMeasurements,
+    Lesion,
+    MidlineShift,
+    SliceRow,
+    SubtypeFinding,
+    Ventricles,
+)
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.core.volume import LabelMap
-from monai_ich.io.table import write_lesions_csv, write_measurements_csv, write_measurements_json, write_slices_csv
+from monai_ich.io.table import (
+    write_lesions_csv,
+    write_measurements_csv,
+    write_measurements_json,
+    write_slices_csv,
+)
 from monai_ich.measure.summary import measure_exam
 
 
@@ -57,27 +70,38 @@ _FACTS = tuple(
     )
 )
 EXAM = ExamMeasurements(
-    subtypes=tuple(SubtypeFinding(s, s is Subtype.SDH, _ml("volume", 40.1004 * (s is Subtype.SDH))) for s in Subtype),
+    subtypes=tuple(
+        SubtypeFinding(s, s is Subtype.SDH, _ml("volume", 40.1004 * (s is Subtype.SDH)))
+        for s in Subtype
+    ),
     lesions=(LESION,),
     midline_shift=SHIFT,
     cavity_ml=_ml("cavity_volume", 1502.37),
     ventricles=Ventricles(
         _ml("ventricle_volume", 21.456),
         Measurement("left_right_ratio", 1.2504, "1", "ventricles", "by hand"),
-        Measurement("evans_index", None, "1", "ventricles", "by hand", reason="the slices are not axial"),
+        Measurement(
+            "evans_index", None, "1", "ventricles", "by hand", reason="the slices are not axial"
+        ),
     ),
     criteria=(
         *_FACTS[:2],
         Criterion("BTF-2006-SDH-SHIFT", True, "SDH with midline shift 6.3 mm, limit 5 mm"),
         *_FACTS[2:],
     ),
-    slices=(SliceRow(4, (0, 0, 10), (0, 0, 0, 0, 20.05)), SliceRow(6, (0, 0, 20), (0, 0, 0, 0, 20.0504))),
+    slices=(
+        SliceRow(4, (0, 0, 10), (0, 0, 0, 0, 20.05)),
+        SliceRow(6, (0, 0, 20), (0, 0, 0, 0, 20.0504)),
+    ),
     warnings=(),
 )
 
 
 def _record(path: Path, exam: ExamMeasurements) -> dict[str, Any]:
-    warnings, provenance = [Notice("GANTRY_TILT", "tilted")], Provenance({"python": "3"}, status="made by hand")
+    warnings, provenance = (
+        [Notice("GANTRY_TILT", "tilted")],
+        Provenance({"python": "3"}, status="made by hand"),
+    )
     write_measurements_json(path, exam, case_id="c1", warnings=warnings, provenance=provenance)
     record: dict[str, Any] = json.loads(path.read_text(), parse_constant=pytest.fail)
     return record
@@ -90,12 +114,22 @@ def test_json_holds_the_contract(tmp_path: Path) -> None:
     assert record["subtypes"]["SDH"] == {"present": True, "certain": True, "volume_ml": 40.1}
     assert record["subtypes"]["EDH"] == {"present": False, "certain": True, "volume_ml": 0.0}
     shift = record["midline_shift"]
-    assert (shift["value_mm"], shift["toward"], shift["at_ras_mm"]) == (6.3, "right", [6.3, -2.0, 9.13])
+    assert (shift["value_mm"], shift["toward"], shift["at_ras_mm"]) == (
+        6.3,
+        "right",
+        [6.3, -2.0, 9.13],
+    )
     (lesion,) = record["lesions"]
-    assert lesion.items() >= {"id": 1, "subtype": "SDH", "volume_ml": 40.1, "abc2_ml": 38.0, "side": "left"}.items()
+    assert (
+        lesion.items()
+        >= {"id": 1, "subtype": "SDH", "volume_ml": 40.1, "abc2_ml": 38.0, "side": "left"}.items()
+    )
     assert lesion["centroid_ras_mm"] == [-51.24, 2.0, 33.33] and lesion["mean_hu"] == 63.0
     assert shift["interval_mm"] == [5.6, 7.0]
-    assert shift["profile_mm"] == [{"slice": 4, "offset_right_mm": 6.3}, {"slice": 5, "offset_right_mm": -2}]
+    assert shift["profile_mm"] == [
+        {"slice": 4, "offset_right_mm": 6.3},
+        {"slice": 5, "offset_right_mm": -2},
+    ]
     thick = {"max_thickness_mm": 11.2, "thickest_at_ras_mm": [-60.0, 1.0, 30.0]}
     assert lesion.items() >= (thick | {"sphericity": 0.413, "skull_distance_mm": 0.0}).items()
     assert record["ventricles"] == {
@@ -105,7 +139,9 @@ def test_json_holds_the_contract(tmp_path: Path) -> None:
         "evans_index_not_measurable": "the slices are not axial",
         "evans_slice": None,
     }
-    assert record["criteria"][2]["met"] is True and record["warnings"] == [{"code": "GANTRY_TILT", "message": "tilted"}]
+    assert record["criteria"][2]["met"] is True and record["warnings"] == [
+        {"code": "GANTRY_TILT", "message": "tilted"}
+    ]
     assert record["provenance"]["status"] == "made by hand"
 
 
@@ -123,31 +159,55 @@ def test_one_scan_is_one_row(tmp_path: Path) -> None:
         "40.1",
         "0.0",
     )
-    assert (row["midline_shift_mm"], row["midline_shift_toward"], row["ventricles_ml"]) == ("6.3", "right", "21.46")
+    assert (row["midline_shift_mm"], row["midline_shift_toward"], row["ventricles_ml"]) == (
+        "6.3",
+        "right",
+        "21.46",
+    )
     assert (row["midline_shift_low_mm"], row["midline_shift_high_mm"]) == ("5.6", "7.0")
-    assert (row["SDH_max_thickness_mm"], row["EDH_max_thickness_mm"], row["BTF-2006-SDH-SHIFT"]) == ("11.2", "", "1")
+    assert (
+        row["SDH_max_thickness_mm"],
+        row["EDH_max_thickness_mm"],
+        row["BTF-2006-SDH-SHIFT"],
+    ) == ("11.2", "", "1")
     assert (row["evans_index"], row["evans_index_reason"]) == ("", "the slices are not axial")
 
 
 def test_lesions_and_slices_are_rows(tmp_path: Path) -> None:
     write_lesions_csv(tmp_path / "l.csv", EXAM, case_id="c1")
     (lesion,) = csv.DictReader((tmp_path / "l.csv").open())
-    assert (lesion["centroid_r_mm"], lesion["first_slice"], lesion["last_slice"]) == ("-51.24", "3", "9")
+    assert (lesion["centroid_r_mm"], lesion["first_slice"], lesion["last_slice"]) == (
+        "-51.24",
+        "3",
+        "9",
+    )
     write_slices_csv(tmp_path / "s.csv", EXAM, case_id="c1")
     first, second = csv.DictReader((tmp_path / "s.csv").open())
     assert (first["SDH_volume_ml"], first["midline_offset_right_mm"]) == ("20.05", "6.3")
-    assert (second["slice"], second["center_s_mm"], second["midline_offset_right_mm"]) == ("6", "20", "")
+    assert (second["slice"], second["center_s_mm"], second["midline_offset_right_mm"]) == (
+        "6",
+        "20",
+        "",
+    )
 
 
 def test_an_empty_exam_has_zeros_and_reasons_but_the_same_columns(tmp_path: Path) -> None:
-    empty = measure_exam(LabelMap(np.zeros((4, 4, 4), np.uint8), Geometry((4, 4, 4), np.eye(4)), Subtype))
+    empty = measure_exam(
+        LabelMap(np.zeros((4, 4, 4), np.uint8), Geometry((4, 4, 4), np.eye(4)), Subtype)
+    )
     for name, exam in (("a", EXAM), ("b", empty)):
         write_measurements_csv(tmp_path / f"{name}.csv", exam, case_id=name)
         write_lesions_csv(tmp_path / f"{name}-lesions.csv", exam, case_id=name)
-    assert (tmp_path / "a.csv").read_text().splitlines()[0] == (tmp_path / "b.csv").read_text().splitlines()[0]
+    assert (tmp_path / "a.csv").read_text().splitlines()[0] == (
+        tmp_path / "b.csv"
+    ).read_text().splitlines()[0]
     head = [(tmp_path / f"{n}-lesions.csv").read_text().splitlines() for n in "ab"]
     assert head[0][0] == head[1][0] and len(head[1]) == 1
     record = _record(tmp_path / "m.json", empty)
-    assert record["hemorrhage_present"] is False and record["total_volume_ml"] == 0.0 and record["lesions"] == []
+    assert (
+        record["hemorrhage_present"] is False
+        and record["total_volume_ml"] == 0.0
+        and record["lesions"] == []
+    )
     for part in ("midline_shift", "cavity", "ventricles"):
         assert record[part] == {"not_measurable": "no anatomy labels were given"}

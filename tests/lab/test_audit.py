@@ -50,11 +50,26 @@ def _summary(*scans: SyntheticScan) -> dict:  # type: ignore[type-arg]
 def test_numbers_are_those_counted_by_hand() -> None:
     found = _summary(_tiny())
     assert found["passed"] and found["cases"] == 1 and found["no_blood_share"] == 0.0
-    assert found["bone_overlap"]["EDH"] == {"voxels": 100, "bone_voxels": 0, "share": 0.0, "seeds": []}
-    assert found["records"][0]["label_ml"] == {"EDH": 1.0, "IPH": 0.0, "IVH": 0.0, "SAH": 0.0, "SDH": 0.5}
+    assert found["bone_overlap"]["EDH"] == {
+        "voxels": 100,
+        "bone_voxels": 0,
+        "share": 0.0,
+        "seeds": [],
+    }
+    assert found["records"][0]["label_ml"] == {
+        "EDH": 1.0,
+        "IPH": 0.0,
+        "IVH": 0.0,
+        "SAH": 0.0,
+        "SDH": 0.5,
+    }
     assert found["label_to_true_volume"]["EDH"]["median"] == 0.8  # 1.0 of 1.25 mL
-    assert found["bright_share"]["EDH"] == 0.1 and found["brightest"]["EDH"] == [5]  # 10 of 100 voxels
-    assert found["hu"]["EDH"] == {"voxels": 100} | dict.fromkeys(("p5", "p25", "p50", "p75", "p90"), 60) | {
+    assert found["bright_share"]["EDH"] == 0.1 and found["brightest"]["EDH"] == [
+        5
+    ]  # 10 of 100 voxels
+    assert found["hu"]["EDH"] == {"voxels": 100} | dict.fromkeys(
+        ("p5", "p25", "p50", "p75", "p90"), 60
+    ) | {
         "p95": 200,
         "p99": 200,
     }
@@ -79,7 +94,9 @@ def test_scans_clipped_to_a_window_are_kept_out_of_the_hu_figures() -> None:
     assert found["bone_overlap"]["EDH"]["voxels"] == 200 and found["bright_share"]["EDH"] == 0.1
 
 
-def test_a_label_in_bone_is_counted_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_label_in_bone_is_counted_and_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scan = synthesize(replace(with_hemorrhages(draw_case(3), {Subtype.SDH: 30.0}), scanner=SMALL))
     good, counts = audit_scan(scan)
     assert good.bone_voxels == {"EDH": 0, "SDH": 0} and good.voxels["SDH"] > 100
@@ -87,14 +104,19 @@ def test_a_label_in_bone_is_counted_and_fails(tmp_path: Path, monkeypatch: pytes
     bone = np.argwhere(scan.bone > 0.9)[:7]
     voxels[tuple(bone.T)] = Subtype.SDH
     bad = audit_scan(replace(scan, labels=LabelMap(voxels, scan.labels.geometry, Subtype)))
-    assert bad[0].bone_voxels == {"EDH": 0, "SDH": 7} and bad[0].outside_voxels == good.outside_voxels + 7
+    assert (
+        bad[0].bone_voxels == {"EDH": 0, "SDH": 7}
+        and bad[0].outside_voxels == good.outside_voxels + 7
+    )
     given = {0: (good, counts), 1: bad}
     monkeypatch.setattr(audit, "audit_case", given.get)  # the generator makes no such label
     assert audit.main(["-o", str(tmp_path / "good"), "--cases", "1", "--workers", "1"]) == 0
     assert audit.main(["-o", str(tmp_path / "bad"), "--cases", "2", "--workers", "1"]) == 1
     for folder, word in (("good", ">PASS:"), ("bad", ">FAIL:")):
         page = (tmp_path / folder / "audit.html").read_text(encoding="utf-8")
-        assert word in page and page.count("data:image/png;base64,") == page.count("<figcaption>") == 8
+        assert (
+            word in page and page.count("data:image/png;base64,") == page.count("<figcaption>") == 8
+        )
         assert "http" not in page  # opens offline
     found = json.loads((tmp_path / "bad" / "audit.json").read_text())
     assert not found["passed"] and found["bone_overlap"]["SDH"]["bone_voxels"] == 7
@@ -105,10 +127,18 @@ def test_the_histograms_of_a_head_are_where_its_tissues_are() -> None:
     scan = synthesize(replace(with_hemorrhages(draw_case(3), {Subtype.IPH: 20.0}), scanner=SMALL))
     rows = {n: hu_percentiles(row) for n, row in zip(CLASSES, hu_histograms(scan), strict=True)}
     assert rows["IPH"]["voxels"] == (scan.labels.voxels == Subtype.IPH).sum()
-    assert 0 < rows["ventricles"]["p50"] < rows["brain"]["p50"] < rows["IPH"]["p50"] < rows["bone"]["p50"]
+    assert (
+        0
+        < rows["ventricles"]["p50"]
+        < rows["brain"]["p50"]
+        < rows["IPH"]["p50"]
+        < rows["bone"]["p50"]
+    )
 
 
-@pytest.mark.parametrize(("slice_mm", "tilt_deg"), [(1.0, 0.0), (2.5, 0.0), (5.0, 0.0), (5.0, 25.0)])
+@pytest.mark.parametrize(
+    ("slice_mm", "tilt_deg"), [(1.0, 0.0), (2.5, 0.0), (5.0, 0.0), (5.0, 25.0)]
+)
 def test_thickness_does_not_depend_on_slices_or_tilt(slice_mm: float, tilt_deg: float) -> None:
     shear = np.tan(np.radians(tilt_deg)) * slice_mm
     affine = np.array([[1, 0, 0, 0], [0, 1, shear, 0], [0, 0, slice_mm, 0], [0, 0, 0, 1.0]])
@@ -127,4 +157,6 @@ def test_an_audit_of_heads_without_blood_is_possible(tmp_path: Path) -> None:
         truth=replace(scan.truth, volume_ml={s.name: 0.0 for s in Subtype}, thickness_mm={}),
     )
     found = audit.write_audit(tmp_path, [audit_scan(bare)])
-    assert found["passed"] and found["no_blood_share"] == 1.0 and found["hu"]["EDH"] == {"voxels": 0}
+    assert (
+        found["passed"] and found["no_blood_share"] == 1.0 and found["hu"]["EDH"] == {"voxels": 0}
+    )

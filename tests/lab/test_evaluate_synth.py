@@ -24,7 +24,10 @@ from monai_ich.synth.draw import draw_case
 from monai_ich.synth.generate import SyntheticScan, Truth
 
 GRID = Geometry((4, 4, 4), np.diag([10.0, 10.0, 10.0, 1.0]))  # a voxel is 1 mL
-HALF, NO_SHIFT = (slice(0, 2),), MidlineShift(Measurement("midline_shift", None, "mm", "midline", "x", reason="tiny"))
+HALF, NO_SHIFT = (
+    (slice(0, 2),),
+    MidlineShift(Measurement("midline_shift", None, "mm", "midline", "x", reason="tiny")),
+)
 
 
 def _labels(kind: type, *parts: tuple[int, tuple[slice | int, ...]]) -> LabelMap:
@@ -34,7 +37,9 @@ def _labels(kind: type, *parts: tuple[int, tuple[slice | int, ...]]) -> LabelMap
     return LabelMap(voxels, GRID, kind)
 
 
-def _truth(labels: LabelMap, anatomy: LabelMap, true_ml: dict[str, float] | None = None) -> SyntheticScan:
+def _truth(
+    labels: LabelMap, anatomy: LabelMap, true_ml: dict[str, float] | None = None
+) -> SyntheticScan:
     exact = {s.name: labels.volume_ml(s) for s in Subtype} | (true_ml or {})
     ct = CTVolume(np.zeros(GRID.shape, np.float32), GRID)
     numbers = Truth(exact, 0.0, 64.0, {})
@@ -42,13 +47,22 @@ def _truth(labels: LabelMap, anatomy: LabelMap, true_ml: dict[str, float] | None
     return SyntheticScan(draw_case(0), ct, labels, edema, anatomy, numbers, bone)
 
 
-ANATOMY = _labels(Anatomy, (1, HALF), (2, (slice(2, 4),)), (3, (1, 1, 1)), (4, (2, 1, 1)))  # 31 + 31 + 1 + 1 voxels
+ANATOMY = _labels(
+    Anatomy, (1, HALF), (2, (slice(2, 4),)), (3, (1, 1, 1)), (4, (2, 1, 1))
+)  # 31 + 31 + 1 + 1 voxels
 
 
 def test_perfect_masks_are_perfect() -> None:
     labels = _labels(Subtype, (Subtype.SDH, (0, 0)))
     row = compare(_truth(labels, ANATOMY), labels, ANATOMY, NO_SHIFT)
-    whole = ("dice_cavity", "dice_hemispheres", "dice_ventricles", "dice_posterior_fossa", "dice_blood", "dice_SDH")
+    whole = (
+        "dice_cavity",
+        "dice_hemispheres",
+        "dice_ventricles",
+        "dice_posterior_fossa",
+        "dice_blood",
+        "dice_SDH",
+    )
     assert [row[name] for name in whole] == [1.0] * 6
     assert (row["lesions"], row["lesions_found"], row["false_pieces"]) == (1, 1, 0)
     assert row["volume_error_percent"] == row["label_volume_error_percent"] == 0.0
@@ -60,7 +74,11 @@ def test_exchanged_sides_leave_cavity_and_ventricles_right_and_hemispheres_wrong
     mirrored = LabelMap(np.array([0, 2, 1, 4, 3, 5], np.uint8)[ANATOMY.voxels], GRID, Anatomy)
     row = compare(_truth(_labels(Subtype), ANATOMY), _labels(Subtype), mirrored, NO_SHIFT)
     assert (row["dice_cavity"], row["dice_ventricles"]) == (1.0, 1.0)
-    assert (row["dice_hemispheres"], row["dice_LEFT_VENTRICLE"], row["dice_RIGHT_VENTRICLE"]) == (0.0, 0.0, 0.0)
+    assert (row["dice_hemispheres"], row["dice_LEFT_VENTRICLE"], row["dice_RIGHT_VENTRICLE"]) == (
+        0.0,
+        0.0,
+        0.0,
+    )
 
 
 def test_a_wrong_subtype_is_right_as_blood() -> None:
@@ -111,7 +129,9 @@ def test_figures_and_verdicts_on_paper() -> None:
     assert _figure("shift_mae_mm", rows) == (2.0, 2, False)
     assert _figure("shift_within_2_mm", rows) == (0.5, 2, False)
     assert _figure("EDH", rows) == (None, 0, False), "what was not seen has not passed"
-    assert _figure("posterior_fossa", [_row(1, dice_posterior_fossa=0.1)]) == (0.1, 1, None), "no target, no verdict"
+    assert _figure("posterior_fossa", [_row(1, dice_posterior_fossa=0.1)]) == (0.1, 1, None), (
+        "no target, no verdict"
+    )
 
 
 def test_a_failed_head_is_counted_and_named_and_figures_are_stratified() -> None:
@@ -122,7 +142,10 @@ def test_a_failed_head_is_counted_and_named_and_figures_are_stratified() -> None
     ]
     found = summarize(rows)
     figures = {f["key"]: f for f in found["figures"]}
-    assert figures["analyzed"]["seen"] == pytest.approx(2 / 3) and figures["analyzed"]["passed"] is False
+    assert (
+        figures["analyzed"]["seen"] == pytest.approx(2 / 3)
+        and figures["analyzed"]["passed"] is False
+    )
     assert figures["cavity"]["n"] == 2 and found["errors"] == {"3": "InputError: NO_HEAD"}
     by_volume = {label: (f["seen"], f["n"]) for label, f in found["by_volume"]["SDH"].items()}
     assert by_volume == {"< 5 mL": (0.8, 1), "5-30 mL": (0.4, 1), "> 30 mL": (None, 0)}
@@ -136,7 +159,9 @@ def test_a_failed_head_is_counted_and_named_and_figures_are_stratified() -> None
 def test_finished_rows_come_back_and_no_others_do(tmp_path: Path) -> None:
     path = tmp_path / "cases.csv"
     write_rows(path, [])
-    append_row(path, {"seed": 1, "true_ml": 1 / 3, "dice_EDH": None, "shift_toward": "left", "setup": "a"})
+    append_row(
+        path, {"seed": 1, "true_ml": 1 / 3, "dice_EDH": None, "shift_toward": "left", "setup": "a"}
+    )
     append_row(path, {"seed": 2, "true_ml": 2.0, "setup": "b"})
     append_row(path, {"seed": 3, "error": "ValueError: x", "setup": "a"})
     with path.open("a") as stream:
@@ -145,7 +170,9 @@ def test_finished_rows_come_back_and_no_others_do(tmp_path: Path) -> None:
     assert list(found) == [1]
     write_rows(path, found.values())
     assert path.read_text().splitlines()[1].startswith("1,,") and read_rows(path, "a") == found
-    assert found[1]["true_ml"] == pytest.approx(1 / 3, rel=1e-6) and found[1]["shift_toward"] == "left"
+    assert (
+        found[1]["true_ml"] == pytest.approx(1 / 3, rel=1e-6) and found[1]["shift_toward"] == "left"
+    )
     assert found[1]["dice_EDH"] is None and read_rows(tmp_path / "none.csv", "a") == {}
 
 
@@ -154,7 +181,9 @@ def test_other_weights_are_another_setup(tmp_path: Path) -> None:
     assert setup_digest() == setup_digest() != setup_digest(ich_weights=str(tmp_path / "w.pt"))
 
 
-def test_an_error_is_a_row_and_no_head_is_begun_after_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_is_a_row_and_no_head_is_begun_after_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fail(case: object) -> None:
         raise ValueError("no such head")
 
@@ -179,12 +208,29 @@ def test_heads_of_an_unknown_window_are_made_so_and_have_figures_of_their_own() 
 
 def test_exams_are_called_rightly_or_not() -> None:
     rows = [_row(1, called_bled=1.0), _row(2, called_bled=0.0), _row(3, called_clear=1.0)]
-    assert _figure("sensitivity", rows) == (0.5, 2, False) and _figure("specificity", rows) == (1.0, 1, True)
+    assert _figure("sensitivity", rows) == (0.5, 2, False) and _figure("specificity", rows) == (
+        1.0,
+        1,
+        True,
+    )
 
 
 @pytest.mark.slow
-def test_two_heads_end_to_end_and_no_second_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["-o", str(tmp_path), "--cases", "2", "--pictures", "0", "--workers", "1", "--device", "cpu"]
+def test_two_heads_end_to_end_and_no_second_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [
+        "-o",
+        str(tmp_path),
+        "--cases",
+        "2",
+        "--pictures",
+        "0",
+        "--workers",
+        "1",
+        "--device",
+        "cpu",
+    ]
     assert __main__.main(options) == 0
     assert "cavity, Dice" in capsys.readouterr().out
     with (tmp_path / "cases.csv").open() as stream:

@@ -32,14 +32,28 @@ def _tile(hu: float, *, pixel_mm: tuple[float, float] = (2.0, 2.0)) -> Tile:
     blood[30:70, 30:70] = Subtype.SDH
     center_mm = (49.5 * pixel_mm[0], 49.5 * pixel_mm[1])
     image = np.full((100, 100), hu, np.float32)
-    return Tile(7, image, blood, np.zeros_like(blood), pixel_mm, center_mm, NONE_ML | {"SDH": 12.34}, -3.21, 5.0)
+    return Tile(
+        7,
+        image,
+        blood,
+        np.zeros_like(blood),
+        pixel_mm,
+        center_mm,
+        NONE_ML | {"SDH": 12.34},
+        -3.21,
+        5.0,
+    )
 
 
 def test_a_tile_is_the_slice_with_most_blood_of_a_tilted_scan() -> None:
     scan = _scan({Subtype.IPH: 15.0, Subtype.SDH: 30.0})
     for subtype in (Subtype.IPH, Subtype.SDH):
         tile = cut_tile(scan, subtype)
-        assert (tile.blood == subtype).sum() == (scan.labels.voxels == subtype).sum(axis=(0, 1)).max() > 0
+        assert (
+            (tile.blood == subtype).sum()
+            == (scan.labels.voxels == subtype).sum(axis=(0, 1)).max()
+            > 0
+        )
     assert (cut_tile(scan).blood > 0).sum() == (scan.labels.voxels > 0).sum(axis=(0, 1)).max()
     assert scan.ct.geometry.tilt_deg == pytest.approx(20.0)
     assert tile.pixel_mm == pytest.approx((2.3, 2.3))  # not shortened by the tilt
@@ -101,7 +115,15 @@ def _asked_ml(seed: int, subtype: Subtype) -> float:
 
 def test_all_sheets_are_written(tmp_path: Path) -> None:
     names = [path.name for path in write_sheets(tmp_path, cases=1, workers=1)]
-    assert names == ["random.png", "edh.png", "iph.png", "ivh.png", "sah.png", "sdh.png", "none.png"]
+    assert names == [
+        "random.png",
+        "edh.png",
+        "iph.png",
+        "ivh.png",
+        "sah.png",
+        "sdh.png",
+        "none.png",
+    ]
     assert all((tmp_path / name).stat().st_size > 5000 for name in names)
 
 

@@ -18,7 +18,9 @@ def record(tmp_path: Path) -> dict[str, Any]:
         write_scan(tmp_path / f"ct{number}.nii.gz", number)
         write_mask(tmp_path / f"mask{number}.nii.gz", *values)
         row = {"id": f"c{number}", "image": f"ct{number}.nii.gz", "label": f"mask{number}.nii.gz"}
-        rows.append(row | {"patient": "p1" if number < 2 else "p2", "slice_labels": [None, [], ["SDH"], []]})
+        rows.append(
+            row | {"patient": "p1" if number < 2 else "p2", "slice_labels": [None, [], ["SDH"], []]}
+        )
     return {
         "schema": "monai-ich/manifest/1",
         "name": "blocks",

@@ -33,7 +33,9 @@ def built(name: str, folder: Path) -> dict[str, Case]:
 
 def test_bhsd_as_hugging_face_gives_it(tmp_path: Path) -> None:
     root = tmp_path / "BHSD" / "label_192"
-    for n, (name, values) in enumerate({"ID_2db7ee14_ID_2591d00dfc": (2, 5), "ID_2db7ee14_ID_f27e38fdfd": ()}.items()):
+    for n, (name, values) in enumerate(
+        {"ID_2db7ee14_ID_2591d00dfc": (2, 5), "ID_2db7ee14_ID_f27e38fdfd": ()}.items()
+    ):
         write_scan(root / "images" / f"{name}.nii.gz", n)
         write_mask(root / "ground truths" / f"{name}.nii.gz", *values)
     found = built("bhsd", tmp_path / "BHSD")
@@ -44,17 +46,26 @@ def test_bhsd_as_hugging_face_gives_it(tmp_path: Path) -> None:
 
 
 def test_names_that_may_be_record_numbers_are_numbered(tmp_path: Path) -> None:
-    for n, name in enumerate(("ID_2db71114_ID_2591d00dfc", "ID_2db71114_ID_f27e38fdfd", "ID_0237f3c9_ID_40015688b9")):
+    for n, name in enumerate(
+        ("ID_2db71114_ID_2591d00dfc", "ID_2db71114_ID_f27e38fdfd", "ID_0237f3c9_ID_40015688b9")
+    ):
         write_scan(tmp_path / "b" / "label_192" / "images" / f"{name}.nii.gz", n)
         write_mask(tmp_path / "b" / "label_192" / "ground truths" / f"{name}.nii.gz", 2)
-    assert main(["manifest", "build", "bhsd", str(tmp_path / "b"), "-o", str(tmp_path / "m.json")]) == 0
+    assert (
+        main(["manifest", "build", "bhsd", str(tmp_path / "b"), "-o", str(tmp_path / "m.json")])
+        == 0
+    )
     cases = read_manifest(tmp_path / "m.json").cases
     assert [case.id for case in cases] == ["case_001", "case_002", "case_003"]
-    assert len({case.patient for case in cases}) == 2 and all(c.patient.startswith("patient_0") for c in cases)
+    assert len({case.patient for case in cases}) == 2 and all(
+        c.patient.startswith("patient_0") for c in cases
+    )
 
 
 def test_bhsd_as_its_own_list_has_it(tmp_path: Path) -> None:
-    for n, (split, name) in enumerate({"Tr": "ID_05331dc6_ID_47213b7e2e", "Ts": "ID_0237f3c9_ID_40015688b9"}.items()):
+    for n, (split, name) in enumerate(
+        {"Tr": "ID_05331dc6_ID_47213b7e2e", "Ts": "ID_0237f3c9_ID_40015688b9"}.items()
+    ):
         write_scan(tmp_path / "b" / f"images{split}" / f"{name}.nii.gz", n)
         write_mask(tmp_path / "b" / f"labels{split}" / f"{name}.nii.gz", 1)
     assert [c.split for c in built("bhsd", tmp_path / "b").values()] == ["training", "test"]
@@ -67,7 +78,9 @@ def test_instance_2022(tmp_path: Path) -> None:
         write_mask(root / "train_2" / "label" / f"{number}.nii.gz", *values)
     write_scan(root / "evaluation" / "101.nii.gz", 101)
     found = built("instance2022", root)
-    assert found["train-001"].exam_labels == {"any": 1} and found["train-002"].exam_labels == {"any": 0}
+    assert found["train-001"].exam_labels == {"any": 1} and found["train-002"].exam_labels == {
+        "any": 0
+    }
     assert found["eval-101"].split == "test" and found["eval-101"].label is None
 
 
@@ -76,7 +89,9 @@ def test_physionet_ctich(tmp_path: Path) -> None:
     for number, values in {"049": (255,), "050": (), "067": (1,)}.items():
         write_scan(root / "ct_scans" / f"{number}.nii", int(number), slices=3)
         write_mask(root / "masks" / f"{number}.nii", *values, slices=3)
-    columns = "PatientNumber,SliceNumber,Intraventricular,Intraparenchymal,Subarachnoid,Epidural,Subdural"
+    columns = (
+        "PatientNumber,SliceNumber,Intraventricular,Intraparenchymal,Subarachnoid,Epidural,Subdural"
+    )
     rows = ["49,1,0,0,0,0,0,1,0", "49,2,0,1,0,0,1,0,0", "49,3,0,0,0,0,0,0,0"]
     rows += ["50,1,0,0,0,0,0,1,0", "50,3,0,0,0,0,0,1,1", "60,1,1,0,0,0,0,0,0"]
     table = "\n".join([f"\ufeff{columns},No_Hemorrhage,Fracture_Yes_No", *rows])
@@ -93,7 +108,11 @@ def test_cq500(tmp_path: Path) -> None:
     root = tmp_path / "CQ500"
     kinds = ("ICH", "IPH", "IVH", "SDH", "EDH", "SAH")
     header = ["name", "Category", *(f"R{n}:{k}" for n in (1, 2, 3) for k in (*kinds, "Fracture"))]
-    reads = {0: ["1100000", "1000000", "0000001"], 7: ["1010000", "1010000", "1110000"], 9: ["0000000"] * 3}
+    reads = {
+        0: ["1100000", "1000000", "0000001"],
+        7: ["1010000", "1010000", "1110000"],
+        9: ["0000000"] * 3,
+    }
     lines = [",".join(header)]
     lines += [",".join([f"CQ500-CT-{n}", "B1", *"".join(votes)]) for n, votes in reads.items()]
     root.mkdir()
@@ -104,8 +123,12 @@ def test_cq500(tmp_path: Path) -> None:
     (root / "CQ500-CT-30.zip").write_bytes(b"PK")
     found = built("cq500", root)
     assert list(found) == ["CQ500-CT-0", "CQ500-CT-7", "CQ500-CT-30"], "9 was not downloaded"
-    assert found["CQ500-CT-0"].image == (root.parent / "lists" / "../CQ500/qct01/CQ500CT0 CQ500CT0",)
-    assert found["CQ500-CT-0"].exam_labels == NONE | {"any": 1}, "two of three saw blood, one of them said which"
+    assert found["CQ500-CT-0"].image == (
+        root.parent / "lists" / "../CQ500/qct01/CQ500CT0 CQ500CT0",
+    )
+    assert found["CQ500-CT-0"].exam_labels == NONE | {"any": 1}, (
+        "two of three saw blood, one of them said which"
+    )
     assert found["CQ500-CT-7"].exam_labels == NONE | {"IVH": 1, "any": 1}
     assert found["CQ500-CT-30"].exam_labels is None
 
@@ -117,7 +140,11 @@ def _rsna(root: Path, **header: str) -> Path:
     lines = ["ID,Label"]
     for study in range(2):
         folder = series(root / "plain", grid(pixels=16, pixel_mm=12, count=3), seed=study)
-        ids = {"PatientID": "ID_0a10f4c2", "StudyInstanceUID": f"ID_bb{study}", "SeriesInstanceUID": f"ID_cc{study}"}
+        ids = {
+            "PatientID": "ID_0a10f4c2",
+            "StudyInstanceUID": f"ID_bb{study}",
+            "SeriesInstanceUID": f"ID_cc{study}",
+        }
         edit(folder, lambda d, n, ids=ids: [setattr(d, k, v) for k, v in (ids | header).items()])
         for path in folder.iterdir():
             height = float(pydicom.dcmread(path).ImagePositionPatient[2])
@@ -126,7 +153,9 @@ def _rsna(root: Path, **header: str) -> Path:
             blood = study == 1 and height > 0
             values = {"epidural": 0, "intraparenchymal": 0, "intraventricular": 0}
             values |= {"subarachnoid": 0, "subdural": int(blood), "any": int(blood)}
-            lines += [f"{name}_{column},{value}" for column, value in values.items()] * 2  # some are there twice
+            lines += [
+                f"{name}_{column},{value}" for column, value in values.items()
+            ] * 2  # some are there twice
         shutil.rmtree(folder)
     (root / "stage_2_train.csv").write_text("\n".join(lines) + "\n")
     return root
@@ -139,7 +168,10 @@ def test_rsna_2019(tmp_path: Path) -> None:
     heights = [float(pydicom.dcmread(path).ImagePositionPatient[2]) for path in case.image]
     assert len(heights) == 3 and heights == sorted(heights), "from the neck up"
     assert case.slice_labels == tuple(("SDH",) if height > 0 else () for height in heights)
-    assert case.exam_labels == NONE | {"SDH": 1, "any": 1} and found["ID_0a10f4c2_ID_bb0"].exam_labels == NONE
+    assert (
+        case.exam_labels == NONE | {"SDH": 1, "any": 1}
+        and found["ID_0a10f4c2_ID_bb0"].exam_labels == NONE
+    )
     assert case.patient == "ID_0a10f4c2", "as in BHSD, which took its scans from here"
 
 

@@ -29,14 +29,23 @@ def codes(path: Path) -> list[str]:
     return [fault.code for fault in check_manifest(path)]
 
 
-def test_a_manifest_is_read_and_written_back_as_it_was(written: Path, record: dict[str, Any]) -> None:
+def test_a_manifest_is_read_and_written_back_as_it_was(
+    written: Path, record: dict[str, Any]
+) -> None:
     manifest = read_manifest(written)
-    assert [c.id for c in manifest.cases] == ["c0", "c1", "c2"] and manifest.label_mapping[9] == "ignore"
+    assert [c.id for c in manifest.cases] == ["c0", "c1", "c2"] and manifest.label_mapping[
+        9
+    ] == "ignore"
     assert manifest.cases[0].label == written.parent / "mask0.nii.gz"
     again = written.parent / "deep" / "again.json"
     write_manifest(again, manifest)
     rows = json.loads(again.read_text())["training"]
-    assert rows[0]["image"] == "../ct0.nii.gz" and rows[0]["slice_labels"] == [None, [], ["SDH"], []]
+    assert rows[0]["image"] == "../ct0.nii.gz" and rows[0]["slice_labels"] == [
+        None,
+        [],
+        ["SDH"],
+        [],
+    ]
     write_manifest(written, manifest)
     assert json.loads(written.read_text()) == record
 
@@ -69,8 +78,18 @@ def test_all_faults_of_the_files_are_found(
     record["test"] = [dict(rows[0])]
     path = write_json(tmp_path / "m.json", record)
     expected = ["DUPLICATE_ID", "GRID_MISMATCH", "MISSING_FILE", "NOT_NIFTI", "SLICE_COUNT"]
-    expected += ["DUPLICATE_IMAGE", "MISSING_FILE", "PATIENT_IN_TWO_SPLITS", "PATIENT_IN_TWO_SPLITS"]
-    expected += ["UNKNOWN_LABEL", "UNKNOWN_LABEL", "UNREADABLE_FILE", "UNREADABLE_FILE"]  # c0 is listed twice
+    expected += [
+        "DUPLICATE_IMAGE",
+        "MISSING_FILE",
+        "PATIENT_IN_TWO_SPLITS",
+        "PATIENT_IN_TWO_SPLITS",
+    ]
+    expected += [
+        "UNKNOWN_LABEL",
+        "UNKNOWN_LABEL",
+        "UNREADABLE_FILE",
+        "UNREADABLE_FILE",
+    ]  # c0 is listed twice
     assert sorted(codes(path)) == sorted(expected)
     assert main(["--json-errors", "manifest", "check", str(path)]) == 3
     said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
@@ -95,21 +114,31 @@ def test_all_faults_of_the_files_are_found(
         {"training": [{"id": "a", "image": []}]},
     ],
 )
-def test_what_breaks_the_schema_is_refused(tmp_path: Path, record: dict[str, Any], change: dict[str, Any]) -> None:
+def test_what_breaks_the_schema_is_refused(
+    tmp_path: Path, record: dict[str, Any], change: dict[str, Any]
+) -> None:
     path = write_json(tmp_path / "m.json", record | change)
     with pytest.raises(ManifestError, match="SCHEMA_VIOLATION"):
         read_manifest(path)
     assert set(codes(path)) == {"SCHEMA_VIOLATION"}
 
 
-def test_a_violation_does_not_repeat_what_may_name_a_patient(tmp_path: Path, record: dict[str, Any]) -> None:
+def test_a_violation_does_not_repeat_what_may_name_a_patient(
+    tmp_path: Path, record: dict[str, Any]
+) -> None:
     record["training"][1] |= {"id": "DOE^JANE", "site": 19700131}
     (first, second) = check_manifest(write_json(tmp_path / "m.json", record))
     for fault in (first, second):
-        assert "training/1/" in fault.message and "DOE" not in fault.message and "1970" not in fault.message
+        assert (
+            "training/1/" in fault.message
+            and "DOE" not in fault.message
+            and "1970" not in fault.message
+        )
 
 
-@pytest.mark.parametrize(("text", "code"), [(None, "NO_MANIFEST"), ("{", "NOT_JSON"), ("[]", "NOT_JSON")])
+@pytest.mark.parametrize(
+    ("text", "code"), [(None, "NO_MANIFEST"), ("{", "NOT_JSON"), ("[]", "NOT_JSON")]
+)
 def test_what_is_no_json_object_is_refused(tmp_path: Path, text: str | None, code: str) -> None:
     path = tmp_path / "m.json"
     if text is not None:
@@ -120,7 +149,10 @@ def test_what_is_no_json_object_is_refused(tmp_path: Path, text: str | None, cod
 
 
 def test_a_patient_in_two_splits_or_folds_makes_no_manifest() -> None:
-    a, b = Case("a", "training", (), patient="p", fold=0), Case("b", "training", (), patient="p", fold=1)
+    a, b = (
+        Case("a", "training", (), patient="p", fold=0),
+        Case("b", "training", (), patient="p", fold=1),
+    )
     with pytest.raises(ManifestError, match="PATIENT_IN_TWO_SPLITS"):
         Manifest("x", (a, b))
     with pytest.raises(ManifestError, match="DUPLICATE_ID"):
@@ -132,7 +164,9 @@ def test_what_a_case_shows_comes_from_exam_then_slices_then_mask(written: Path) 
     mapping = read_manifest(written).label_mapping
     bare = {"id": "x", "split": "test", "image": case.image}
     assert strata_of(case, mapping) == {"SDH", "any"}, "slices"
-    assert strata_of(Case(**bare, exam_labels={"EDH": 0, "any": 0}, label=case.label), mapping) == {"none"}
+    assert strata_of(Case(**bare, exam_labels={"EDH": 0, "any": 0}, label=case.label), mapping) == {
+        "none"
+    }
     iph = written.parent / "mask1.nii.gz"  # holds IPH and a value to ignore
     assert strata_of(Case(**bare, label=iph), mapping) == {"IPH", "any"}
     assert strata_of(Case(**bare, label=written.parent / "mask2.nii.gz"), mapping) == {"none"}
@@ -143,9 +177,13 @@ def _cohort() -> Manifest:
     rng = np.random.default_rng(1)
     cases = []
     for patient in range(60):
-        exam = {name: int(rng.random() < p) for name, p in {"EDH": 0.17, "IPH": 0.6, "SDH": 0.4}.items()}
+        exam = {
+            name: int(rng.random() < p) for name, p in {"EDH": 0.17, "IPH": 0.6, "SDH": 0.4}.items()
+        }
         for scan in range(1 + patient % 3):
-            cases.append(Case(f"{patient}-{scan}", "training", (), patient=f"p{patient}", exam_labels=exam))
+            cases.append(
+                Case(f"{patient}-{scan}", "training", (), patient=f"p{patient}", exam_labels=exam)
+            )
     return Manifest("cohort", (*cases, Case("held", "test", ())))
 
 
@@ -156,7 +194,9 @@ def test_folds_hold_whole_patients_and_each_subtype_evenly() -> None:
     assert all((c.split == "validation") == (c.fold == 2) for c in tried)
     patients = {c.patient: c for c in tried}
     for name in ("EDH", "IPH", "SDH"):
-        per_fold = Counter(c.fold for c in patients.values() if c.exam_labels and c.exam_labels[name])
+        per_fold = Counter(
+            c.fold for c in patients.values() if c.exam_labels and c.exam_labels[name]
+        )
         assert max(per_fold.values()) - min(per_fold[f] for f in range(5)) <= 1, name
     assert [c.split for c in done.cases if c.id == "held"] == ["test"]
 
@@ -175,12 +215,16 @@ def test_two_patients_of_the_rare_kind_part_into_two_folds() -> None:
     assert chosen["a"] != chosen["c"] and Counter(chosen.values()) == {0: 2, 1: 2}
 
 
-def test_split_writes_a_manifest_to_train_from(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_split_writes_a_manifest_to_train_from(
+    written: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = written.parent / "fold.json"
     split = ["manifest", "split", str(written), "-o", str(out), "--folds", "2"]
     assert main([*split, "--seed", "5"]) == 0
     assert "3 scans of 2 patients" in capsys.readouterr().out
-    assert {c.split for c in read_manifest(out).cases} == {"training", "validation"} and codes(out) == []
+    assert {c.split for c in read_manifest(out).cases} == {"training", "validation"} and codes(
+        out
+    ) == []
     assert main(split) == 3, "an earlier file stays"
     assert main([*split, "--overwrite", "--folds", "3"]) == 3, "three folds need three patients"
     assert main([*split, "--held-out", "2"]) == 2
@@ -189,9 +233,13 @@ def test_split_writes_a_manifest_to_train_from(written: Path, capsys: pytest.Cap
 def test_training_reads_a_manifest_with_its_labels_mapped(written: Path) -> None:
     keys = {"image": "image", "label": "label", "cavity": "anatomy"}
     first, second = read_data_list(written.parent, "training", keys)
-    values = [sorted(np.unique(np.asarray(nib.load(row["label"]).dataobj))) for row in (first, second)]
+    values = [
+        sorted(np.unique(np.asarray(nib.load(row["label"]).dataobj))) for row in (first, second)
+    ]
     other = unlabeled([Subtype.EDH, Subtype.IVH, Subtype.SAH, EDEMA])
-    assert values == [[5, other], [2, other]], "7 is SDH, 2 is IPH, 9 is to be ignored; no mask holds the others"
+    assert values == [[5, other], [2, other]], (
+        "7 is SDH, 2 is IPH, 9 is to be ignored; no mask holds the others"
+    )
     assert np.allclose(nib.load(first["label"]).affine, AFFINE)
     empty = nib.load(first["cavity"])
     assert empty.shape == (6, 6, 4) and not np.asarray(empty.dataobj).any()
@@ -200,33 +248,52 @@ def test_training_reads_a_manifest_with_its_labels_mapped(written: Path) -> None
         read_data_list(written.parent, "training", {"image": "image", "label": "anatomy"})
 
 
-def test_training_does_not_learn_subtypes_from_masks_that_name_none(written: Path, record: dict[str, Any]) -> None:
+def test_training_does_not_learn_subtypes_from_masks_that_name_none(
+    written: Path, record: dict[str, Any]
+) -> None:
     write_json(written, record | {"label_mapping": {"7": "any", "2": "any", "9": "any"}})
     with pytest.raises(ManifestError, match="NO_SUBTYPE"):
         read_data_list(written.parent, "training", {"image": "image", "label": "label"})
 
 
-def test_labels_with_our_numbers_are_trained_on_as_they_are(written: Path, record: dict[str, Any]) -> None:
+def test_labels_with_our_numbers_are_trained_on_as_they_are(
+    written: Path, record: dict[str, Any]
+) -> None:
     ours = {str(int(s)): s.name for s in Subtype}
     write_json(written, record | {"label_mapping": ours | {"6": "EDEMA"}})
     (row, _) = read_data_list(written.parent, "training", {"image": "image", "label": "label"})
-    assert row["label"] == str(written.parent / "mask0.nii.gz") and row["case"] == record["training"][0]["id"]
+    assert (
+        row["label"] == str(written.parent / "mask0.nii.gz")
+        and row["case"] == record["training"][0]["id"]
+    )
     for mapping in (ours, {}):  # no mapping: our numbers
         write_json(written, record | {"label_mapping": mapping})
         (row, _) = read_data_list(written.parent, "training", {"image": "image", "label": "label"})
         values = np.unique(np.asarray(nib.load(row["label"]).dataobj)).tolist()
-        assert set(values) <= {unlabeled([EDEMA]), 2, 7} and 0 not in values, "background may be edema"
+        assert set(values) <= {unlabeled([EDEMA]), 2, 7} and 0 not in values, (
+            "background may be edema"
+        )
 
 
-def test_edema_in_a_file_of_its_own_is_a_class_beside_blood(written: Path, record: dict[str, Any]) -> None:
+def test_edema_in_a_file_of_its_own_is_a_class_beside_blood(
+    written: Path, record: dict[str, Any]
+) -> None:
     voxels = np.zeros((6, 6, 4), np.uint8)
     voxels[:4] = 1
     nib.save(nib.Nifti1Image(voxels, AFFINE), written.parent / "edema.nii.gz")
     rows = [record["training"][0] | {"edema": "edema.nii.gz"}]
     write_json(
-        written, record | {"label_mapping": {str(int(s)): s.name for s in Subtype} | {"7": "SDH"}, "training": rows}
+        written,
+        record
+        | {
+            "label_mapping": {str(int(s)): s.name for s in Subtype} | {"7": "SDH"},
+            "training": rows,
+        },
     )
-    assert codes(written) == [] and read_manifest(written).cases[0].edema == written.parent / "edema.nii.gz"
+    assert (
+        codes(written) == []
+        and read_manifest(written).cases[0].edema == written.parent / "edema.nii.gz"
+    )
     (row,) = read_data_list(written.parent, "training", {"image": "image", "label": "label"})
     mask = np.asarray(nib.load(written.parent / "mask0.nii.gz").dataobj)
     found = np.asarray(nib.load(row["label"]).dataobj)
@@ -247,7 +314,14 @@ def test_synthetic_heads_come_with_a_sound_manifest(tmp_path: Path) -> None:
     assert {k for k, v in case.exam_labels.items() if v and k != "any"} == {
         k for k, v in truth["volume_ml"].items() if v
     }
-    assert len(read_data_list(tmp_path, "training", {"image": "image", "label": "label", "cavity": "anatomy"})) == 1
+    assert (
+        len(
+            read_data_list(
+                tmp_path, "training", {"image": "image", "label": "label", "cavity": "anatomy"}
+            )
+        )
+        == 1
+    )
 
 
 def test_strip_finds_cavities_and_says_which_scans_cannot_be_read(
@@ -257,14 +331,25 @@ def test_strip_finds_cavities_and_says_which_scans_cannot_be_read(
     nib.save(nib.Nifti1Image(hu, affine), tmp_path / "head.nii.gz")
     write_scan(tmp_path / "small.nii.gz", 1)
     rows = [{"id": "head", "image": "head.nii.gz"}, {"id": "small", "image": "small.nii.gz"}]
-    listing = {"schema": "monai-ich/manifest/1", "name": "two", "label_mapping": {"1": "EDH"}, "training": rows}
+    listing = {
+        "schema": "monai-ich/manifest/1",
+        "name": "two",
+        "label_mapping": {"1": "EDH"},
+        "training": rows,
+    }
     path, out = write_json(tmp_path / "all.json", listing), tmp_path / "out" / "cavities.json"
     assert main(["manifest", "strip", str(path), "-o", str(out), "--device", "cpu"]) == 3
     assert "NOT_HU: Case small: " in capsys.readouterr().out
     head, small = read_manifest(out).cases
     assert head.anatomy == out.parent / "anatomy" / "head.nii.gz" and small.anatomy is None
     found = np.asarray(nib.load(head.anatomy).dataobj) > 0
-    assert found.shape == hu.shape and 2 * (found & (anatomy > 0)).sum() / (found.sum() + (anatomy > 0).sum()) > 0.5
+    assert (
+        found.shape == hu.shape
+        and 2 * (found & (anatomy > 0)).sum() / (found.sum() + (anatomy > 0).sum()) > 0.5
+    )
     made = head.anatomy.stat().st_mtime_ns
-    assert main(["manifest", "strip", str(path), "-o", str(out), "--overwrite", "--device", "cpu"]) == 3
+    assert (
+        main(["manifest", "strip", str(path), "-o", str(out), "--overwrite", "--device", "cpu"])
+        == 3
+    )
     assert head.anatomy.stat().st_mtime_ns == made, "it goes on where it was"

@@ -15,7 +15,9 @@ from monai_ich.manifest.check import check_manifest
 from monai_ich.parts.data_list import read_data_list
 
 
-def test_a_slice_becomes_a_stack_with_nothing_labeled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_slice_becomes_a_stack_with_nothing_labeled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     gray = np.zeros((40, 60), np.uint8)
     gray[5:20, 10:30] = 35  # in front, on the patient's right
     (tmp_path / "slices").mkdir()
@@ -30,7 +32,9 @@ def test_a_slice_becomes_a_stack_with_nothing_labeled(tmp_path: Path, capsys: py
     hu = np.asarray(ct.dataobj)
     inside = hu > 15
     slices = hu[15:25, 8:18].mean((0, 1))
-    assert slices == pytest.approx(np.full(19, 35.0), abs=1.5) and len(np.unique(slices)) > 10, "noise drawn anew"
+    assert slices == pytest.approx(np.full(19, 35.0), abs=1.5) and len(np.unique(slices)) > 10, (
+        "noise drawn anew"
+    )
     assert hu.min() >= 0 and (hu[~inside] < 16).all()
     center = nib.affines.apply_affine(ct.affine, np.argwhere(inside).mean(0))
     assert center[0] > 0 < center[1], "right and in front"
@@ -39,7 +43,22 @@ def test_a_slice_becomes_a_stack_with_nothing_labeled(tmp_path: Path, capsys: py
     assert main(words) == 3, "an earlier list stays"
 
 
-def test_a_folder_without_slices_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_slices_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "slices").mkdir()
-    assert main(["manifest", "negatives", str(tmp_path / "slices"), "-o", str(tmp_path / "out" / "dataset.json")]) == 3
-    assert "NO_SLICES" in capsys.readouterr().err and not (tmp_path / "out" / "dataset.json").exists()
+    assert (
+        main(
+            [
+                "manifest",
+                "negatives",
+                str(tmp_path / "slices"),
+                "-o",
+                str(tmp_path / "out" / "dataset.json"),
+            ]
+        )
+        == 3
+    )
+    assert (
+        "NO_SLICES" in capsys.readouterr().err and not (tmp_path / "out" / "dataset.json").exists()
+    )

@@ -35,14 +35,20 @@ def test_the_slice_of_largest_area_comes_first() -> None:
     assert set(keys) == {"IPH", "SDH", ANY}
 
 
-@pytest.mark.parametrize(("expected_ml", "index"), [((0.0, 0.2, 0.0, 0.4), 3), ((0.0, 0.3, 0.9, 0.3), 1)])
-def test_of_equal_areas_the_more_probable_counts_then_the_lowest(expected_ml: tuple[float, ...], index: int) -> None:
+@pytest.mark.parametrize(
+    ("expected_ml", "index"), [((0.0, 0.2, 0.0, 0.4), 3), ((0.0, 0.3, 0.9, 0.3), 1)]
+)
+def test_of_equal_areas_the_more_probable_counts_then_the_lowest(
+    expected_ml: tuple[float, ...], index: int
+) -> None:
     keys = find_key_slices(labels(EDH=[0, 6, 2, 6]), evidence(EDH=expected_ml))
     assert {key.of: key.index for key in keys}["EDH"] == index
 
 
 def test_where_nothing_is_labeled_it_is_what_the_network_came_nearest_to() -> None:
-    keys = find_key_slices(labels(), evidence(SAH=(0.0, 0.05, 0.31, 0.0), IVH=(0.009, 0.0, 0.0, 0.0)))
+    keys = find_key_slices(
+        labels(), evidence(SAH=(0.0, 0.05, 0.31, 0.0), IVH=(0.009, 0.0, 0.0, 0.0))
+    )
     (key,) = keys
     assert (key.of, key.index) == ("SAH", 2)
     assert key.because == "none labeled; probabilities of SAH add up to the most, 0.31 mL"
@@ -52,7 +58,11 @@ def test_where_nothing_is_labeled_it_is_what_the_network_came_nearest_to() -> No
 def test_slices_are_counted_along_the_axis_of_slices_wherever_it_is_stored() -> None:
     upright = labels(IPH=[0, 5, 10, 4])
     turned = LabelMap(
-        np.moveaxis(upright.voxels, 2, 0), Geometry((4, 20, 20), GRID.affine[:, [2, 0, 1, 3]].copy()), Subtype
+        np.moveaxis(upright.voxels, 2, 0),
+        Geometry((4, 20, 20), GRID.affine[:, [2, 0, 1, 3]].copy()),
+        Subtype,
     )
-    for key, other in zip(measure_exam(upright).key_slices, measure_exam(turned).key_slices, strict=True):
+    for key, other in zip(
+        measure_exam(upright).key_slices, measure_exam(turned).key_slices, strict=True
+    ):
         assert (key.index, key.at_ras_mm) == (other.index, other.at_ras_mm) and key.index == 2

@@ -17,7 +17,9 @@ AFFINE = np.array([[2.0, 0, 0, -95], [0, 2.0, 0, -120], [0, 0, 5.0, -95], [0, 0,
 GRID = Geometry((96, 120, 38), AFFINE)  # an ellipsoid of 1,620 mL
 
 
-def _codes(*, brain_hu: float = 33.0, scale: float = 1.0, skull: bool = True, blood_share: float = 0.0) -> list[str]:
+def _codes(
+    *, brain_hu: float = 33.0, scale: float = 1.0, skull: bool = True, blood_share: float = 0.0
+) -> list[str]:
     affine = AFFINE.copy()
     affine[:3] *= scale
     geometry = Geometry(GRID.shape, affine)
@@ -55,7 +57,9 @@ def test_a_cavity_in_two_pieces_is_told_and_a_speck_is_none() -> None:
     two = parts.voxels.copy()
     two[:, 60:62] = 0
     nothing = LabelMap(np.zeros(GRID.shape, np.uint8), GRID, Subtype)
-    assert [w.code for w in plausibility_warnings(nothing, None, LabelMap(two, GRID, Anatomy))] == ["CAVITY_IN_PIECES"]
+    assert [w.code for w in plausibility_warnings(nothing, None, LabelMap(two, GRID, Anatomy))] == [
+        "CAVITY_IN_PIECES"
+    ]
     speck = parts.voxels.copy()
     speck[1, 1, 1] = Anatomy.LEFT_HEMISPHERE
     assert plausibility_warnings(nothing, None, LabelMap(speck, GRID, Anatomy)) == ()
@@ -67,7 +71,9 @@ def test_a_skull_opened_by_surgery_is_still_a_skull() -> None:
     shell = ndimage.binary_dilation(inside, iterations=3) & ~inside
     scalp = ndimage.binary_dilation(shell | inside, iterations=3) & ~inside
     shell[60:] = False  # a third of the vault is gone, under the scalp
-    hu = np.where(inside, 33.0, np.where(shell, 1000.0, np.where(scalp, 40.0, -1000.0))).astype(np.float32)
+    hu = np.where(inside, 33.0, np.where(shell, 1000.0, np.where(scalp, 40.0, -1000.0))).astype(
+        np.float32
+    )
     hu += np.random.default_rng(0).normal(0, 3, hu.shape).astype(np.float32)
     labels = LabelMap(np.zeros(GRID.shape, np.uint8), GRID, Subtype)
     assert plausibility_warnings(labels, CTVolume(hu, GRID), parts) == ()
@@ -91,7 +97,9 @@ def _told(hu: np.ndarray, parts: LabelMap) -> list[str]:
 
 @pytest.mark.parametrize("fill_hu", [-1024.0, -1000.0, 0.0])
 @pytest.mark.parametrize("kept", [0, 1])
-def test_a_stripped_head_is_told_though_mixed_voxels_of_bone_remain(fill_hu: float, kept: int) -> None:
+def test_a_stripped_head_is_told_though_mixed_voxels_of_bone_remain(
+    fill_hu: float, kept: int
+) -> None:
     parts, hu = _head()
     assert _told(hu, parts) == []
     brain = ndimage.binary_dilation(parts.voxels > 0, iterations=kept) if kept else parts.voxels > 0
@@ -104,7 +112,9 @@ def test_a_stripped_head_is_told_though_mixed_voxels_of_bone_remain(fill_hu: flo
 def test_a_defaced_head_is_told_where_bone_is_missing(fill_hu: float, from_mm: float) -> None:
     parts, hu = _head()
     front_mm = GRID.to_world(np.moveaxis(np.indices(GRID.shape), 0, -1))[..., 1]
-    assert _told(np.where(front_mm < from_mm, hu, np.float32(fill_hu)), parts) == ["SKULL_INCOMPLETE"]
+    assert _told(np.where(front_mm < from_mm, hu, np.float32(fill_hu)), parts) == [
+        "SKULL_INCOMPLETE"
+    ]
     whole = np.where(front_mm < 100.0, hu, np.float32(fill_hu))  # the scalp alone is gone
     assert _told(whole, parts) == []
 
@@ -113,6 +123,7 @@ def test_an_exam_holds_these_warnings() -> None:
     labels = LabelMap(np.zeros(GRID.shape, np.uint8), GRID, Subtype)
     small = Geometry(GRID.shape, AFFINE * 0.5 + np.diag([0, 0, 0, 0.5]))
     exam = measure_exam(
-        LabelMap(labels.voxels, small, Subtype), anatomy=LabelMap(anatomy(GRID, shift_mm=0).voxels, small, Anatomy)
+        LabelMap(labels.voxels, small, Subtype),
+        anatomy=LabelMap(anatomy(GRID, shift_mm=0).voxels, small, Anatomy),
     )
     assert "IMPLAUSIBLE_CAVITY" in [w.code for w in exam.warnings]

@@ -26,9 +26,13 @@ def test_a_ball_of_20_mm_has_5027_mm2_and_sphericity_1_on_any_grid(affine: np.nd
 
 def test_a_thin_plate_is_no_ball() -> None:
     plate = np.zeros((64, 64, 6), bool)
-    plate[2:62, 2:62, 2:4] = True  # 60 x 60 x 2 mm: V = 7200 mm3, A = 7680 mm2, sphericity pi^(1/3) (6 V)^(2/3) / A
+    plate[2:62, 2:62, 2:4] = (
+        True  # 60 x 60 x 2 mm: V = 7200 mm3, A = 7680 mm2, sphericity pi^(1/3) (6 V)^(2/3) / A
+    )
     geometry = Geometry(plate.shape, np.eye(4))
-    assert sphericity(plate, geometry) == pytest.approx(np.cbrt(np.pi) * (6 * 7200) ** (2 / 3) / 7680, rel=0.12)
+    assert sphericity(plate, geometry) == pytest.approx(
+        np.cbrt(np.pi) * (6 * 7200) ** (2 / 3) / 7680, rel=0.12
+    )
 
 
 def test_distance_to_the_skull_is_from_border_to_border() -> None:
@@ -37,10 +41,17 @@ def test_distance_to_the_skull_is_from_border_to_border() -> None:
     anatomy[4:36, 2:18, 2:18] = Anatomy.LEFT_HEMISPHERE
     blood[10:14, 8:12, 8:12] = Subtype.IPH  # 6 voxels of 0.5 mm from the skull
     blood[30:36, 8:12, 8:12] = Subtype.SDH  # on it
-    lesions = find_lesions(LabelMap(blood, geometry, Subtype), anatomy=LabelMap(anatomy, geometry, Anatomy))
-    assert {x.subtype: x.skull_mm for x in lesions} == {Subtype.IPH: pytest.approx(3.0), Subtype.SDH: 0.0}
+    lesions = find_lesions(
+        LabelMap(blood, geometry, Subtype), anatomy=LabelMap(anatomy, geometry, Anatomy)
+    )
+    assert {x.subtype: x.skull_mm for x in lesions} == {
+        Subtype.IPH: pytest.approx(3.0),
+        Subtype.SDH: 0.0,
+    }
     moved = blood.copy()
     moved[30:39, 4:16, 4:16] = Subtype.SDH  # drawn across the border, which lies deep inside of it
-    lesions = find_lesions(LabelMap(moved, geometry, Subtype), anatomy=LabelMap(anatomy, geometry, Anatomy))
+    lesions = find_lesions(
+        LabelMap(moved, geometry, Subtype), anatomy=LabelMap(anatomy, geometry, Anatomy)
+    )
     assert next(x.skull_mm for x in lesions if x.subtype is Subtype.SDH) == 0.0
     assert all(x.skull_mm is None for x in find_lesions(LabelMap(blood, geometry, Subtype)))

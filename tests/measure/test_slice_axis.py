@@ -24,17 +24,26 @@ from tests.strategies import reoriented
         ((0.5, 0.6, 0.7), 2),
     ],
 )
-def test_the_slice_axis_is_the_one_of_another_spacing(spacing: tuple[float, float, float], axis: int) -> None:
+def test_the_slice_axis_is_the_one_of_another_spacing(
+    spacing: tuple[float, float, float], axis: int
+) -> None:
     assert Geometry((4, 4, 4), np.diag([*spacing, 1.0])).slice_axis == axis
 
 
 def test_cubes_are_sliced_toward_the_head_whatever_their_order() -> None:
-    assert Geometry((4, 4, 4), np.array([[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])).slice_axis == 0
+    assert (
+        Geometry(
+            (4, 4, 4), np.array([[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])
+        ).slice_axis
+        == 0
+    )
     assert grid(tilt_deg=25).slice_axis == 2
 
 
 @given(st.permutations([0, 1, 2]), st.tuples(*[st.booleans()] * 3))
-def test_abc2_slices_and_volume_do_not_depend_on_the_order_of_axes(order: list[int], flips: tuple[bool, ...]) -> None:
+def test_abc2_slices_and_volume_do_not_depend_on_the_order_of_axes(
+    order: list[int], flips: tuple[bool, ...]
+) -> None:
     voxels = np.zeros((30, 40, 9), np.uint8)
     voxels[5:15, 8:28, 2:7] = Subtype.IPH  # 10 x 20 pixels of 0.5 mm on 5 slices of 5 mm
     labels = LabelMap(voxels, Geometry(voxels.shape, np.diag([0.5, 0.5, 5.0, 1.0])), Subtype)

@@ -35,31 +35,45 @@ def _layer(
 
 
 def _measured(geometry: Geometry, clot: np.ndarray, hu: np.ndarray | None = None) -> Thickness:
-    return measure_thickness(clot, geometry, np.linalg.norm(_world(geometry), axis=-1) < SKULL_MM, hu)
+    return measure_thickness(
+        clot, geometry, np.linalg.norm(_world(geometry), axis=-1) < SKULL_MM, hu
+    )
 
 
 @pytest.mark.parametrize("geometry", [FINE, THICK, TILTED], ids=["1 mm", "5 mm", "tilted 25 deg"])
 @pytest.mark.parametrize("axis", [SIDE, VERTEX], ids=["beside", "near the vertex"])
 @pytest.mark.parametrize("thickness_mm", [4.0, 11.0, 25.0])
-def test_a_layer_is_as_thick_as_it_was_made(geometry: Geometry, axis: tuple[float, ...], thickness_mm: float) -> None:
+def test_a_layer_is_as_thick_as_it_was_made(
+    geometry: Geometry, axis: tuple[float, ...], thickness_mm: float
+) -> None:
     found = _measured(geometry, _layer(geometry, thickness_mm, axis=axis))
     assert found.measurement.value == pytest.approx(thickness_mm, abs=0.7)
     assert np.linalg.norm(found.at_ras_mm) == pytest.approx(SKULL_MM - thickness_mm, abs=1.0)
 
 
 def test_the_rim_that_bone_hides_counts_and_a_clot_away_from_the_skull_has_a_reason() -> None:
-    assert _measured(FINE, _layer(FINE, 12.0, gap_mm=1.5)).measurement.value == pytest.approx(12, abs=0.7)
+    assert _measured(FINE, _layer(FINE, 12.0, gap_mm=1.5)).measurement.value == pytest.approx(
+        12, abs=0.7
+    )
     inside = _measured(FINE, _layer(FINE, 12.0, gap_mm=5.0)).measurement
-    assert inside.value is None and inside.reason == "the clot does not lie on the skull (falx, tentorium)"
+    assert (
+        inside.value is None
+        and inside.reason == "the clot does not lie on the skull (falx, tentorium)"
+    )
 
 
 def test_a_leaf_along_the_falx_has_a_reason_not_its_length() -> None:
     x, y, z = np.moveaxis(_world(FINE), -1, 0)
     radius = np.sqrt(x**2 + y**2 + z**2)
     leaf = (np.abs(x - 2) < 2.5) & (radius < SKULL_MM) & (radius > 35) & (y > 20)
-    assert _measured(FINE, leaf).measurement.reason == "the clot does not lie on the skull (falx, tentorium)"
+    assert (
+        _measured(FINE, leaf).measurement.reason
+        == "the clot does not lie on the skull (falx, tentorium)"
+    )
     both = _measured(FINE, leaf | _layer(FINE, 9.0, axis=(-0.5, np.sqrt(0.75), 0.0)))
-    assert both.measurement.value == pytest.approx(9, abs=0.7), "a convexity clot that goes on along the falx"
+    assert both.measurement.value == pytest.approx(9, abs=0.7), (
+        "a convexity clot that goes on along the falx"
+    )
 
 
 def test_below_a_craniectomy_there_is_a_reason() -> None:
@@ -74,14 +88,21 @@ def test_below_a_craniectomy_there_is_a_reason() -> None:
 
 def test_without_a_cavity_there_is_a_reason() -> None:
     found = measure_thickness(_layer(THICK, 10.0), THICK, None)
-    assert found.measurement.value is None and found.measurement.reason == "no intracranial cavity was given"
+    assert (
+        found.measurement.value is None
+        and found.measurement.reason == "no intracranial cavity was given"
+    )
 
 
 @settings(max_examples=6, deadline=None)
 @given(st.permutations([0, 1, 2]), st.tuples(*[st.booleans()] * 3))
-def test_thickness_does_not_depend_on_the_order_of_axes(order: list[int], flips: tuple[bool, ...]) -> None:
+def test_thickness_does_not_depend_on_the_order_of_axes(
+    order: list[int], flips: tuple[bool, ...]
+) -> None:
     clot = np.where(_layer(THICK, 11.0), Subtype.SDH, 0).astype(np.uint8)
-    cavity = np.where(np.linalg.norm(_world(THICK), axis=-1) < SKULL_MM, Anatomy.LEFT_HEMISPHERE, 0).astype(np.uint8)
+    cavity = np.where(
+        np.linalg.norm(_world(THICK), axis=-1) < SKULL_MM, Anatomy.LEFT_HEMISPHERE, 0
+    ).astype(np.uint8)
     images = LabelMap(clot, THICK, Subtype), LabelMap(cavity, THICK, Anatomy)
     labels, anatomy = (reoriented(image, order, flips) for image in images)
     found = measure_exam(labels, anatomy=anatomy)
@@ -92,13 +113,17 @@ def test_thickness_does_not_depend_on_the_order_of_axes(order: list[int], flips:
 
 
 def test_thickness_decides_the_criterion_where_it_can_be_measured() -> None:
-    cavity = np.where(np.linalg.norm(_world(THICK), axis=-1) < SKULL_MM, Anatomy.LEFT_HEMISPHERE, 0).astype(np.uint8)
+    cavity = np.where(
+        np.linalg.norm(_world(THICK), axis=-1) < SKULL_MM, Anatomy.LEFT_HEMISPHERE, 0
+    ).astype(np.uint8)
     anatomy = LabelMap(cavity, THICK, Anatomy)
 
     def verdict(clot: np.ndarray, given: LabelMap | None) -> tuple[bool | None, str]:
         labels = LabelMap(np.where(clot, Subtype.SDH, 0).astype(np.uint8), THICK, Subtype)
         ct = CTVolume(np.where(clot, 60.0, 1000.0).astype(np.float32), THICK)
-        found = {c.id: c for c in measure_exam(labels, ct=ct, anatomy=given).criteria}["BTF-2006-SDH-THICKNESS"]
+        found = {c.id: c for c in measure_exam(labels, ct=ct, anatomy=given).criteria}[
+            "BTF-2006-SDH-THICKNESS"
+        ]
         assert found.source == "Bullock 2006, doi:10.1227/01.NEU.0000210364.29290.C9"
         return found.met, found.because
 

@@ -33,7 +33,10 @@ def test_volume_and_ratio_are_counted() -> None:
     half = np.zeros_like(labels.voxels)
     half[:4, :5, :10], half[4:6, :5, :10] = Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE
     found = measure_ventricles(LabelMap(half, GRID, Anatomy), NotMeasurable("no plane"))
-    assert found.volume.value == pytest.approx(300 * 2.5 / 1000) and found.left_right_ratio.value == 2.0
+    assert (
+        found.volume.value == pytest.approx(300 * 2.5 / 1000)
+        and found.left_right_ratio.value == 2.0
+    )
     assert found.evans_index.value is None and found.evans_index.reason == "no plane"
 
 
@@ -46,17 +49,24 @@ def test_what_cannot_be_measured_has_a_reason() -> None:
         assert found.evans_index.value is None and found.evans_slice is None
         return found.evans_index.reason
 
-    assert reason(np.where(labels.voxels >= 3, 1, labels.voxels)) == "the ventricles are too small to be measured"
+    assert (
+        reason(np.where(labels.voxels >= 3, 1, labels.voxels))
+        == "the ventricles are too small to be measured"
+    )
     one = np.where(labels.voxels == 4, 2, labels.voxels)
     assert reason(one) == "the frontal horns were not found on both sides"
     cut = (slice(40, 160), slice(0, 200), slice(0, 64))
     assert reason(labels.voxels[cut], GRID.crop(cut)) == "the skull is cut by the field of view"
-    assert measure_ventricles(None, NotMeasurable("x")).volume.reason == "no anatomy labels were given"
+    assert (
+        measure_ventricles(None, NotMeasurable("x")).volume.reason == "no anatomy labels were given"
+    )
 
 
 def test_coronal_slices_have_no_evans_index() -> None:
     coronal = reoriented(
-        anatomy(grid(pixels=64, pixel_mm=2.5, slice_mm=2.5, count=64), shift_mm=0), (0, 2, 1), (0, 0, 0)
+        anatomy(grid(pixels=64, pixel_mm=2.5, slice_mm=2.5, count=64), shift_mm=0),
+        (0, 2, 1),
+        (0, 0, 0),
     )
     found = measure_ventricles(coronal, fit_midline(coronal))
     assert found.evans_index.reason == "the slices are not axial" and found.volume.value > 0

@@ -11,7 +11,9 @@ from monai_ich.measure.components import find_lesions
 from monai_ich.measure.summary import measure_exam
 
 
-def _labels(shape: tuple[int, int, int], boxes: dict[Subtype, tuple[slice, ...]], affine: np.ndarray) -> LabelMap:
+def _labels(
+    shape: tuple[int, int, int], boxes: dict[Subtype, tuple[slice, ...]], affine: np.ndarray
+) -> LabelMap:
     voxels = np.zeros(shape, np.uint8)
     for subtype, box in boxes.items():
         voxels[box] = int(subtype)
@@ -46,7 +48,9 @@ def test_a_mask_at_the_edge_counts_in_full_with_a_warning() -> None:
 
 
 @given(st.permutations([0, 1, 2]), st.tuples(*[st.booleans()] * 3))
-def test_volume_does_not_change_under_reorientation(order: list[int], flips: tuple[bool, ...]) -> None:
+def test_volume_does_not_change_under_reorientation(
+    order: list[int], flips: tuple[bool, ...]
+) -> None:
     affine = np.diag([0.5, 0.6, 5.0, 1.0])
     labels = _labels((12, 10, 8), {Subtype.IPH: (slice(2, 7), slice(1, 9), slice(3, 6))}, affine)
     voxels, turned = labels.voxels.transpose(order), affine[:, [*order, 3]].copy()
@@ -72,7 +76,9 @@ def test_lesions_touching_at_a_corner_are_one_and_apart_are_two() -> None:
 
 
 def test_side_compartment_and_density() -> None:
-    labels = _labels((20, 10, 10), {Subtype.SDH: (slice(1, 5), slice(2, 6), slice(2, 6))}, np.eye(4))
+    labels = _labels(
+        (20, 10, 10), {Subtype.SDH: (slice(1, 5), slice(2, 6), slice(2, 6))}, np.eye(4)
+    )
     anatomy = np.zeros((20, 10, 10), np.uint8)
     anatomy[:10], anatomy[10:] = Anatomy.LEFT_HEMISPHERE, Anatomy.RIGHT_HEMISPHERE
     ct = CTVolume(np.where(labels.voxels > 0, 62, 30).astype(np.float32), labels.geometry)
@@ -96,7 +102,9 @@ def test_abc2_of_a_sphere_is_near_its_volume() -> None:
     mask = (grid**2).sum(0) < 20**2
     truth = 4 / 3 * np.pi * 20**3 / 1000
     # C counts the polar caps below 25 % of the largest area as 0, those below 75 % as half: about 0.82 of the diameter
-    assert measure_abc2(mask, Geometry(mask.shape, np.eye(4))) / truth == pytest.approx(0.7, abs=0.05)
+    assert measure_abc2(mask, Geometry(mask.shape, np.eye(4))) / truth == pytest.approx(
+        0.7, abs=0.05
+    )
 
 
 def test_a_criterion_about_an_uncertain_subtype_stays_open_where_there_is_such_blood() -> None:
@@ -107,7 +115,9 @@ def test_a_criterion_about_an_uncertain_subtype_stays_open_where_there_is_such_b
     assert met["BTF-2006-EDH-VOLUME"] is None and met["BTF-2006-SDH-SHIFT"] is None
     assert met["ICH-SCORE-VOLUME"] is False
     exam = measure_exam(labels, uncertain=("SDH",))
-    assert {c.id: c.met for c in exam.criteria}["BTF-2006-EDH-VOLUME"] is True, "no blood is labeled SDH"
+    assert {c.id: c.met for c in exam.criteria}["BTF-2006-EDH-VOLUME"] is True, (
+        "no blood is labeled SDH"
+    )
     assert [f.certain for f in exam.subtypes] == [True, True, True, True, False]
 
 
@@ -120,13 +130,19 @@ def test_criteria_are_facts_with_numbers() -> None:
     assert criteria["ICH-SCORE-INFRATENTORIAL"] == (False, "no IPH")
 
 
-def _infratentorial(iph: dict[str, tuple[slice, ...]], anatomy: np.ndarray | None) -> tuple[bool | None, str]:
-    labels = _labels((30, 30, 30), {Subtype.SDH: (slice(0, 3), slice(0, 9), slice(20, 29))}, np.eye(4))
+def _infratentorial(
+    iph: dict[str, tuple[slice, ...]], anatomy: np.ndarray | None
+) -> tuple[bool | None, str]:
+    labels = _labels(
+        (30, 30, 30), {Subtype.SDH: (slice(0, 3), slice(0, 9), slice(20, 29))}, np.eye(4)
+    )
     for box in iph.values():
         labels.voxels[box] = Subtype.IPH
     given = None if anatomy is None else LabelMap(anatomy, labels.geometry, Anatomy)
     return next(
-        (c.met, c.because) for c in measure_exam(labels, anatomy=given).criteria if c.id == "ICH-SCORE-INFRATENTORIAL"
+        (c.met, c.because)
+        for c in measure_exam(labels, anatomy=given).criteria
+        if c.id == "ICH-SCORE-INFRATENTORIAL"
     )
 
 
@@ -139,10 +155,16 @@ def test_infratentorial_is_decided_by_parenchymal_blood_that_counts_as_present()
     assert _infratentorial({"low": low}, anatomy) == (True, "infratentorial IPH 0.5 mL")
     assert _infratentorial({"high": high}, anatomy) == (False, "infratentorial IPH 0.0 mL")
     assert _infratentorial({"speck": speck}, anatomy) == (False, "no IPH")
-    assert _infratentorial({"high": high, "speck": speck}, anatomy) == (False, "infratentorial IPH 0.0 mL")
+    assert _infratentorial({"high": high, "speck": speck}, anatomy) == (
+        False,
+        "infratentorial IPH 0.0 mL",
+    )
     assert _infratentorial({"low": low}, None) == (None, "no anatomy labels were given")
     anatomy[low] = 0
-    assert _infratentorial({"low": low}, anatomy) == (None, "the IPH lies outside of the anatomy labels")
+    assert _infratentorial({"low": low}, anatomy) == (
+        None,
+        "the IPH lies outside of the anatomy labels",
+    )
 
 
 def test_images_on_different_grids_are_refused() -> None:

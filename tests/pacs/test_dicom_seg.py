@@ -19,7 +19,14 @@ from monai_ich.io.read import read_ct
 from monai_ich.pacs.seg import make_dicom_seg
 from tests import dicom_writers as write
 from tests.phantom import edit, grid, series
-from tests.seg_contract import PROVENANCE, origin_of, require_truth, seg_by_source, true_labels, write_seg
+from tests.seg_contract import (
+    PROVENANCE,
+    origin_of,
+    require_truth,
+    seg_by_source,
+    true_labels,
+    write_seg,
+)
 
 AXES = [sign * np.eye(3)[axis] for axis in range(3) for sign in (1, -1)]
 ORIENTATIONS = [(row, column) for row, column in product(AXES, AXES) if not row @ column]
@@ -51,7 +58,9 @@ def test_every_label_is_where_it_truly_is(tmp_path: Path, how: str) -> None:
     require_truth(seg, tmp_path / "ct", blur_mm=blur_mm)
 
 
-@pytest.mark.parametrize("axes", ORIENTATIONS, ids=lambda axes: "/".join("".join(f"{v:+.0f}" for v in a) for a in axes))
+@pytest.mark.parametrize(
+    "axes", ORIENTATIONS, ids=lambda axes: "/".join("".join(f"{v:+.0f}" for v in a) for a in axes)
+)
 def test_every_orientation_of_an_image(tmp_path: Path, axes: tuple[np.ndarray, np.ndarray]) -> None:
     row, column = axes
     normal = np.cross(row, column)
@@ -70,8 +79,13 @@ def test_every_orientation_of_an_image(tmp_path: Path, axes: tuple[np.ndarray, n
 def test_flipping_the_patient_flips_the_masks_and_nothing_else(tmp_path: Path) -> None:
     scan = read_ct(series(tmp_path / "ct"))
     labels = true_labels(scan.volume.geometry)
-    mirrored = LabelMap(np.ascontiguousarray(labels.voxels[::-1]), labels.geometry, Subtype)  # the grid is symmetric
-    right, left = (seg_by_source(write_seg(tmp_path / "s.dcm", scan, m), tmp_path / "ct") for m in (labels, mirrored))
+    mirrored = LabelMap(
+        np.ascontiguousarray(labels.voxels[::-1]), labels.geometry, Subtype
+    )  # the grid is symmetric
+    right, left = (
+        seg_by_source(write_seg(tmp_path / "s.dcm", scan, m), tmp_path / "ct")
+        for m in (labels, mirrored)
+    )
     assert right.keys() == left.keys()
     for key, masks in right.items():
         assert masks.keys() == left[key].keys()
@@ -82,17 +96,27 @@ def test_flipping_the_patient_flips_the_masks_and_nothing_else(tmp_path: Path) -
 
 def test_a_label_map_encoding_holds_the_same(tmp_path: Path) -> None:
     scan = read_ct(series(tmp_path / "ct", grid(tilt_deg=18)))
-    seg = write_seg(tmp_path / "seg.dcm", scan, true_labels(scan.volume.geometry), encoding="LABELMAP")
+    seg = write_seg(
+        tmp_path / "seg.dcm", scan, true_labels(scan.volume.geometry), encoding="LABELMAP"
+    )
     assert seg.SegmentationType == "LABELMAP"
     require_truth(seg, tmp_path / "ct")
 
 
 def test_segments_say_what_they_are_and_who_made_them(tmp_path: Path) -> None:
-    scan = read_ct(series(tmp_path / "ct", PatientName="DOE^JANE", PatientID="4711", StudyDate="20200102"))
+    scan = read_ct(
+        series(tmp_path / "ct", PatientName="DOE^JANE", PatientID="4711", StudyDate="20200102")
+    )
     write_seg(tmp_path / "seg.dcm", scan, true_labels(scan.volume.geometry))
     seg = hd.seg.segread(tmp_path / "seg.dcm")
     source = pydicom.dcmread(next((tmp_path / "ct").iterdir()))
-    for name in ("PatientName", "PatientID", "StudyInstanceUID", "StudyDate", "FrameOfReferenceUID"):
+    for name in (
+        "PatientName",
+        "PatientID",
+        "StudyInstanceUID",
+        "StudyDate",
+        "FrameOfReferenceUID",
+    ):
         assert seg[name].value == source[name].value
     assert seg.SeriesNumber == 901 and seg.SeriesDescription.startswith("AI ")
     assert seg.ContentDate == "20200102"
@@ -115,15 +139,22 @@ def test_cavity_and_anatomy_may_overlap(tmp_path: Path) -> None:
     anatomy = LabelMap(voxels, scan.volume.geometry, Anatomy)
     cavity = LabelMap((voxels > 0).astype(np.uint8), scan.volume.geometry, Cavity)
     origin = origin_of(scan)
-    origin.write(tmp_path / "a.dcm", make_dicom_seg([anatomy, cavity], origin, what="anatomy", series_number=902))
+    origin.write(
+        tmp_path / "a.dcm",
+        make_dicom_seg([anatomy, cavity], origin, what="anatomy", series_number=902),
+    )
     for masks in seg_by_source(pydicom.dcmread(tmp_path / "a.dcm"), tmp_path / "ct").values():
-        assert np.array_equal(masks[6], np.bitwise_or.reduce([m for n, m in masks.items() if n < 6]))
+        assert np.array_equal(
+            masks[6], np.bitwise_or.reduce([m for n, m in masks.items() if n < 6])
+        )
 
 
 def test_without_hemorrhage_all_segments_are_there_and_empty(tmp_path: Path) -> None:
     scan = read_ct(series(tmp_path / "ct"))
     geometry = scan.volume.geometry
-    seg = write_seg(tmp_path / "seg.dcm", scan, LabelMap(np.zeros(geometry.shape, np.uint8), geometry, Subtype))
+    seg = write_seg(
+        tmp_path / "seg.dcm", scan, LabelMap(np.zeros(geometry.shape, np.uint8), geometry, Subtype)
+    )
     assert len(seg.SegmentSequence) == 5 and seg.NumberOfFrames == 5 and not seg.pixel_array.any()
 
 
@@ -136,13 +167,18 @@ def test_same_input_same_bytes_other_masks_other_uids(tmp_path: Path) -> None:
     voxels[0, 0, 0] = 1
     other = write_seg(tmp_path / "c.dcm", scan, LabelMap(voxels, labels.geometry, Subtype))
     assert first.SOPInstanceUID == again.SOPInstanceUID != other.SOPInstanceUID
-    assert first.SeriesInstanceUID != other.SeriesInstanceUID and first.StudyInstanceUID == other.StudyInstanceUID
+    assert (
+        first.SeriesInstanceUID != other.SeriesInstanceUID
+        and first.StudyInstanceUID == other.StudyInstanceUID
+    )
 
 
 def test_labels_of_another_grid_are_refused(tmp_path: Path) -> None:
     scan = read_ct(series(tmp_path / "ct"))
     shape = (64, 64, 40)
-    labels = LabelMap(np.zeros(shape, np.uint8), Geometry(shape, scan.volume.geometry.affine), Subtype)
+    labels = LabelMap(
+        np.zeros(shape, np.uint8), Geometry(shape, scan.volume.geometry.affine), Subtype
+    )
     with pytest.raises(GeometryError, match="GRID_MISMATCH"):
         write_seg(tmp_path / "seg.dcm", scan, labels)
 
@@ -158,7 +194,9 @@ def test_a_header_that_dicom_forbids_is_carried_and_not_said(tmp_path: Path) -> 
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         origin = origin_of(scan)
-        made = make_dicom_seg([true_labels(scan.volume.geometry)], origin, what="hemorrhage", series_number=901)
+        made = make_dicom_seg(
+            [true_labels(scan.volume.geometry)], origin, what="hemorrhage", series_number=901
+        )
         origin.write(tmp_path / "seg.dcm", made)
     assert not [w for w in said if "1950" in str(w.message)]
     assert pydicom.dcmread(tmp_path / "seg.dcm").PatientSex == "UNKNOWN"

@@ -41,7 +41,9 @@ def _refused(path: Path, labels: type = Subtype, **how: object) -> str:
 
 @pytest.mark.parametrize("encoding", ["BINARY", "LABELMAP"])
 @pytest.mark.parametrize("how", EVEN)
-def test_what_was_written_comes_back_voxel_by_voxel(tmp_path: Path, how: str, encoding: str) -> None:
+def test_what_was_written_comes_back_voxel_by_voxel(
+    tmp_path: Path, how: str, encoding: str
+) -> None:
     HOW[how][0](tmp_path / "ct")
     scan = read_ct(tmp_path / "ct")
     truth = true_labels(scan.volume.geometry)
@@ -57,23 +59,34 @@ def test_what_was_written_comes_back_voxel_by_voxel(tmp_path: Path, how: str, en
         assert alone.volume_ml(subtype) == pytest.approx(truth.volume_ml(subtype), rel=1e-4)
 
 
-@pytest.mark.parametrize("axes", ORIENTATIONS, ids=lambda axes: "/".join("".join(f"{v:+.0f}" for v in a) for a in axes))
-def test_every_orientation_of_an_image_comes_back(tmp_path: Path, axes: tuple[np.ndarray, np.ndarray]) -> None:
+@pytest.mark.parametrize(
+    "axes", ORIENTATIONS, ids=lambda axes: "/".join("".join(f"{v:+.0f}" for v in a) for a in axes)
+)
+def test_every_orientation_of_an_image_comes_back(
+    tmp_path: Path, axes: tuple[np.ndarray, np.ndarray]
+) -> None:
     row, column = axes
 
     def turn(d: pydicom.Dataset, n: int) -> None:
         d.ImageOrientationPatient = [*row, *column]
-        d.ImagePositionPatient = (-60 * row - 60 * column + (4.5 * n - 63) * np.cross(row, column)).tolist()
+        d.ImagePositionPatient = (
+            -60 * row - 60 * column + (4.5 * n - 63) * np.cross(row, column)
+        ).tolist()
         d.PixelSpacing = [4.5, 3.75]
 
     edit(series(tmp_path / "ct", grid(pixels=32, pixel_mm=6.4)), turn)
     scan = read_ct(tmp_path / "ct")
     truth = true_labels(scan.volume.geometry)
     write_seg(tmp_path / "seg.dcm", scan, truth)
-    assert np.array_equal(read_labels(tmp_path / "seg.dcm", Subtype, **_on(scan)).voxels, truth.voxels)
+    assert np.array_equal(
+        read_labels(tmp_path / "seg.dcm", Subtype, **_on(scan)).voxels, truth.voxels
+    )
     alone = read_labels(tmp_path / "seg.dcm", Subtype)
     for subtype in Subtype:
-        middles = [x.geometry.to_world(np.argwhere(x.voxels == subtype).mean(axis=0)) for x in (alone, truth)]
+        middles = [
+            x.geometry.to_world(np.argwhere(x.voxels == subtype).mean(axis=0))
+            for x in (alone, truth)
+        ]
         assert np.allclose(*middles, atol=1e-3)
 
 
@@ -91,9 +104,14 @@ def test_on_uneven_slices_only_what_lay_between_them_is_lost(tmp_path: Path, how
     assert len(between) and np.array_equal(got.voxels[:, :, held], truth.voxels[:, :, held])
     for subtype in Subtype:
         assert got.volume_ml(subtype) == pytest.approx(truth.volume_ml(subtype), rel=0.03)
-    assert [w.code for w in interpolation_warnings(scan, tmp_path / "seg.dcm", None)] == ["MASK_INTERPOLATED"]
+    assert [w.code for w in interpolation_warnings(scan, tmp_path / "seg.dcm", None)] == [
+        "MASK_INTERPOLATED"
+    ]
     assert interpolation_warnings(scan, tmp_path / "ich.nii.gz", None) == ()
-    for on in ({}, {"grid": scan.volume.geometry}):  # without the source nobody knows which slices there were
+    for on in (
+        {},
+        {"grid": scan.volume.geometry},
+    ):  # without the source nobody knows which slices there were
         assert "UNKNOWN_SPACING" in _refused(tmp_path / "seg.dcm", **on)
 
 
@@ -113,7 +131,9 @@ def test_flipping_the_patient_flips_what_is_read(tmp_path: Path) -> None:
     mirrored = LabelMap(np.ascontiguousarray(labels.voxels[::-1]), labels.geometry, Subtype)
     for name, written in (("a", labels), ("b", mirrored)):
         write_seg(tmp_path / f"{name}.dcm", scan, written)
-    one, other = (read_labels(tmp_path / f"{name}.dcm", Subtype, **_on(scan)).voxels for name in "ab")
+    one, other = (
+        read_labels(tmp_path / f"{name}.dcm", Subtype, **_on(scan)).voxels for name in "ab"
+    )
     assert np.array_equal(one, other[::-1]) and not np.array_equal(one, other)
 
 
@@ -124,20 +144,29 @@ def test_anatomy_is_read_from_beside_the_cavity(tmp_path: Path) -> None:
     cavity = LabelMap((anatomy.voxels > 0).astype(np.uint8), geometry, Cavity)
     made = make_dicom_seg([anatomy, cavity], origin, what="anatomy", series_number=902)
     origin.write(tmp_path / "a.dcm", made)
-    assert np.array_equal(read_labels(tmp_path / "a.dcm", Anatomy, **_on(scan)).voxels, anatomy.voxels)
+    assert np.array_equal(
+        read_labels(tmp_path / "a.dcm", Anatomy, **_on(scan)).voxels, anatomy.voxels
+    )
     assert "UNKNOWN_LABEL" in _refused(tmp_path / "a.dcm", Subtype)  # no blood there is no answer
 
 
 def test_no_blood_is_read_as_none(tmp_path: Path) -> None:
     scan = read_ct(series(tmp_path / "ct"))
     geometry = scan.volume.geometry
-    write_seg(tmp_path / "seg.dcm", scan, LabelMap(np.zeros(geometry.shape, np.uint8), geometry, Subtype))
+    write_seg(
+        tmp_path / "seg.dcm", scan, LabelMap(np.zeros(geometry.shape, np.uint8), geometry, Subtype)
+    )
     assert not read_labels(tmp_path / "seg.dcm", Subtype, **_on(scan)).voxels.any()
     assert not read_labels(tmp_path / "seg.dcm", Subtype).voxels.any()
 
 
 def _others(
-    path: Path, scan: Scan, masks: dict[str, np.ndarray], kind: Code, region: Code | None = None, **how
+    path: Path,
+    scan: Scan,
+    masks: dict[str, np.ndarray],
+    kind: Code,
+    region: Code | None = None,
+    **how,
 ) -> Path:
     """A SEG of another maker, by highdicom alone: segments called `masks`, all of one type."""
     assert scan.source is not None
@@ -146,7 +175,9 @@ def _others(
         hd.seg.SegmentDescription(
             segment_number=n,
             segment_label=name,
-            segmented_property_category=Code("49755003", "SCT", "Morphologically Abnormal Structure"),
+            segmented_property_category=Code(
+                "49755003", "SCT", "Morphologically Abnormal Structure"
+            ),
             segmented_property_type=kind,
             algorithm_type="MANUAL",
             anatomic_regions=[region] if region else None,
@@ -181,7 +212,12 @@ KNOWN: dict[str, tuple[str, Code, Code | None, Subtype]] = {
     "our name": ("Epidural Hematoma", HEMORRHAGE, BRAIN, Subtype.EDH),
     "its type": ("clot", Code("21454007", "SCT", "Subarachnoid hemorrhage"), None, Subtype.SAH),
     "its region": ("clot", HEMORRHAGE, Code("35764002", "SCT", "Brain ventricle"), Subtype.IVH),
-    "an old code of its region": ("clot", HEMORRHAGE, Code("T-A1600", "SRT", "Brain ventricle"), Subtype.IVH),
+    "an old code of its region": (
+        "clot",
+        HEMORRHAGE,
+        Code("T-A1600", "SRT", "Brain ventricle"),
+        Subtype.IVH,
+    ),
 }
 
 
@@ -209,18 +245,24 @@ def test_a_segment_is_refused_that_is(tmp_path: Path, scan: Scan, what: str) -> 
     assert said.startswith("UNKNOWN_LABEL") and kind.value in said and "DOE" not in said
 
 
-def test_two_segments_of_one_label_are_one_and_of_two_may_not_overlap(tmp_path: Path, scan: Scan) -> None:
+def test_two_segments_of_one_label_are_one_and_of_two_may_not_overlap(
+    tmp_path: Path, scan: Scan
+) -> None:
     blood = true_labels(scan.volume.geometry).voxels
     halves = {"SDH": blood == 1, "subdural hematoma": blood > 0}
     got = read_labels(_others(tmp_path / "a.dcm", scan, halves, HEMORRHAGE), Subtype, **_on(scan))
     assert np.array_equal(got.voxels > 0, blood > 0) and set(np.unique(got.voxels)) == {0, 5}
     both = {"SDH": blood == 1, "EDH": blood > 0}
-    assert "NOT_DICOM_SEG" in _refused(_others(tmp_path / "b.dcm", scan, both, HEMORRHAGE), **_on(scan))
+    assert "NOT_DICOM_SEG" in _refused(
+        _others(tmp_path / "b.dcm", scan, both, HEMORRHAGE), **_on(scan)
+    )
 
 
 def test_probabilities_are_refused(tmp_path: Path, scan: Scan) -> None:
     half = (true_labels(scan.volume.geometry).voxels == 1) * 0.5
-    path = _others(tmp_path / "p.dcm", scan, {"SDH": half}, HEMORRHAGE, segmentation_type="FRACTIONAL")
+    path = _others(
+        tmp_path / "p.dcm", scan, {"SDH": half}, HEMORRHAGE, segmentation_type="FRACTIONAL"
+    )
     assert "NOT_DICOM_SEG" in _refused(path, **_on(scan))
 
 
@@ -229,24 +271,38 @@ def test_a_header_that_says_a_wrong_spacing_is_not_believed(tmp_path: Path) -> N
     write.mixed_spacing(tmp_path / "ct")
     scan = read_ct(tmp_path / "ct")
     assert scan.source is not None
-    at = np.rint((np.array(scan.source.positions_mm) - scan.source.positions_mm[0]) / 2.5).astype(int)
+    at = np.rint((np.array(scan.source.positions_mm) - scan.source.positions_mm[0]) / 2.5).astype(
+        int
+    )
     source_slices = true_labels(scan.volume.geometry).voxels[:, :, at] == 1
     path = _others(tmp_path / "s.dcm", scan, {"SDH": source_slices}, HEMORRHAGE)
-    assert pydicom.dcmread(path).SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices == 2.5
+    assert (
+        pydicom.dcmread(path)
+        .SharedFunctionalGroupsSequence[0]
+        .PixelMeasuresSequence[0]
+        .SpacingBetweenSlices
+        == 2.5
+    )
     for on in ({}, {"grid": scan.volume.geometry}):
         assert "UNEVEN_FRAMES" in _refused(path, **on)
     assert read_labels(path, Subtype, **_on(scan)).volume_ml(Subtype.SDH) > 0
 
 
-def test_positions_that_are_rounded_anew_in_each_frame_are_one_place(tmp_path: Path, scan: Scan) -> None:
+def test_positions_that_are_rounded_anew_in_each_frame_are_one_place(
+    tmp_path: Path, scan: Scan
+) -> None:
     truth = true_labels(scan.volume.geometry)
     d = write_seg(tmp_path / "seg.dcm", scan, truth)
     for n, group in enumerate(d.PerFrameFunctionalGroupsSequence):
         place = group.PlanePositionSequence[0]
         place.ImagePositionPatient = [float(v) + 2e-3 * (n % 5) for v in place.ImagePositionPatient]
     d.save_as(tmp_path / "seg.dcm")
-    assert np.array_equal(read_labels(tmp_path / "seg.dcm", Subtype, **_on(scan)).voxels, truth.voxels)
-    assert read_labels(tmp_path / "seg.dcm", Subtype).volume_ml(2) == pytest.approx(truth.volume_ml(2), rel=1e-3)
+    assert np.array_equal(
+        read_labels(tmp_path / "seg.dcm", Subtype, **_on(scan)).voxels, truth.voxels
+    )
+    assert read_labels(tmp_path / "seg.dcm", Subtype).volume_ml(2) == pytest.approx(
+        truth.volume_ml(2), rel=1e-3
+    )
 
 
 def test_a_frame_far_away_is_refused_without_its_ct(tmp_path: Path, scan: Scan) -> None:
@@ -261,9 +317,15 @@ def test_a_frame_far_away_is_refused_without_its_ct(tmp_path: Path, scan: Scan) 
 
 def test_on_another_grid_it_stays_on_its_own(tmp_path: Path, scan: Scan) -> None:
     write_seg(tmp_path / "seg.dcm", scan, true_labels(scan.volume.geometry))
-    for other in (grid(), grid(tilt_deg=18, slice_mm=2.5, count=64), grid(tilt_deg=18, pixel_mm=3.0)):
+    for other in (
+        grid(),
+        grid(tilt_deg=18, slice_mm=2.5, count=64),
+        grid(tilt_deg=18, pixel_mm=3.0),
+    ):
         got = read_labels(tmp_path / "seg.dcm", Subtype, grid=other)
-        assert got.geometry.tilt_deg == pytest.approx(18, abs=0.01) and not got.geometry.same_grid(other)
+        assert got.geometry.tilt_deg == pytest.approx(18, abs=0.01) and not got.geometry.same_grid(
+            other
+        )
 
 
 def test_on_a_crop_of_its_grid_it_is_placed_voxel_by_voxel(tmp_path: Path, scan: Scan) -> None:
@@ -284,7 +346,9 @@ def test_a_folder_needs_one_segmentation(tmp_path: Path) -> None:
     truth = true_labels(scan.volume.geometry)
     assert "NOT_LABELS" in _refused(tmp_path / "study")
     write_seg(tmp_path / "study" / "seg", scan, truth)  # names do not matter
-    assert np.array_equal(read_labels(tmp_path / "study", Subtype, **_on(scan)).voxels, truth.voxels)
+    assert np.array_equal(
+        read_labels(tmp_path / "study", Subtype, **_on(scan)).voxels, truth.voxels
+    )
     write_seg(tmp_path / "study" / "again.dcm", scan, truth)
     assert "found 2" in _refused(tmp_path / "study")
 
@@ -296,7 +360,9 @@ DAMAGE: dict[str, Callable[[pydicom.Dataset], object]] = {
     "a frame less described": lambda d: d.PerFrameFunctionalGroupsSequence.pop(),
     "no orientation": lambda d: d.SharedFunctionalGroupsSequence[0].pop("PlaneOrientationSequence"),
     "a position that is no number": lambda d: setattr(
-        d.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0], "ImagePositionPatient", ["nan", "0", "0"]
+        d.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0],
+        "ImagePositionPatient",
+        ["nan", "0", "0"],
     ),
     "pixels of no size": lambda d: setattr(
         d.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0], "PixelSpacing", [0, 0]

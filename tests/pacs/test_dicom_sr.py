@@ -9,7 +9,14 @@ import numpy as np
 import pydicom
 import pytest
 
-from monai_ich.core.exam import Criterion, ExamMeasurements, Lesion, MidlineShift, SubtypeFinding, Ventricles
+from monai_ich.core.exam import (
+    Criterion,
+    ExamMeasurements,
+    Lesion,
+    MidlineShift,
+    SubtypeFinding,
+    Ventricles,
+)
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice
@@ -43,9 +50,13 @@ def _exam() -> ExamMeasurements:
     thick = Measurement("thickness", 11.2, "mm", "SDH", "normal")
     sdh = Lesion(1, Subtype.SDH, 40.125, 38.25, (40, 10, 5), "left", "supratentorial", (3, 9), 63.5, 7.5, 88.0,
                  0.41, 0.6, thick, (61.0, -12.0, 7.5))  # fmt: skip
-    iph = Lesion(2, Subtype.IPH, 1.5, 1.375, (-20, 0, 0), "right", "infratentorial", (4, 5), None, None, None)
+    iph = Lesion(
+        2, Subtype.IPH, 1.5, 1.375, (-20, 0, 0), "right", "infratentorial", (4, 5), None, None, None
+    )
     shift = MidlineShift(
-        Measurement("midline_shift", 6.25, "mm", "midline", "plane", (5.5, 7.0)), "right", (3.0, -4.0, 5.0)
+        Measurement("midline_shift", 6.25, "mm", "midline", "plane", (5.5, 7.0)),
+        "right",
+        (3.0, -4.0, 5.0),
     )
     ventricles = Ventricles(
         _ml(21.75, "ventricles"),
@@ -53,17 +64,32 @@ def _exam() -> ExamMeasurements:
         Measurement("evans_index", None, "1", "ventricles", "", reason="no frontal horns"),
     )
     return ExamMeasurements(
-        subtypes, (sdh, iph), shift, _ml(1402.5, "cavity"), ventricles, (), (), (), (36.0, 48.625), 0.99
+        subtypes,
+        (sdh, iph),
+        shift,
+        _ml(1402.5, "cavity"),
+        ventricles,
+        (),
+        (),
+        (),
+        (36.0, 48.625),
+        0.99,
     )
 
 
 def _sr(
-    tmp_path: Path, scan: Scan, exam: ExamMeasurements, name: str = "sr.dcm", warnings: tuple[Notice, ...] = ()
+    tmp_path: Path,
+    scan: Scan,
+    exam: ExamMeasurements,
+    name: str = "sr.dcm",
+    warnings: tuple[Notice, ...] = (),
 ) -> pydicom.Dataset:
     origin = origin_of(scan, repr(exam).encode())
     labels = true_labels(scan.volume.geometry)
     seg = make_dicom_seg([labels], origin, what="hemorrhage", series_number=901)
-    origin.write(tmp_path / name, make_dicom_sr(exam, seg, origin, series_number=903, warnings=warnings))
+    origin.write(
+        tmp_path / name, make_dicom_sr(exam, seg, origin, series_number=903, warnings=warnings)
+    )
     origin.write(tmp_path / "seg.dcm", seg)
     return pydicom.dcmread(tmp_path / name)
 
@@ -74,7 +100,9 @@ def _text(code: pydicom.Dataset) -> tuple[str, str]:
 
 def _groups(d: pydicom.Dataset) -> dict[str, list[pydicom.Dataset]]:
     """Tracking identifier to the content of each measurement group."""
-    (imaging,) = [i for i in d.ContentSequence if _text(i.ConceptNameCodeSequence[0]) == ("126010", "DCM")]
+    (imaging,) = [
+        i for i in d.ContentSequence if _text(i.ConceptNameCodeSequence[0]) == ("126010", "DCM")
+    ]
     found = {}
     for group in imaging.ContentSequence:
         (name,) = [i.TextValue for i in group.ContentSequence if _name(i) == ("112039", "DCM")]
@@ -91,7 +119,11 @@ def _numbers(group: list[pydicom.Dataset]) -> dict[tuple[str, ...], tuple[float,
     found = {}
     for item in group:
         if item.ValueType == "NUM":
-            modifiers = [i for i in item.get("ContentSequence", ()) if i.RelationshipType == "HAS CONCEPT MOD"]
+            modifiers = [
+                i
+                for i in item.get("ContentSequence", ())
+                if i.RelationshipType == "HAS CONCEPT MOD"
+            ]
             key = (_name(item)[0], *(i.ConceptCodeSequence[0].CodeValue for i in modifiers))
             value = item.MeasuredValueSequence[0]
             found[key] = float(value.NumericValue), value.MeasurementUnitsCodeSequence[0].CodeValue
@@ -128,7 +160,10 @@ def test_every_number_is_there_with_code_and_unit(tmp_path: Path, scan: Scan) ->
         ("SKULL-DISTANCE",): (0.6, "mm"),
     }
     assert _numbers(groups["midline shift"]) == {("121206",): (6.25, "mm")}
-    assert _numbers(groups["ventricles"]) == {(volume,): (21.75, "ml"), ("LEFT-RIGHT",): (0.875, "{ratio}")}
+    assert _numbers(groups["ventricles"]) == {
+        (volume,): (21.75, "ml"),
+        ("LEFT-RIGHT",): (0.875, "{ratio}"),
+    }
     assert _numbers(groups["intracranial cavity"]) == {(volume,): (1402.5, "ml")}
 
 
@@ -148,7 +183,10 @@ def _evaluations(d: pydicom.Dataset) -> list[tuple[str, str]]:
     """Name and answer or words, in order."""
     (said,) = [i for i in d.ContentSequence if _name(i) == ("C0034375", "UMLS")]
     return [
-        (_name(i)[0], i.ConceptCodeSequence[0].CodeMeaning if i.ValueType == "CODE" else i.TextValue)
+        (
+            _name(i)[0],
+            i.ConceptCodeSequence[0].CodeMeaning if i.ValueType == "CODE" else i.TextValue,
+        )
         for i in said.ContentSequence
     ]
 
@@ -157,10 +195,14 @@ def test_criteria_and_warnings_are_said_of_the_exam(tmp_path: Path, scan: Scan) 
     criteria = (
         Criterion("BTF-2006-SDH-THICKNESS", True, "SDH 11.2 mm thick, limit 10 mm", "Bullock 2006"),
         Criterion("ICH-SCORE-VOLUME", False, "IPH 1.5 mL, limit 30 mL", "Hemphill 2001"),
-        Criterion("ICH-SCORE-INFRATENTORIAL", None, "no anatomy labels were given", "Hemphill 2001"),
+        Criterion(
+            "ICH-SCORE-INFRATENTORIAL", None, "no anatomy labels were given", "Hemphill 2001"
+        ),
     )
     warnings = (Notice("GANTRY_TILT", "The tilt is kept."),)
-    assert _evaluations(_sr(tmp_path, scan, replace(_exam(), criteria=criteria), warnings=warnings)) == [
+    assert _evaluations(
+        _sr(tmp_path, scan, replace(_exam(), criteria=criteria), warnings=warnings)
+    ) == [
         ("BTF-SDH-THICK", "Yes"),
         ("BTF-SDH-THICK", "SDH 11.2 mm thick, limit 10 mm (Bullock 2006)"),
         ("ICHSCORE-VOLUME", "No"),
@@ -176,23 +218,36 @@ def test_what_was_not_measured_is_a_failure(tmp_path: Path, scan: Scan) -> None:
 
 
 def test_intervals_are_uncertainties_and_points_are_lps(tmp_path: Path, scan: Scan) -> None:
-    (number,) = [i for i in _groups(_sr(tmp_path, scan, _exam()))["midline shift"] if i.ValueType == "NUM"]
+    (number,) = [
+        i for i in _groups(_sr(tmp_path, scan, _exam()))["midline shift"] if i.ValueType == "NUM"
+    ]
     parts = {_name(i)[0]: i for i in number.ContentSequence if i.ValueType == "NUM"}
-    assert [float(parts[c].MeasuredValueSequence[0].NumericValue) for c in ("371886008", "371885007")] == [0.75, 0.75]
+    assert [
+        float(parts[c].MeasuredValueSequence[0].NumericValue) for c in ("371886008", "371885007")
+    ] == [0.75, 0.75]
     (point,) = [i for i in number.ContentSequence if i.ValueType == "SCOORD3D"]
     assert list(point.GraphicData) == [-3.0, 4.0, 5.0]
-    assert scan.source is not None and point.ReferencedFrameOfReferenceUID == scan.source.frame_of_reference_uid
+    assert (
+        scan.source is not None
+        and point.ReferencedFrameOfReferenceUID == scan.source.frame_of_reference_uid
+    )
 
 
 def test_an_exam_without_hemorrhage_has_a_report_too(tmp_path: Path, scan: Scan) -> None:
     labels = true_labels(scan.volume.geometry)
-    empty = measure_exam(type(labels)(np.zeros_like(labels.voxels), labels.geometry, Subtype), ct=scan.volume)
+    empty = measure_exam(
+        type(labels)(np.zeros_like(labels.voxels), labels.geometry, Subtype), ct=scan.volume
+    )
     d = _sr(tmp_path, scan, empty)
     groups = _groups(d)
     assert _said(groups["hemorrhage"])["121052"] == "272519000"
     assert _numbers(groups["hemorrhage"]) == {(codes.VOLUME.value,): (0.0, "ml")}
     assert _said(groups["midline shift"])["121206"] == "114006"
-    assert (d.PreliminaryFlag, d.VerificationFlag, d.CompletionFlag) == ("PRELIMINARY", "UNVERIFIED", "COMPLETE")
+    assert (d.PreliminaryFlag, d.VerificationFlag, d.CompletionFlag) == (
+        "PRELIMINARY",
+        "UNVERIFIED",
+        "COMPLETE",
+    )
     assert d.PatientID == "4711"
     answers = [words for _, words in _evaluations(d)[::2]]
     assert answers == ["No"] * 6 and len(codes.CRITERIA) == 6
@@ -223,5 +278,9 @@ def test_a_picture_is_kept_pixel_by_pixel(tmp_path: Path, scan: Scan) -> None:
         made = make_dicom_sc(picture, origin, what="hemorrhage montage", series_number=904)
         origin.write(tmp_path / name, made)
     d = pydicom.dcmread(tmp_path / "a.dcm")
-    assert np.array_equal(d.pixel_array, picture) and d.BurnedInAnnotation == "NO" and d.PatientID == "4711"
+    assert (
+        np.array_equal(d.pixel_array, picture)
+        and d.BurnedInAnnotation == "NO"
+        and d.PatientID == "4711"
+    )
     assert (tmp_path / "a.dcm").read_bytes() == (tmp_path / "b.dcm").read_bytes()

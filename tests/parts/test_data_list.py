@@ -33,6 +33,8 @@ def folder(tmp_path: Path) -> Path:
         ({"repeat_shifted": 2, "bloodless_every": 3}, "01445"),
     ],
 )
-def test_heads_are_left_out_and_repeated(folder: Path, options: dict[str, int], expected: str) -> None:
+def test_heads_are_left_out_and_repeated(
+    folder: Path, options: dict[str, int], expected: str
+) -> None:
     found = read_data_list(folder, "training", {"image": "image"}, **options)
     assert "".join(Path(row["image"]).name[0] for row in found) == expected

@@ -27,7 +27,9 @@ def test_a_surface_metric_counts_millimeters_and_leaves_out_what_has_no_distance
         metric([_slice(1)], [_slice(2)])
         metric([_slice()], [_slice(3)])
     assert hd95.aggregate().item() == 5.0, "one slice off; the missed one has no distance"
-    assert near.aggregate().item() == 0.0 and far.aggregate().item() == 0.5, "the missed one agrees nowhere"
+    assert near.aggregate().item() == 0.0 and far.aggregate().item() == 0.5, (
+        "the missed one agrees nowhere"
+    )
 
 
 def test_any_class_is_all_but_the_background() -> None:

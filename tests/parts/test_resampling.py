@@ -30,7 +30,9 @@ def head(tmp_path: Path) -> dict[str, str]:
     return {"image": str(tmp_path / "ct.nii.gz"), "label": str(tmp_path / "ich.nii.gz")}
 
 
-def test_a_bundle_step_is_what_import_writes_and_its_inverse_goes_back(head: dict[str, str]) -> None:
+def test_a_bundle_step_is_what_import_writes_and_its_inverse_goes_back(
+    head: dict[str, str],
+) -> None:
     keys = ["image", "label"]
     there = Compose(
         [
@@ -48,11 +50,17 @@ def test_a_bundle_step_is_what_import_writes_and_its_inverse_goes_back(head: dic
     assert tuple(data["label"].shape) == tuple(data["image"].shape)
 
     data["pred"], data["shares"] = data["label"].clone(), (data["label"] > 0).float()
-    back = Invertd(["pred", "shares"], there, orig_keys="image", nearest_interp=False, to_tensor=True)(data)
-    voxels = np.asarray(LabelMap(back["pred"][0].numpy().astype(np.uint8), ct.geometry, Subtype).voxels)
+    back = Invertd(
+        ["pred", "shares"], there, orig_keys="image", nearest_interp=False, to_tensor=True
+    )(data)
+    voxels = np.asarray(
+        LabelMap(back["pred"][0].numpy().astype(np.uint8), ct.geometry, Subtype).voxels
+    )
     truth = there.transforms[0](dict(head))["label"].numpy()
     assert voxels.shape == ct.hu.shape
     assert 2 * ((voxels > 0) & (truth > 0)).sum() / ((voxels > 0).sum() + (truth > 0).sum()) > 0.97
-    assert voxels.max() == 5 and voxels.astype(bool).sum() == pytest.approx(truth.astype(bool).sum(), rel=0.01)
+    assert voxels.max() == 5 and voxels.astype(bool).sum() == pytest.approx(
+        truth.astype(bool).sum(), rel=0.01
+    )
     assert float(back["shares"].min()) >= 0 and float(back["shares"].max()) <= 1.0
     assert np.allclose(back["pred"].affine.numpy(), ct.geometry.affine, atol=1e-4)

@@ -16,7 +16,9 @@ def _ratios(network: torch.nn.Module, image: torch.Tensor) -> list[float]:
     def listen(unit: ResidualUnit, inputs: tuple[torch.Tensor], _: torch.Tensor) -> None:
         found.append(float(unit.residual(inputs[0]).std() / unit.conv(inputs[0]).std()))
 
-    handles = [m.register_forward_hook(listen) for m in network.modules() if isinstance(m, ResidualUnit)]
+    handles = [
+        m.register_forward_hook(listen) for m in network.modules() if isinstance(m, ResidualUnit)
+    ]
     with torch.inference_mode():
         network(image)
     for handle in handles:

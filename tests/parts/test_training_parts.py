@@ -47,10 +47,14 @@ def always(transform: Any) -> Any:
 def test_mirroring_exchanges_the_labels_of_the_sides() -> None:
     labels = torch.tensor([1, 3, 5, 4, 2]).reshape(1, 5, 1, 1)
     image = torch.arange(5.0).reshape(1, 5, 1, 1)
-    mirror = always(RandMirrorSidesd(["image", "label"], label_keys=["label"], pairs=[(1, 2), (3, 4)]))
+    mirror = always(
+        RandMirrorSidesd(["image", "label"], label_keys=["label"], pairs=[(1, 2), (3, 4)])
+    )
     found = mirror({"image": image, "label": labels})
     assert found["image"].flatten().tolist() == [4, 3, 2, 1, 0]
-    assert found["label"].flatten().tolist() == [1, 3, 5, 4, 2], "a mirrored head has its left on the left again"
+    assert found["label"].flatten().tolist() == [1, 3, 5, 4, 2], (
+        "a mirrored head has its left on the left again"
+    )
 
 
 def test_mirroring_twice_changes_nothing() -> None:
@@ -63,15 +67,22 @@ def test_a_label_stays_only_where_a_voxel_can_be_blood() -> None:
     image = torch.tensor([1020.0, 1084.0, 1144.0, 1145.0, 2000.0]).reshape(1, 5, 1, 1)
     label = torch.tensor([0, 5, 5, 5, 1], dtype=torch.uint8).reshape(1, 5, 1, 1)
     found = VisibleBloodd("label", "image", offset=1024.0)({"image": image, "label": label})
-    assert found["label"].flatten().tolist() == [0, 5, 5, 0, 0] and found["label"].dtype == torch.uint8
+    assert (
+        found["label"].flatten().tolist() == [0, 5, 5, 0, 0] and found["label"].dtype == torch.uint8
+    )
     assert label.flatten().tolist() == [0, 5, 5, 5, 1], "what was given is not changed"
 
 
 def test_skull_strip_leaves_air_outside_of_the_grown_cavity() -> None:
     cavity = torch.zeros(1, 9, 9, 9, dtype=torch.uint8)
     cavity[0, 4, 4, 4] = 2
-    strip = always(RandSkullStripd("image", mask_key="cavity", largest_margin=2)).set_random_state(seed=0)
-    kept = {int((strip({"image": torch.ones(1, 9, 9, 9), "cavity": cavity})["image"]).sum()) for _ in range(30)}
+    strip = always(RandSkullStripd("image", mask_key="cavity", largest_margin=2)).set_random_state(
+        seed=0
+    )
+    kept = {
+        int((strip({"image": torch.ones(1, 9, 9, 9), "cavity": cavity})["image"]).sum())
+        for _ in range(30)
+    }
     assert kept == {1, 27, 125}
 
 
@@ -114,7 +125,9 @@ def test_training_ends_when_its_minutes_are_spent_resumed_ones_included() -> Non
 
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize(("after", "steps"), [(0.0, 0), (0.5, 60), (1.0, 100)])
-def test_statistics_of_batch_norm_stand_still_late_in_training(after: float, steps: int, compiled: bool) -> None:
+def test_statistics_of_batch_norm_stand_still_late_in_training(
+    after: float, steps: int, compiled: bool
+) -> None:
     plain = torch.nn.Sequential(torch.nn.BatchNorm3d(1))
     network = torch.compile(plain, backend="eager") if compiled else plain
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-9)
@@ -160,10 +173,16 @@ def test_a_training_that_was_frozen_stays_so_and_its_average_has_the_same_statis
 
 
 def test_shipped_weights_hold_large_variances(tmp_path: Any) -> None:
-    state = {"kernel": torch.rand(2, 3, 1, 1, 1), "running_var": torch.tensor([2e11]), "count": torch.tensor(7)}
+    state = {
+        "kernel": torch.rand(2, 3, 1, 1, 1),
+        "running_var": torch.tensor([2e11]),
+        "count": torch.tensor(7),
+    }
     save_weights(state, tmp_path / "model.pt")
     found = torch.load(tmp_path / "model.pt", weights_only=True)
-    assert found["kernel"].dtype == torch.float16 and found["running_var"].item() == pytest.approx(2e11)
+    assert found["kernel"].dtype == torch.float16 and found["running_var"].item() == pytest.approx(
+        2e11
+    )
     assert found["count"].item() == 7
 
 
@@ -210,10 +229,14 @@ def test_a_loss_that_is_no_number_ends_the_training_with_step_and_case(tmp_path:
     StopAtNaN().attach(engine)
     with pytest.raises(TrainingError, match=r"LOSS_NOT_FINITE.*step 5 \(cases: head_7, head_9\)"):
         engine.run([{"case": ["head_7", "head_9"]}] * 3, max_epochs=4)
-    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["iteration"] == 3, "the last whole epoch"
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["iteration"] == 3, (
+        "the last whole epoch"
+    )
 
 
-def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_last_checkpoint_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "checkpoint.pt"
     save_aside({"step": 1}, path)
 
@@ -255,16 +278,24 @@ def test_tissue_near_bone_becomes_brighter_and_air_stays() -> None:
     image = torch.full((1, 80, 40, 8), 1054.0)  # brain, HU + 1024
     image[:, :8], image[:, 70:] = 1924.0, 0.0  # skull; air
     image[..., 6:] = 1054.0  # slices without bone
-    glow = always(RandBeamHardeningd("image", offset=1024.0, largest_hu=40.0)).set_random_state(0)({"image": image})
+    glow = always(RandBeamHardeningd("image", offset=1024.0, largest_hu=40.0)).set_random_state(0)(
+        {"image": image}
+    )
     gain = (glow["image"] - image)[0, :, 20]
-    assert 1.0 < gain[10, 0] < 40.0 and gain[10, 0] > gain[16, 0] > gain[50, 0] == pytest.approx(0.0, abs=0.1)
-    assert torch.equal(gain[70:, 0], torch.zeros(10)) and float(gain[:, 7].max()) < 0.5 * float(gain[:70, 0].max())
+    assert 1.0 < gain[10, 0] < 40.0 and gain[10, 0] > gain[16, 0] > gain[50, 0] == pytest.approx(
+        0.0, abs=0.1
+    )
+    assert torch.equal(gain[70:, 0], torch.zeros(10)) and float(gain[:, 7].max()) < 0.5 * float(
+        gain[:70, 0].max()
+    )
 
 
 def test_long_tails_brighten_the_rim_below_bone_and_keep_the_sum() -> None:
     image = torch.full((1, 60, 40, 8), 1054.0)  # brain, HU + 1024
     image[:, 20:26] = 2224.0  # skull
-    tails = always(RandPointSpreadd("image", largest_share=0.3, reach=(1.5, 1.5))).set_random_state(0)
+    tails = always(RandPointSpreadd("image", largest_share=0.3, reach=(1.5, 1.5))).set_random_state(
+        0
+    )
     gain = (tails({"image": image})["image"] - image)[0, :, 20, 4]
     assert gain[26] > gain[27] > gain[28] > 0 and gain[22] < 0, "what brain gains, bone loses"
     assert float(gain.sum()) == pytest.approx(0.0, abs=1.0) and float(gain[40:].abs().max()) < 0.1
@@ -284,12 +315,16 @@ def test_pictures_keep_what_their_window_shows_and_soften_the_edge_of_the_skull(
     resized = through_pictures(hu, Pictures((0.0, 80.0), (0.0, 80.0), ratio=0.7, quality=60))
     assert ((resized > 48) & (resized < 72)).any(), "the gray of blood lies between bone and brain"
     guessed = through_pictures(hu, Pictures((0.0, 80.0), (-10.0, 100.0)))
-    assert guessed.unique().tolist() == pytest.approx([45.0, 100.0], abs=0.3)  # half of the range; its white
+    assert guessed.unique().tolist() == pytest.approx(
+        [45.0, 100.0], abs=0.3
+    )  # half of the range; its white
 
 
 def test_pictures_of_air_stay_above_nothing() -> None:
     image = torch.full((1, 32, 32, 2), 24.0)  # -1000 HU
-    found = always(RandPicturesd("image", offset=1024.0)).set_random_state(3)({"image": image})["image"]
+    found = always(RandPicturesd("image", offset=1024.0)).set_random_state(3)({"image": image})[
+        "image"
+    ]
     assert found.shape == image.shape and float(found.min()) >= 0.0 and float(found.max()) < 1200.0
 
 
@@ -305,7 +340,9 @@ def test_a_midline_out_of_place_costs_more_than_as_many_voxels_elsewhere() -> No
     loss = MidlineLoss(reach=3)
     right = loss(_scores(labels), labels)
     assert loss(_scores(middle), labels) - right > 3 * (loss(_scores(thin), labels) - right) > 0
-    assert loss.whole(_scores(middle), labels) == pytest.approx(float(loss.whole(_scores(thin), labels)), rel=0.01)
+    assert loss.whole(_scores(middle), labels) == pytest.approx(
+        float(loss.whole(_scores(thin), labels)), rel=0.01
+    )
     background = torch.zeros_like(labels)
     assert torch.isfinite(loss(_scores(labels), background)), "a window without an interface"
 
@@ -342,7 +379,9 @@ def test_what_a_scan_does_not_label_costs_nothing() -> None:
     found[labels == 2], found[:, :, 12:] = 2, 5
     loss = HemorrhageLoss()
     partly = torch.where(labels == 0, unlabeled([5, EDEMA]), labels)
-    assert loss(_scores(found), partly) == pytest.approx(float(loss(_scores(labels), partly)), abs=0.02)
+    assert loss(_scores(found), partly) == pytest.approx(
+        float(loss(_scores(labels), partly)), abs=0.02
+    )
     assert loss(_scores(found), labels) > loss(_scores(labels), labels) + 1.0
 
 
@@ -352,8 +391,12 @@ def test_edema_is_learned_apart_from_blood() -> None:
     dry, wrong = torch.where(labels == EDEMA, 0, labels), torch.where(labels == EDEMA, 2, labels)
     right, without = HemorrhageLoss()(_scores(labels), labels), HemorrhageLoss(edema_weight=0.0)
     assert HemorrhageLoss()(_scores(dry), labels) > right + 0.15
-    assert without(_scores(dry), labels) == pytest.approx(float(without(_scores(labels), labels)), abs=1e-3)
-    assert without(_scores(wrong), labels) > without(_scores(labels), labels) + 0.3, "edema is no blood"
+    assert without(_scores(dry), labels) == pytest.approx(
+        float(without(_scores(labels), labels)), abs=1e-3
+    )
+    assert without(_scores(wrong), labels) > without(_scores(labels), labels) + 0.3, (
+        "edema is no blood"
+    )
 
 
 def test_a_window_without_blood_costs_what_is_found_in_it() -> None:
@@ -363,4 +406,7 @@ def test_a_window_without_blood_costs_what_is_found_in_it() -> None:
     scores = _scores(some).requires_grad_()
     loss = HemorrhageLoss()(scores, empty)
     loss.backward()
-    assert loss > 1.0 > 0.1 > HemorrhageLoss()(_scores(empty), empty) and torch.isfinite(scores.grad).all()
+    assert (
+        loss > 1.0 > 0.1 > HemorrhageLoss()(_scores(empty), empty)
+        and torch.isfinite(scores.grad).all()
+    )

@@ -32,15 +32,27 @@ def _exam() -> tuple[CTVolume, LabelMap, LabelMap]:
     geometry = grid(pixels=96, pixel_mm=2.2, tilt_deg=10)
     parts = anatomy(geometry, shift_mm=6)
     ras = geometry.to_world(np.moveaxis(np.indices(geometry.shape), 0, -1))
-    voxels = np.where(np.linalg.norm(ras - [-35, 10, 5], axis=-1) < 15, int(Subtype.IPH), 0).astype(np.uint8)
-    return CTVolume(density(ras).astype(np.float32), geometry), LabelMap(voxels, geometry, Subtype), parts
+    voxels = np.where(np.linalg.norm(ras - [-35, 10, 5], axis=-1) < 15, int(Subtype.IPH), 0).astype(
+        np.uint8
+    )
+    return (
+        CTVolume(density(ras).astype(np.float32), geometry),
+        LabelMap(voxels, geometry, Subtype),
+        parts,
+    )
 
 
 def test_tables_hold_the_same_numbers_and_no_nan(tmp_path: Path) -> None:
     ct, labels, parts = _exam()
     exam = measure_exam(labels, ct=ct, anatomy=parts, midline=fit_midline(parts))
     warn = Notice("GANTRY_TILT", "tilted")
-    write_tables(exam, tmp_path, case_id="c1", warnings=(warn,), provenance=Provenance(versions={"python": "3"}))
+    write_tables(
+        exam,
+        tmp_path,
+        case_id="c1",
+        warnings=(warn,),
+        provenance=Provenance(versions={"python": "3"}),
+    )
     record = json.loads((tmp_path / "measurements.json").read_text(), parse_constant=pytest.fail)
     assert record["schema"] == "monai-ich/measurements/1" and record["case_id"] == "c1"
     assert record["total_volume_ml"] == pytest.approx(4 / 3 * np.pi * 15**3 / 1000, rel=0.03)
@@ -51,20 +63,30 @@ def test_tables_hold_the_same_numbers_and_no_nan(tmp_path: Path) -> None:
     assert record["lesions"][0]["side"] == "left" and record["warnings"][0]["code"] == "GANTRY_TILT"
     (row,) = csv.DictReader((tmp_path / "measurements.csv").open())
     assert float(row["total_volume_ml"]) == record["total_volume_ml"] and row["IPH_present"] == "1"
-    assert float(row["midline_shift_mm"]) == record["midline_shift"]["value_mm"] and row["midline_shift_reason"] == ""
+    assert (
+        float(row["midline_shift_mm"]) == record["midline_shift"]["value_mm"]
+        and row["midline_shift_reason"] == ""
+    )
     slices = list(csv.DictReader((tmp_path / "slices.csv").open()))
     assert len(slices) == 32
-    assert sum(float(s["IPH_volume_ml"]) for s in slices) == pytest.approx(record["total_volume_ml"], abs=0.01)
+    assert sum(float(s["IPH_volume_ml"]) for s in slices) == pytest.approx(
+        record["total_volume_ml"], abs=0.01
+    )
     assert len(list(csv.DictReader((tmp_path / "lesions.csv").open()))) == 1
 
 
 def test_what_is_not_measurable_says_why(tmp_path: Path) -> None:
     _, labels, _ = _exam()
-    write_tables(measure_exam(labels), tmp_path, case_id="c", warnings=(), provenance=Provenance(versions={}))
+    write_tables(
+        measure_exam(labels), tmp_path, case_id="c", warnings=(), provenance=Provenance(versions={})
+    )
     record = json.loads((tmp_path / "measurements.json").read_text())
     assert record["midline_shift"] == {"not_measurable": "no anatomy labels were given"}
     (row,) = csv.DictReader((tmp_path / "measurements.csv").open())
-    assert row["midline_shift_mm"] == "" and row["midline_shift_reason"] == "no anatomy labels were given"
+    assert (
+        row["midline_shift_mm"] == ""
+        and row["midline_shift_reason"] == "no anatomy labels were given"
+    )
 
 
 def _report(path: Path, ct: CTVolume, labels: LabelMap, parts: LabelMap) -> str:
@@ -119,8 +141,15 @@ def test_the_report_holds_the_scan_straightened_for_the_viewer(tmp_path: Path) -
 def test_key_slices_are_those_of_largest_area_and_shift(tmp_path: Path) -> None:
     geometry = Geometry((40, 40, 10), np.diag([-1.0, -1.0, 5.0, 1.0]))
     voxels = np.zeros(geometry.shape, np.uint8)
-    voxels[5:15, 5:15, 2], voxels[5:25, 5:15, 3], voxels[5:15, 20:30, 6] = Subtype.IPH, Subtype.IPH, Subtype.SDH
-    labels, ct = LabelMap(voxels, geometry, Subtype), CTVolume(np.full(geometry.shape, 30, np.float32), geometry)
+    voxels[5:15, 5:15, 2], voxels[5:25, 5:15, 3], voxels[5:15, 20:30, 6] = (
+        Subtype.IPH,
+        Subtype.IPH,
+        Subtype.SDH,
+    )
+    labels, ct = (
+        LabelMap(voxels, geometry, Subtype),
+        CTVolume(np.full(geometry.shape, 30, np.float32), geometry),
+    )
     keys = pick_key_slices(turn(ct, labels, None), measure_exam(labels))
     assert [(key.index, key.reasons) for key in keys] == [
         (3, ("largest area of IPH, 2.0 cm²",)),
@@ -173,8 +202,15 @@ def test_the_page_stays_small_however_many_slices(tmp_path: Path, count: int, ha
     labels = LabelMap(voxels, geometry, Subtype)
     exam = measure_exam(labels, ct=ct)
     render_montage(tmp_path / "m.png", ct, labels)
-    about = {"case_id": "c", "midline": "none", "warnings": (), "provenance": Provenance(versions={})}
-    write_report(tmp_path / "r.html", exam, turn(ct, labels, None), montage_png=tmp_path / "m.png", **about)
+    about = {
+        "case_id": "c",
+        "midline": "none",
+        "warnings": (),
+        "provenance": Provenance(versions={}),
+    }
+    write_report(
+        tmp_path / "r.html", exam, turn(ct, labels, None), montage_png=tmp_path / "m.png", **about
+    )
     page = (tmp_path / "r.html").read_text()
     assert len(page) < 15e6 and ("two by two" in page) == halved
     packed = re.search('id="viewer-ct">([^<]+)<', page)

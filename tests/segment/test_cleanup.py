@@ -22,7 +22,9 @@ def test_a_clot_on_the_skull_is_edh_or_sdh_by_its_votes() -> None:
     labels[5, 0, 0] = 2  # blood of the brain between the two does not join them
     labels[11, 3, 3] = 5
     even, common = settle_extra_axial(labels, 1.0), settle_extra_axial(labels, 5.0)
-    assert even[:6].max(axis=(1, 2)).tolist() == [1, 1, 1, 1, 1, 2] and common[:6, 0, 0].tolist() == [5, 5, 5, 5, 0, 2]
+    assert even[:6].max(axis=(1, 2)).tolist() == [1, 1, 1, 1, 1, 2] and common[
+        :6, 0, 0
+    ].tolist() == [5, 5, 5, 5, 0, 2]
     for settled in (even, common):
         assert (settled[6:11, 0, 0] == 1).all() and settled[11, 3, 3] == 5
         assert np.array_equal(settled > 0, labels > 0)

@@ -37,7 +37,9 @@ def head(geometry: Geometry) -> tuple[CTVolume, LabelMap, Mask]:
     ras = geometry.to_world(np.moveaxis(np.indices(geometry.shape), 0, -1))
     radius = np.linalg.norm(ras / [65, 80, 65], axis=-1)
     clot = np.linalg.norm(ras - [-30, 15, 5], axis=-1) < 14
-    hu = np.select([clot, radius < 1, radius < 1.1], [65.0, 33.0, 900.0], -1000.0).astype(np.float32)
+    hu = np.select([clot, radius < 1, radius < 1.1], [65.0, 33.0, 900.0], -1000.0).astype(
+        np.float32
+    )
     return (
         CTVolume(hu, geometry),
         LabelMap(clot.astype(np.uint8) * np.uint8(Subtype.IPH), geometry, Subtype),
@@ -46,11 +48,15 @@ def head(geometry: Geometry) -> tuple[CTVolume, LabelMap, Mask]:
 
 
 @pytest.mark.parametrize("tilt_deg", [0.0, 18.0])
-def test_heat_lies_in_the_world_where_the_network_finds_its_reason(shipped: Bundle, tilt_deg: float) -> None:
+def test_heat_lies_in_the_world_where_the_network_finds_its_reason(
+    shipped: Bundle, tilt_deg: float
+) -> None:
     ct, labels, cavity = head(grid(pixels=96, pixel_mm=2.2, tilt_deg=tilt_deg))
     bundle = replace(shipped, network=Brightness())
     (found,) = explain_ich(ct, labels, [Subtype.IPH], cavity=cavity, bundle=bundle)
-    assert found.subtype is Subtype.IPH and found.geometry is ct.geometry and found.voxels.max() == 255
+    assert (
+        found.subtype is Subtype.IPH and found.geometry is ct.geometry and found.voxels.max() == 255
+    )
     hot = np.argwhere(found.voxels > 128)
     assert np.allclose(ct.geometry.to_world(hot.mean(axis=0)), [-30, 15, 5], atol=2.0)
     assert not found.voxels[~cavity.voxels].any()  # bone is as bright as can be, and stays as it is
@@ -74,7 +80,9 @@ def test_shipped_weights_pass_the_sanity_check(shipped: Bundle) -> None:
     cavity = Mask(scan.anatomy.voxels > 0, scan.ct.geometry)
     box = cavity_box(cavity, margin_mm=12)
     heat, *others = (
-        explain_ich(scan.ct, scan.labels, [Subtype.IPH], cavity=cavity, within=box, bundle=bundle)[0].voxels
+        explain_ich(scan.ct, scan.labels, [Subtype.IPH], cavity=cavity, within=box, bundle=bundle)[
+            0
+        ].voxels
         for bundle in (shipped, randomized(shipped, 1), randomized(shipped, 2))
     )
     found = [judge(heat, other, scan.labels.voxels > 0, cavity.voxels) for other in others]

@@ -43,7 +43,9 @@ def build(pace_s: float = 0.0) -> Pipeline:
         return read_ct(path)
 
     def bundle() -> Any:
-        return SimpleNamespace(name="stub", weights_sha256="0" * 64, status="A stub.", uncertain=(), calibration=None)
+        return SimpleNamespace(
+            name="stub", weights_sha256="0" * 64, status="A stub.", uncertain=(), calibration=None
+        )
 
     return Pipeline(
         read=read,
@@ -59,8 +61,12 @@ def build(pace_s: float = 0.0) -> Pipeline:
 
 def _anatomy(ct: CTVolume, *, bundle: Any) -> LabelMap:
     i = np.arange(ct.geometry.shape[0])[:, None, None]
-    sides = np.where(i < ct.geometry.shape[0] / 2, Anatomy.RIGHT_HEMISPHERE, Anatomy.LEFT_HEMISPHERE)
-    return LabelMap(np.where((ct.hu > 0) & (ct.hu < 100), sides, 0).astype(np.uint8), ct.geometry, Anatomy)
+    sides = np.where(
+        i < ct.geometry.shape[0] / 2, Anatomy.RIGHT_HEMISPHERE, Anatomy.LEFT_HEMISPHERE
+    )
+    return LabelMap(
+        np.where((ct.hu > 0) & (ct.hu < 100), sides, 0).astype(np.uint8), ct.geometry, Anatomy
+    )
 
 
 def _blood(ct: CTVolume, cavity: Any, *, within: Any, bundle: Any) -> Hemorrhage:
@@ -88,6 +94,10 @@ def write_six(folder: Path) -> Path:
 
 if __name__ == "__main__":
     done = run_study(
-        list_cases(sys.argv[1]), sys.argv[2], build=partial(build, float(sys.argv[3])), settings="stub", workers=2
+        list_cases(sys.argv[1]),
+        sys.argv[2],
+        build=partial(build, float(sys.argv[3])),
+        settings="stub",
+        workers=2,
     )
     sys.exit(4 if done.failures else 0)

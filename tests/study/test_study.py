@@ -37,31 +37,50 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyCase, Path]:
     return case, folder
 
 
-def test_a_case_is_done_when_all_its_files_are_there_with_the_same_digest(done: tuple[StudyCase, Path]) -> None:
+def test_a_case_is_done_when_all_its_files_are_there_with_the_same_digest(
+    done: tuple[StudyCase, Path],
+) -> None:
     _, folder = done
     assert {p.name for p in folder.iterdir()} == set(RESULTS)
     assert [p.name for p in folder.parent.iterdir()] == ["c1"], "nothing is left beside it"
-    assert is_done(folder, "d1") and not is_done(folder, "d2") and not is_done(folder.parent / "c2", "d1")
+    assert (
+        is_done(folder, "d1")
+        and not is_done(folder, "d2")
+        and not is_done(folder.parent / "c2", "d1")
+    )
 
 
-def test_a_row_is_what_analyze_measured_with_its_patient_warnings_and_time(done: tuple[StudyCase, Path]) -> None:
+def test_a_row_is_what_analyze_measured_with_its_patient_warnings_and_time(
+    done: tuple[StudyCase, Path],
+) -> None:
     case, folder = done
     row = read_row(case, folder)
     measured = json.loads((folder / "measurements.json").read_text())
     assert (row["case_id"], row["patient"], row["site"]) == ("c1", "p1", "here")
     assert row["total_volume_ml"] == measured["total_volume_ml"] > 10 and row["IPH_present"] == 1
-    assert row["midline_shift_mm"] is None and row["midline_shift_reason"] == "a stub has no midline"
-    assert row["warnings"] == " ".join(w["code"] for w in measured["warnings"]) and row["seconds"] > 0
+    assert (
+        row["midline_shift_mm"] is None and row["midline_shift_reason"] == "a stub has no midline"
+    )
+    assert (
+        row["warnings"] == " ".join(w["code"] for w in measured["warnings"]) and row["seconds"] > 0
+    )
 
 
-def test_tables_keep_types_where_cells_are_empty(done: tuple[StudyCase, Path], tmp_path: Path) -> None:
+def test_tables_keep_types_where_cells_are_empty(
+    done: tuple[StudyCase, Path], tmp_path: Path
+) -> None:
     row = read_row(*done)
     write_tables(
-        tmp_path, [row, row | {"case_id": "0012", "midline_shift_mm": 3.5}], [Outcome("c3", "NOT_NIFTI", "a, b")]
+        tmp_path,
+        [row, row | {"case_id": "0012", "midline_shift_mm": 3.5}],
+        [Outcome("c3", "NOT_NIFTI", "a, b")],
     )
     parquet = pd.read_parquet(tmp_path / "study.parquet")
     assert list(parquet["case_id"]) == ["c1", "0012"] and list(parquet.columns) == list(row)
-    assert parquet["midline_shift_mm"].isna().tolist() == [True, False] and parquet["midline_shift_mm"][1] == 3.5
+    assert (
+        parquet["midline_shift_mm"].isna().tolist() == [True, False]
+        and parquet["midline_shift_mm"][1] == 3.5
+    )
     assert parquet["IPH_present"].dtype == "Int64" and parquet["total_volume_ml"].dtype == "Float64"
     (first, _) = csv.DictReader((tmp_path / "study.csv").open())
     (measured,) = csv.DictReader((done[1] / "measurements.csv").open())
@@ -70,14 +89,23 @@ def test_tables_keep_types_where_cells_are_empty(done: tuple[StudyCase, Path], t
     assert failure == {"case_id": "c3", "code": "NOT_NIFTI", "message": "a, b"}
 
 
-def test_the_summary_counts_links_and_says_why(done: tuple[StudyCase, Path], tmp_path: Path) -> None:
+def test_the_summary_counts_links_and_says_why(
+    done: tuple[StudyCase, Path], tmp_path: Path
+) -> None:
     row = read_row(*done)
     rows = [row, row | {"case_id": "c2", "midline_shift_mm": 4.0}]
     write_summary(tmp_path / "s.html", rows, [Outcome("<c3>", "NOT_NIFTI", "Not <it>.")], total=5)
     page = (tmp_path / "s.html").read_text()
-    assert "2 of 5 scans done, 1 failed, 2 left to do." in page and 'href="cases/c2/report.html"' in page
+    assert (
+        "2 of 5 scans done, 1 failed, 2 left to do." in page
+        and 'href="cases/c2/report.html"' in page
+    )
     assert "&lt;c3&gt;" in page and "Not &lt;it&gt;." in page and "NOT_NIFTI" in page
-    assert f"median {row['total_volume_ml']:.1f} mL" in page and "median 4.0 mm" in page and page.count("<svg") == 2
+    assert (
+        f"median {row['total_volume_ml']:.1f} mL" in page
+        and "median 4.0 mm" in page
+        and page.count("<svg") == 2
+    )
     assert "http" not in page and "src=" not in page
     write_summary(tmp_path / "none.html", [], [], total=0)
     assert "0 of 0" in (tmp_path / "none.html").read_text()
@@ -86,10 +114,14 @@ def test_the_summary_counts_links_and_says_why(done: tuple[StudyCase, Path], tmp
 def test_what_fails_leaves_nothing_and_names_nobody(tmp_path: Path) -> None:
     worker = Worker(build)
     (tmp_path / "text.nii.gz").write_text("x")
-    refused = worker.analyze(StudyCase("a", (tmp_path / "text.nii.gz",)), tmp_path / "out" / "a", "d")
+    refused = worker.analyze(
+        StudyCase("a", (tmp_path / "text.nii.gz",)), tmp_path / "out" / "a", "d"
+    )
     assert refused.code == "INTERNAL_ERROR", "its parent folder must be there"
     (tmp_path / "out").mkdir()
-    refused = worker.analyze(StudyCase("a", (tmp_path / "text.nii.gz",)), tmp_path / "out" / "a", "d")
+    refused = worker.analyze(
+        StudyCase("a", (tmp_path / "text.nii.gz",)), tmp_path / "out" / "a", "d"
+    )
     assert refused.code == "NOT_NIFTI"
     fault = worker.analyze(StudyCase("b", (tmp_path / "faulty",)), tmp_path / "out" / "b", "d")
     assert fault.code == "INTERNAL_ERROR" and "ZeroDivisionError in stub.py, line" in fault.message
@@ -114,7 +146,9 @@ def test_a_series_that_lies_among_others_is_read_by_its_list(tmp_path: Path) -> 
         shutil.move(path, folder / f"other-{path.name}")
     (tmp_path / "out").mkdir()
     assert Worker(build).analyze(StudyCase("a", paths), tmp_path / "out" / "a", "d").code == ""
-    short = Worker(build).analyze(StudyCase("b", (*paths[:8], *paths[9:])), tmp_path / "out" / "b", "d")
+    short = Worker(build).analyze(
+        StudyCase("b", (*paths[:8], *paths[9:])), tmp_path / "out" / "b", "d"
+    )
     assert short.code == "MISSING_SLICES"
 
 
@@ -147,7 +181,10 @@ def test_names_are_kept_where_that_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_manifest_gives_its_ids_patients_and_sites(tmp_path: Path) -> None:
-    rows = [{"id": "a", "image": "a.nii", "patient": "p", "site": "s"}, {"id": "b", "image": ["1.dcm", "2.dcm"]}]
+    rows = [
+        {"id": "a", "image": "a.nii", "patient": "p", "site": "s"},
+        {"id": "b", "image": ["1.dcm", "2.dcm"]},
+    ]
     record = {"schema": "monai-ich/manifest/1", "name": "x", "label_mapping": {}, "test": rows}
     first, second = list_cases(write_json(tmp_path / "m.json", record))
     assert first == StudyCase("a", (tmp_path / "a.nii",), "p", "s") and len(second.image) == 2
@@ -188,7 +225,12 @@ def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:
 
 def _damage(folder: Path, name: str, how: str) -> None:
     whole = (folder / name).read_bytes()
-    cuts = {"empty": b"", "half": whole[: len(whole) // 2], "last": whole[:-1], "zeros": bytes(len(whole))}
+    cuts = {
+        "empty": b"",
+        "half": whole[: len(whole) // 2],
+        "last": whole[:-1],
+        "zeros": bytes(len(whole)),
+    }
     cuts |= {"another": whole.replace(b"c1", b"c2"), "text": b"[]\n", "binary": b"\xff\xfe" + whole}
     (folder / name).write_bytes(cuts[how])
 
@@ -201,8 +243,12 @@ def test_a_case_whose_row_cannot_be_read_is_not_done(
     case, whole = done
     folder = Path(shutil.copytree(whole, tmp_path / "c1"))
     _damage(folder, name, how)
-    if (how == "another" and name == "provenance.json") or (how == "last" and name.endswith("json")):
-        assert is_done(folder, "d1") and read_row(case, folder) == read_row(*done), "nothing is lost"
+    if (how == "another" and name == "provenance.json") or (
+        how == "last" and name.endswith("json")
+    ):
+        assert is_done(folder, "d1") and read_row(case, folder) == read_row(*done), (
+            "nothing is lost"
+        )
         return
     with pytest.raises(InputError, match="RESULTS_DAMAGED"):
         assert is_done(folder, "d1")
@@ -233,7 +279,16 @@ def test_what_a_killed_worker_left_is_swept_and_what_another_uses_is_not(tmp_pat
 
 
 def test_a_study_says_what_it_passes_over(tmp_path: Path) -> None:
-    for name in ("a.nii.gz", "b.nrrd", "c.mha", "d.MHA", "DOE_JANE", "1.2.840.5", "notes.txt", ".hidden"):
+    for name in (
+        "a.nii.gz",
+        "b.nrrd",
+        "c.mha",
+        "d.MHA",
+        "DOE_JANE",
+        "1.2.840.5",
+        "notes.txt",
+        ".hidden",
+    ):
         (tmp_path / name).touch()
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
     (tmp_path / "real").mkdir()
@@ -247,7 +302,9 @@ def test_a_study_says_what_it_passes_over(tmp_path: Path) -> None:
     only = tmp_path / "only"
     only.mkdir()
     (only / "DOE.mha").touch()
-    with pytest.raises(InputError, match=r"NO_CASES: .*Passed over beside the scans: \.mha files \(1\)\.") as refused:
+    with pytest.raises(
+        InputError, match=r"NO_CASES: .*Passed over beside the scans: \.mha files \(1\)\."
+    ) as refused:
         study_input(only)
     assert "DOE" not in refused.value.message
 
@@ -278,7 +335,11 @@ def test_a_bids_folder_is_a_study(tmp_path: Path) -> None:
 
 
 def test_subjects_that_may_name_somebody_are_numbered(tmp_path: Path) -> None:
-    root = _bids(tmp_path, *(f"sub-doe/ses-{n}/ct/sub-doe_ses-{n}_ct.nii.gz" for n in (1, 2)), "sub-1/ct/sub-1_ct.nii")
+    root = _bids(
+        tmp_path,
+        *(f"sub-doe/ses-{n}/ct/sub-doe_ses-{n}_ct.nii.gz" for n in (1, 2)),
+        "sub-1/ct/sub-1_ct.nii",
+    )
     assert [(case.id, case.patient) for case in study_input(root).cases] == [
         ("case_001", "patient_001"),
         ("case_002", "patient_002"),

@@ -34,7 +34,9 @@ GOOD = set(SIX) - {TEXT, AIR}
 def _start(source: Path, out: Path, pace_s: float) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.study.stub", str(source), str(out), str(pace_s)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
 
 
 def _wait_for(what: Callable[[], object], seconds: float = 120.0) -> None:
@@ -67,7 +69,9 @@ def test_killed_workers_and_a_killed_driver_lose_and_double_no_case(tmp_path: Pa
     _wait_for(lambda: _busy(driver))
     _busy(driver)[0].kill()
     _wait_for(lambda: [p for p in out.glob("cases/*") if not p.name.startswith(".")])
-    below = [p for p in driver.children(recursive=True) if "Agent" not in p.name()]  # agents need a minute to notice
+    below = [
+        p for p in driver.children(recursive=True) if "Agent" not in p.name()
+    ]  # agents need a minute to notice
     driver.kill()
     said, _ = first.communicate(timeout=60)
     assert said == b"", "Ray is quiet"
@@ -83,9 +87,13 @@ def test_killed_workers_and_a_killed_driver_lose_and_double_no_case(tmp_path: Pa
     failures = {row["case_id"]: row["code"] for row in _rows(out, "failures.csv")}
     assert failures == {TEXT: "NOT_NIFTI", AIR: "NOT_HU"}
     assert {p.name for p in (out / "cases").iterdir()} == GOOD, "failures and kills leave no folder"
-    assert {name: (out / "cases" / name).stat().st_mtime_ns for name in before} == before, "done once"
+    assert {name: (out / "cases" / name).stat().st_mtime_ns for name in before} == before, (
+        "done once"
+    )
     for name in GOOD:
-        assert json.loads((out / "cases" / name / "measurements.json").read_text())["case_id"] == name
+        assert (
+            json.loads((out / "cases" / name / "measurements.json").read_text())["case_id"] == name
+        )
     assert "4 of 6 scans done, 2 failed, 0 left to do." in (out / "summary.html").read_text()
 
 
@@ -115,11 +123,26 @@ def test_a_case_that_kills_its_worker_twice_fails_and_the_others_do_not(tmp_path
     assert again.skipped == 2 and again.rows == done.rows and not again.failures
 
 
-def test_the_command_does_a_manifest_and_then_nothing_more(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_command_does_a_manifest_and_then_nothing_more(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     heads, out = tmp_path / "heads", tmp_path / "out"
-    list(write_dataset([design_case(seed, pixels=64, thickness_mm=8.0) for seed in (77, 78)], heads, workers=1))
+    list(
+        write_dataset(
+            [design_case(seed, pixels=64, thickness_mm=8.0) for seed in (77, 78)], heads, workers=1
+        )
+    )
     (heads / "case_000078" / "ct.nii.gz").write_text("nothing")
-    study = ["study", str(heads / "dataset.json"), "-o", str(out), "--device", "cpu", "--workers", "1"]
+    study = [
+        "study",
+        str(heads / "dataset.json"),
+        "-o",
+        str(out),
+        "--device",
+        "cpu",
+        "--workers",
+        "1",
+    ]
     assert main(study) == 4
     said = capfd.readouterr()
     assert said.out.splitlines()[0] == "1 scans done, 1 failed"
@@ -128,9 +151,13 @@ def test_the_command_does_a_manifest_and_then_nothing_more(tmp_path: Path, capfd
     assert row["case_id"] == row["patient"] == "case_000077" and float(row["seconds"]) > 0
     listed = json.loads((heads / "dataset.json").read_text())
     (heads / "dataset.json").write_text(json.dumps(listed | {"validation": []}))
-    assert main(study) == 0 and len(_rows(out, "study.csv")) == 1 and _rows(out, "failures.csv") == []
+    assert (
+        main(study) == 0 and len(_rows(out, "study.csv")) == 1 and _rows(out, "failures.csv") == []
+    )
     said = capfd.readouterr()
-    assert said.out.splitlines()[0] == "1 scans done (1 before), 0 failed" and said.err == "", "nothing was left to do"
+    assert said.out.splitlines()[0] == "1 scans done (1 before), 0 failed" and said.err == "", (
+        "nothing was left to do"
+    )
 
 
 STUB = """
@@ -146,7 +173,11 @@ sys.exit(main(sys.argv[1:]))
 
 def _of(pid: int) -> list[Path]:
     """Temporary folders of a process."""
-    return [p.parent for p in Path("/tmp").glob("monai-ich-*/owner") if f'"pid": {pid},' in p.read_text()]
+    return [
+        p.parent
+        for p in Path("/tmp").glob("monai-ich-*/owner")
+        if f'"pid": {pid},' in p.read_text()
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -159,7 +190,9 @@ def test_a_stopped_study_leaves_no_ct_behind(tmp_path: Path, number: signal.Sign
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
     command = [sys.executable, "-c", STUB, "study", str(source), "-o", str(out), "--workers", "2"]
     study = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
-    _wait_for(lambda: len(list(out.glob("cases/.partial-*/content/.partial-*"))) == 2, seconds=400.0)
+    _wait_for(
+        lambda: len(list(out.glob("cases/.partial-*/content/.partial-*"))) == 2, seconds=400.0
+    )
     (ray,) = _of(study.pid)
     assert stat.S_IMODE(ray.stat().st_mode) == 0o700, "nobody else looks into Ray's files"
     stop_twice(study, number, seconds=400.0)
@@ -169,10 +202,22 @@ def test_a_stopped_study_leaves_no_ct_behind(tmp_path: Path, number: signal.Sign
 def test_ray_that_does_not_start_in_time_is_a_code_and_leaves_nothing(tmp_path: Path) -> None:
     write_head(tmp_path / "in" / "case_1.nii.gz")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_gcs_server_port_wait_time_s": "0"}
-    command = [sys.executable, "-m", "monai_ich.cli", "study", str(tmp_path / "in"), "-o", str(tmp_path / "out")]
+    command = [
+        sys.executable,
+        "-m",
+        "monai_ich.cli",
+        "study",
+        str(tmp_path / "in"),
+        "-o",
+        str(tmp_path / "out"),
+    ]
     study = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
     _, said = study.communicate(timeout=300)
-    assert study.returncode == 3 and said.startswith("monai-ich: RAY_NOT_STARTED: ") and said.count("\n") == 1, said
+    assert (
+        study.returncode == 3
+        and said.startswith("monai-ich: RAY_NOT_STARTED: ")
+        and said.count("\n") == 1
+    ), said
     assert not (tmp_path / "out").exists() and not _of(study.pid)
 
 
@@ -186,6 +231,13 @@ def test_results_that_are_damaged_are_made_again_and_said(tmp_path: Path) -> Non
     table.write_text(whole[:-30])
     kept = (out / "cases" / "case_1").stat().st_mtime_ns
     again = run_study(cases, out, build=build, settings="s", workers=1)
-    assert again.damaged == ("case_2",) and again.skipped == 1 and not again.failures and table.read_text() == whole
-    assert [row["total_volume_ml"] for row in again.rows] == [row["total_volume_ml"] for row in first.rows]
+    assert (
+        again.damaged == ("case_2",)
+        and again.skipped == 1
+        and not again.failures
+        and table.read_text() == whole
+    )
+    assert [row["total_volume_ml"] for row in again.rows] == [
+        row["total_volume_ml"] for row in first.rows
+    ]
     assert (out / "cases" / "case_1").stat().st_mtime_ns == kept

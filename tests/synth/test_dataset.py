@@ -13,7 +13,9 @@ CASES = [design_case(seed, pixels=48, thickness_mm=12.0) for seed in (3, 4)]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "flipped", "truth"])
-def test_a_damaged_head_is_named_and_made_again(tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str) -> None:
+def test_a_damaged_head_is_named_and_made_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
     assert len(list(write_dataset(CASES, tmp_path, workers=1, thickness=False))) == 2
     path = tmp_path / "case_000004" / ("truth.json" if damage == "truth" else "ich.nii.gz")
     whole = path.read_bytes()
@@ -21,5 +23,7 @@ def test_a_damaged_head_is_named_and_made_again(tmp_path: Path, caplog: pytest.L
     flipped = whole[:middle] + bytes([whole[middle] ^ 0x55]) + whole[middle + 1 :]
     path.write_bytes(flipped if damage == "flipped" else whole[:middle])
     assert list(write_dataset(CASES, tmp_path, workers=1, thickness=False)) == ["case_000004"]
-    assert "case_000004 is damaged" in caplog.text and path.read_bytes() == whole, "the same seed, the same head"
+    assert "case_000004 is damaged" in caplog.text and path.read_bytes() == whole, (
+        "the same seed, the same head"
+    )
     assert list(write_dataset(CASES, tmp_path, workers=1, thickness=False)) == []

@@ -21,9 +21,16 @@ DESIGN = {"pixels": 64, "thickness_mm": 8.0, "tilt_deg": 12.0}
 def test_a_head_in_memory_is_the_head_of_the_files(tmp_path: Path) -> None:
     seed = 3
     folder = write_case(design_case(seed, **DESIGN), tmp_path / "head")
-    files = {"image": folder / "ct.nii.gz", "label": folder / "ich.nii.gz", "cavity": folder / "anatomy.nii.gz"}
+    files = {
+        "image": folder / "ct.nii.gz",
+        "label": folder / "ich.nii.gz",
+        "cavity": folder / "anatomy.nii.gz",
+    }
     names = list(KEYS)
-    load = [LoadImaged(keys=names, reader="NibabelReader", image_only=True), EnsureChannelFirstd(keys=names)]
+    load = [
+        LoadImaged(keys=names, reader="NibabelReader", image_only=True),
+        EnsureChannelFirstd(keys=names),
+    ]
     turned = Orientationd(keys=names, axcodes="RAS", labels=None)
     read = Compose([*load, turned])({name: str(path) for name, path in files.items()})
     made = Compose([MakeHeadd(KEYS, design=DESIGN), turned])({"seed": seed})
@@ -34,7 +41,10 @@ def test_a_head_in_memory_is_the_head_of_the_files(tmp_path: Path) -> None:
 
 
 def test_rows_leave_out_most_heads_without_blood() -> None:
-    seeds = {name: [row["seed"] for row in synthetic_rows(50, 60, bloodless_every=name)] for name in (1, 3)}
+    seeds = {
+        name: [row["seed"] for row in synthetic_rows(50, 60, bloodless_every=name)]
+        for name in (1, 3)
+    }
     assert seeds[1] == list(range(50, 110))
     bloodless = [seed for seed in seeds[1] if not draw_case(seed).hemorrhages]
     assert len(bloodless) > 5

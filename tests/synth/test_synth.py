@@ -33,17 +33,29 @@ def _scan(
 def test_same_seed_same_head() -> None:
     case = replace(draw_case(11), scanner=SMALL)
     a, b = synthesize(case), synthesize(case)
-    assert np.array_equal(a.ct.hu, b.ct.hu) and np.array_equal(a.labels.voxels, b.labels.voxels) and a.truth == b.truth
+    assert (
+        np.array_equal(a.ct.hu, b.ct.hu)
+        and np.array_equal(a.labels.voxels, b.labels.voxels)
+        and a.truth == b.truth
+    )
     assert not np.array_equal(a.ct.hu, synthesize(replace(case, seed=12)).ct.hu)
 
 
 @pytest.mark.parametrize("subtype", list(Subtype))
 def test_each_subtype_has_its_volume_density_and_place(subtype: Subtype) -> None:
-    fine = replace(SMALL, slice_mm=2.0, thickness_mm=2.0)  # of horns thinner than a slice more than half is brain
+    fine = replace(
+        SMALL, slice_mm=2.0, thickness_mm=2.0
+    )  # of horns thinner than a slice more than half is brain
     scan = _scan({subtype: 15.0}, scanner=fine if subtype is Subtype.IVH else SMALL)
-    on_skull = subtype in (Subtype.EDH, Subtype.SDH)  # bone outshines the rim of these, as much as a third if thin
+    on_skull = subtype in (
+        Subtype.EDH,
+        Subtype.SDH,
+    )  # bone outshines the rim of these, as much as a third if thin
     assert scan.truth.volume_ml[subtype.name] == pytest.approx(15.0, rel=0.35 if on_skull else 0.25)
-    assert abs(scan.labels.volume_ml(subtype) - scan.truth.volume_ml[subtype.name]) <= scan.ct.geometry.voxel_ml
+    assert (
+        abs(scan.labels.volume_ml(subtype) - scan.truth.volume_ml[subtype.name])
+        <= scan.ct.geometry.voxel_ml
+    )
     assert {v for v in np.unique(scan.labels.voxels).tolist() if v} == {int(subtype)}
     blood = scan.labels.voxels == subtype
     assert 50 < np.median(scan.ct.hu[blood]) < 90
@@ -51,9 +63,19 @@ def test_each_subtype_has_its_volume_density_and_place(subtype: Subtype) -> None
     parts = scan.anatomy.voxels[blood]
     assert (parts > 0).mean() > 0.97  # inside of the cavity
     if subtype is Subtype.IVH:
-        assert np.isin(parts, (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE, Anatomy.POSTERIOR_FOSSA)).mean() > 0.9
+        assert (
+            np.isin(
+                parts, (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE, Anatomy.POSTERIOR_FOSSA)
+            ).mean()
+            > 0.9
+        )
     if subtype in (Subtype.EDH, Subtype.SDH):
-        assert np.isin(parts, (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE, Anatomy.POSTERIOR_FOSSA)).mean() > 0.97
+        assert (
+            np.isin(
+                parts, (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE, Anatomy.POSTERIOR_FOSSA)
+            ).mean()
+            > 0.97
+        )
 
 
 @pytest.mark.slow
@@ -74,7 +96,9 @@ def test_a_head_looks_like_one() -> None:
     left = scan.anatomy.volume_ml(Anatomy.LEFT_HEMISPHERE)
     assert scan.anatomy.volume_ml(Anatomy.RIGHT_HEMISPHERE) == pytest.approx(left, rel=0.15)
     across = [np.argwhere(scan.anatomy.voxels == part).mean(0) for part in (1, 2)]
-    assert scan.anatomy.geometry.to_world(across[0])[0] < scan.anatomy.geometry.to_world(across[1])[0]
+    assert (
+        scan.anatomy.geometry.to_world(across[0])[0] < scan.anatomy.geometry.to_world(across[1])[0]
+    )
 
 
 @pytest.mark.slow
@@ -88,7 +112,9 @@ def test_truth_does_not_depend_on_the_scanner() -> None:
 
 @pytest.mark.slow
 def test_a_designed_case_has_what_was_asked_for() -> None:
-    case = design_case(1, hemorrhages={Subtype.SDH: 40.0}, shift_mm=8.0, pixels=512, tilt_deg=18, thickness_mm=5)
+    case = design_case(
+        1, hemorrhages={Subtype.SDH: 40.0}, shift_mm=8.0, pixels=512, tilt_deg=18, thickness_mm=5
+    )
     assert case.hemorrhages[0].side == -1  # pushes to the right
     assert (case.scanner.tilt_deg, case.scanner.slice_mm, case.scanner.pixels) == (18, 5, 512)
     assert case.scanner.pixel_mm * 512 >= 230
@@ -98,16 +124,22 @@ def test_a_designed_case_has_what_was_asked_for() -> None:
 def test_thickness_of_a_crescent_is_what_its_mask_shows() -> None:
     scan = _scan({Subtype.SDH: 60.0})
     blood = scan.labels.voxels == Subtype.SDH
-    runs = max(blood.sum(axis=axis).max() * SMALL.pixel_mm for axis in (0, 1))  # at least as long as the clot is thick
+    runs = max(
+        blood.sum(axis=axis).max() * SMALL.pixel_mm for axis in (0, 1)
+    )  # at least as long as the clot is thick
     assert 4.0 < scan.truth.thickness_mm["SDH"] < min(30.0, runs + 4.0)
 
 
 @pytest.mark.slow
 def test_thickness_begins_where_the_petrous_bone_ends() -> None:
     bleed = HemorrhageCase(Subtype.EDH, 12.0, 68.0, 1, (60.0, -36.0, -25.0), 22.0)
-    case = replace(draw_case(3), hemorrhages=(bleed,), scanner=replace(SMALL, slice_mm=2.0, thickness_mm=2.0))
+    case = replace(
+        draw_case(3), hemorrhages=(bleed,), scanner=replace(SMALL, slice_mm=2.0, thickness_mm=2.0)
+    )
     scan = synthesize(replace(case, anatomy=replace(case.anatomy, defect=None)))
-    found = measure_exam(scan.labels, ct=scan.ct, anatomy=scan.anatomy).max_thickness_mm[Subtype.EDH]
+    found = measure_exam(scan.labels, ct=scan.ct, anatomy=scan.anatomy).max_thickness_mm[
+        Subtype.EDH
+    ]
     assert scan.truth.thickness_mm["EDH"] == pytest.approx(found, abs=1.0)
 
 
@@ -116,7 +148,9 @@ def test_thickness_begins_where_the_petrous_bone_ends() -> None:
 def test_a_subdural_clot_along_falx_or_tentorium_is_a_thin_leaf_on_its_side(place: str) -> None:
     center = (-2.0, 10.0, 45.0) if place == "falx" else (-20.0, -58.0, -10.0)
     bleed = HemorrhageCase(Subtype.SDH, 8.0, 68.0, -1, center, 35.0, place=place)
-    case = replace(draw_case(3), hemorrhages=(bleed,), scanner=replace(SMALL, slice_mm=2.0, thickness_mm=2.0))
+    case = replace(
+        draw_case(3), hemorrhages=(bleed,), scanner=replace(SMALL, slice_mm=2.0, thickness_mm=2.0)
+    )
     scan = synthesize(case)
     world = scan.labels.geometry.to_world(np.argwhere(scan.labels.voxels == Subtype.SDH))
     assert scan.truth.volume_ml["SDH"] == pytest.approx(8.0, rel=0.3)
@@ -128,7 +162,9 @@ def test_a_subdural_clot_along_falx_or_tentorium_is_a_thin_leaf_on_its_side(plac
 def test_surgery_takes_bone_away_and_lets_the_brain_out() -> None:
     whole = replace(draw_case(3), hemorrhages=(), scanner=SMALL)
     defect = SkullDefect("craniectomy", (70.0, 0.0, 40.0), 45.0, bulge_mm=10.0)
-    opened = synthesize(replace(whole, anatomy=replace(whole.anatomy, defect=defect, swelling=None)))
+    opened = synthesize(
+        replace(whole, anatomy=replace(whole.anatomy, defect=defect, swelling=None))
+    )
     closed = synthesize(replace(whole, anatomy=replace(whole.anatomy, defect=None, swelling=None)))
     assert opened.bone.sum() < 0.95 * closed.bone.sum()
     assert opened.truth.cavity_ml > closed.truth.cavity_ml + 10
@@ -138,7 +174,9 @@ def test_surgery_takes_bone_away_and_lets_the_brain_out() -> None:
 def test_a_scalp_hematoma_is_dense_and_not_labeled() -> None:
     case = replace(draw_case(3), hemorrhages=(), scanner=SMALL)
     swelling = Swelling((70.0, -20.0, 30.0), 40.0, 12.0, 70.0)
-    swollen = synthesize(replace(case, anatomy=replace(case.anatomy, defect=None, swelling=swelling)))
+    swollen = synthesize(
+        replace(case, anatomy=replace(case.anatomy, defect=None, swelling=swelling))
+    )
     flat = synthesize(replace(case, anatomy=replace(case.anatomy, defect=None, swelling=None)))
     outside = (swollen.anatomy.voxels == 0) & (swollen.bone < 0.01)
     dense = [((scan.ct.hu > 55) & (scan.ct.hu < 90) & outside).sum() for scan in (swollen, flat)]
@@ -178,16 +216,26 @@ def test_edema_lies_around_the_clot_darker_than_brain_and_is_no_blood() -> None:
     scan = synthesize(replace(case, anatomy=replace(case.anatomy, infarct_mm=None)))
     dry = synthesize(replace(case, hemorrhages=(replace(bleed, extent_mm=0.0),)))
     assert not (scan.edema.voxels & (scan.labels.voxels > 0)).any() and not dry.edema.voxels.any()
-    assert scan.truth.edema_ml == pytest.approx(scan.edema.volume_ml, rel=0.25) and scan.truth.edema_ml > 5.0
-    assert dry.truth.edema_ml == 0.0 and dry.truth.total_ml == pytest.approx(scan.truth.total_ml, rel=0.02)
+    assert (
+        scan.truth.edema_ml == pytest.approx(scan.edema.volume_ml, rel=0.25)
+        and scan.truth.edema_ml > 5.0
+    )
+    assert dry.truth.edema_ml == 0.0 and dry.truth.total_ml == pytest.approx(
+        scan.truth.total_ml, rel=0.02
+    )
     inside = (scan.anatomy.voxels > 0) & (scan.labels.voxels == 0)
-    assert np.median(scan.ct.hu[scan.edema.voxels]) < np.median(scan.ct.hu[inside & ~scan.edema.voxels]) - 4.0
+    assert (
+        np.median(scan.ct.hu[scan.edema.voxels])
+        < np.median(scan.ct.hu[inside & ~scan.edema.voxels]) - 4.0
+    )
 
 
 @pytest.mark.slow
 def test_blood_of_the_cisterns_is_a_star_on_both_sides() -> None:
     bleed = HemorrhageCase(Subtype.SAH, 25.0, 65.0, 1, (0.0, -4.0, -18.0), 30.0, place="cisterns")
-    case = replace(draw_case(3), hemorrhages=(bleed,), shift_mm=0.0, scanner=replace(SMALL, slice_mm=2.5))
+    case = replace(
+        draw_case(3), hemorrhages=(bleed,), shift_mm=0.0, scanner=replace(SMALL, slice_mm=2.5)
+    )
     scan = synthesize(case)
     assert scan.truth.volume_ml["SAH"] == pytest.approx(25.0, rel=0.35)
     world = scan.labels.geometry.to_world(np.argwhere(scan.labels.voxels == Subtype.SAH))
@@ -204,7 +252,12 @@ def test_what_is_drawn_holds_what_real_scans_show() -> None:
     assert 0.25 < 1 - len(bled) / len(cases) < 0.35
     assert np.mean([len(kind) > 2 for kind in kinds]) > 0.12, "trauma: several kinds at once"
     assert 0.15 < np.mean([case.scanner.pictures is not None for case in cases]) < 0.25
-    sdh = [b for case in bled for b in case.hemorrhages if b.subtype is Subtype.SDH and b.place == "convexity"]
+    sdh = [
+        b
+        for case in bled
+        for b in case.hemorrhages
+        if b.subtype is Subtype.SDH and b.place == "convexity"
+    ]
     assert np.mean([b.volume_ml / b.extent_mm**2 < 0.0095 for b in sdh]) > 0.25, "thinner than 5 mm"
     sides = [{b.side for b in case.hemorrhages if b.subtype is Subtype.SDH} for case in bled]
     assert np.mean([len(side) == 2 for side in sides if side]) > 0.15, "on both sides"
@@ -224,5 +277,9 @@ def test_a_head_from_pictures_is_the_head_in_a_window() -> None:
 
 
 def test_thickness_is_left_out_where_it_is_not_asked_for() -> None:
-    case = replace(with_hemorrhages(draw_case(3), {Subtype.SDH: 40.0}), scanner=replace(SMALL, slice_mm=10.0))
-    assert synthesize(case, thickness=False).truth == replace(synthesize(case).truth, thickness_mm={})
+    case = replace(
+        with_hemorrhages(draw_case(3), {Subtype.SDH: 40.0}), scanner=replace(SMALL, slice_mm=10.0)
+    )
+    assert synthesize(case, thickness=False).truth == replace(
+        synthesize(case).truth, thickness_mm={}
+    )

@@ -56,7 +56,9 @@ def test_a_registered_model_gives_the_row_that_analyze_writes(tmp_path: Path) ->
     }
     with sqlite3.connect(tmp_path / "models.db") as db:
         tags = dict(db.execute("select key, value from model_version_tags").fetchall())
-    assert tags["weights_ich_segmentation"] == sha256_of(find_bundle("ich_segmentation") / "models" / "model.pt")
+    assert tags["weights_ich_segmentation"] == sha256_of(
+        find_bundle("ich_segmentation") / "models" / "model.pt"
+    )
     assert "synthetic heads only" in tags["status_head_ct_anatomy"] and "git_commit" in tags
     (requirements,) = (tmp_path / "artifacts").rglob("requirements.txt")
     assert requirements.read_text().split() == pinned_requirements()
