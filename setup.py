@@ -1,4 +1,6 @@
-"""Beside `setup.cfg`: a wheel holds bundles, configs, the schema of manifests and the commit it was built from."""
+"""Beside `setup.cfg`: a wheel holds bundles, configs, the schema of manifests and the commit it was
+built from.
+"""
 
 from __future__ import annotations
 

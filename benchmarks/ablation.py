@@ -1,13 +1,15 @@
 """Hemorrhage networks side by side at equal wall-clock: each variant is trained and judged alike.
 
-    python -m benchmarks.ablation DATA -o WORK --minutes 10 [--workers 2] [--only NAME ...] [--record FILE]
+    python -m benchmarks.ablation DATA -o WORK --minutes 10 [--workers 2] [--only NAME ...]
+    [--record FILE]
 
-DATA is a folder of synthetic heads (``make train-data``). A variant is an overlay over the
-bundle's own ``train.yaml``; all start from nothing, with the same seed, and train for as long. They are judged on
-the validation heads' own grid, whatever grid they work on, at the odds of blood against background that suit each best:
-networks that are trained for so short have not yet found their threshold. The order counts, not the height of the
-figures. Each worker has its share of the cores to itself (or ``OMP_NUM_THREADS``). Variants that are in the record are
-not run again, trainings that are complete in WORK neither.
+DATA is a folder of synthetic heads (``make train-data``). A variant is an overlay over the bundle's
+own ``train.yaml``; all start from nothing, with the same seed, and train for as long. They are
+judged on the validation heads' own grid, whatever grid they work on, at the odds of blood against
+background that suit each best: networks that are trained for so short have not yet found their
+threshold. The order counts, not the height of the figures. Each worker has its share of the cores
+to itself (or ``OMP_NUM_THREADS``). Variants that are in the record are not run again, trainings
+that are complete in WORK neither.
 """
 
 from __future__ import annotations
@@ -83,7 +85,9 @@ def make_bundle(out: Path, name: str) -> Bundle:
 
 
 def judge(bundle: Bundle, data: Path) -> dict[str, object]:
-    """Mean Dice over the validation heads that have it, of any blood and of each subtype, at the best odds of any."""
+    """Mean Dice over the validation heads that have it, of any blood and of each subtype, at the
+    best odds of any.
+    """
     dice: dict[float, dict[str, list[float]]] = {
         odds: {name: [] for name in COLUMNS} for odds in ODDS
     }

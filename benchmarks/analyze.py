@@ -1,11 +1,14 @@
-"""``monai-ich analyze`` end to end and stage by stage, beside stock MONAI and nnU-Net v2 on the same scans.
+"""``monai-ich analyze`` end to end and stage by stage, beside stock MONAI and nnU-Net v2 on the
+same scans.
 
-    python -m benchmarks.analyze [--only thick thin] [--nnunet PYTHON] [--device cpu] [--out benchmarks/analyze.json]
+    python -m benchmarks.analyze [--only thick thin] [--nnunet PYTHON] [--device cpu] [--out
+    benchmarks/analyze.json]
 
-Two synthetic studies are made first and not timed: 512 x 512 x 30 at 5 mm with gantry tilt, 512 x 512 x 320 at 0.6 mm.
-Cold is a whole process from its start, warm a process that has its networks loaded and one scan behind it. Ours reads
-DICOM, runs the anatomy network twice (mirrored too), measures, and writes every result. "Labels only" are the steps
-that all three can do: NIfTI in, masks out; see `benchmarks.stock` and `benchmarks.nnunet`.
+Two synthetic studies are made first and not timed: 512 x 512 x 30 at 5 mm with gantry tilt, 512 x
+512 x 320 at 0.6 mm. Cold is a whole process from its start, warm a process that has its networks
+loaded and one scan behind it. Ours reads DICOM, runs the anatomy network twice (mirrored too),
+measures, and writes every result. "Labels only" are the steps that all three can do: NIfTI in,
+masks out; see `benchmarks.stock` and `benchmarks.nnunet`.
 """
 
 from __future__ import annotations

@@ -2,18 +2,21 @@
 
     python -m benchmarks.heatmaps [--heads 3] [--slow-heads 1] [--out benchmarks/heatmaps.json]
 
-On synthetic heads that training never saw, each method explains the subtype with most labeled voxels, once with the
-weights of the bundle and once with randomized ones, the region that is asked about the same. A method passes where
+On synthetic heads that training never saw, each method explains the subtype with most labeled
+voxels, once with the weights of the bundle and once with randomized ones, the region that is asked
+about the same. A method passes where
 
-- its two maps differ: the size of Spearman's rank correlation within the cavity is below 0.5 on every head, and
-- its map of the real weights is higher in true blood than in the rest of the cavity: at least three times on every
-  head, and highest in true blood (the pointing game) on most.
+- its two maps differ: the size of Spearman's rank correlation within the cavity is below 0.5 on
+every head, and - its map of the real weights is higher in true blood than in the rest of the
+cavity: at least three times on every head, and highest in true blood (the pointing game) on most.
 
-A map can be high in blood for reasons of the input alone, so the ratio of the randomized weights stands beside it.
-Seconds are CPU seconds of one map, one thread. Occlusion covers cubes of 30 mm and takes long: on fewer heads.
+A map can be high in blood for reasons of the input alone, so the ratio of the randomized weights
+stands beside it. Seconds are CPU seconds of one map, one thread. Occlusion covers cubes of 30 mm
+and takes long: on fewer heads.
 
 References:
-    Adebayo 2018 doi:10.48550/arXiv.1810.03292; Zhang 2018 doi:10.1007/s11263-017-1059-x (pointing game)
+    Adebayo 2018 doi:10.48550/arXiv.1810.03292; Zhang 2018 doi:10.1007/s11263-017-1059-x (pointing
+    game)
 """
 
 from __future__ import annotations
@@ -135,7 +138,9 @@ def randomized(bundle: Bundle, seed: int = 1) -> Bundle:
 
 
 def judge(heat: np.ndarray, other: np.ndarray, blood: np.ndarray, cavity: np.ndarray) -> Row:  # type: ignore[type-arg]
-    """One head: how alike two maps are, and how much higher the first (and the other) is in blood."""
+    """One head: how alike two maps are, and how much higher the first (and the other) is in
+    blood.
+    """
     rest = cavity & ~blood
     return {
         "alike": round(float(spearmanr(heat[cavity], other[cavity]).statistic), 3),
@@ -208,7 +213,8 @@ def main() -> None:
     }
     args.out.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
     print(
-        "| method | heads | alike, most | higher in blood, least (randomized) | highest in blood | CPU, s | passes |"
+        "| method | heads | alike, most | higher in blood, least (randomized) | highest in blood "
+        "| CPU, s | passes |"
     )
     print("| --- | ---: | ---: | ---: | ---: | ---: | --- |")
     for name in METHODS:

@@ -1,11 +1,13 @@
-"""The case table of import: every way in which a head CT may come, read by ours and by what a user would take instead.
+"""The case table of import: every way in which a head CT may come, read by ours and by what a user
+would take instead.
 
     python -m benchmarks.import_cases [--out benchmarks/import_cases.json]
 
-The folders are those of ``tests/dicom_cases.py``. A volume is right where it correlates with the analytic phantom at
-its own voxel positions (r > 0.999; 0.95 where values are interpolated or coded with loss), holds every point of the
-brain, and gives each ball's volume (1 %; 5 % below 2 mL). Other tools may resample tilted series, which ours need not;
-where a tool writes several volumes, the best one counts.
+The folders are those of ``tests/dicom_cases.py``. A volume is right where it correlates with the
+analytic phantom at its own voxel positions (r > 0.999; 0.95 where values are interpolated or coded
+with loss), holds every point of the brain, and gives each ball's volume (1 %; 5 % below 2 mL).
+Other tools may resample tilted series, which ours need not; where a tool writes several volumes,
+the best one counts.
 """
 
 from __future__ import annotations

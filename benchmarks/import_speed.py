@@ -1,9 +1,11 @@
-"""Time and memory of importing 512 x 512 x 32 and 512 x 512 x 300 head CT: ours, dcm2niix and SimpleITK side by side.
+"""Time and memory of importing 512 x 512 x 32 and 512 x 512 x 300 head CT: ours, dcm2niix and
+SimpleITK side by side.
 
     python -m benchmarks.import_speed [--out benchmarks/import_speed.json]
 
-Each figure is a whole process that reads a DICOM folder and writes ``ct.nii`` or ``ct.nii.gz``; the tools take turns,
-the median counts. Python's start and the loading of the packages that ours needs is a column of its own.
+Each figure is a whole process that reads a DICOM folder and writes ``ct.nii`` or ``ct.nii.gz``; the
+tools take turns, the median counts. Python's start and the loading of the packages that ours needs
+is a column of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ STUDIES = {32: 5.0, 300: 0.5}
 SIMPLEITK = """
 import sys, SimpleITK as sitk
 folder, path = sys.argv[1:]
-sitk.WriteImage(sitk.ReadImage(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(folder)), path, path.endswith("gz"))
+names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(folder)
+sitk.WriteImage(sitk.ReadImage(names), path, path.endswith("gz"))
 """
 
 
@@ -58,7 +61,9 @@ def commands(study: Path, out: Path, suffix: str) -> dict[str, list[str]]:
 
 
 def measure(study: Path, suffix: str) -> dict[str, dict[str, float]]:
-    """Tool to median seconds and peak GB; the first round warms the disk's cache and does not count."""
+    """Tool to median seconds and peak GB; the first round warms the disk's cache and does not
+    count.
+    """
     seconds: dict[str, list[float]] = {}
     peak: dict[str, float] = {}
     for turn in range(RUNS + 1):
@@ -100,7 +105,8 @@ def main() -> None:
     print(f"| from DICOM | {' | '.join(tools)} |\n| --- |{' ---: |' * len(tools)}")
     for name, row in rows.items():
         print(
-            f"| {name} | {' | '.join('{s:.2f} s, {gb:.2f} GB'.format(**row[tool]) for tool in tools)} |"
+            f"| {name} | "
+            f"{' | '.join('{s:.2f} s, {gb:.2f} GB'.format(**row[tool]) for tool in tools)} |"
         )
 
 

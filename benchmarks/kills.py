@@ -1,15 +1,17 @@
-"""``monai-ich analyze --overwrite`` killed (kill -9) again and again: are the old or the new results whole each time?
+"""``monai-ich analyze --overwrite`` killed (kill -9) again and again: are the old or the new
+results whole each time?
 
     python -m benchmarks.kills [--kills 50] [--minutes 120] [--seed 0] [--out benchmarks/kills.json]
 
-Two synthetic heads, as zipped DICOM, are analyzed in turn with all that can be written (masks, tables, report, scene,
-SEG, SR), into two folders: one holds nothing but results, in the other lies a note of the user. A kill falls at any
-moment (a fifth), while files are being written (two fifths), or while they take the place of the earlier ones (two
-fifths). After each: whose is every file? Images and DICOM objects are compared byte for byte with those of a run that
-nobody disturbed, tables and report by case, provenance by the times that stand in the measurements too. In the folder
-with the note, where folders cannot be exchanged, files may be missing after a kill, but never of two runs; a look by a
-command of ours makes them whole. The next run must sweep what the killed one left, beside the results and in the
-temporary folder. Exit code 1 where anything of this fails.
+Two synthetic heads, as zipped DICOM, are analyzed in turn with all that can be written (masks,
+tables, report, scene, SEG, SR), into two folders: one holds nothing but results, in the other lies
+a note of the user. A kill falls at any moment (a fifth), while files are being written (two
+fifths), or while they take the place of the earlier ones (two fifths). After each: whose is every
+file? Images and DICOM objects are compared byte for byte with those of a run that nobody disturbed,
+tables and report by case, provenance by the times that stand in the measurements too. In the folder
+with the note, where folders cannot be exchanged, files may be missing after a kill, but never of
+two runs; a look by a command of ours makes them whole. The next run must sweep what the killed one
+left, beside the results and in the temporary folder. Exit code 1 where anything of this fails.
 """
 
 from __future__ import annotations
@@ -132,7 +134,9 @@ class Kills:
         }
 
     def whose(self, out: Path) -> dict[str, set[str]]:
-        """Head to its files; those that are alike for both are counted to the one whose other files are there."""
+        """Head to its files; those that are alike for both are counted to the one whose other files
+        are there.
+        """
         found: dict[str, set[str]] = {}
         for path in out.iterdir():
             if path.name != NOTE and not path.name.startswith("."):
@@ -203,7 +207,9 @@ def make_heads(folder: Path) -> None:
 
 
 def prepare(kills: Kills, heads: Path | None) -> tuple[Path, Path]:
-    """The two heads, each analyzed undisturbed once; then the two folders with results of the first."""
+    """The two heads, each analyzed undisturbed once; then the two folders with results of the
+    first.
+    """
     kills.temporary.mkdir()
     tempfile.tempdir = str(kills.temporary)
     if heads is None:
@@ -283,7 +289,9 @@ def look(kills: Kills, out: Path, before: str) -> None:
 
 
 def main() -> int:
-    """Print the figures and write the record; 1 where results were mixed or lost, or scratch was left."""
+    """Print the figures and write the record; 1 where results were mixed or lost, or scratch was
+    left.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--minutes", type=float, default=120.0, help="no kill after that")

@@ -2,10 +2,11 @@
 
     python -m benchmarks.learning_curve runs/ich_segmentation/mlruns.db [--record FILE] [-o FIGURE]
 
-Reads the validations that a training logged to MLflow and adds them to the record, so that the curve outlives the
-machine that trained; a training that was resumed goes on where it was. Windows are epochs times steps times windows a
-step, as the run's own parameters say them; where several processes trained up to some epoch,
-``--since EPOCH --beside WINDOWS`` reads the points after it and adds what the others saw.
+Reads the validations that a training logged to MLflow and adds them to the record, so that the
+curve outlives the machine that trained; a training that was resumed goes on where it was. Windows
+are epochs times steps times windows a step, as the run's own parameters say them; where several
+processes trained up to some epoch, ``--since EPOCH --beside WINDOWS`` reads the points after it and
+adds what the others saw.
 """
 
 from __future__ import annotations

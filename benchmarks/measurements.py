@@ -1,9 +1,11 @@
-"""Every number beside exact truth on synthetic heads that training never saw: from true masks, and from predicted ones.
+"""Every number beside exact truth on synthetic heads that training never saw: from true masks, and
+from predicted ones.
 
     python -m benchmarks.measurements [--heads 100] [--out benchmarks/measurements.json]
 
-Slices of 0.6 to 5 mm, tilt 0 to 25 degrees, heads turned by up to 20 degrees about each axis. Heads that were done
-before are taken from ``runs/measurements``; delete that folder after a change of a measurement or of the weights.
+Slices of 0.6 to 5 mm, tilt 0 to 25 degrees, heads turned by up to 20 degrees about each axis. Heads
+that were done before are taken from ``runs/measurements``; delete that folder after a change of a
+measurement or of the weights.
 """
 
 from __future__ import annotations
@@ -56,7 +58,9 @@ def draw(seed: int) -> HeadCase:
 
 
 def row_of(seed: int) -> Row:
-    """One head: what is true, and what is measured on true masks and on those of the shipped bundles."""
+    """One head: what is true, and what is measured on true masks and on those of the shipped
+    bundles.
+    """
     scan = synthesize(draw(seed))
     measured = measure_exam(
         scan.labels, ct=scan.ct, anatomy=scan.anatomy, midline=fit_midline(scan.anatomy)
@@ -168,7 +172,10 @@ def _volume(what: str, pairs: Sequence[tuple[float, float]]) -> tuple[str, str, 
     if not len(share):
         return f"volume of {what}", "0", "", ""
     whole = sum(found for _, found in pairs) / sum(true for true, _ in pairs) - 1.0
-    seen = f"{(share <= limit).mean():.0%} in bounds, median {np.median(share):.1%}, all together {whole:+.1%}"
+    seen = (
+        f"{(share <= limit).mean():.0%} in bounds, median {np.median(share):.1%}, all together "
+        f"{whole:+.1%}"
+    )
     return f"volume of {what}", str(len(share)), seen, "2 % (5 % below 2 mL)"
 
 

@@ -1,9 +1,11 @@
-"""nnU-Net v2's predictor on one NIfTI file, with a network of like size: run by a Python that has nnunetv2.
+"""nnU-Net v2's predictor on one NIfTI file, with a network of like size: run by a Python that has
+nnunetv2.
 
     python benchmarks/nnunet.py CT.nii.gz [--device cpu] [--runs 3] [--mirroring]
 
-Grid, window and classes are those of ``ich_segmentation``; weights are random, since speed does not depend on them.
-All else is nnU-Net's default but mirroring, which would take eight times as long. Prints a record as JSON.
+Grid, window and classes are those of ``ich_segmentation``; weights are random, since speed does not
+depend on them. All else is nnU-Net's default but mirroring, which would take eight times as long.
+Prints a record as JSON.
 """
 
 from __future__ import annotations
@@ -109,7 +111,9 @@ def predictor(device: str, mirroring: bool) -> nnUNetPredictor:
 
 
 def predict(made: nnUNetPredictor, path: Path) -> None:
-    """Read, predict, write; by nibabel, since SimpleITK, nnU-Net's own reader, refuses a tilted scan."""
+    """Read, predict, write; by nibabel, since SimpleITK, nnU-Net's own reader, refuses a tilted
+    scan.
+    """
     image = nib.load(path)
     voxels = np.asarray(image.dataobj, np.float32).T[None]
     spacing_mm = [float(step) for step in image.header.get_zooms()[::-1]]

@@ -2,8 +2,9 @@
 
     python -m benchmarks.resample
 
-Scans go from 0.625 to 5 mm slices: white noise must fall as averaging eight slices predicts (0.35), a wave that 5 mm
-cannot hold must vanish, a step must not overshoot. Masks are balls of 2 to 20 mm: volume after 1 -> 3 mm, and back.
+Scans go from 0.625 to 5 mm slices: white noise must fall as averaging eight slices predicts (0.35),
+a wave that 5 mm cannot hold must vanish, a step must not overshoot. Masks are balls of 2 to 20 mm:
+volume after 1 -> 3 mm, and back.
 """
 
 from __future__ import annotations
@@ -158,7 +159,8 @@ def main() -> None:
     for name, resample in SCANS.items():
         print(f"| {name} | {' | '.join(scan_row(resample))} |")
     print(
-        "\n| masks, 1 to 3 mm | volume error, 2 mm ball | 6 mm | 20 mm | vanished of 60 | Dice after the way back |"
+        "\n| masks, 1 to 3 mm | volume error, 2 mm ball | 6 mm | 20 mm | vanished of 60 | Dice "
+        "after the way back |"
     )
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, move in MASKS.items():

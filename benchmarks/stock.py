@@ -1,7 +1,9 @@
-"""The way of stock MONAI: each bundle by its ``inference.yaml`` alone, and ours by the same steps, on one NIfTI file.
+"""The way of stock MONAI: each bundle by its ``inference.yaml`` alone, and ours by the same steps,
+on one NIfTI file.
 
-Both read the file, run the two networks once with the same weights, and write two label maps on the scan's grid. Stock
-MONAI brings all class probabilities back to that grid (``Invertd``), then takes the arg-max.
+Both read the file, run the two networks once with the same weights, and write two label maps on the
+scan's grid. Stock MONAI brings all class probabilities back to that grid (``Invertd``), then takes
+the arg-max.
 """
 
 from __future__ import annotations
@@ -79,7 +81,9 @@ def ours_warm(ct: Path, out: Path, device: str, runs: int) -> list[Cost]:
 
 
 def agreement(ours: Path, stock: Path, truth: Path) -> dict[str, dict[str, float]]:
-    """Dice of each label map: ours with stock MONAI's; ours and stock MONAI's with the truth (mean over labels)."""
+    """Dice of each label map: ours with stock MONAI's; ours and stock MONAI's with the truth (mean
+    over labels).
+    """
     import nibabel as nib
     import numpy as np
 

@@ -1,9 +1,11 @@
-"""``monai-ich study`` on synthetic scans of which two are broken, killed twice and resumed: is each scan there once?
+"""``monai-ich study`` on synthetic scans of which two are broken, killed twice and resumed: is each
+scan there once?
 
     python -m benchmarks.study [--scans 40] [--workers 1] [--out benchmarks/study.json]
 
-A worker is killed (kill -9) when an eighth of the scans is done, the whole study when half is; then it is run again.
-Exit code 1 where a row is missing or doubled, or a failure has another code than expected.
+A worker is killed (kill -9) when an eighth of the scans is done, the whole study when half is; then
+it is run again. Exit code 1 where a row is missing or doubled, or a failure has another code than
+expected.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ CLI = [sys.executable, "-m", "monai_ich.cli"]
 
 
 def make(folder: Path, scans: int) -> set[str]:
-    """Synthetic heads with their manifest; the second is text, the last is cut short. Returns the names of both.
+    """Synthetic heads with their manifest; the second is text, the last is cut short. Returns the
+    names of both.
 
     None is the export of a window or comes from pictures, which a study refuses too.
     """

@@ -59,6 +59,8 @@ def measured() -> Iterator[Cost]:
 
 
 def apart(function: Callable[..., T], *args: object) -> T:
-    """Call a function in a process of its own: what is forked from a large process counts its memory as its own."""
+    """Call a function in a process of its own: what is forked from a large process counts its
+    memory as its own.
+    """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *args).result()

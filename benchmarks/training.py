@@ -1,12 +1,14 @@
 """Training throughput of a bundle, with the hemorrhage network of before beside it in the same run.
 
-    python -m benchmarks.training [DATA] [--bundle ich_segmentation] [--steps 40] [--set ID=VALUE ...] [--out FILE]
+    python -m benchmarks.training [DATA] [--bundle ich_segmentation] [--steps 40] [--set ID=VALUE
+    ...] [--out FILE]
 
-Runs the bundle's own ``train.yaml`` on DATA, a folder of synthetic heads (a few are made where none is given), without
-validation; for the hemorrhage bundle once more with ``configs/model/full_resolution.yaml``. The first steps, which tune
-kernels, do not count. What is not computing is waiting for data: the time from asking the loader for a batch until it
-is there. The share of convolutions is PyTorch's profiler's, of some steps after the timed ones. ``--set num_workers=2``
-and the like are overrides of that file.
+Runs the bundle's own ``train.yaml`` on DATA, a folder of synthetic heads (a few are made where none
+is given), without validation; for the hemorrhage bundle once more with
+``configs/model/full_resolution.yaml``. The first steps, which tune kernels, do not count. What is
+not computing is waiting for data: the time from asking the loader for a batch until it is there.
+The share of convolutions is PyTorch's profiler's, of some steps after the timed ones. ``--set
+num_workers=2`` and the like are overrides of that file.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ BEFORE = ["configs/model/full_resolution.yaml"]
 
 
 class Stopwatch:
-    """Seconds of waiting for batches and of computing, after the warm-up, then what computing is; for a trainer.
+    """Seconds of waiting for batches and of computing, after the warm-up, then what computing is;
+    for a trainer.
 
     Args:
         device: its queue is emptied before each look at the clock.

@@ -1,4 +1,5 @@
-"""``make synth-audit``: what the synthetic heads hold, in numbers, before anything is trained on them.
+"""``make synth-audit``: what the synthetic heads hold, in numbers, before anything is trained on
+them.
 
 Writes ``audit.html`` and ``audit.json``; fails where labels of EDH or SDH lie in bone.
 """
@@ -29,7 +30,8 @@ _LOG = logging.getLogger(__name__)
 def write_audit(
     folder: Path, measured: Iterable[tuple[CaseAudit, NDArray[np.int64]]]
 ) -> dict[str, Any]:
-    """Write the page and the numbers of cases that come one by one; only their records and sums are kept.
+    """Write the page and the numbers of cases that come one by one; only their records and sums are
+    kept.
 
     Returns:
         What stands in ``audit.json``, see `summarize`.

@@ -1,4 +1,6 @@
-"""What the audit measures on one synthetic scan: a small record and histograms, so that the volume can go."""
+"""What the audit measures on one synthetic scan: a small record and histograms, so that the volume
+can go.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ class CaseAudit:
         bone_voxels: EDH and SDH voxels that are more bone than not; must be 0.
         bright_voxels: labeled voxels above `BONE_LIKE_HU`, to see bone that shines into labels.
         outside_voxels: labeled voxels outside the cavity's label.
-        windowed: the export clips HU, or goes through pictures; such scans are left out of the HU histograms.
+        windowed: the export clips HU, or goes through pictures; such scans are left out of the HU
+            histograms.
     """
 
     seed: int
@@ -108,8 +111,9 @@ def audit_scan(scan: SyntheticScan) -> tuple[CaseAudit, NDArray[np.int64]]:
 def hu_histograms(scan: SyntheticScan) -> NDArray[np.int64]:
     """Voxels by class and HU, ``(len(CLASSES), 4096)``, bins of 1 HU from `LOWEST_HU` on.
 
-    "brain" is the cavity without blood and lateral ventricles, "rim" its part within 3 mm of bone (in plane), where
-    partial volume looks like blood, "ventricles" those without blood, "bone" what is more than half bone.
+    "brain" is the cavity without blood and lateral ventricles, "rim" its part within 3 mm of bone
+    (in plane), where partial volume looks like blood, "ventricles" those without blood, "bone" what
+    is more than half bone.
     """
     from scipy.ndimage import distance_transform_edt
 
@@ -137,10 +141,12 @@ def hu_histograms(scan: SyntheticScan) -> NDArray[np.int64]:
 
 
 def thickness_mm(mask: NDArray[np.bool_], geometry: Geometry) -> float:
-    """Largest thickness of a clot: the diameter of the largest ball that fits into it, 0.0 for an empty mask.
+    """Largest thickness of a clot: the diameter of the largest ball that fits into it, 0.0 for an
+    empty mask.
 
-    Read on an orthogonal grid of 1 mm, so that tilt and thick slices do not matter; exact within half a millimeter
-    for a layer. A ball, not a line across: at the vertex a line in the slice would run along the clot.
+    Read on an orthogonal grid of 1 mm, so that tilt and thick slices do not matter; exact within
+    half a millimeter for a layer. A ball, not a line across: at the vertex a line in the slice
+    would run along the clot.
     """
     from scipy.ndimage import distance_transform_edt, map_coordinates
 

@@ -39,7 +39,8 @@ def page_of(summary: dict[str, Any], plots: Iterable[tuple[str, str, bytes]]) ->
     ]
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(title)}</title>\n'
+        '<meta name="viewport" content="width=device-width, '
+        f'initial-scale=1">\n<title>{escape(title)}</title>\n'
         f"<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{escape(title)}</h1>\n"
         + "\n".join(parts)
         + "\n</main>\n</body>\n</html>\n"
@@ -63,7 +64,8 @@ def _facts(summary: dict[str, Any]) -> str:
     lines = [
         f"Heads without blood: {_percent(summary['no_blood_share'])}.",
         f"Labeled voxels outside of the cavity: {_percent(summary['outside_cavity_share'])}.",
-        f"Midline shift: median {_number(shift.get('median'))} mm, largest {_number(shift.get('max'))} mm, "
+        f"Midline shift: median {_number(shift.get('median'))} mm, largest "
+        f"{_number(shift.get('max'))} mm, "
         f"over 5 mm in {_percent(summary['shift_over_5_mm_share'])}.",
         f"Cavity: median {_number(cavity.get('median'), 0)} mL.",
         f"Tilted gantry: {_percent(summary['tilted_share'])}.",
@@ -119,7 +121,8 @@ def _volumes(summary: dict[str, Any]) -> str:
 def _figure(title: str, caption: str, png: bytes) -> str:
     picture = base64.b64encode(png).decode()
     return (
-        f'<h2>{escape(title)}</h2>\n<figure><img alt="{escape(title)}" src="data:image/png;base64,{picture}">\n'
+        f'<h2>{escape(title)}</h2>\n<figure><img alt="{escape(title)}" '
+        f'src="data:image/png;base64,{picture}">\n'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 

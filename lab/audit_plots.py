@@ -186,13 +186,15 @@ def _scans(figure: Any, records: Records, histograms: Histograms) -> None:
 _PLOTS: tuple[tuple[str, str, Callable[[Any, Records, Histograms], None]], ...] = (
     (
         "Density of each class",
-        "Blood should lie between fluid and calcification, a second hump is old blood or a fault; the rim is clean "
+        "Blood should lie between fluid and calcification, a second hump is old blood or a fault; "
+        "the rim is clean "
         f"brain within {RIM_MM:g} mm of bone.",
         _densities,
     ),
     (
         "Tails toward bone",
-        "A curve of a blood class that stays high beyond 150 HU is bone that shines into its labels.",
+        "A curve of a blood class that stays high beyond 150 HU is bone that shines into its "
+        "labels.",
         _tails,
     ),
     (
@@ -203,28 +205,33 @@ _PLOTS: tuple[tuple[str, str, Callable[[Any, Records, Histograms], None]], ...] 
     ),
     (
         "Volumes",
-        "Volumes should spread evenly over decades, and what is asked for should be what the head holds.",
+        "Volumes should spread evenly over decades, and what is asked for should be what the head "
+        "holds.",
         _volumes,
     ),
     (
         "Thickness of clots on the skull",
-        "The largest ball that fits into the labels, beside the thickness that the generator made before partial "
+        "The largest ball that fits into the labels, beside the thickness that the generator made "
+        "before partial "
         "volume took its part.",
         _thickness,
     ),
     (
         "Midline shift",
-        "Volume must not predict shift: heads with much blood and none, and with shift and no blood, are both there.",
+        "Volume must not predict shift: heads with much blood and none, and with shift and no "
+        "blood, are both there.",
         _shift,
     ),
     (
         "Subtypes together",
-        "Each pair should occur, the diagonal counts heads with that subtype, and none at all is a fair share.",
+        "Each pair should occur, the diagonal counts heads with that subtype, and none at all is "
+        "a fair share.",
         _together,
     ),
     (
         "Scans",
-        "Thin and thick slices, tilted and straight gantries, small and large heads should all be there.",
+        "Thin and thick slices, tilted and straight gantries, small and large heads should all be "
+        "there.",
         _scans,
     ),
 )

@@ -66,7 +66,9 @@ def summarize(records: Sequence[CaseAudit], histograms: NDArray[np.int64]) -> di
 
 
 def bone_overlap(records: Sequence[CaseAudit]) -> dict[str, dict[str, Any]]:
-    """By EDH and SDH: labeled voxels, those that are more bone than not, their share, and the seeds where."""
+    """By EDH and SDH: labeled voxels, those that are more bone than not, their share, and the seeds
+    where.
+    """
     rows: dict[str, dict[str, Any]] = {}
     for name in (s.name for s in EXTRA_AXIAL):
         voxels, bone = (

@@ -1,4 +1,5 @@
-"""``make synth-sheet``: contact sheets of synthetic heads, to look at before anything is trained on them.
+"""``make synth-sheet``: contact sheets of synthetic heads, to look at before anything is trained on
+them.
 
 One sheet of heads at random, one for each subtype, one of heads without blood.
 """
@@ -30,7 +31,9 @@ def asks_for(case: HeadCase, subtype: Subtype) -> bool:
 
 
 def seeds_where(holds: Callable[[HeadCase], bool], start: int, used: set[int]) -> Iterator[int]:
-    """Seeds from `start` on whose cases `holds`, without end; those in `used` are passed over, new ones added."""
+    """Seeds from `start` on whose cases `holds`, without end; those in `used` are passed over, new
+    ones added.
+    """
     for seed in itertools.count(start):
         if seed not in used and holds(draw_case(seed)):
             used.add(seed)
@@ -40,7 +43,9 @@ def seeds_where(holds: Callable[[HeadCase], bool], start: int, used: set[int]) -
 def subtype_tiles(
     subtype: Subtype, seeds: Iterator[int], count: int, workers: int | None = None
 ) -> list[Tile]:
-    """Tiles of heads that truly hold 1 mL of the subtype: a head without room for it is replaced by the next."""
+    """Tiles of heads that truly hold 1 mL of the subtype: a head without room for it is replaced by
+    the next.
+    """
     tiles: list[Tile] = []
     for _ in range(_ROUNDS):
         jobs = [(seed, subtype) for seed in itertools.islice(seeds, count - len(tiles))]
@@ -55,7 +60,9 @@ def subtype_tiles(
 def render_sheet(
     path: Path, tiles: Sequence[Tile], title: str, subtype: Subtype | None = None
 ) -> None:
-    """Write a PNG: each head twice side by side, plain and with its labels outlined, all to one scale."""
+    """Write a PNG: each head twice side by side, plain and with its labels outlined, all to one
+    scale.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -83,7 +90,8 @@ def render_sheet(
 def write_sheets(
     folder: Path, *, cases: int = 24, seed: int = 0, workers: int | None = None
 ) -> Iterator[Path]:
-    """Write ``random.png``, ``edh.png`` ... ``sdh.png`` and ``none.png``; yields each as it is done.
+    """Write ``random.png``, ``edh.png`` ... ``sdh.png`` and ``none.png``; yields each as it is
+    done.
 
     No head is on two sheets.
     """
@@ -94,7 +102,10 @@ def write_sheets(
         seeds: Iterable[int] = itertools.islice(seeds_where(holds, seed, used), cases)
         return list(map_jobs(make_tile, [(s, None) for s in seeds], workers))
 
-    window = "brain window, level 40, width 80; seed · slice thickness · volume · midline shift in mm, + to the right"
+    window = (
+        "brain window, level 40, width 80; seed · slice thickness · volume · midline shift "
+        "in mm, + to the right"
+    )
     render_sheet(
         folder / "random.png",
         plain(lambda case: True),

@@ -1,4 +1,6 @@
-"""One synthetic head on a contact sheet: the slice to look at, its labels, and what is true of the head."""
+"""One synthetic head on a contact sheet: the slice to look at, its labels, and what is true of the
+head.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ _CAVITY, _VENTRICLES = "#8468ff", "#ffb74d"  # unlike the color of any subtype
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """A slice of a synthetic scan; axis 0 runs to the patient's left, axis 1 to the back, as the scanner's grid does.
+    """A slice of a synthetic scan; axis 0 runs to the patient's left, axis 1 to the back, as the
+    scanner's grid does.
 
     Args:
         hu: ``(I, J)``.
@@ -45,15 +48,19 @@ class Tile:
 
 
 def make_tile(job: tuple[int, Subtype | None]) -> Tile:
-    """Synthesize the head of a seed and cut its tile; see `cut_tile` for the second part of the job."""
+    """Synthesize the head of a seed and cut its tile; see `cut_tile` for the second part of the
+    job.
+    """
     seed, subtype = job
     return cut_tile(synthesize(draw_case(seed)), subtype)
 
 
 def cut_tile(scan: SyntheticScan, subtype: Subtype | None = None) -> Tile:
-    """The slice with most blood (of one subtype, if given); the middle one of the cavity where there is none.
+    """The slice with most blood (of one subtype, if given); the middle one of the cavity where
+    there is none.
 
-    Pixels are rectangles in the slice plane, whatever the gantry's tilt: the shear lies between slices.
+    Pixels are rectangles in the slice plane, whatever the gantry's tilt: the shear lies between
+    slices.
     """
     blood, anatomy = scan.labels.voxels, scan.anatomy.voxels
     wanted = blood > 0 if subtype is None else blood == subtype
@@ -81,7 +88,9 @@ def _middle(anatomy: NDArray[np.uint8], axis: int) -> float:
 
 
 def tile_title(tile: Tile, subtype: Subtype | None = None) -> str:
-    """Seed, slice, volume (of one subtype, or of each that is there), shift (positive to the patient's right)."""
+    """Seed, slice, volume (of one subtype, or of each that is there), shift (positive to the
+    patient's right).
+    """
     shown = {
         s.name: tile.volume_ml[s.name]
         for s in Subtype
@@ -90,11 +99,16 @@ def tile_title(tile: Tile, subtype: Subtype | None = None) -> str:
     if subtype is not None:
         shown = {subtype.name: shown[subtype.name]}
     blood = ", ".join(f"{name} {ml:.{0 if ml >= 10 else 1}f}" for name, ml in shown.items())
-    return f"{tile.seed} · {tile.slice_mm:.1f} mm · {blood + ' mL' if blood else 'no blood'} · shift {tile.shift_mm:+.1f}"
+    return (
+        f"{tile.seed} · {tile.slice_mm:.1f} mm · {blood + ' mL' if blood else 'no blood'} · "
+        f"shift {tile.shift_mm:+.1f}"
+    )
 
 
 def draw_tile(plain: Any, outlined: Any, tile: Tile, subtype: Subtype | None = None) -> None:
-    """Draw the slice on two matplotlib axes: as it is, and with labels outlined; the patient's left on the right."""
+    """Draw the slice on two matplotlib axes: as it is, and with labels outlined; the patient's left
+    on the right.
+    """
     columns, rows = tile.hu.shape
     i_mm, j_mm = tile.pixel_mm
     extent = (-0.5 * i_mm, (columns - 0.5) * i_mm, (rows - 0.5) * j_mm, -0.5 * j_mm)

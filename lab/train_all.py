@@ -1,9 +1,11 @@
-"""Heads, both trainings, evaluation and export in one call within a time budget: for a machine that is lent.
+"""Heads, both trainings, evaluation and export in one call within a time budget: for a machine that
+is lent.
 
-``python -m lab.train_all -o OUT --minutes 25``. Everything is kept in a work folder, so the same call again goes
-on where it was: heads that are there are not made again, trainings resume from their checkpoints, evaluated heads are
-not run again. ``--call-minutes`` ends one call early; what there is by then is exported. Nothing is downloaded:
-packages that the machine lacks come as wheels (``make gpu-wheels``). Only the standard library is needed to start.
+``python -m lab.train_all -o OUT --minutes 25``. Everything is kept in a work folder, so the same
+call again goes on where it was: heads that are there are not made again, trainings resume from
+their checkpoints, evaluated heads are not run again. ``--call-minutes`` ends one call early; what
+there is by then is exported. Nothing is downloaded: packages that the machine lacks come as wheels
+(``make gpu-wheels``). Only the standard library is needed to start.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ HEADS_SHARE, EVALUATION_SHARE = 0.2, 0.15  # of the budget; training gets what i
 MAX_VALIDATION_HEADS = 24  # they cost time at each validation
 _EXPORT_S = 5.0
 _START_S = 40.0
-_OVERTIME_S = 60.0  # a training ends by its own clock; where the start took longer, it still ships what it has
+# a training ends by its own clock; where the start took longer, it still ships what it has
+_OVERTIME_S = 60.0
 
 
 @dataclass
@@ -67,7 +70,8 @@ def run_side_by_side(
     logs: Path,
     environment: Mapping[str, str],
 ) -> dict[str, int | None]:
-    """Run commands at once, each with its own log; those that are not done in time are ended with all they started.
+    """Run commands at once, each with its own log; those that are not done in time are ended with
+    all they started.
 
     Args:
         commands: name to command line.
@@ -126,7 +130,9 @@ def count_heads(folder: Path, seed: int) -> int:
 
 
 def cap_validation(listing: Path, most: int = MAX_VALIDATION_HEADS) -> None:
-    """Leave at most so many heads in the validation part of ``dataset.json``; the others are trained on."""
+    """Leave at most so many heads in the validation part of ``dataset.json``; the others are
+    trained on.
+    """
     found = json.loads(listing.read_text())
     spare = found["validation"][:-most]
     found["training"], found["validation"] = found["training"] + spare, found["validation"][-most:]
@@ -157,7 +163,7 @@ class Session:
         self._export()
         return 1 if self.failed else 0
 
-    # -- stages --------------------------------------------------------------------------------------------------
+    # -- stages
     def _make_heads(self) -> bool:
         """True when there are enough to train on."""
         if "heads" in self.state.done:
@@ -255,7 +261,7 @@ class Session:
             if (out / f"{name}.pt").is_file():
                 sys.stdout.write(f"to ship: cp {out / name}.pt bundles/{name}/models/model.pt\n")
 
-    # -- commands ------------------------------------------------------------------------------------------------
+    # -- commands
     def _synth(self, heads: int, device: str) -> list[str]:
         command = [
             sys.executable,
@@ -330,7 +336,7 @@ class Session:
             )
         return path if path.is_file() else None
 
-    # -- time ----------------------------------------------------------------------------------------------------
+    # -- time
     def _call_left(self) -> float:
         left_s: float = self.end - _EXPORT_S - time.monotonic()
         return left_s
@@ -367,7 +373,7 @@ class Session:
         )
         _LOG.error("%s failed: %s\n%s", name, text, tail)
 
-    # -- the machine ---------------------------------------------------------------------------------------------
+    # -- the machine
     def _environment(self) -> dict[str, str]:
         """Of the commands: wheels and checkout on the path, nobody called over a network."""
         paths = [str(ROOT)]

@@ -1,4 +1,6 @@
-"""MONAI-ICH: segmentation and measurement of intracranial hemorrhage on non-contrast head CT. For research use."""
+"""MONAI-ICH: segmentation and measurement of intracranial hemorrhage on non-contrast head CT. For
+research use.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The story of one scan: read, find the cavity, find the blood, measure, write.
 
-The steps and their parameters stand in ``bundles/ich_segmentation/configs/pipeline.yaml``; the command line, this
-module's `analyze` and ``python -m monai.bundle run`` all build the same `Pipeline` from it.
+The steps and their parameters stand in ``bundles/ich_segmentation/configs/pipeline.yaml``; the
+command line, this module's `analyze` and ``python -m monai.bundle run`` all build the same
+`Pipeline` from it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ from monai_ich.steps import (
 
 _NOT_CALIBRATED = Notice(
     "NOT_CALIBRATED",
-    "These weights were not calibrated: volumes have no interval, subtypes no probability (monai-ich calibrate).",
+    "These weights were not calibrated: volumes have no interval, subtypes no probability "
+    "(monai-ich calibrate).",
 )
 
 
@@ -51,10 +53,12 @@ class Pipeline:
         load_anatomy, load_ich: give the two bundles.
         segment_anatomy: CT and bundle to anatomy labels.
         fit_midline: anatomy labels to midline, or the reason why there is none.
-        segment_ich: CT, cavity, box and bundle to hemorrhage labels, edema and what the probabilities add up to.
+        segment_ich: CT, cavity, box and bundle to hemorrhage labels, edema and what the
+            probabilities add up to.
         measure: labels, CT, anatomy, midline to measurements.
         write: analysis and folder to files.
-        explain: CT, labels, cavity and bundle to heat maps of the subtypes that are present; None for none.
+        explain: CT, labels, cavity and bundle to heat maps of the subtypes that are present; None
+            for none.
         track: makes an MLflow run of an analysis and its folder; None for none.
         margin_mm: around the cavity, what the hemorrhage network looks at.
         keep_ids: write patient ID and UIDs of a DICOM study into the tables.
@@ -85,10 +89,12 @@ class Pipeline:
         case_id: str | None = None,
         overwrite: bool = False,
     ) -> Analysis:
-        """Analyze one scan and write its results; nothing appears under `output_dir` unless all of it does.
+        """Analyze one scan and write its results; nothing appears under `output_dir` unless all of
+        it does.
 
         Raises:
-            TrackingError: ``MLFLOW_UNAVAILABLE`` before anything is computed; ``MLFLOW_FAILED`` when all is written.
+            TrackingError: ``MLFLOW_UNAVAILABLE`` before anything is computed; ``MLFLOW_FAILED``
+                when all is written.
         """
         folder = Path(output_dir)
         if self.track is not None:
@@ -109,7 +115,9 @@ class Pipeline:
 
     @property
     def settings(self) -> dict[str, object]:
-        """Parameters that were bound to the steps, as ``step#name``: what a number depends on, and no identifier."""
+        """Parameters that were bound to the steps, as ``step#name``: what a number depends on, and
+        no identifier.
+        """
         found: dict[str, object] = {"margin_mm": self.margin_mm}
         for step in ("read", "segment_anatomy", "fit_midline", "segment_ich", "measure"):
             bound = getattr(getattr(self, step), "keywords", {})  # of a functools.partial
@@ -206,7 +214,8 @@ def load_pipeline(bundle_root: str | Path | None = None, **overrides: Any) -> Pi
 
     Args:
         bundle_root: of the hemorrhage bundle; None for the one of the toolkit.
-        overrides: ids of that file, ``#`` between levels, for example ``{"read#mode": "lenient", "device": "cpu"}``.
+        overrides: ids of that file, ``#`` between levels, for example ``{"read#mode": "lenient",
+            "device": "cpu"}``.
     """
     from monai.bundle import ConfigParser
 
@@ -227,12 +236,14 @@ def analyze(
     overwrite: bool = False,
     **overrides: Any,
 ) -> Analysis:
-    """Analyze one head CT (DICOM folder, .zip, DICOMDIR or NIfTI) and write every result into `output_dir`.
+    """Analyze one head CT (DICOM folder, .zip, DICOMDIR or NIfTI) and write every result into
+    `output_dir`.
 
     Args:
         input: what to read.
         output_dir: made if missing.
-        case_id: name of the case in the tables; by default the output folder's, unless it may be a record number.
+        case_id: name of the case in the tables; by default the output folder's, unless it may be a
+            record number.
         overwrite: replace earlier results.
         overrides: see `load_pipeline`.
 

@@ -1,8 +1,10 @@
-"""Load a MONAI bundle and run it on a volume: the one bridge between the toolkit's nouns and tensors.
+"""Load a MONAI bundle and run it on a volume: the one bridge between the toolkit's nouns and
+tensors.
 
-Preprocessing, network and inferer are read from the bundle's own ``inference.yaml``, so this path and MONAI's own
-``python -m monai.bundle run`` see the same tensors. Only the way back differs: MONAI's ``Invertd`` would hold all class
-probabilities of the whole native grid at once (5 GB for a thin series); here they are interpolated slice by slice.
+Preprocessing, network and inferer are read from the bundle's own ``inference.yaml``, so this path
+and MONAI's own ``python -m monai.bundle run`` see the same tensors. Only the way back differs:
+MONAI's ``Invertd`` would hold all class probabilities of the whole native grid at once (5 GB for a
+thin series); here they are interpolated slice by slice.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ class Bundle:
         status: what the weights were trained and tested on, in one sentence.
         classes: channels of the network's scores, background among them.
         uncertain: names of classes whose test figures are below target.
-        calibration: what its volumes are worth; None where it was never found out, or for other weights.
+        calibration: what its volumes are worth; None where it was never found out, or for other
+            weights.
     """
 
     name: str
@@ -80,15 +83,16 @@ class Prediction:
     affine: NDArray[np.float64]
 
     def sums_ml(self, classes: int, inside: Mask | None = None) -> Sums:
-        """What the probabilities add up to, their doubt ``p (1 - p)``, and the former by slice, in mL.
+        """What the probabilities add up to, their doubt ``p (1 - p)``, and the former by slice, in
+        mL.
 
         Args:
             classes: of the first so many after background.
             inside: where they are added up; None: everywhere.
 
         Returns:
-            Each of each of these classes, then of all of them together; the last one by native slice, along
-            `Geometry.slice_axis`, and empty without `inside`.
+            Each of each of these classes, then of all of them together; the last one by native
+            slice, along `Geometry.slice_axis`, and empty without `inside`.
         """
         return _sums_ml(self.probabilities[: classes + 1], self.affine, inside)
 
@@ -119,7 +123,8 @@ def load_bundle(
         weights: another state dict than ``models/model.pt``.
 
     Raises:
-        BundleError: ``NO_WEIGHTS`` where there are none, ``BUNDLE_BROKEN`` where they do not fit the network.
+        BundleError: ``NO_WEIGHTS`` where there are none, ``BUNDLE_BROKEN`` where they do not fit
+            the network.
     """
     from monai.bundle import ConfigParser
     from monai.transforms import Compose
@@ -196,10 +201,13 @@ def predict(
         bundle: from `load_bundle`.
         ct: the scan; any grid, sheared too.
         within: voxel box to look at; outside of it everything is background.
-        inside: what the network is shown, air elsewhere, on the grid of `ct`: the cavity, for a stripped head.
-        mirrored: average with the prediction of the mirrored head (twice the network's time); the channel that each
-            channel becomes in a mirror, for example ``(0, 2, 1)`` where 1 is left and 2 is right; None: once.
-        bias: class to what is added to its score (logit); above 0 for background, all else must be more certain.
+        inside: what the network is shown, air elsewhere, on the grid of `ct`: the cavity, for a
+            stripped head.
+        mirrored: average with the prediction of the mirrored head (twice the network's time); the
+            channel that each channel becomes in a mirror, for example ``(0, 2, 1)`` where 1 is left
+            and 2 is right; None: once.
+        bias: class to what is added to its score (logit); above 0 for background, all else must be
+            more certain.
     """
     box = within or _WHOLE
     inner = ct.geometry.crop(box)
@@ -226,7 +234,8 @@ def predict(
 def network_input(
     bundle: Bundle, ct: CTVolume, within: Box | None = None, inside: Mask | None = None
 ) -> tuple[torch.Tensor, Geometry]:
-    """What the network sees: ``(channels, I, J, K)`` on the bundle's device, a plain tensor, and its grid.
+    """What the network sees: ``(channels, I, J, K)`` on the bundle's device, a plain tensor, and
+    its grid.
 
     Args:
         bundle, ct, within, inside: as for `predict`.
@@ -252,7 +261,9 @@ def _preprocess(bundle: Bundle, ct: CTVolume, box: Box, inside: Mask | None) -> 
 def _voxels_of(
     mask: Mask, shape: Sequence[int], affine: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Which voxels of another grid lie in a mask (its nearest voxel counts), and in which of the mask's slices."""
+    """Which voxels of another grid lie in a mask (its nearest voxel counts), and in which of the
+    mask's slices.
+    """
     matrix = np.linalg.inv(mask.geometry.affine) @ affine  # voxel to the mask's voxel
     at = np.rint(
         np.tensordot(matrix[:3, :3], np.indices(shape), 1) + matrix[:3, 3, None, None, None]
@@ -312,18 +323,23 @@ def _as_tensor(hu: NDArray[np.float32], affine: NDArray[np.float64], device: tor
 def _infer(bundle: Bundle, image: Any) -> torch.Tensor:
     """Class scores ``(C, I, J, K)`` of the network's input, a plain tensor.
 
-    In single precision everywhere: features reach 3e6, beyond what float16 can hold, and masks must not depend on the
-    device.
+    In single precision everywhere: features reach 3e6, beyond what float16 can hold, and masks must
+    not depend on the device.
     """
     scores = bundle.inferer(inputs=image.as_subclass(torch.Tensor)[None], network=bundle.network)
     if not bool(torch.isfinite(scores).all()):  # arg-max would call it background
-        why = f"The network of {bundle.name} gave scores that are not numbers: its weights are damaged."
+        why = (
+            f"The network of {bundle.name} gave scores that are not numbers: its weights are "
+            "damaged."
+        )
         raise BundleError("BUNDLE_BROKEN", why)
     return scores[0].as_subclass(torch.Tensor)
 
 
 def _before_padding(image: Any) -> tuple[int, ...]:
-    """Spatial shape of the network's input before `DivisiblePadd`, the last transform, added to its ends."""
+    """Spatial shape of the network's input before `DivisiblePadd`, the last transform, added to its
+    ends.
+    """
     last = image.applied_operations[-1] if image.applied_operations else {}
     return tuple(last["orig_size"] if last.get("class") == "DivisiblePad" else image.shape[1:])
 
@@ -331,7 +347,8 @@ def _before_padding(image: Any) -> tuple[int, ...]:
 def labels_on(
     probabilities: torch.Tensor, affine: NDArray[np.float64], native: Geometry
 ) -> NDArray[np.uint8]:
-    """The class of the highest probability, interpolated linearly onto another grid, one slice at a time.
+    """The class of the highest probability, interpolated linearly onto another grid, one slice at a
+    time.
 
     Args:
         probabilities: ``(C, I, J, K)``; what is compared need not add up to 1.
@@ -372,10 +389,12 @@ def _sample_slice(
 def _sample_parallel(
     probabilities: torch.Tensor, matrix: NDArray[np.float64], shape: tuple[int, int, int], k: int
 ) -> torch.Tensor:
-    """Slice `k` of a native grid whose planes are parallel to the network's: every head CT, tilted or not.
+    """Slice `k` of a native grid whose planes are parallel to the network's: every head CT, tilted
+    or not.
 
-    Three times as fast as `_sample_slice`: one axis is interpolated after the other, and only where one class
-    outweighs background at a neighboring network voxel: between voxels where background leads, it leads.
+    Three times as fast as `_sample_slice`: one axis is interpolated after the other, and only where
+    one class outweighs background at a neighboring network voxel: between voxels where background
+    leads, it leads.
     """
     rows, columns, depth = (
         _between(
@@ -398,7 +417,9 @@ def _sample_parallel(
 def _between(
     step: float, offset: float, count: int, size: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """For `count` positions on an axis of `size` voxels: the voxel below, the voxel above, the share of the latter."""
+    """For `count` positions on an axis of `size` voxels: the voxel below, the voxel above, the
+    share of the latter.
+    """
     at = (torch.arange(count, device=device, dtype=torch.float64) * step + offset).clamp(
         0, size - 1
     )
@@ -417,6 +438,8 @@ def _lerp_axes(
 
 
 def _touched(leads: torch.Tensor, near: Sequence[torch.Tensor]) -> slice:
-    """The native positions that have a network voxel of `leads` beside them; empty where there is none."""
+    """The native positions that have a network voxel of `leads` beside them; empty where there is
+    none.
+    """
     found = torch.nonzero(leads[near[0]] | leads[near[1]]).flatten()
     return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0)

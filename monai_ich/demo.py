@@ -10,7 +10,8 @@ from pathlib import Path
 
 from monai_ich.core.labels import Subtype
 
-SEED = 2042  # a whole head without surgery, metal or motion, not among those that the weights were trained on
+# a whole head without surgery, metal or motion, not among those that the weights were trained on
+SEED = 2042
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,7 +25,8 @@ def main(argv: list[str] | None = None) -> int:
     study, results = args.output / "study", args.output / "results"
     shutil.rmtree(study, ignore_errors=True)
     print(
-        "making a synthetic study: 512 x 512 DICOM, gantry tilt 18 degrees, 5 mm slices, SDH + IPH, midline shift"
+        "making a synthetic study: 512 x 512 DICOM, gantry tilt 18 degrees, 5 mm slices, SDH + "
+        "IPH, midline shift"
     )
     case = design_case(
         SEED,

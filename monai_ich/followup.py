@@ -1,4 +1,6 @@
-"""The story of two scans of one patient: what each was measured to hold, what changed, and both side by side."""
+"""The story of two scans of one patient: what each was measured to hold, what changed, and both
+side by side.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _LEAST_CORRELATION = 0.8
 
 @dataclass(frozen=True)
 class FollowUp:
-    """What changed: volumes (all blood first), midline shift in mm to the right, and what the reader must know."""
+    """What changed: volumes (all blood first), midline shift in mm to the right, and what the
+    reader must know.
+    """
 
     volumes: tuple[VolumeChange, ...]
     shift: Measurement
@@ -36,10 +40,12 @@ class FollowUp:
 def follow_up(
     baseline: Path, followup: Path, output_dir: Path, *, overwrite: bool = False
 ) -> FollowUp:
-    """Compare two output folders of `analyze` (or `measure`) and write ``followup.json`` and ``followup.png``.
+    """Compare two output folders of `analyze` (or `measure`) and write ``followup.json`` and
+    ``followup.png``.
 
-    Volumes are those measured on each scan's own grid; the registration only serves the picture. Without CT in one of
-    the folders (`measure` writes none) there is no picture, and ``followup.json`` says so.
+    Volumes are those measured on each scan's own grid; the registration only serves the picture.
+    Without CT in one of the folders (`measure` writes none) there is no picture, and
+    ``followup.json`` says so.
 
     Raises:
         InputError: ``INPUT_NOT_FOUND``, ``NOT_AN_ANALYSIS``, ``OTHER_SCHEMA``, ``SAME_SCAN``.
@@ -69,7 +75,10 @@ def _picture(
     try:
         scans = _scan(baseline), _scan(followup)
     except LabelError:
-        reason = "ich.nii.gz of one of the folders is not the mask that was measured, or was changed since"
+        reason = (
+            "ich.nii.gz of one of the folders is not the mask that was measured, or was "
+            "changed since"
+        )
         return {"not_measurable": reason}, (
             Notice("NO_PICTURE", f"There is no picture: {reason}."),
         )
@@ -86,7 +95,10 @@ def _picture(
     }
     if found.correlation >= _LEAST_CORRELATION:
         return record, ()
-    text = f"The scans correlate by {found.correlation:.2f} only: the picture may show different planes, or two heads."
+    text = (
+        f"The scans correlate by {found.correlation:.2f} only: the picture may show different "
+        "planes, or two heads."
+    )
     return record, (Notice("REGISTRATION_UNCERTAIN", text),)
 
 

@@ -1,4 +1,6 @@
-"""The story of masks that are given: measured, or written for 3D Slicer and a PACS. No network runs."""
+"""The story of masks that are given: measured, or written for 3D Slicer and a PACS. No network
+runs.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,8 @@ def measure_masks(
         overwrite: replace earlier tables.
 
     Raises:
-        OutputError: ``OUTPUT_EXISTS``, also where the folder holds an analysis, whose report new numbers contradict.
+        OutputError: ``OUTPUT_EXISTS``, also where the folder holds an analysis, whose report new
+            numbers contradict.
         InputError, LabelError, GeometryError: see `read_ct` and `read_labels`.
     """
     folder = Path(output_dir)
@@ -108,14 +111,15 @@ def export_masks(
     overwrite: bool = False,
     **reading: Any,
 ) -> Given:
-    """Write a mask as a segmentation or scene for 3D Slicer, and as DICOM SEG, SR and picture for a PACS.
+    """Write a mask as a segmentation or scene for 3D Slicer, and as DICOM SEG, SR and picture for a
+    PACS.
 
     Args:
         labels, anatomy, meaning: as for `measure_masks`.
         ct: the scan; DICOM where DICOM is to be written.
         output_dir: folder for the files.
-        formats: of ``seg.nrrd``, ``mrb``, ``dicom-seg``, ``dicom-sr``, ``dicom-sc``; empty: all but ``mrb`` for a
-            DICOM CT, ``seg.nrrd`` for NIfTI. DICOM files carry the patient.
+        formats: of ``seg.nrrd``, ``mrb``, ``dicom-seg``, ``dicom-sr``, ``dicom-sc``; empty: all but
+            ``mrb`` for a DICOM CT, ``seg.nrrd`` for NIfTI. DICOM files carry the patient.
         labelmap: SEG as LABELMAP: smaller, few archives know it.
         overwrite: replace earlier files.
         reading: as for `read_ct`.

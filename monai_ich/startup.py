@@ -1,4 +1,6 @@
-"""MONAI without the packages that an analysis never touches: they take longer to load than all the rest."""
+"""MONAI without the packages that an analysis never touches: they take longer to load than all the
+rest.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ _EXTRAS = frozenset({"ignite", "itk", "matplotlib", "mlflow", "pandas", "sklearn
 def import_monai_alone() -> None:
     """Import MONAI as it is where its optional packages for training and plots are not installed.
 
-    For a process of our own only: its MONAI handlers of MLflow and Ignite then refuse to work. The packages themselves
-    can be imported afterwards. Does nothing where MONAI is imported already.
+    For a process of our own only: its MONAI handlers of MLflow and Ignite then refuse to work. The
+    packages themselves can be imported afterwards. Does nothing where MONAI is imported already.
     """
     if "monai" in sys.modules:
         return

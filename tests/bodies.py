@@ -1,4 +1,6 @@
-"""Bodies that are no head, and what lies below a head: ellipses of tissue on a grid of 2 x 2 x 4 mm."""
+"""Bodies that are no head, and what lies below a head: ellipses of tissue on a grid of 2 x 2 x 4
+mm.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +95,9 @@ def scan(hu: Body) -> CTVolume:
 
 
 def on_shoulders(head: Body) -> Body:
-    """A head on this grid, at most 220 pixels wide, with 90 mm of neck and 140 mm of chest below it."""
+    """A head on this grid, at most 220 pixels wide, with 90 mm of neck and 140 mm of chest below
+    it.
+    """
     wide, below = 220, 55
     hu = np.full((wide, wide, head.shape[2] + below), AIR)
     parts = ((chest(35), 0), (neck(22), 33), (head, below))

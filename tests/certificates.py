@@ -14,7 +14,9 @@ from cryptography.x509.oid import NameOID
 
 
 def make_authority(path: Path, *, address: str = "127.0.0.1") -> Path:
-    """A certificate that signs itself, for `address`, with its key in the same PEM file: server, client, authority."""
+    """A certificate that signs itself, for `address`, with its key in the same PEM file: server,
+    client, authority.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, path.stem)])
     now = datetime.datetime.now(datetime.timezone.utc)

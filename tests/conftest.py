@@ -10,7 +10,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session", autouse=True)
 def signals_as_from_a_terminal() -> None:
-    """`nohup` and a shell's ``&`` have SIGHUP and SIGINT ignored, and what the tests start would inherit that."""
+    """`nohup` and a shell's ``&`` have SIGHUP and SIGINT ignored, and what the tests start would
+    inherit that.
+    """
     for number in (signal.SIGHUP, signal.SIGINT):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(
@@ -19,7 +21,9 @@ def signals_as_from_a_terminal() -> None:
 
 
 def stop_twice(run: subprocess.Popen[str], number: signal.Signals, *, seconds: float) -> None:
-    """A signal, and SIGHUP soon after, as a closed terminal sends them: it says one line and ends by either."""
+    """A signal, and SIGHUP soon after, as a closed terminal sends them: it says one line and ends
+    by either.
+    """
     run.send_signal(number)
     time.sleep(0.5)
     run.send_signal(signal.SIGHUP)

@@ -1,6 +1,7 @@
 """The cases of DICOM import: each a way to write the phantom, and what reading it must give.
 
-The tests read each case with ours; ``benchmarks/import_cases.py`` reads the same folders with other tools too.
+The tests read each case with ours; ``benchmarks/import_cases.py`` reads the same folders with other
+tools too.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class Case:
         refused: code of the refusal that is due; empty where the series must be read right.
         warned: codes of the warnings that are due; no others may come.
         inexact: values change: they are interpolated between slices, or were compressed with loss.
-        volume_error: largest relative error of a ball's volume; five times as large for the ball below 2 mL.
+        volume_error: largest relative error of a ball's volume; five times as large for the ball
+            below 2 mL.
         how: how to call `read_ct`.
     """
 

@@ -31,7 +31,8 @@ LOSSY = {
 def transcode(d: pydicom.Dataset, syntax: uid.UID) -> pydicom.Dataset:
     """Pixels of `d` (classic, 16 bit) in another transfer syntax, in place.
 
-    JPEG, JPEG-LS and HTJ2K code the bits as unsigned numbers, as scanners do; the sign is told by the header.
+    JPEG, JPEG-LS and HTJ2K code the bits as unsigned numbers, as scanners do; the sign is told by
+    the header.
     """
     import imagecodecs
 

@@ -17,7 +17,9 @@ from tests.phantom import edit, files, grid, multi_frame, phantom, series
 
 
 def renumber(folder: Path, numbers: Callable[[int], int]) -> None:
-    """Give image ``n`` (from the lowest) the number ``numbers(n)``, in the header and as file name."""
+    """Give image ``n`` (from the lowest) the number ``numbers(n)``, in the header and as file
+    name.
+    """
     for n, path in enumerate(files(folder)):
         d = pydicom.dcmread(path)
         d.InstanceNumber = numbers(n)
@@ -260,7 +262,9 @@ def truncated(folder: Path) -> None:
 
 
 def two_passes(folder: Path) -> Path:
-    """One series, one acquisition, and yet every second slice was taken after the patient had moved by 12 mm."""
+    """One series, one acquisition, and yet every second slice was taken after the patient had moved
+    by 12 mm.
+    """
 
     def change(d: pydicom.Dataset, n: int) -> None:
         if n % 2:
@@ -270,7 +274,9 @@ def two_passes(folder: Path) -> Path:
 
 
 def second_pass(folder: Path, *, count: int = 32, offset_mm: float = 2.5) -> Path:
-    """A series of two acquisitions: the second repeats the lowest `count` slices, `offset_mm` higher."""
+    """A series of two acquisitions: the second repeats the lowest `count` slices, `offset_mm`
+    higher.
+    """
     series(folder / "a")
     again = series(folder / "b")
     for path in files(again)[count:]:

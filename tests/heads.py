@@ -20,7 +20,9 @@ def rotation(pitch: float, roll: float, yaw: float) -> np.ndarray:
 def anatomy(
     geometry: Geometry, *, shift_mm: float, turned: tuple[float, float, float] = (0, 0, 0)
 ) -> LabelMap:
-    """Half-axes 65, 85, 70 mm; the interface of the sides is bent by a bell of `shift_mm` (right if positive)."""
+    """Half-axes 65, 85, 70 mm; the interface of the sides is bent by a bell of `shift_mm` (right if
+    positive).
+    """
     ijk = np.moveaxis(np.indices(geometry.shape), 0, -1)
     x, y, z = np.moveaxis((geometry.to_world(ijk)) @ rotation(*turned), -1, 0)
     inside = (x / 65) ** 2 + (y / 85) ** 2 + (z / 70) ** 2 < 1

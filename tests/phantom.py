@@ -14,7 +14,8 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.volume import CTVolume
 from monai_ich.dicom.write import write_ct_series
 
-# center RAS mm, radius mm, HU: a bright ball front right, a dark one back left, a small bright one front left, below
+# center RAS mm, radius mm, HU: a bright ball front right, a dark one back left, a small bright one
+# front left, below
 BALLS = (((22, 24, -4), 18, 75.0), ((-24, -20, 14), 15, 5.0), ((-22, 30, -18), 6, 75.0))
 BRAIN_HU = 35.0
 _EDGE_MM = 2.0
@@ -36,7 +37,9 @@ def density(ras: np.ndarray, *, balls: tuple = BALLS) -> np.ndarray:
 
 
 def ball_volumes_ml(ct: CTVolume) -> list[float]:
-    """Volume of each ball within the brain, mL: what it adds to the brain's HU, over its contrast."""
+    """Volume of each ball within the brain, mL: what it adds to the brain's HU, over its
+    contrast.
+    """
     ras = ct.geometry.to_world(np.moveaxis(np.indices(ct.geometry.shape), 0, -1))
     brain = np.linalg.norm(ras / _SKULL_MM, axis=-1) < 0.75
     volumes = []
@@ -51,7 +54,9 @@ def ball_volumes_ml(ct: CTVolume) -> list[float]:
 
 @cache
 def true_volumes_ml() -> list[float]:
-    """`ball_volumes_ml` on a fine grid. A whole ball of radius a and edge s holds 4/3 pi (a^3 + pi^2 a s^2)."""
+    """`ball_volumes_ml` on a fine grid. A whole ball of radius a and edge s holds 4/3 pi (a^3 +
+    pi^2 a s^2).
+    """
     return ball_volumes_ml(phantom(grid(pixels=100, pixel_mm=1.6, slice_mm=1.6, count=100)))
 
 
@@ -96,10 +101,12 @@ def series(
 
 
 def agreement(ct: CTVolume) -> float:
-    """Correlation of a volume with the phantom at the volume's own voxel positions: the lower of head and brain.
+    """Correlation of a volume with the phantom at the volume's own voxel positions: the lower of
+    head and brain.
 
-    Over the whole head air and skull outweigh the rest, and they are symmetric: a mirrored head correlates 0.99997
-    there. Inside the brain only the balls vary, and they are where they are once: a mirrored one falls below 0.8.
+    Over the whole head air and skull outweigh the rest, and they are symmetric: a mirrored head
+    correlates 0.99997 there. Inside the brain only the balls vary, and they are where they are
+    once: a mirrored one falls below 0.8.
     """
     ras = ct.geometry.to_world(np.moveaxis(np.indices(ct.geometry.shape), 0, -1))
     expected, brain = np.rint(density(ras)), np.linalg.norm(ras / _SKULL_MM, axis=-1) < 0.75
@@ -124,7 +131,9 @@ def edit(folder: Path, change: Callable[[pydicom.Dataset, int], None]) -> Path:
 
 
 def multi_frame(path: Path, geometry: Geometry | None = None) -> Path:
-    """The phantom as one Enhanced CT object: frames out of order, each second one with its own rescale."""
+    """The phantom as one Enhanced CT object: frames out of order, each second one with its own
+    rescale.
+    """
     geometry = geometry or grid()
     classic = [pydicom.dcmread(p) for p in files(series(path.parent / "classic", geometry))]
     shutil.rmtree(path.parent / "classic")

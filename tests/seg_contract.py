@@ -1,7 +1,8 @@
 """What every DICOM SEG must hold: the true label at the world position of each of its pixels.
 
-The truth is a function of the world, chiral in all three axes; pixels are placed by the SEG's own header and DICOM
-PS3.3 C.7.6.2.1.1 alone, so neither our reader nor highdicom takes part in the judgment.
+The truth is a function of the world, chiral in all three axes; pixels are placed by the SEG's own
+header and DICOM PS3.3 C.7.6.2.1.1 alone, so neither our reader nor highdicom takes part in the
+judgment.
 """
 
 from __future__ import annotations
@@ -109,7 +110,9 @@ def _source_planes(folder: Path) -> dict[tuple[str, int | None], tuple[np.ndarra
 def seg_by_source(
     seg: pydicom.Dataset, folder: Path
 ) -> dict[tuple[str, int | None], dict[int, np.ndarray]]:
-    """Masks by segment number (0: label map) of each source slice; each frame must lie on the slice it refers to."""
+    """Masks by segment number (0: label map) of each source slice; each frame must lie on the slice
+    it refers to.
+    """
     planes, found = _source_planes(folder), {}
     pixels = seg.pixel_array.reshape(-1, seg.Rows, seg.Columns)
     for (group, ras_mm, _), frame in zip(_frames(seg), pixels, strict=True):
@@ -127,12 +130,14 @@ def seg_by_source(
 
 
 def require_truth(seg: pydicom.Dataset, folder: Path, *, blur_mm: float = 0.0) -> None:
-    """On every source slice each label is where it truly is, and nowhere else; a slice without a frame holds none.
+    """On every source slice each label is where it truly is, and nowhere else; a slice without a
+    frame holds none.
 
     Args:
         seg: of `true_labels`.
         folder: the source series.
-        blur_mm: pixels nearer than this to a boundary, along the slice normal, may go either way (regridded series).
+        blur_mm: pixels nearer than this to a boundary, along the slice normal, may go either way
+            (regridded series).
     """
     masks, counted = seg_by_source(seg, folder), dict.fromkeys(BALLS, 0)
     planes = _source_planes(folder)

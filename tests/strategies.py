@@ -38,7 +38,9 @@ def geometries(draw: st.DrawFn) -> Geometry:
 
 @st.composite
 def slice_positions(draw: st.DrawFn) -> np.ndarray:
-    """Increasing positions of blocks with their own spacing, as scanners plan them: multiples of 0.5 mm."""
+    """Increasing positions of blocks with their own spacing, as scanners plan them: multiples of
+    0.5 mm.
+    """
     gaps = [
         gap
         for _ in range(draw(st.integers(1, 3)))

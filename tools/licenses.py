@@ -2,8 +2,9 @@
 
     python tools/licenses.py
 
-Walks from ``setup.cfg`` through what each installed package says that it needs, and reads the license that each of them
-declares. What may stand beside Apache-2.0 is in `ALLOWED`, with the reason; GPL and AGPL are refused.
+Walks from ``setup.cfg`` through what each installed package says that it needs, and reads the
+license that each of them declares. What may stand beside Apache-2.0 is in `ALLOWED`, with the
+reason; GPL and AGPL are refused.
 """
 
 from __future__ import annotations
@@ -89,7 +90,9 @@ def _first_fault(name: str, declared: str) -> str:
 
 
 def license_of(package: Distribution) -> str:
-    """What a package declares: its SPDX expression, else its classifiers, else the first line of its license."""
+    """What a package declares: its SPDX expression, else its classifiers, else the first line of
+    its license.
+    """
     said = package.metadata
     name = said["Name"].lower()
     classified = [
@@ -105,7 +108,9 @@ def license_of(package: Distribution) -> str:
 
 
 def needed(root: Path = ROOT) -> Iterator[Distribution]:
-    """Every installed package that the toolkit, its tests and checks need, over any number of steps."""
+    """Every installed package that the toolkit, its tests and checks need, over any number of
+    steps.
+    """
     config = configparser.ConfigParser()
     config.read(root / "setup.cfg", encoding="utf-8")
     texts = [config["options"]["install_requires"], *config["options.extras_require"].values()]

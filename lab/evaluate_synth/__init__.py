@@ -1,7 +1,8 @@
-"""The shipped pipeline on a fixed set of synthetic heads that training never saw, against exact truth.
+"""The shipped pipeline on a fixed set of synthetic heads that training never saw, against exact
+truth.
 
-``python -m lab.evaluate_synth -o runs/evaluate`` (``make evaluate-synth``). Read `case` first (one head), then
-`measures` (what is made of all of them, and the targets).
+``python -m lab.evaluate_synth -o runs/evaluate`` (``make evaluate-synth``). Read `case` first (one
+head), then `measures` (what is made of all of them, and the targets).
 """
 
 TEST_SEEDS = range(900_000, 900_200)  # training takes seeds from 0 up; nothing else may use these

@@ -1,4 +1,6 @@
-"""Evaluate the pipeline on the fixed synthetic test set: a table of targets, ``cases.csv``, ``summary.json``."""
+"""Evaluate the pipeline on the fixed synthetic test set: a table of targets, ``cases.csv``,
+``summary.json``.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ def evaluate(folder: Path, jobs: Sequence[Job], *, workers: int | None = None) -
 
 
 def _with_progress(rows: Iterable[Row | None], total: int) -> Iterator[Row]:
-    """The rows as they come, a line for each with the time left; without those for which the time was up."""
+    """The rows as they come, a line for each with the time left; without those for which the time
+    was up.
+    """
     start = time.monotonic()
     for number, row in enumerate(rows, start=1):
         if row is None:
@@ -74,7 +78,9 @@ def _with_progress(rows: Iterable[Row | None], total: int) -> Iterator[Row]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Evaluate and print the table; 0 when it ran, 1 with ``--strict`` and a target missed or a head not analyzed."""
+    """Evaluate and print the table; 0 when it ran, 1 with ``--strict`` and a target missed or a
+    head not analyzed.
+    """
     parser = argparse.ArgumentParser(prog="python -m lab.evaluate_synth", description=__doc__)
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("runs/evaluate"), help="default: runs/evaluate"

@@ -1,4 +1,6 @@
-"""One head of the test set: made, analyzed as `monai-ich analyze` does it, compared with its truth."""
+"""One head of the test set: made, analyzed as `monai-ich analyze` does it, compared with its
+truth.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ class Job:
 
     Args:
         seed: of the head.
-        device: where the networks run; heads are always made on the CPU, so that they are the same everywhere.
+        device: where the networks run; heads are always made on the CPU, so that they are the same
+            everywhere.
         anatomy_weights, ich_weights: state dicts instead of the shipped ones.
         until: `time.time` after which no head is begun.
     """
@@ -57,7 +60,9 @@ class Job:
 
 
 def run_case(job: Job) -> Row | None:
-    """Make, analyze and compare one head; None where the time was up. An error becomes a row that says so."""
+    """Make, analyze and compare one head; None where the time was up. An error becomes a row that
+    says so.
+    """
     if job.until is not None and time.time() > job.until:
         return None
     row: Row = {"seed": job.seed}
@@ -81,7 +86,9 @@ def run_case(job: Job) -> Row | None:
 
 
 def head_of(seed: int) -> HeadCase:
-    """The head of a seed: of `PICTURE_SEEDS` as it comes back from pictures, of all others never so."""
+    """The head of a seed: of `PICTURE_SEEDS` as it comes back from pictures, of all others never
+    so.
+    """
     case = draw_case(seed)
     pictures = draw_pictures(np.random.default_rng(seed)) if seed in PICTURE_SEEDS else None
     window_hu = None if pictures else case.scanner.window_hu
@@ -104,7 +111,9 @@ def _loaded(device: str | None, anatomy_weights: str | None, ich_weights: str | 
 
 
 def _described(truth: SyntheticScan) -> Row:
-    """What the head and the scan are: truth that needs no prediction, and what figures are stratified by."""
+    """What the head and the scan are: truth that needs no prediction, and what figures are
+    stratified by.
+    """
     scanner, true_ml = truth.case.scanner, truth.truth.volume_ml
     row: Row = {
         "thickness_mm": scanner.thickness_mm,
@@ -121,7 +130,9 @@ def _described(truth: SyntheticScan) -> Row:
 
 
 def _compare_exam(truth: SyntheticScan, exam: ExamMeasurements) -> Row:
-    """Whether the exam is called rightly; whether intervals hold the truth, where there is or was found anything."""
+    """Whether the exam is called rightly; whether intervals hold the truth, where there is or was
+    found anything.
+    """
     true_ml = truth.truth.volume_ml
     rows = [
         (f.subtype.name, true_ml[f.subtype.name], f.volume.value, f.volume.interval)
@@ -141,7 +152,8 @@ def _compare_exam(truth: SyntheticScan, exam: ExamMeasurements) -> Row:
 
 
 def compare(truth: SyntheticScan, labels: LabelMap, anatomy: LabelMap, shift: MidlineShift) -> Row:
-    """Figures of one head; None where one has no meaning (a subtype that is absent, a shift not measurable).
+    """Figures of one head; None where one has no meaning (a subtype that is absent, a shift not
+    measurable).
 
     Args:
         truth: the head.

@@ -73,33 +73,33 @@ _SUBTYPES = {
 MEASURES: tuple[Measure, ...] = (
     Measure("analyzed", "heads analyzed, share", ("analyzed",), target=1.0),
     Measure("cavity", "cavity, Dice", ("dice_cavity",), target=0.99),
-    Measure("true_blood_inside", "true blood inside the found cavity", ("label_inside_ml", "label_ml"), ratio, 0.995),
-    Measure("found_blood_inside", "found blood inside the true cavity", ("found_inside_ml", "found_ml"), ratio, 0.995),
-    Measure("truth_inside", "  (true blood inside the true cavity)", ("label_inside_true_ml", "label_ml"), ratio),
+    Measure("true_blood_inside", "true blood inside " "the " "found " "cavity", ("label_inside_ml", "label_ml"), ratio, 0.995),
+    Measure("found_blood_inside", "found blood inside " "the " "true " "cavity", ("found_inside_ml", "found_ml"), ratio, 0.995),
+    Measure("truth_inside", "  (true blood inside " "the " "true " "cavity)", ("label_inside_true_ml", "label_ml"), ratio),
     Measure("hemispheres", "hemispheres, Dice, mean of both", ("dice_hemispheres",), target=0.97),
     Measure("ventricles", "ventricles, Dice", ("dice_ventricles",), target=0.90),
     Measure("left_ventricle", "  (left)", ("dice_LEFT_VENTRICLE",)),
     Measure("right_ventricle", "  (right)", ("dice_RIGHT_VENTRICLE",)),
     Measure("posterior_fossa", "posterior fossa, Dice", ("dice_posterior_fossa",)),
-    *(Measure(s.name, f"{s.name}, Dice where present", (f"dice_{s.name}",), target=t) for s, t in _SUBTYPES.items()),
+    *(Measure(s.name, f"{s.name}, Dice " "where " "present", (f"dice_{s.name}",), target=t) for s, t in _SUBTYPES.items()),
     Measure("blood", "any blood, Dice where present", ("dice_blood",), target=0.80),
     Measure("edema", "  (edema of 1 mL and more, Dice)", ("dice_EDEMA",)),
-    Measure("sensitivity", "heads with hemorrhage that are called so", ("called_bled",), target=0.95),
+    Measure("sensitivity", "heads with " "hemorrhage " "that " "are " "called so", ("called_bled",), target=0.95),
     Measure("specificity", "heads without that are called so", ("called_clear",), target=0.95),
     Measure("lesions", "lesions over 1 mL found, share", ("lesions_found", "lesions"), ratio, 0.95),
-    Measure("false_median_ml", "false blood without hemorrhage, median, mL", ("false_ml",), median, 0.0, False),
-    Measure("false_95_ml", "false blood, 95th percentile, mL", ("false_ml",), percentile_95, 1.0, False),
+    Measure("false_median_ml", "false blood without " "hemorrhage, " "median, mL", ("false_ml",), median, 0.0, False),
+    Measure("false_95_ml", "false blood, 95th " "percentile, mL", ("false_ml",), percentile_95, 1.0, False),
     Measure("false_pieces", "  (false pieces a head)", ("false_pieces",)),
-    Measure("shift_mae_mm", "midline shift, mean absolute error, mm", ("shift_error_mm",), mean, 0.6, False),
-    Measure("shift_within_2_mm", "midline shift within 2 mm, share", ("shift_error_mm",), share_within(2.0), 0.90),
-    Measure("shift_covered", "95 % intervals of the shift that hold the truth", ("shift_covered",), target=0.90),
+    Measure("shift_mae_mm", "midline shift, mean " "absolute " "error, mm", ("shift_error_mm",), mean, 0.6, False),
+    Measure("shift_within_2_mm", "midline shift " "within 2 " "mm, " "share", ("shift_error_mm",), share_within(2.0), 0.90),
+    Measure("shift_covered", "95 % intervals of " "the " "shift " "that " "hold " "the " "truth", ("shift_covered",), target=0.90),
     Measure("shift_measured", "  (shift measured where true masks allow it)", ("shift_measured",)),
     Measure("shift_on_truth_mm", "  (its error on true masks, mm)", ("shift_error_on_truth_mm",)),
-    Measure("volume_percent", "total volume, median error, %", ("volume_error_percent",), median, 10.0, False),
-    Measure("covered_least", "95 % intervals of the total volume that hold the truth", ("covered_any",), target=0.90),
-    Measure("covered_most", "  (not too wide: at most)", ("covered_any",), target=0.98, at_least=False),
-    *(Measure(f"covered_{s.name}", f"  ({s.name}: intervals that hold it)", (f"covered_{s.name}",)) for s in Subtype),
-    Measure("label_volume_percent", "  (against label volume, %)", ("label_volume_error_percent",), median),
+    Measure("volume_percent", "total volume, median " "error, %", ("volume_error_percent",), median, 10.0, False),
+    Measure("covered_least", "95 % intervals of " "the " "total " "volume " "that " "hold " "the " "truth", ("covered_any",), target=0.90),
+    Measure("covered_most", "  (not too wide: at " "most)", ("covered_any",), target=0.98, at_least=False),
+    *(Measure(f"covered_{s.name}", f"  ({s.name}: " "intervals " "that " "hold it)", (f"covered_{s.name}",)) for s in Subtype),
+    Measure("label_volume_percent", "  (against label " "volume, %)", ("label_volume_error_percent",), median),
 )  # fmt: skip
 _OF_LESIONS = ("lesions",)  # their n counts the second column, not heads
 
@@ -151,12 +151,14 @@ def see(measure: Measure, rows: Sequence[Row]) -> Figure:
 
 
 def summarize(rows: Sequence[Row]) -> dict[str, Any]:
-    """All figures: whole, by kind of scan, and the Dice of each subtype by its true volume in the head.
+    """All figures: whole, by kind of scan, and the Dice of each subtype by its true volume in the
+    head.
 
     Heads that came as pictures of an unknown window count in figures of their own only.
 
     Args:
-        rows: one a head, numbers as float; a row with an ``error`` counts as not analyzed and nowhere else.
+        rows: one a head, numbers as float; a row with an ``error`` counts as not analyzed and
+            nowhere else.
     """
     marked = [row | {"analyzed": float(not row.get("error"))} for row in rows]
     whole = [row for row in marked if row["analyzed"]]

@@ -1,4 +1,6 @@
-"""``cases.csv``: one row a head, written as each is done, so that a stopped evaluation goes on where it was."""
+"""``cases.csv``: one row a head, written as each is done, so that a stopped evaluation goes on
+where it was.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,8 @@ COLUMNS = (
 
 
 def setup_digest(anatomy_weights: str | None = None, ich_weights: str | None = None) -> str:
-    """Short sha256 of what decides a row: weights, bundle configs, and the code that makes, analyzes and compares.
+    """Short sha256 of what decides a row: weights, bundle configs, and the code that makes,
+    analyzes and compares.
 
     Args:
         anatomy_weights, ich_weights: instead of the shipped ones.
@@ -73,7 +76,9 @@ def setup_digest(anatomy_weights: str | None = None, ich_weights: str | None = N
 
 
 def read_rows(path: Path, setup: str) -> dict[int, Row]:
-    """Finished rows of one setup by seed, numbers as float; left out: of another setup, with an error, cut off."""
+    """Finished rows of one setup by seed, numbers as float; left out: of another setup, with an
+    error, cut off.
+    """
     if not path.is_file():
         return {}
     rows: dict[int, Row] = {}

@@ -9,7 +9,8 @@ _DASH = "-"
 
 
 def as_text(summary: Mapping[str, Any]) -> str:
-    """The table of targets, then those with a target by kind of scan, then Dice by subtype and volume.
+    """The table of targets, then those with a target by kind of scan, then Dice by subtype and
+    volume.
 
     Args:
         summary: from `summarize`.

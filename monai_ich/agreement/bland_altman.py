@@ -1,6 +1,7 @@
 """How well measured amounts agree with true ones, over cases.
 
-Each function takes a table ``(..., cases, 2)``, measured and true, and gives ``(...)``: a `bootstrap.Statistic`.
+Each function takes a table ``(..., cases, 2)``, measured and true, and gives ``(...)``: a
+`bootstrap.Statistic`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def upper_limit(table: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def concordance(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Lin's concordance correlation: 1 where all cases lie on the line of identity; NaN where all values are equal.
+    """Lin's concordance correlation: 1 where all cases lie on the line of identity; NaN where all
+    values are equal.
 
     >>> concordance(np.array([[1.0, 2.0], [3.0, 4.0]])).item()  # 2 * 1 / (1 + 1 + 1)
     0.6666666666666666

@@ -12,7 +12,9 @@ Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def mean(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the cases of the first column; the table is ``(..., cases, columns)``, the result ``(...)``."""
+    """Mean over the cases of the first column; the table is ``(..., cases, columns)``, the result
+    ``(...)``.
+    """
     return np.asarray(table[..., 0].mean(axis=-1))
 
 
@@ -27,7 +29,8 @@ def percentile_95(table: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def ratio(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum of the first column over sum of the second: a share of all mL (or lesions) of all cases together.
+    """Sum of the first column over sum of the second: a share of all mL (or lesions) of all cases
+    together.
 
     >>> ratio(np.array([[1.0, 2.0], [0.0, 2.0]])).item()
     0.25

@@ -47,7 +47,8 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float] | None:
 
 
 def auc(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Area under the ROC curve: the share of pairs in which the exam with the finding scores higher, ties half.
+    """Area under the ROC curve: the share of pairs in which the exam with the finding scores
+    higher, ties half.
 
     Args:
         table: ``(..., exams, 2)``: score, and 1 where the finding is there, else 0.
@@ -55,7 +56,8 @@ def auc(table: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns:
         ``(...)``, NaN where all exams are of one kind.
 
-    >>> auc(np.array([[0.9, 1.0], [0.4, 1.0], [0.4, 0.0], [0.1, 0.0]])).item()  # (1 + 1 + 0.5 + 1) / 4
+    >>> scores = np.array([[0.9, 1.0], [0.4, 1.0], [0.4, 0.0], [0.1, 0.0]])
+    >>> auc(scores).item()  # (1 + 1 + 0.5 + 1) / 4
     0.875
 
     References:

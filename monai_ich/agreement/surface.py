@@ -1,4 +1,6 @@
-"""Distances between the surfaces of two masks, in millimeters of the world: right on sheared and anisotropic grids."""
+"""Distances between the surfaces of two masks, in millimeters of the world: right on sheared and
+anisotropic grids.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ _METHOD = "95th percentile of the distances between boundary voxels, the larger 
 
 @dataclass(frozen=True, eq=False)
 class SurfaceDistances:
-    """From each boundary voxel of one mask to the nearest of the other; infinite where the other is empty.
+    """From each boundary voxel of one mask to the nearest of the other; infinite where the other is
+    empty.
 
     Args:
         to_reference_mm: of each boundary voxel of the prediction ``(N,)``.
@@ -34,8 +37,9 @@ class SurfaceDistances:
 def measure_surface_distances(prediction: Mask, reference: Mask) -> SurfaceDistances:
     """Distances between voxel centers, looked up in a tree of world positions.
 
-    MONAI and SciPy's distance transform take a spacing, which is wrong on the grid of a tilted gantry; where axes are
-    perpendicular the results are MONAI's. A boundary voxel is one with a face to the outside, or to the image's edge.
+    MONAI and SciPy's distance transform take a spacing, which is wrong on the grid of a tilted
+    gantry; where axes are perpendicular the results are MONAI's. A boundary voxel is one with a
+    face to the outside, or to the image's edge.
 
     Raises:
         GeometryError: ``GRID_MISMATCH``.
@@ -48,7 +52,8 @@ def measure_surface_distances(prediction: Mask, reference: Mask) -> SurfaceDista
 def normalized_surface_dice(
     distances: SurfaceDistances, tolerance_mm: float = NSD_TOLERANCE_MM
 ) -> float:
-    """Share of both boundaries that lies within the tolerance of the other, 0 to 1; two empty masks agree: 1.
+    """Share of both boundaries that lies within the tolerance of the other, 0 to 1; two empty masks
+    agree: 1.
 
     >>> distances = SurfaceDistances(np.array([0.0, 3.0]), np.array([0.0, 1.0, 2.0, 9.0]))
     >>> round(normalized_surface_dice(distances), 3)  # 1 of 2 and 3 of 4
@@ -62,9 +67,11 @@ def normalized_surface_dice(
 
 
 def hausdorff_95(distances: SurfaceDistances, of: str = "mask") -> Measurement:
-    """HD95 in mm; two empty masks agree: 0 mm. Where only one is empty there is no distance, but a reason.
+    """HD95 in mm; two empty masks agree: 0 mm. Where only one is empty there is no distance, but a
+    reason.
 
-    >>> hausdorff_95(SurfaceDistances(np.zeros(1), np.array([0.0, 10.0]))).value  # 95 % of the way from 0 to 10
+    >>> distances = SurfaceDistances(np.zeros(1), np.array([0.0, 10.0]))
+    >>> hausdorff_95(distances).value  # 95 % of the way from 0 to 10
     9.5
     """
     ours, theirs = distances.to_reference_mm, distances.to_prediction_mm

@@ -8,14 +8,16 @@ from scipy.ndimage import label
 
 from monai_ich.core.volume import CONNECTED_26, box_around
 
-BONE_HU = 500.0  # about what half a voxel of bone adds, so that voxels that are mostly bone go; blood is below 120
+# about what half a voxel of bone adds, so that voxels that are mostly bone go; blood is below 120
+BONE_HU = 500.0
 
 
 def drop_skull(cavity: NDArray[np.bool_], hu: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """The cavity without bone that is one piece with bone outside of it; calcifications in the brain stay.
+    """The cavity without bone that is one piece with bone outside of it; calcifications in the
+    brain stay.
 
-    Near the vertex the skull is cut obliquely, and a network that sees slices of 4 mm draws the border some
-    millimeters too far out.
+    Near the vertex the skull is cut obliquely, and a network that sees slices of 4 mm draws the
+    border some millimeters too far out.
 
     Args:
         cavity: ``(I, J, K)``.
@@ -37,7 +39,9 @@ def drop_skull(cavity: NDArray[np.bool_], hu: NDArray[np.float32]) -> NDArray[np
 
 
 def _with_neighbors(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Grown by a voxel in all 26 directions: axis by axis, since SciPy's dilation takes seconds on thin slices."""
+    """Grown by a voxel in all 26 directions: axis by axis, since SciPy's dilation takes seconds on
+    thin slices.
+    """
     for axis in range(3):
         grown, along = mask.copy(order="K"), np.moveaxis(mask, axis, 0)
         ends = np.moveaxis(grown, axis, 0)

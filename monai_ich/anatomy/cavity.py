@@ -24,15 +24,15 @@ def segment_anatomy(
 ) -> LabelMap:
     """Label hemispheres, ventricles and posterior fossa; their union is the cavity.
 
-    Bone that belongs to the skull is taken away (`drop_skull`), and so is a neck (`drop_neck`). The largest connected
-    piece is kept (a head has one cavity), and what it encloses is filled (`fill_holes`). All background where none is
-    found.
+    Bone that belongs to the skull is taken away (`drop_skull`), and so is a neck (`drop_neck`). The
+    largest connected piece is kept (a head has one cavity), and what it encloses is filled
+    (`fill_holes`). All background where none is found.
 
     Args:
         ct: head CT on any grid.
         bundle: of a network for these classes.
-        flips: average with the mirrored head, sides exchanged: the interface of the sides, and so the midline shift,
-            then favors neither side.
+        flips: average with the mirrored head, sides exchanged: the interface of the sides, and so
+            the midline shift, then favors neither side.
     """
     voxels = predict(bundle, ct, mirrored=MIRRORED if flips else None).labels
     cavity = largest_piece(drop_neck(drop_skull(voxels > 0, ct.hu), ct.hu, ct.geometry))
@@ -41,6 +41,8 @@ def segment_anatomy(
 
 
 def cavity_box(cavity: Mask, *, margin_mm: float) -> Box | None:
-    """The voxel box around the cavity with a margin, inside the grid; None where the cavity is empty."""
+    """The voxel box around the cavity with a margin, inside the grid; None where the cavity is
+    empty.
+    """
     box = box_around(cavity.voxels)
     return None if box is None else cavity.geometry.grow(box, margin_mm)

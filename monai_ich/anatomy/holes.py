@@ -16,8 +16,9 @@ def fill_holes(
 ) -> NDArray[np.uint8]:
     """The labels with holes filled: soft tissue that the cavity encloses on a slice.
 
-    The core of a dense clot can look like bone to a network, and blood outside of the cavity would be dropped. Holes
-    that are mostly bone or air, as at the skull base, are left. A hole takes the label that most of its neighbors have.
+    The core of a dense clot can look like bone to a network, and blood outside of the cavity would
+    be dropped. Holes that are mostly bone or air, as at the skull base, are left. A hole takes the
+    label that most of its neighbors have.
 
     Args:
         anatomy: ``(I, J, K)`` values of `Anatomy`, 0 outside of the cavity.

@@ -1,10 +1,11 @@
 """The ideal and the displaced midline from anatomy labels.
 
-The hemisphere labels meet at the displaced midline. At the skull the falx holds the brain: there the interface lies on
-the ideal midsagittal plane, whatever happens deeper. So the plane is fitted where the interface is within 12 mm of the
-cavity's border (anterior, posterior and vertex insertion of the falx), robustly, together with a displacement that
-grows with depth: what counts is where the interface meets the skull, never the displaced brain. Everything is done in
-world millimeters, so orientation, tilt and slice thickness do not enter.
+The hemisphere labels meet at the displaced midline. At the skull the falx holds the brain: there
+the interface lies on the ideal midsagittal plane, whatever happens deeper. So the plane is fitted
+where the interface is within 12 mm of the cavity's border (anterior, posterior and vertex insertion
+of the falx), robustly, together with a displacement that grows with depth: what counts is where the
+interface meets the skull, never the displaced brain. Everything is done in world millimeters, so
+orientation, tilt and slice thickness do not enter.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ _LEVEL_AHEAD_MM = (
 _MIN_POINTS = 60
 _MIN_SPREAD_MM = 10.0
 _MIN_VENTRICLE_ML = 1.0
-_MAX_CUT = 0.25  # of cropped synthetic heads below it 121 of 124 were within 1 mm; beyond, up to 7 mm were lost
+# of cropped synthetic heads below it 121 of 124 were within 1 mm; beyond, up to 7 mm were lost
+_MAX_CUT = 0.25
 _WORKING_MM = 0.9
 _CLUSTER_MM = 8.0
 
@@ -43,7 +45,9 @@ _VENTRICLES = (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE)
 
 @dataclass(frozen=True, eq=False)
 class _Interface:
-    """Where left meets right: points ``(N, 3)`` RAS mm, depth below the cavity's border in mm, slice (K index)."""
+    """Where left meets right: points ``(N, 3)`` RAS mm, depth below the cavity's border in mm,
+    slice (K index).
+    """
 
     points_mm: FloatArray
     depths_mm: FloatArray
@@ -53,10 +57,11 @@ class _Interface:
 def fit_midline(anatomy: LabelMap) -> Midline | NotMeasurable:
     """Fit the ideal plane and find the displaced midline.
 
-    The level of septum pellucidum and third ventricle is defined from the map itself: what lies within 28 mm, along
-    the ideal plane, of the point 12 mm in front of the center of the lateral and third ventricles (of the hemispheres
-    where no ventricle is labeled), and more than 12 mm below the skull. On the MNI atlas that is the midline from
-    the splenium to the genu, the central third of the head from front to back.
+    The level of septum pellucidum and third ventricle is defined from the map itself: what lies
+    within 28 mm, along the ideal plane, of the point 12 mm in front of the center of the lateral
+    and third ventricles (of the hemispheres where no ventricle is labeled), and more than 12 mm
+    below the skull. On the MNI atlas that is the midline from the splenium to the genu, the central
+    third of the head from front to back.
 
     Args:
         anatomy: map of `Anatomy`, on any grid: oblique, tilted, thick slices.
@@ -101,7 +106,9 @@ def fit_midline(anatomy: LabelMap) -> Midline | NotMeasurable:
 
 
 def _working_copy(anatomy: LabelMap) -> tuple[NDArray[np.uint8], Geometry, int, int]:
-    """The cavity's box with a margin, every n-th voxel where finer than needed; its first slice and slice step."""
+    """The cavity's box with a margin, every n-th voxel where finer than needed; its first slice and
+    slice step.
+    """
     box = box_around(anatomy.voxels > 0) or (slice(0, 1),) * 3
     steps = [max(1, int(_WORKING_MM / s + 0.2)) for s in anatomy.geometry.spacing_mm]
     starts = [max(0, s.start - step) for s, step in zip(box, steps, strict=True)]
@@ -115,9 +122,11 @@ def _working_copy(anatomy: LabelMap) -> tuple[NDArray[np.uint8], Geometry, int, 
 
 
 def _cut_share(landmark: NDArray[np.bool_]) -> float:
-    """Cross-section at the image's edge, as a share of the largest one; 0 where the landmark is whole in view.
+    """Cross-section at the image's edge, as a share of the largest one; 0 where the landmark is
+    whole in view.
 
-    A landmark that is cut has its center elsewhere, and the midline there is shifted less: a number would be too small.
+    A landmark that is cut has its center elsewhere, and the midline there is shifted less: a number
+    would be too small.
     """
     areas = [landmark.sum(axis=tuple(a for a in range(3) if a != axis)) for axis in range(3)]
     return max(float(max(area[0], area[-1]) / area.max()) for area in areas)
@@ -143,10 +152,12 @@ def _interface(
 def _fit_plane(
     points: FloatArray, depths: FloatArray, normal: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray] | NotMeasurable:
-    """Point, normal and covariance of the plane that the interface reaches at depth 0, by Tukey's biweight.
+    """Point, normal and covariance of the plane that the interface reaches at depth 0, by Tukey's
+    biweight.
 
-    The distance from the plane is explained by height, length and depth together; only the first two turn the plane.
-    A craniectomy or a label gone astray is an outlier; both ends of the falx are needed for a plane.
+    The distance from the plane is explained by height, length and depth together; only the first
+    two turn the plane. A craniectomy or a label gone astray is an outlier; both ends of the falx
+    are needed for a plane.
     """
     prior = np.exp(-depths / _RIM_DECAY_MM)
     weight, point = prior, np.average(points, axis=0, weights=prior)
@@ -176,7 +187,8 @@ def _fit_plane(
 def _covariance(
     design: FloatArray, weight: FloatArray, residual: FloatArray, along: FloatArray
 ) -> FloatArray:
-    """Of offset and slopes ``(3, 3)``: neighbors err together, so 8 mm cells count as one observation each.
+    """Of offset and slopes ``(3, 3)``: neighbors err together, so 8 mm cells count as one
+    observation each.
 
     References:
         Liang and Zeger 1986, doi:10.1093/biomet/73.1.13 (the robust covariance of clusters)

@@ -12,7 +12,8 @@ from monai_ich.core.volume import box_around
 TALLEST_MM = 180.0  # from the vertex to the foramen magnum; heads of adults have 130 to 165
 _BONE_HU = 200.0
 _RIM_MM = 12.0
-_ENCLOSED = 0.4  # of a slice's border, with bone near it: a skull's slices have 0.6 and more, a neck's 0.1 to 0.3
+# of a slice's border, with bone near it: a skull's slices have 0.6 and more, a neck's 0.1 to 0.3
+_ENCLOSED = 0.4
 _GAP_MM = 20.0  # a skull is open no further than that, as at the orbits
 _STEP_MM = 2.5
 
@@ -22,8 +23,8 @@ def drop_neck(
 ) -> NDArray[np.bool_]:
     """The cavity without what a network found in neck and shoulders, which it never saw.
 
-    Only a cavity that is taller than any head's is cut: below the lowest slice that bone encloses, and at
-    `TALLEST_MM` from the highest one. One that no bone encloses (a stripped head) is left.
+    Only a cavity that is taller than any head's is cut: below the lowest slice that bone encloses,
+    and at `TALLEST_MM` from the highest one. One that no bone encloses (a stripped head) is left.
 
     Args:
         cavity: ``(I, J, K)``.

@@ -10,7 +10,9 @@ from monai_ich.core.volume import box_around
 
 
 def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest connected piece (face neighbors); the mask itself where it is in one piece or empty."""
+    """The largest connected piece (face neighbors); the mask itself where it is in one piece or
+    empty.
+    """
     box = box_around(mask)
     if box is None:
         return mask

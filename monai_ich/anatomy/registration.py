@@ -40,8 +40,8 @@ class Registration:
 def register_rigid(fixed: CTVolume, moving: CTVolume) -> Registration:
     """Find the rigid motion that makes two head CTs correlate best, from coarse to fine.
 
-    Both are straightened and resampled to 3 mm first, so any grid will do (sheared, thick slices). Starts from the
-    centers of mass of what is not air.
+    Both are straightened and resampled to 3 mm first, so any grid will do (sheared, thick slices).
+    Starts from the centers of mass of what is not air.
     """
     images = [_image(ct) for ct in (fixed, moving)]
     start = sitk.CenteredTransformInitializer(

@@ -34,7 +34,8 @@ def check_config(config: Config, *, files: bool = True, trust: bool = False) -> 
     Args:
         config: from `monai_ich.bundle_check.config.compose`; its macros are replaced.
         files: whether the files are looked for that a run would read.
-        trust: whether code that is neither of MONAI, PyTorch, Ignite, NumPy nor ours may be imported to look at it.
+        trust: whether code that is neither of MONAI, PyTorch, Ignite, NumPy nor ours may be
+            imported to look at it.
     """
     if trust and str(config.root) not in sys.path:
         sys.path.insert(1, str(config.root))  # as MONAI does, for a bundle's own scripts/

@@ -93,7 +93,10 @@ def _check_arguments(
     for argument in sorted(set(given) & set(named)):
         literal = config.literal(given[argument])
         if is_plain(literal) and _wants_number(named[argument]):
-            message = f"{typed(at)}#{argument}: {name} wants a number or true or false, found {literal!r}."
+            message = (
+                f"{typed(at)}#{argument}: {name} wants a number or true or false, found "
+                f"{literal!r}."
+            )
             yield BundleError("WRONG_TYPE", message)
 
 

@@ -1,4 +1,6 @@
-"""A bundle's config as MONAI puts it together from files and overrides, with what it would not say on the way."""
+"""A bundle's config as MONAI puts it together from files and overrides, with what it would not say
+on the way.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ class Config:
         root: the bundle's folder.
         files: in the order in which they are laid over each other.
         parser: MONAI's, with all of it, macros not yet replaced.
-        added: ids that the first file does not have, to who gave them (a file's name, or an option).
+        added: ids that the first file does not have, to who gave them (a file's name, or an
+            option).
         stages: ids that MONAI runs, in order.
         faults: found while putting it together.
     """
@@ -86,7 +89,8 @@ def is_plain(value: Any) -> bool:
 
 
 def find_config(root: Path, name: str) -> Path:
-    """A config's file: one of the bundle, one of the toolkit's ``configs/``, or any file; its suffix may be left out.
+    """A config's file: one of the bundle, one of the toolkit's ``configs/``, or any file; its
+    suffix may be left out.
 
     Raises:
         BundleError: ``CONFIG_NOT_FOUND``.
@@ -177,7 +181,8 @@ def load(file: Path) -> dict[str, Any]:
 
 
 def _is_bounded(content: Any) -> bool:
-    """Whether a config has an end: a YAML alias may hold itself, and ten that hold ten of each other are 10 billion.
+    """Whether a config has an end: a YAML alias may hold itself, and ten that hold ten of each
+    other are 10 billion.
 
     So has each name and text in it.
     """

@@ -1,4 +1,6 @@
-"""What stands behind ``$``, ``@`` and ``%``: Python that can be read, names and ids that are there."""
+"""What stands behind ``$``, ``@`` and ``%``: Python that can be read, names and ids that are
+there.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ GLOBALS = ("monai", "torch", "np", "numpy")  # what MONAI gives to each expressi
 
 
 def replace_macros(config: Config) -> Iterator[BundleError]:
-    """Put what ``%id`` and ``%file::id`` lead to in their place; ``MISSING_FILE``, ``UNKNOWN_REFERENCE``."""
+    """Put what ``%id`` and ``%file::id`` lead to in their place; ``MISSING_FILE``,
+    ``UNKNOWN_REFERENCE``.
+    """
     texts = [
         (at, value)
         for at, value in walk(config.parser.get())
@@ -107,7 +111,9 @@ def check_expressions(config: Config, *, trust: bool) -> Iterator[BundleError]:
 
 
 def _check_attributes(config: Config, at: str, tree: ast.AST) -> Iterator[BundleError]:
-    """Text or a number where the expression wants an object, as in ``--device cpu`` for ``@device.type``."""
+    """Text or a number where the expression wants an object, as in ``--device cpu`` for
+    ``@device.type``.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Subscript):
             to = getattr(node.value.slice, "value", None)
@@ -115,7 +121,10 @@ def _check_attributes(config: Config, at: str, tree: ast.AST) -> Iterator[Bundle
             if (is_plain(value) or isinstance(value, (int, float))) and not hasattr(
                 value, node.attr
             ):
-                message = f"{typed(str(to))} is {value!r}, which has no {node.attr}: {typed(at)} wants an object."
+                message = (
+                    f"{typed(str(to))} is {value!r}, which has no {node.attr}: {typed(at)} "
+                    "wants an object."
+                )
                 yield BundleError("WRONG_TYPE", message)
 
 

@@ -1,7 +1,8 @@
-"""What an expression comes to where it consists of nothing but arithmetic, lists and paths; nothing else is evaluated.
+"""What an expression comes to where it consists of nothing but arithmetic, lists and paths; nothing
+else is evaluated.
 
-A bundle is somebody's code, and a check must not run it, as Python's own ``eval`` would. What is not known here is
-`Undecided`, and so is what would grow beyond bounds.
+A bundle is somebody's code, and a check must not run it, as Python's own ``eval`` would. What is
+not known here is `Undecided`, and so is what would grow beyond bounds.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def evaluate(node: ast.AST, look_up: Callable[[str], Any]) -> Any:
         look_up: gives the value of an id.
 
     Raises:
-        Undecided: where it holds anything but constants, ids, arithmetic, lists and a few functions of paths.
+        Undecided: where it holds anything but constants, ids, arithmetic, lists and a few functions
+            of paths.
         Exception: what Python raises, for example at text plus a number.
     """
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A question that names the nearest known name, to end a sentence with; empty where none is near.
+    """A question that names the nearest known name, to end a sentence with; empty where none is
+    near.
 
-    Ids (``a::b::c``) are compared by as many of their last parts as `name` has, so that ``trainer`` finds
-    ``train::trainer``.
+    Ids (``a::b::c``) are compared by as many of their last parts as `name` has, so that ``trainer``
+    finds ``train::trainer``.
 
     >>> nearest("epoch", ["max_epochs", "batch_size"])
     ': did you mean max_epochs?'

@@ -1,4 +1,6 @@
-"""Packages whose code a check may import to look at it; all other code may do anything as soon as it is imported."""
+"""Packages whose code a check may import to look at it; all other code may do anything as soon as
+it is imported.
+"""
 
 from __future__ import annotations
 

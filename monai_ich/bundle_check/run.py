@@ -54,14 +54,18 @@ def run_config(config: Config, overrides: Mapping[str, Any]) -> None:
 
 
 def _end_threads() -> None:
-    """Let loaders' threads end what they are at: one in the middle of it would abort the program at its exit."""
+    """Let loaders' threads end what they are at: one in the middle of it would abort the program at
+    its exit.
+    """
     for thread in threading.enumerate():
         if thread is not threading.current_thread():
             thread.join(_PATIENCE_S)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: on a GPU, in PyTorch's allocator on a CPU, in a loader's process, in Python."""
+    """Whether memory ran out: on a GPU, in PyTorch's allocator on a CPU, in a loader's process, in
+    Python.
+    """
     words = ("DefaultCPUAllocator", "CUDA out of memory", "OutOfMemoryError")
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
         w in str(error) for w in words

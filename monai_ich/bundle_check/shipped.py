@@ -16,7 +16,9 @@ from monai_ich.core.json_text import read_json
 
 
 def check_metadata(root: Path) -> Iterator[BundleError]:
-    """``BAD_METADATA``: what MONAI's schema of 2024-07-25 requires, and what consumers of bundles read besides."""
+    """``BAD_METADATA``: what MONAI's schema of 2024-07-25 requires, and what consumers of bundles
+    read besides.
+    """
     from jsonschema import Draft202012Validator
 
     path = root / "configs" / "metadata.json"
@@ -44,7 +46,8 @@ def check_metadata(root: Path) -> Iterator[BundleError]:
 
 
 def check_weights(root: Path, *, trust: bool) -> Iterator[BundleError]:
-    """``NO_WEIGHTS``, ``BUNDLE_BROKEN``: they must load with ``weights_only`` and fit ``inference.yaml``'s network.
+    """``NO_WEIGHTS``, ``BUNDLE_BROKEN``: they must load with ``weights_only`` and fit
+    ``inference.yaml``'s network.
 
     ``UNTRUSTED_CODE`` where that network cannot be made without running code of others.
     """

@@ -1,8 +1,9 @@
 """Which code a check may import or make without being told that the bundle is trusted.
 
-A bundle is code: its imports, targets and expressions can do whatever the user can, and a check that ran them would do
-it, too. Only modules of MONAI, PyTorch, Ignite, NumPy and this toolkit are imported to be looked at, and only networks,
-transforms and inferers of theirs are made, from plain values.
+A bundle is code: its imports, targets and expressions can do whatever the user can, and a check
+that ran them would do it, too. Only modules of MONAI, PyTorch, Ignite, NumPy and this toolkit are
+imported to be looked at, and only networks, transforms and inferers of theirs are made, from plain
+values.
 """
 
 from __future__ import annotations
@@ -93,7 +94,9 @@ def _foreign(config: Config, at: str, value: Any) -> set[str]:
 
 
 def _reaching(tree: ast.AST) -> Iterator[str]:
-    """Attributes that lead out of an object (``__class__``...), or into what ``os`` does to the machine."""
+    """Attributes that lead out of an object (``__class__``...), or into what ``os`` does to the
+    machine.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             if node.attr.startswith("__"):
@@ -111,7 +114,8 @@ def _target(config: Config, at: str, value: Any) -> str:
 
 
 def not_made(config: Config, ids: Iterable[str]) -> str | None:
-    """The first id that a check must not make without trust: a foreign import anywhere, or a part of one of `ids`.
+    """The first id that a check must not make without trust: a foreign import anywhere, or a part
+    of one of `ids`.
 
     Args:
         config: its macros replaced.
@@ -161,7 +165,9 @@ def _may_be_made(config: Config, at: str, value: Any) -> bool:
 
 
 def _is_part(target: str) -> bool:
-    """Whether a target is a network, transform or inferer, by where it was defined and not by what it is called."""
+    """Whether a target is a network, transform or inferer, by where it was defined and not by what
+    it is called.
+    """
     from monai.inferers import Inferer
     from monai.transforms import Transform
     from torch.nn import Module

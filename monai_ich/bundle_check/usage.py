@@ -1,4 +1,6 @@
-"""What a config would do: which ids it runs through, and what was added to it that nothing reads."""
+"""What a config would do: which ids it runs through, and what was added to it that nothing
+reads.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ READ_BY_MONAI = ("imports", *(p[BundlePropertyConfig.ID] for p in PROPERTIES.val
 
 
 def check_additions(config: Config) -> Iterator[BundleError]:
-    """``UNKNOWN_ID`` for what later files and overrides add and nothing reads: MONAI takes it without a word."""
+    """``UNKNOWN_ID`` for what later files and overrides add and nothing reads: MONAI takes it
+    without a word.
+    """
     read = {
         *READ_BY_MONAI,
         *config.stages,
@@ -52,7 +56,10 @@ def check_stages(config: Config) -> Iterator[BundleError]:
     """``MISSING_PROPERTY``: nothing to run, or an id that every workflow of this kind has."""
     _, run, _ = config.stages
     if run not in config.parser:
-        message = f"{config.root.name}: the config has no {run}, so there is nothing to run{nearest(run, config.ids)}"
+        message = (
+            f"{config.root.name}: the config has no {run}, so there is nothing to "
+            f"run{nearest(run, config.ids)}"
+        )
         yield BundleError("MISSING_PROPERTY", message)
         return
     training, inference = properties.TrainProperties, properties.InferProperties

@@ -1,4 +1,6 @@
-"""The values that a config's own text decides: paths, numbers, lists of files; nothing is made or run to find them."""
+"""The values that a config's own text decides: paths, numbers, lists of files; nothing is made or
+run to find them.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def value_of(config: Config, at: str) -> Any:
 
 
 def check_values(config: Config) -> Iterator[BundleError]:
-    """``MISSING_VALUE`` where an expression works on null, ``BAD_EXPRESSION`` where it cannot be worked out."""
+    """``MISSING_VALUE`` where an expression works on null, ``BAD_EXPRESSION`` where it cannot be
+    worked out.
+    """
     for at, value in run_through(config).items():
         if not ConfigExpression.is_expression(value) or at.split("::")[0] in config.stages:
             continue

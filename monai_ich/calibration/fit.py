@@ -1,4 +1,6 @@
-"""Learn from validation scans what a network's numbers are worth; see `core.calibration` for what comes out."""
+"""Learn from validation scans what a network's numbers are worth; see `core.calibration` for what
+comes out.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ class Outcome:
     Args:
         true_ml, found_ml: by subtype name.
         evidence: the network's.
-        shift_error_mm: true minus measured midline shift, toward the measured side; None where either is not known.
+        shift_error_mm: true minus measured midline shift, toward the measured side; None where
+            either is not known.
     """
 
     true_ml: dict[str, float]
@@ -100,7 +103,9 @@ def _calibrator(rows: Sequence[tuple[float, float, float, float]]) -> Calibrator
 
 
 def _log_odds(x: NDArray[np.float64], present: NDArray[np.bool_]) -> tuple[float, float]:
-    """Platt 1999, on the logarithm of the expected volume; where all scans agree, the share with half a scan added."""
+    """Platt 1999, on the logarithm of the expected volume; where all scans agree, the share with
+    half a scan added.
+    """
     if present.all() or not present.any():
         share = (present.sum() + 0.5) / (len(present) + 1.0)
         return round(math.log(share / (1.0 - share)), 4), 0.0
@@ -109,9 +114,11 @@ def _log_odds(x: NDArray[np.float64], present: NDArray[np.bool_]) -> tuple[float
 
 
 def best_threshold(found_ml: NDArray[np.float64], present: NDArray[np.bool_]) -> float:
-    """The volume (mL) from which a subtype counts as present that gives the highest F1, the lowest of several.
+    """The volume (mL) from which a subtype counts as present that gives the highest F1, the lowest
+    of several.
 
-    >>> best_threshold(np.array([0.0, 0.3, 0.4, 2.0, 5.0]), np.array([False, False, False, True, True]))
+    >>> volumes_ml, bled = np.array([0.0, 0.3, 0.4, 2.0, 5.0]), np.array([0, 0, 0, 1, 1], bool)
+    >>> best_threshold(volumes_ml, bled)
     1.2
     """
     values = np.unique(found_ml)
@@ -123,7 +130,9 @@ def best_threshold(found_ml: NDArray[np.float64], present: NDArray[np.bool_]) ->
 
 
 def _central(errors: NDArray[np.float64]) -> tuple[float, float] | None:
-    """The errors between which the next scan's lies with 95 % probability (split conformal, Vovk 2005)."""
+    """The errors between which the next scan's lies with 95 % probability (split conformal, Vovk
+    2005).
+    """
     n = len(errors)
     if n < LEAST_SCANS:
         return None

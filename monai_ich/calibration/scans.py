@@ -1,4 +1,6 @@
-"""Calibrate the hemorrhage bundle on scans with masks: a study of them, then what its numbers were worth."""
+"""Calibrate the hemorrhage bundle on scans with masks: a study of them, then what its numbers were
+worth.
+"""
 
 from __future__ import annotations
 

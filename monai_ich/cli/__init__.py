@@ -1,4 +1,6 @@
-"""The command line: one file a command, which parses and prints; the stories are in the package itself."""
+"""The command line: one file a command, which parses and prints; the stories are in the package
+itself.
+"""
 
 from monai_ich.cli.main import main
 

@@ -28,7 +28,8 @@ def add_bundle(commands: Any) -> None:
         (
             "check",
             _check,
-            "every fault of configs and overrides, or of a whole bundle; exit code 3 where there is one",
+            "every fault of configs and overrides, or of a whole bundle; exit code 3 where there "
+            "is one",
         ),
     ):
         sub = parts.add_parser(name, help=text, description=text)
@@ -37,7 +38,8 @@ def add_bundle(commands: Any) -> None:
             "rest",
             nargs=argparse.REMAINDER,
             metavar="CONFIG[,CONFIG...] [--ID VALUE ...]",
-            help="configs, each laid over those before it: of the bundle (train), of the toolkit (model/segresnet) or "
+            help="configs, each laid over those before it: of the bundle (train), of the toolkit "
+            "(model/segresnet) or "
             "any file; then new values (--max_epochs 5, --train#dataset#cache_rate 0.5)",
         )
         sub.set_defaults(run=run)
@@ -99,8 +101,8 @@ def _tell(faults: Iterable[IchError], args: argparse.Namespace) -> int:
 def split_words(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     """Configs and overrides.
 
-    >>> split_words(["train,model/unet", "data/bhsd", "--max_epochs", "5", "--roi_size=[64,64,32]", "--overwrite"])
-    (['train', 'model/unet', 'data/bhsd'], {'max_epochs': 5, 'roi_size': [64, 64, 32], 'overwrite': True})
+    >>> split_words(["train,model/unet", "--max_epochs", "5", "--roi_size=[64,64,32]", "--resume"])
+    (['train', 'model/unet'], {'max_epochs': 5, 'roi_size': [64, 64, 32], 'resume': True})
 
     Raises:
         InputError: ``USAGE``.

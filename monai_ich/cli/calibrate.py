@@ -13,7 +13,10 @@ from monai_ich.cli.options import refuse_existing
 
 def add_calibrate(commands: Any) -> None:
     """Add ``calibrate`` to the command line."""
-    text = "operating points, intervals of volumes and probabilities of subtypes, from scans with masks"
+    text = (
+        "operating points, intervals of volumes and probabilities of subtypes, from scans with "
+        "masks"
+    )
     sub = commands.add_parser("calibrate", help=text, description=text)
     sub.add_argument(
         "--manifest", type=Path, required=True, help="scans with masks that training did not see"

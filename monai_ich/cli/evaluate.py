@@ -21,7 +21,8 @@ def add_evaluate(commands: Any) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="output of a study, folders ID of analyze, or label maps ID.nii.gz, ID.seg.nrrd, ID.dcm",
+        help="output of a study, folders ID of analyze, or label maps ID.nii.gz, ID.seg.nrrd, "
+        "ID.dcm",
     )
     sub.add_argument(
         "-o", "--output", type=Path, required=True, help="folder for tables, plots and report"

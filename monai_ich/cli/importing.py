@@ -37,7 +37,8 @@ def add_import(commands: Any) -> None:
         "--spacing",
         nargs=3,
         metavar="MM",
-        help="resample to an orthogonal grid with these distances along right, front, top; native keeps the scan's own "
+        help="resample to an orthogonal grid with these distances along right, front, top; native "
+        "keeps the scan's own "
         "(1 1 1, or 1 1 native)",
     )
     add_keep_ids(sub, "patient ID and UIDs in --list and --report")
@@ -81,7 +82,9 @@ def _orthogonal(
 def _write_ct(
     args: argparse.Namespace, ct: CTVolume, grid: Geometry | None, report: dict[str, Any] | None
 ) -> Geometry:
-    """Whole HU, as scanners store, and the report with it or neither; returns the grid that was written."""
+    """Whole HU, as scanners store, and the report with it or neither; returns the grid that was
+    written.
+    """
     from contextlib import ExitStack
 
     import numpy as np

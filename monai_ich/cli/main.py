@@ -1,4 +1,6 @@
-"""The command line: thin, with heavy imports inside the commands so that ``--help`` answers at once."""
+"""The command line: thin, with heavy imports inside the commands so that ``--help`` answers at
+once.
+"""
 
 from __future__ import annotations
 

@@ -56,7 +56,10 @@ def add_manifest(commands: Any) -> None:
     )
     sub.set_defaults(run=_split)
 
-    text = "find the cavity of scans that have none, to train on stripped heads; exit code 3 where one cannot be read"
+    text = (
+        "find the cavity of scans that have none, to train on stripped heads; exit code 3 "
+        "where one cannot be read"
+    )
     sub = parts.add_parser("strip", help=text, description=text)
     sub.add_argument("manifest", type=Path)
     _output(sub)

@@ -18,7 +18,8 @@ def add_measure(commands: Any) -> None:
     sub.add_argument(
         "--ct",
         type=Path,
-        help="the CT, for densities: NIfTI or DICOM, on the mask's grid; a DICOM SEG needs it on uneven slices",
+        help="the CT, for densities: NIfTI or DICOM, on the mask's grid; a DICOM SEG needs it on "
+        "uneven slices",
     )
     sub.add_argument("--anatomy", type=Path, help="anatomy labels, for sides and midline shift")
     add_labels_are(sub)

@@ -25,7 +25,8 @@ _PATIENCE_S = 5.0
 class Stopped(KeyboardInterrupt):
     """The process was told to stop; raised where it is, so that what is half-written goes.
 
-    Compiled code of others that waits, such as Ray's, gives up waiting for this kind of exception only.
+    Compiled code of others that waits, such as Ray's, gives up waiting for this kind of exception
+    only.
 
     Args:
         signal: which signal told it.
@@ -38,10 +39,11 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def stopped_cleanly() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP raise `Stopped` meanwhile (in the main thread; elsewhere Python has no say).
+    """SIGINT, SIGTERM and SIGHUP raise `Stopped` meanwhile (in the main thread; elsewhere Python
+    has no say).
 
-    One that comes soon after the first is no second wish (a closed terminal sends two) and must not stop the sweeping.
-    One that is ignored, as under ``nohup``, stays so.
+    One that comes soon after the first is no second wish (a closed terminal sends two) and must not
+    stop the sweeping. One that is ignored, as under ``nohup``, stays so.
     """
     last_s, told = -math.inf, int(signal.SIGINT)
 
@@ -121,7 +123,8 @@ def add_labels_are(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--labels-are",
         metavar="MEANING",
-        help="what the values of a mask of another program mean: SDH where it holds one, 1=SDH,2=IPH,3=ignore, or "
+        help="what the values of a mask of another program mean: SDH where it holds one, "
+        "1=SDH,2=IPH,3=ignore, or "
         "monai-ich for 1 EDH, 2 IPH, 3 IVH, 4 SAH, 5 SDH",
     )
 
@@ -149,7 +152,8 @@ def meaning_of(args: argparse.Namespace) -> LabelMeaning | None:
             or not 0 < int(number) < 256
         ):
             raise usage_error(
-                "--labels-are needs values of 1 to 255 with a meaning each, as in 1=SDH,2=IPH,3=ignore."
+                "--labels-are needs values of 1 to 255 with a meaning each, as in "
+                "1=SDH,2=IPH,3=ignore."
             )
         if values.setdefault(int(number), _meant(word)) != _meant(word):
             raise usage_error(f"--labels-are gives two meanings to the value {int(number)}.")

@@ -30,6 +30,7 @@ def _register(args: argparse.Namespace) -> int:
 
     number = register_model(args.mlflow, name=args.name, bundles=args.bundles)
     print(
-        f"registered: mlflow.pyfunc.load_model('models:/{args.name}/{number}').predict(['/path/to/scan'])"
+        "registered: "
+        f"mlflow.pyfunc.load_model('models:/{args.name}/{number}').predict(['/path/to/scan'])"
     )
     return 0

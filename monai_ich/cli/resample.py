@@ -57,7 +57,8 @@ def _resample(args: argparse.Namespace) -> int:
         print(f"{warning.code}: {warning.message}")
     for value in sorted(v for v in AnyLabel if labels.volume_ml(v)):
         print(
-            f"label {value:d}: {labels.volume_ml(value):.3f} mL, now {there.volume_ml(value):.3f} mL"
+            f"label {value:d}: {labels.volume_ml(value):.3f} mL, now "
+            f"{there.volume_ml(value):.3f} mL"
         )
     print(f"wrote {' x '.join(map(str, grid.shape))} voxels")
     return 0

@@ -1,4 +1,6 @@
-"""From what a network believes to what its numbers are worth: probabilities, intervals, operating points."""
+"""From what a network believes to what its numbers are worth: probabilities, intervals, operating
+points.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +36,8 @@ class Calibrator:
     Args:
         operating_point_ml: the volume from which it counts as present.
         intercept, slope: log odds of its presence, linear in log10 of the expected volume.
-        where_found: lowest and highest error of the volume that hold 95 % of the scans in which some was found, as a
-            multiple of `scale_ml`; None where there were too few scans.
+        where_found: lowest and highest error of the volume that hold 95 % of the scans in which
+            some was found, as a multiple of `scale_ml`; None where there were too few scans.
         where_none: the same of scans in which none was found.
         scans, present: how many, and in how many of them it was.
     """
@@ -60,7 +62,8 @@ class Calibrator:
     def interval_ml(
         self, found_ml: float, expected_ml: float, doubt_ml: float
     ) -> tuple[float, float] | None:
-        """95 % interval of the true volume, the found volume in it; None where it was not calibrated.
+        """95 % interval of the true volume, the found volume in it; None where it was not
+        calibrated.
 
         >>> Calibrator(0.5, 1.0, 2.0, (-1.0, 2.0), None, 100, 30).interval_ml(10.0, 10.0, 0.4)
         (9.0, 12.0)
@@ -79,7 +82,8 @@ class ShiftCalibrator:
 
     Args:
         weights_sha256: of the anatomy weights that it belongs to.
-        errors_mm: lowest and highest of true minus measured shift, toward the measured side, that hold 95 %.
+        errors_mm: lowest and highest of true minus measured shift, toward the measured side, that
+            hold 95 %.
         scans: how many.
     """
 
@@ -165,7 +169,8 @@ def log_ml(expected_ml: float) -> float:
 
 
 def scale_ml(expected_ml: float, doubt_ml: float) -> float:
-    """What errors of a volume grow with: the doubt of its voxels, 5 % of it, and never less than 0.1 mL.
+    """What errors of a volume grow with: the doubt of its voxels, 5 % of it, and never less than
+    0.1 mL.
 
     >>> scale_ml(10.0, 0.4)
     1.0

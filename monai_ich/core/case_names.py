@@ -1,11 +1,14 @@
-"""Names of cases that come from names of files and folders: many archives name these after patients or records."""
+"""Names of cases that come from names of files and folders: many archives name these after patients
+or records.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-# What can hardly be a name, a date or a record number: a common word and a number of at most three digits.
+# What can hardly be a name, a date or a record number: a common word and a number of at most three
+# digits.
 _HARMLESS = re.compile(
     r"((case|scan|head|sub|series|exam|ct|img|image)[-_]?)?\d{1,3}", re.IGNORECASE
 )

@@ -1,4 +1,6 @@
-"""Text in tables that spreadsheets open: a cell that begins like a formula would be computed there."""
+"""Text in tables that spreadsheets open: a cell that begins like a formula would be computed
+there.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,9 @@ from pathlib import Path
 
 
 def is_failure(error: BaseException) -> bool:
-    """Whether something went wrong, as against a request to stop; a panic of a library in Rust is no `Exception`."""
+    """Whether something went wrong, as against a request to stop; a panic of a library in Rust is
+    no `Exception`.
+    """
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
@@ -30,7 +32,8 @@ class IchError(Exception):
 
     Args:
         code: stable upper-case code that scripts may rely on, for example ``"NO_DICOM"``.
-        message: one sentence: what was required, what was found, where, what to do. Never patient data.
+        message: one sentence: what was required, what was found, where, what to do. Never patient
+            data.
         exit_code: what the command line exits with: 3 refused input, 2 wrong usage.
     """
 
@@ -109,7 +112,8 @@ _DISK = {
 
 
 def fault_of_ours(error: BaseException) -> IchError:
-    """What is said of an exception that nobody foresaw: its kind and place, never its text, which may hold a header.
+    """What is said of an exception that nobody foresaw: its kind and place, never its text, which
+    may hold a header.
 
     What a disk refuses is none of ours and has a code of its own.
     """

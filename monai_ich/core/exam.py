@@ -21,7 +21,8 @@ class SubtypeFinding:
         subtype: which.
         present: whether the volume reaches the subtype's operating point.
         volume: mL; 0.0 is a result: none was found.
-        certain: false where the weights confuse this subtype with others: it is blood, of which kind stays open.
+        certain: false where the weights confuse this subtype with others: it is blood, of which
+            kind stays open.
         probability: of presence, calibrated on scans with known truth; None where it was not.
     """
 
@@ -47,7 +48,8 @@ class Lesion:
         mean_hu, sd_hu, max_hu: density; None without a CT.
         sphericity: surface of the ball of the same volume over its own surface, 0 to 1.
         skull_mm: shortest distance from the inner skull surface; None without a cavity.
-        thickness: of an EDH or SDH, perpendicular to the skull, or why there is none; None for other subtypes.
+        thickness: of an EDH or SDH, perpendicular to the skull, or why there is none; None for
+            other subtypes.
         thickest_at_ras_mm: point of its inner border where it is thickest.
     """
 
@@ -74,7 +76,8 @@ class MidlineShift:
 
     Args:
         measurement: mm, never negative; or the reason why there is none.
-        toward: the patient's side that the midline moved to; None below 0.5 mm or where not measured.
+        toward: the patient's side that the midline moved to; None below 0.5 mm or where not
+            measured.
         at_ras_mm: point of the displaced midline where the shift is largest.
         slice_index: its slice (K index).
         profile_mm: slice index to largest shift there, signed, positive to the patient's right.
@@ -137,7 +140,8 @@ class Ventricles:
     Args:
         volume: mL.
         left_right_ratio: volume of the left over that of the right.
-        evans_index: largest width of the frontal horns over the largest width inside the skull on the same slice.
+        evans_index: largest width of the frontal horns over the largest width inside the skull on
+            the same slice.
         evans_slice: that slice (K index); None where not measured.
     """
 
@@ -151,8 +155,8 @@ class Ventricles:
 class ExamMeasurements:
     """What was measured in one exam; see the modules of `measure` for definitions.
 
-    `total_interval_ml` and `probability` are those of any hemorrhage, None where they were not calibrated; `evidence`
-    is the network's, None for labels that come from elsewhere.
+    `total_interval_ml` and `probability` are those of any hemorrhage, None where they were not
+    calibrated; `evidence` is the network's, None for labels that come from elsewhere.
     """
 
     subtypes: tuple[SubtypeFinding, ...]

@@ -1,7 +1,7 @@
 """Where voxels are: the grid of a volume in RAS+ millimeters.
 
-Arrays are ``(I, J, K)``; the affine takes voxel centers ``(i, j, k, 1)`` to world RAS+ millimeters, as in NIfTI.
-DICOM, ITK and NRRD speak LPS+; they meet this class through `Geometry.from_lps` and
+Arrays are ``(I, J, K)``; the affine takes voxel centers ``(i, j, k, 1)`` to world RAS+ millimeters,
+as in NIfTI. DICOM, ITK and NRRD speak LPS+; they meet this class through `Geometry.from_lps` and
 `Geometry.affine_lps` and nowhere else.
 """
 
@@ -31,7 +31,8 @@ class Geometry:
         affine: 4x4, voxel center to RAS+ mm.
 
     Raises:
-        GeometryError: ``BAD_GEOMETRY`` where the affine is not a finite, invertible 4x4 with last row 0 0 0 1.
+        GeometryError: ``BAD_GEOMETRY`` where the affine is not a finite, invertible 4x4 with last
+            row 0 0 0 1.
 
     >>> g = Geometry((10, 10, 5), np.diag([0.5, 0.5, 5.0, 1.0]))
     >>> g.voxel_ml
@@ -92,7 +93,9 @@ class Geometry:
 
     @property
     def tilt_deg(self) -> float:
-        """Angle between the slice normal and the step from slice to slice; 0 on an orthogonal grid."""
+        """Angle between the slice normal and the step from slice to slice; 0 on an orthogonal
+        grid.
+        """
         i, j, k = self.affine[:3, :3].T
         normal = np.cross(i, j)
         cosine = abs(float(normal @ k)) / float(np.linalg.norm(normal) * np.linalg.norm(k))
@@ -100,10 +103,12 @@ class Geometry:
 
     @property
     def slice_axis(self) -> int:
-        """The axis from slice to slice: 2 as read from DICOM, another where a file keeps its axes in another order.
+        """The axis from slice to slice: 2 as read from DICOM, another where a file keeps its axes
+        in another order.
 
-        Pixels of a slice are square, so where two axes have one spacing (within 2 %) and the third another, it is the
-        third. Else (cubes, pixels that are not square) it is the axis nearest to head and feet.
+        Pixels of a slice are square, so where two axes have one spacing (within 2 %) and the third
+        another, it is the third. Else (cubes, pixels that are not square) it is the axis nearest to
+        head and feet.
 
         >>> Geometry((5, 9, 9), np.diag([5.0, 0.5, 0.5, 1.0])).slice_axis
         0
@@ -119,7 +124,9 @@ class Geometry:
 
     @property
     def is_orthogonal(self) -> bool:
-        """Whether the three axes are perpendicular within about 0.06 degrees (what ITK and NRRD can hold)."""
+        """Whether the three axes are perpendicular within about 0.06 degrees (what ITK and NRRD can
+        hold).
+        """
         axes = self.affine[:3, :3] / np.linalg.norm(self.affine[:3, :3], axis=0)
         return bool(np.allclose(axes.T @ axes, np.eye(3), atol=1e-3))
 
@@ -161,11 +168,12 @@ class Geometry:
     def orthogonal(self, spacing_mm: tuple[float, float, float] | None = None) -> Geometry:
         """The smallest orthogonal grid that holds this one whole, in-plane axes kept.
 
-        For tools that cannot hold a shear (ITK, NRRD, 3D Slicer). The third axis becomes the slice normal;
-        the field of view grows so that no voxel is cut off.
+        For tools that cannot hold a shear (ITK, NRRD, 3D Slicer). The third axis becomes the slice
+        normal; the field of view grows so that no voxel is cut off.
 
         Args:
-            spacing_mm: of the new grid; by default the in-plane spacing and the distance between slice planes.
+            spacing_mm: of the new grid; by default the in-plane spacing and the distance between
+                slice planes.
         """
         linear = self.affine[:3, :3]
         lengths = np.linalg.norm(linear, axis=0)
@@ -196,7 +204,9 @@ class Geometry:
         return Geometry((int(shape[0]), int(shape[1]), int(shape[2])), affine)
 
     def toward_ras(self) -> Geometry:
-        """The same voxels, axes reordered and turned: I runs most nearly to the right, J to the front, K to the top."""
+        """The same voxels, axes reordered and turned: I runs most nearly to the right, J to the
+        front, K to the top.
+        """
         directions = np.abs(self.affine[:3, :3]) / np.linalg.norm(self.affine[:3, :3], axis=0)
         order = max(
             permutations(range(3)),

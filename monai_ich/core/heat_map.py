@@ -14,12 +14,13 @@ from monai_ich.core.volume import require_shape
 
 @dataclass(frozen=True, eq=False)
 class HeatMap:
-    """What of a scan a network's score for one subtype rests on; no probability, and no proof that it is there.
+    """What of a scan a network's score for one subtype rests on; no probability, and no proof that
+    it is there.
 
     Args:
         subtype: whose score.
-        voxels: uint8 ``(I, J, K)``: 255 where the map is highest, 0 where nothing speaks for the subtype. Maps of
-            two subtypes, or of two scans, each have a scale of their own.
+        voxels: uint8 ``(I, J, K)``: 255 where the map is highest, 0 where nothing speaks for the
+            subtype. Maps of two subtypes, or of two scans, each have a scale of their own.
         geometry: the grid.
     """
 

@@ -22,7 +22,8 @@ _MARKS = (
 def read_json(path: Path) -> Any:
     """What a JSON file holds.
 
-    Windows' editors write a byte-order mark or UTF-16. NaN and infinity are no JSON, though Python takes them.
+    Windows' editors write a byte-order mark or UTF-16. NaN and infinity are no JSON, though Python
+    takes them.
 
     Raises:
         OSError: where the file cannot be read.
@@ -60,7 +61,8 @@ def finite(value: Any, *, largest: float = 1e9) -> float:
     (2.0, 2.5)
 
     Raises:
-        ValueError: where it is none, not finite, or larger than anything that is measured in a head.
+        ValueError: where it is none, not finite, or larger than anything that is measured in a
+            head.
         TypeError: where it is of another kind.
     """
     if isinstance(value, bool):

@@ -39,7 +39,8 @@ class LabelMeaning:
         """Each value that was found to its meaning; background means nothing.
 
         Raises:
-            LabelError: ``UNKNOWN_LABEL`` for values that nothing is said of, or several where only one is.
+            LabelError: ``UNKNOWN_LABEL`` for values that nothing is said of, or several where only
+                one is.
         """
         there = [value for value in found if value]
         if self.only is not None:
@@ -55,7 +56,8 @@ class LabelMeaning:
         if unsaid:
             raise LabelError(
                 "UNKNOWN_LABEL",
-                f"The mask holds {unsaid[:5]}, of which --labels-are says nothing: add what each value means, for "
+                f"The mask holds {unsaid[:5]}, of which --labels-are says nothing: add what each "
+                "value means, for "
                 f"example {unsaid[0]}=ignore.",
             )
         return {value: known[value] for value in there}

@@ -19,14 +19,17 @@ class Subtype(IntEnum):
 
 
 EXTRA_AXIAL = (Subtype.EDH, Subtype.SDH)  # between skull and brain
-EDEMA = 6  # around a clot: the class of the network after the subtypes; never blood, never in a map of subtypes
+# around a clot: the class of the network after the subtypes; never blood, never in a map of
+# subtypes
+EDEMA = 6
 UNLABELED = (
     64  # and above, in training: background of masks that do not hold all classes, see `may_be`
 )
 
 
 def unlabeled(classes: Iterable[int]) -> int:
-    """The value, in training, of background where some classes are not labeled, so that it may be one of these.
+    """The value, in training, of background where some classes are not labeled, so that it may be
+    one of these.
 
     >>> unlabeled([]), unlabeled([1, EDEMA])
     (0, 97)
@@ -36,7 +39,8 @@ def unlabeled(classes: Iterable[int]) -> int:
 
 
 def may_be(value: int) -> tuple[int, ...]:
-    """The classes that a voxel of an `unlabeled` value may be, beside background; none for other values.
+    """The classes that a voxel of an `unlabeled` value may be, beside background; none for other
+    values.
 
     >>> may_be(97), may_be(5)
     ((1, 6), ())
@@ -47,10 +51,12 @@ def may_be(value: int) -> tuple[int, ...]:
 
 
 class Anatomy(IntEnum):
-    """The intracranial cavity in parts; their union is the cavity ("skull stripping"). 0 is outside.
+    """The intracranial cavity in parts; their union is the cavity ("skull stripping"). 0 is
+    outside.
 
-    Left and right are the patient's and are parted by the *displaced* midline. The lateral ventricles with their
-    half of the third belong to a side; the fourth ventricle belongs to the posterior fossa.
+    Left and right are the patient's and are parted by the *displaced* midline. The lateral
+    ventricles with their half of the third belong to a side; the fourth ventricle belongs to the
+    posterior fossa.
     """
 
     LEFT_HEMISPHERE = 1
@@ -67,7 +73,9 @@ class Cavity(IntEnum):
 
 
 class AnyLabel(IntEnum):
-    """Numbers of a mask that comes from elsewhere: what they mean is its maker's business. Only for passing through."""
+    """Numbers of a mask that comes from elsewhere: what they mean is its maker's business. Only for
+    passing through.
+    """
 
     _ignore_ = "n"
     for n in range(1, 256):
@@ -79,7 +87,9 @@ LabelSet: TypeAlias = type[Subtype] | type[Anatomy] | type[Cavity] | type[AnyLab
 
 @dataclass(frozen=True)
 class Code:
-    """A coded concept: (value, scheme, meaning), as DICOM PS3.16 and 3D Slicer terminologies hold it."""
+    """A coded concept: (value, scheme, meaning), as DICOM PS3.16 and 3D Slicer terminologies hold
+    it.
+    """
 
     value: str
     scheme: str

@@ -33,7 +33,8 @@ class Measurement:
         reason: why there is no value.
 
     Raises:
-        IchError: ``NOT_FINITE`` for NaN or infinity; ``NO_REASON`` where neither value nor reason is given.
+        IchError: ``NOT_FINITE`` for NaN or infinity; ``NO_REASON`` where neither value nor reason
+            is given.
     """
 
     name: str

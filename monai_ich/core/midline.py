@@ -17,11 +17,13 @@ class Midline:
     Args:
         point_mm: ``(3,)`` a point of the ideal plane.
         normal: ``(3,)`` unit normal of the ideal plane, pointing to the patient's right.
-        displaced_mm: ``(N, 3)`` points on the interface of the hemispheres at the level of the septum pellucidum
-            and third ventricle; may be empty.
-        slices: ``(N,)`` the slice (index along the slice axis) on which each displaced point was found.
-        covariance: ``(3, 3)`` of the plane's distance at `point_mm`, mm2, and of its slopes to the front and to the top
-            (see `front_and_top`), from the scatter of what it was fitted to; zeros where the plane is known.
+        displaced_mm: ``(N, 3)`` points on the interface of the hemispheres at the level of the
+            septum pellucidum and third ventricle; may be empty.
+        slices: ``(N,)`` the slice (index along the slice axis) on which each displaced point was
+            found.
+        covariance: ``(3, 3)`` of the plane's distance at `point_mm`, mm2, and of its slopes to the
+            front and to the top (see `front_and_top`), from the scatter of what it was fitted to;
+            zeros where the plane is known.
     """
 
     point_mm: FloatArray
@@ -43,7 +45,9 @@ class Midline:
 
     @property
     def front_and_top(self) -> FloatArray:
-        """Unit vectors ``(2, 3)`` of the ideal plane that run most nearly to the front, and from there to the top."""
+        """Unit vectors ``(2, 3)`` of the ideal plane that run most nearly to the front, and from
+        there to the top.
+        """
         return front_and_top(self.normal)
 
     def sd_mm(self, ras_mm: FloatArray) -> float:
@@ -54,12 +58,15 @@ class Midline:
         return float(np.sqrt(at @ self.covariance @ at))
 
     def distance_mm(self, ras_mm: FloatArray) -> FloatArray:
-        """Signed distance ``(N,)`` of points ``(N, 3)`` from the ideal plane, positive to the patient's right."""
+        """Signed distance ``(N,)`` of points ``(N, 3)`` from the ideal plane, positive to the
+        patient's right.
+        """
         return np.asarray((np.asarray(ras_mm, np.float64) - self.point_mm) @ self.normal)
 
 
 def front_and_top(normal: FloatArray) -> FloatArray:
-    """Unit vectors ``(2, 3)`` perpendicular to a unit normal: most nearly to the front, and to the top.
+    """Unit vectors ``(2, 3)`` perpendicular to a unit normal: most nearly to the front, and to the
+    top.
 
     >>> front_and_top(np.array([1.0, 0.0, 0.0])).tolist()
     [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]

@@ -1,7 +1,8 @@
-"""Locks that say whose they are: process, machine and boot, in a file that the process keeps locked.
+"""Locks that say whose they are: process, machine and boot, in a file that the process keeps
+locked.
 
-The system opens the lock when the process ends, whatever ends it. The file names its owner, since a lock proves
-nothing on a folder that is shared with another machine.
+The system opens the lock when the process ends, whatever ends it. The file names its owner, since a
+lock proves nothing on a folder that is shared with another machine.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class Owner:
 
     @property
     def is_known(self) -> bool:
-        """Whether it ran on this machine, now (containers share a boot, not a name) or before it was started anew."""
+        """Whether it ran on this machine, now (containers share a boot, not a name) or before it
+        was started anew.
+        """
         here = self.here()
         return self == _NOBODY or self.host == here.host or self.boot == here.boot != ""
 
@@ -61,7 +64,8 @@ class Locked(Exception):
 
 
 def take_lock(path: Path) -> IO[str]:
-    """Make and lock a file, which then names this process; the lock ends with the process or with `release_lock`.
+    """Make and lock a file, which then names this process; the lock ends with the process or with
+    `release_lock`.
 
     Raises:
         Locked: where another process, or another thread of this one, holds it.
@@ -88,7 +92,9 @@ def take_lock(path: Path) -> IO[str]:
 
 
 def release_lock(stream: IO[str], path: Path) -> None:
-    """Take the lock away where it is still this one: an exchange of folders may have carried it off."""
+    """Take the lock away where it is still this one: an exchange of folders may have carried it
+    off.
+    """
     with suppress(OSError):
         if is_at(stream, path):
             path.unlink()

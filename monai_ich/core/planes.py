@@ -20,16 +20,20 @@ _LESS_THAN_HALF = 0.5 - 1e-4
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """How the slices of two grids with parallel planes and parallel in-plane axes lie to each other.
+    """How the slices of two grids with parallel planes and parallel in-plane axes lie to each
+    other.
 
-    A target voxel ``(a, b, k)`` lies at source slice ``step[2] * k + offset[2]``. Followed along the planes' normal to
-    source slice ``n``, it lies there at in-plane position ``step * (a, b) + offset + lean * k + slope * (n - that)``.
+    A target voxel ``(a, b, k)`` lies at source slice ``step[2] * k + offset[2]``. Followed along
+    the planes' normal to source slice ``n``, it lies there at in-plane position ``step * (a, b) +
+    offset + lean * k + slope * (n - that)``.
 
     Args:
-        source_axes, target_axes: the two in-plane axes and, last, the slice axis; axes at one place belong together.
+        source_axes, target_axes: the two in-plane axes and, last, the slice axis; axes at one place
+            belong together.
         step, offset: along these axes, in source voxels.
         lean: in-plane, source voxels for each target slice.
-        slope: in-plane, source voxels for each source slice along the normal: the source's own shear.
+        slope: in-plane, source voxels for each source slice along the normal: the source's own
+            shear.
     """
 
     source_axes: tuple[int, int, int]
@@ -69,7 +73,8 @@ def match_planes(source: Geometry, target: Geometry) -> Match | None:
 def shares(step: float, offset: float, count: int, size: int) -> Any:
     """Which part of each target voxel lies in each source voxel: sparse ``(count, size)`` float32.
 
-    Target voxel ``n`` is centered at ``offset + step * n`` and is ``max(1, |step|)`` wide, in source voxels.
+    Target voxel ``n`` is centered at ``offset + step * n`` and is ``max(1, |step|)`` wide, in
+    source voxels.
 
     >>> shares(2.0, 0.0, 2, 4).toarray().tolist()
     [[0.5, 0.25, 0.0, 0.0], [0.0, 0.25, 0.5, 0.25]]
@@ -92,7 +97,8 @@ def within(step: float, offset: float, count: int, size: int) -> NDArray[np.bool
 
 
 class Planes:
-    """Source slices as they look on the target's in-plane grid; each is made once where the target is not sheared.
+    """Source slices as they look on the target's in-plane grid; each is made once where the target
+    is not sheared.
 
     Args:
         values: ``(I, J, K)`` on the source grid.
@@ -111,7 +117,9 @@ class Planes:
         self._made: dict[int, tuple[FloatArray, Plane]] = {}
 
     def read(self, n: int, k: int, shape: tuple[int, int]) -> Plane:
-        """Source slice `n` in the plane of target slice `k`: values (0 where none) and where something was measured."""
+        """Source slice `n` in the plane of target slice `k`: values (0 where none) and where
+        something was measured.
+        """
         place = self.match.in_plane(n, k)
         known = self._made.get(n)
         if known is None or np.abs(known[0] - place).max() > _TINY:
@@ -145,7 +153,9 @@ class Planes:
 
 
 def blend(out: NDArray[np.float32], planes: list[Plane], share: NDArray[np.float32]) -> None:
-    """The mean of the planes, by share, into `out` where at least half of the share was measured."""
+    """The mean of the planes, by share, into `out` where at least half of the share was
+    measured.
+    """
     value, weight = np.zeros(out.shape, np.float32), np.zeros(out.shape, np.float32)
     for (plane, measured), part in zip(planes, share.tolist(), strict=True):
         value += plane * np.float32(part)

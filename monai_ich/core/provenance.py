@@ -1,4 +1,6 @@
-"""Where a result comes from: versions, weights, settings, warnings. Nothing that identifies a patient."""
+"""Where a result comes from: versions, weights, settings, warnings. Nothing that identifies a
+patient.
+"""
 
 from __future__ import annotations
 

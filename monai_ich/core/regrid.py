@@ -1,4 +1,6 @@
-"""Unevenly spaced slices onto an even grid: linear between true positions, and the width each slice stands for."""
+"""Unevenly spaced slices onto an even grid: linear between true positions, and the width each slice
+stands for.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ _MISFIT_MM = 0.12
 
 
 def slab_widths_mm(positions_mm: FloatArray) -> FloatArray:
-    """Width that each slice stands for: half the distance to both neighbors; whole gaps count at both ends.
+    """Width that each slice stands for: half the distance to both neighbors; whole gaps count at
+    both ends.
 
     >>> slab_widths_mm(np.array([0.0, 2.0, 4.0, 9.0])).tolist()
     [2.0, 2.0, 3.5, 5.0]
@@ -29,9 +32,11 @@ def is_even(positions_mm: FloatArray) -> bool:
 
 
 def even_positions(positions_mm: FloatArray) -> FloatArray:
-    """The coarsest even positions over the same range on which every slice lies within 0.12 mm of one of them.
+    """The coarsest even positions over the same range on which every slice lies within 0.12 mm of
+    one of them.
 
-    So each original slice stays (nearly) itself, and no gap is sampled coarser than it was acquired.
+    So each original slice stays (nearly) itself, and no gap is sampled coarser than it was
+    acquired.
 
     >>> even_positions(np.array([0.0, 2.5, 5.0, 10.0])).tolist()
     [0.0, 2.5, 5.0, 7.5, 10.0]
@@ -52,9 +57,11 @@ def even_positions(positions_mm: FloatArray) -> FloatArray:
 def regrid(
     slices: NDArray[np.float32], positions_mm: FloatArray, wanted_mm: FloatArray
 ) -> NDArray[np.float32]:
-    """Interpolate ``(I, J, N)`` slices at increasing positions linearly at wanted positions: ``(I, J, M)``.
+    """Interpolate ``(I, J, N)`` slices at increasing positions linearly at wanted positions: ``(I,
+    J, M)``.
 
-    Wanted positions outside the range take the nearest slice. Each slice of the result is contiguous in memory.
+    Wanted positions outside the range take the nearest slice. Each slice of the result is
+    contiguous in memory.
     """
     after = np.clip(np.searchsorted(positions_mm, wanted_mm), 1, len(positions_mm) - 1)
     before = after - 1

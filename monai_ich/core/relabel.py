@@ -1,9 +1,10 @@
 """Label maps onto another grid, and back: each label keeps its volume.
 
-Nearest neighbor keeps volumes on average but frays edges, and loses what is thinner than a target voxel. A majority of
-the target voxel is smoother but makes small and thin things smaller. Here each label is shared out over the target
-voxels as `core.resample` does, which keeps its volume exactly, and the voxels that hold most of it take the label: as
-many as its volume needs. So volumes stay, and what is there never vanishes (`benchmarks/resample.py` compares).
+Nearest neighbor keeps volumes on average but frays edges, and loses what is thinner than a target
+voxel. A majority of the target voxel is smoother but makes small and thin things smaller. Here each
+label is shared out over the target voxels as `core.resample` does, which keeps its volume exactly,
+and the voxels that hold most of it take the label: as many as its volume needs. So volumes stay,
+and what is there never vanishes (`benchmarks/resample.py` compares).
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ def resample_labels(labels: LabelMap, grid: Geometry) -> LabelMap:
         grid: where to.
 
     Returns:
-        uint8 labels on `grid`; each label's volume is kept to within a voxel where labels do not touch. A label that
-        is smaller than half a voxel keeps one voxel; one that lies outside of the grid is gone.
+        uint8 labels on `grid`; each label's volume is kept to within a voxel where labels do not
+        touch. A label that is smaller than half a voxel keeps one voxel; one that lies outside of
+        the grid is gone.
     """
     if labels.geometry.same_grid(grid, tolerance_mm=1e-4):
         return LabelMap(labels.voxels.copy(order="K"), grid, labels.labels)
@@ -53,7 +55,8 @@ def require_kept(before: LabelMap, after: LabelMap) -> None:
     """Refuse a resampling that left labels behind, since the two grids do not lie over each other.
 
     Raises:
-        GeometryError: ``LABELS_LOST`` where a label has lost more than a tenth of its volume and a few voxels.
+        GeometryError: ``LABELS_LOST`` where a label has lost more than a tenth of its volume and a
+            few voxels.
     """
     for value in sorted(before.boxes()):
         was_ml, is_ml = before.volume_ml(value), after.volume_ml(value)
@@ -61,13 +64,15 @@ def require_kept(before: LabelMap, after: LabelMap) -> None:
         if is_ml < (1.0 - _MOST_LOST) * was_ml - rounding_ml:
             raise GeometryError(
                 "LABELS_LOST",
-                f"Of {was_ml:.3f} mL of label {value}, {is_ml:.3f} mL lie on the new grid: the mask lies elsewhere, or "
+                f"Of {was_ml:.3f} mL of label {value}, {is_ml:.3f} mL lie on the new grid: the "
+                "mask lies elsewhere, or "
                 "its affine is wrong.",
             )
 
 
 def place_labels(labels: LabelMap, grid: Geometry) -> LabelMap | None:
-    """A label map on another grid, voxel by voxel, where that loses nothing: another extent or order of axes.
+    """A label map on another grid, voxel by voxel, where that loses nothing: another extent or
+    order of axes.
 
     Args:
         labels: on a crop of `grid`, a larger one, or one whose axes run otherwise.
@@ -96,11 +101,13 @@ def place_labels(labels: LabelMap, grid: Geometry) -> LabelMap | None:
 
 
 def fill_slices(voxels: NDArray[np.uint8], at: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Labels between those slices that are known: each label's area goes over evenly from one to the next.
+    """Labels between those slices that are known: each label's area goes over evenly from one to
+    the next.
 
     Args:
         voxels: ``(I, J, K)``, with the known slices in place.
-        at: increasing positions of the known slices along K, each nearest to the slice that holds it.
+        at: increasing positions of the known slices along K, each nearest to the slice that holds
+            it.
 
     Returns:
         `voxels`, those slices made that lie between known ones.
@@ -152,7 +159,9 @@ def _contest(shares: Iterable[_Share], shape: tuple[int, ...]) -> NDArray[np.uin
 
 
 def _rank(share: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The share, and among equal shares first what lies deeper in the label: 1 or more where the volume is reached."""
+    """The share, and among equal shares first what lies deeper in the label: 1 or more where the
+    volume is reached.
+    """
     held = share > _TRACE
     order = np.linspace(0, _ORDER, share.size, dtype=np.float32).reshape(
         share.shape

@@ -1,19 +1,24 @@
-"""CT onto another grid: straightened, finer or coarser, without false edges and without noise folding in.
+"""CT onto another grid: straightened, finer or coarser, without false edges and without noise
+folding in.
 
-A source voxel is a box of its own size; a target voxel takes the share of each box that lies in it. So the result of
-going coarser is the mean over the target voxel (what a scanner with thicker slices would have shown), and noise falls
-as averaging predicts. Where the target is finer, its voxel is taken to be as large as the source's, which is linear
-interpolation: one rule, continuous from one to the other, and the identity where the grids are the same.
+A source voxel is a box of its own size; a target voxel takes the share of each box that lies in it.
+So the result of going coarser is the mean over the target voxel (what a scanner with thicker slices
+would have shown), and noise falls as averaging predicts. Where the target is finer, its voxel is
+taken to be as large as the source's, which is linear interpolation: one rule, continuous from one
+to the other, and the identity where the grids are the same.
 
-Slices are resampled in their plane first, each with its own offset, then along the planes' normal. So a tilted
-(sheared) series is straightened without smearing along the tilt, and nothing larger than a slice is ever copied.
+Slices are resampled in their plane first, each with its own offset, then along the planes' normal.
+So a tilted (sheared) series is straightened without smearing along the tilt, and nothing larger
+than a slice is ever copied.
 
-What was not measured takes no part in any mean: what lies outside of the source, and padding outside the circular
-field. A target voxel is air where most of it is that, else the mean of what was measured: no false rim of -500 HU.
+What was not measured takes no part in any mean: what lies outside of the source, and padding
+outside the circular field. A target voxel is air where most of it is that, else the mean of what
+was measured: no false rim of -500 HU.
 
 References:
-    Cardoso 2015 doi:10.1007/978-3-319-24571-3_81: the full width at half maximum of the result must be the target's
-    spacing. A box meets that exactly; `benchmarks/resample.py` compares it with their Gaussian.
+    Cardoso 2015 doi:10.1007/978-3-319-24571-3_81: the full width at half maximum of the result must
+    be the target's spacing. A box meets that exactly; `benchmarks/resample.py` compares it with
+    their Gaussian.
 """
 
 from __future__ import annotations
@@ -37,18 +42,21 @@ _MOST_VOXELS = 2**30
 def orthogonal_grid(source: Geometry, spacing_mm: Spacing = (None, None, None)) -> Geometry:
     """The smallest orthogonal grid along the slices' own axes that holds all of `source`.
 
-    The in-plane axes are kept and the third is the planes' normal: slices are never turned, a tilted series is only
-    straightened. Axes are ordered and signed to run most nearly to the patient's right, front and top.
+    The in-plane axes are kept and the third is the planes' normal: slices are never turned, a
+    tilted series is only straightened. Axes are ordered and signed to run most nearly to the
+    patient's right, front and top.
 
     Args:
         source: any grid, sheared or not.
-        spacing_mm: along right, front, top; None keeps the source's own distance there (between planes: along their
-            normal).
+        spacing_mm: along right, front, top; None keeps the source's own distance there (between
+            planes: along their normal).
 
     Raises:
-        GeometryError: ``BAD_SPACING`` where a spacing is no positive number, or would make more than 2**30 voxels.
+        GeometryError: ``BAD_SPACING`` where a spacing is no positive number, or would make more
+            than 2**30 voxels.
 
-    >>> tilted = Geometry((4, 4, 4), np.array([[1, 0, 0, 0], [0, 1, 2, 0], [0, 0, 5, 0], [0, 0, 0, 1.0]]))
+    >>> affine = np.array([[1, 0, 0, 0], [0, 1, 2, 0], [0, 0, 5, 0], [0, 0, 0, 1.0]])
+    >>> tilted = Geometry((4, 4, 4), affine)
     >>> orthogonal_grid(tilted, (1, 1, None)).shape
     (4, 12, 4)
     """
@@ -81,15 +89,16 @@ def orthogonal_grid(source: Geometry, spacing_mm: Spacing = (None, None, None)) 
 def resample_ct(ct: CTVolume, grid: Geometry) -> CTVolume:
     """A CT on another grid: air (-1024) outside; see the module for what happens in between.
 
-    Padding is what holds exactly -1024 beyond the circle inscribed in a slice. Air inside the circle, at the skin or in
-    a sinus, is air and takes part in the mean, as it does in a scanner.
+    Padding is what holds exactly -1024 beyond the circle inscribed in a slice. Air inside the
+    circle, at the skin or in a sinus, is air and takes part in the mean, as it does in a scanner.
 
     Args:
         ct: on any grid, sheared or not.
         grid: where to; `orthogonal_grid` makes one.
 
     Returns:
-        float32 HU, not rounded. The `slab_widths_mm` of uneven slices hold on their own grid only and become None.
+        float32 HU, not rounded. The `slab_widths_mm` of uneven slices hold on their own grid only
+        and become None.
     """
     return CTVolume(
         resample_image(ct.hu, ct.geometry, grid, outside=AIR_HU, circular_field=True), grid
@@ -106,14 +115,16 @@ def resample_image(
 ) -> NDArray[np.float32]:
     """One channel onto another grid, by the rule of this module.
 
-    Grids whose planes are turned against each other are sampled linearly, several times a voxel: slower, as right.
+    Grids whose planes are turned against each other are sampled linearly, several times a voxel:
+    slower, as right.
 
     Args:
         values: ``(I, J, K)``, real numbers.
         source: their grid.
         grid: where to.
         outside: value where nothing was measured.
-        circular_field: whether `outside` beyond the circle inscribed in a slice is padding (parallel planes only).
+        circular_field: whether `outside` beyond the circle inscribed in a slice is padding
+            (parallel planes only).
 
     Returns:
         float32 ``(I, J, K)`` of `grid`.
@@ -141,7 +152,9 @@ def resample_image(
 def _resample_turned(
     values: NDArray[Any], source: Geometry, grid: Geometry, outside: float
 ) -> NDArray[np.float32]:
-    """Any two grids: the mean of linear samples spread over each target voxel, at most one source voxel apart."""
+    """Any two grids: the mean of linear samples spread over each target voxel, at most one source
+    voxel apart.
+    """
     matrix = np.linalg.inv(source.affine) @ grid.affine
     counts = np.ceil(np.abs(matrix[:3, :3]).max(axis=0) - 0.05).clip(1).astype(int)
     out = np.zeros(grid.shape, np.float32)

@@ -1,7 +1,7 @@
 """Scratch folders that say whose they are, so that only what a dead process left is ever swept.
 
-Each holds a file ``owner`` that its process keeps locked (see `ownership`). What another user or another machine left
-stays.
+Each holds a file ``owner`` that its process keeps locked (see `ownership`). What another user or
+another machine left stays.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ _UNCLAIMED = re.compile(
 
 
 class Scratch:
-    """A folder that vanishes with the block, or with the last reference, at the latest when Python ends.
+    """A folder that vanishes with the block, or with the last reference, at the latest when Python
+    ends.
 
-    Whoever enters the block gets `folder`, which has the rights that the user's umask leaves; what it lies in is the
-    user's alone.
+    Whoever enters the block gets `folder`, which has the rights that the user's umask leaves; what
+    it lies in is the user's alone.
 
     Args:
         parent: where to make it.
@@ -100,7 +101,9 @@ def _remove(base: Path) -> None:
 
 
 def is_on_the_way(base: Path) -> bool:
-    """Whether results are being moved in and out of a folder through this one: `io.publish` must finish that."""
+    """Whether results are being moved in and out of a folder through this one: `io.publish` must
+    finish that.
+    """
     try:
         return not {EARLIER, COMING}.isdisjoint(path.name for path in base.iterdir())
     except OSError:  # gone, or another user's
@@ -109,7 +112,9 @@ def is_on_the_way(base: Path) -> bool:
 
 @contextmanager
 def abandoned(base: Path) -> Iterator[Owner | None]:
-    """Whose a scratch folder of this user was where its owner is gone, else None; nobody else sweeps it meanwhile."""
+    """Whose a scratch folder of this user was where its owner is gone, else None; nobody else
+    sweeps it meanwhile.
+    """
     stream = _open_owner(base)
     if stream is None:
         yield None
@@ -134,7 +139,8 @@ def _open_owner(base: Path) -> IO[str] | None:
 
 
 def sweep(parent: Path, prefix: str = PARTIAL) -> int:
-    """Remove what dead processes left in a folder; what a live one uses, or another user or machine left, stays.
+    """Remove what dead processes left in a folder; what a live one uses, or another user or machine
+    left, stays.
 
     Returns:
         How many live processes use.
@@ -157,6 +163,8 @@ def is_claimed(base: Path) -> bool:
 
 
 def sweep_temporary() -> None:
-    """Remove what dead processes left where the system keeps temporary files: unpacked studies, Ray's sessions."""
+    """Remove what dead processes left where the system keeps temporary files: unpacked studies,
+    Ray's sessions.
+    """
     for folder in {Path(tempfile.gettempdir()), Path("/tmp")}:
         sweep(folder, TEMPORARY)

@@ -1,4 +1,6 @@
-"""What comes with the toolkit beside its code (bundles, configs, the schema of manifests), and which code it is."""
+"""What comes with the toolkit beside its code (bundles, configs, the schema of manifests), and
+which code it is.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def shipped(*parts: str) -> Path:
 
 
 def commit() -> str:
-    """The commit of the toolkit's code, with ``+`` where a checkout holds changes; ``unknown`` where there is none."""
+    """The commit of the toolkit's code, with ``+`` where a checkout holds changes; ``unknown``
+    where there is none.
+    """
     written = _WHEEL / "commit.txt"
     if written.is_file():
         return written.read_text().strip()

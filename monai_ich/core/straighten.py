@@ -1,4 +1,6 @@
-"""A tilted scan for what cannot hold a shear, to look at: its slices as they are, each moved within its plane."""
+"""A tilted scan for what cannot hold a shear, to look at: its slices as they are, each moved within
+its plane.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,13 @@ Image = TypeVar("Image", CTVolume, LabelMap)
 
 
 def straighten(image: Image) -> Image:
-    """The image on the orthogonal copy of its grid (`Geometry.orthogonal`); itself where its grid is orthogonal.
+    """The image on the orthogonal copy of its grid (`Geometry.orthogonal`); itself where its grid
+    is orthogonal.
 
-    Each slice moves by whole pixels: no value is interpolated, no voxel of a label lost, and slices keep their number.
-    So what is seen lies at most half a pixel off; `resample_ct` and `resample_labels` are exact in place instead, take
-    ten times as long, and step in where the shear is within the slices.
+    Each slice moves by whole pixels: no value is interpolated, no voxel of a label lost, and slices
+    keep their number. So what is seen lies at most half a pixel off; `resample_ct` and
+    `resample_labels` are exact in place instead, take ten times as long, and step in where the
+    shear is within the slices.
     """
     if image.geometry.is_orthogonal:
         return image

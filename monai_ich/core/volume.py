@@ -33,8 +33,9 @@ class CTVolume:
     Args:
         hu: float32 ``(I, J, K)``, Hounsfield units, padding is air.
         geometry: the grid.
-        slab_widths_mm: where the source slices were unevenly spaced and had to be regridded: the width that
-            each *source* slice stands for (half the distance to both neighbors), in slice order; else None.
+        slab_widths_mm: where the source slices were unevenly spaced and had to be regridded: the
+            width that each *source* slice stands for (half the distance to both neighbors), in
+            slice order; else None.
     """
 
     hu: NDArray[np.float32]
@@ -86,12 +87,15 @@ class LabelMap:
         require_shape(self.voxels.shape, self.geometry, "label map")
         allowed = {0, *(int(v) for v in self.labels)}
         if self.voxels.dtype == np.uint8 and int(self.voxels.max(initial=0)) <= len(self.labels):
-            return  # values run from 1 without gaps, so the largest tells; a list of those that are there takes long
+            # values run from 1 without gaps, so the largest tells; a list of those that are there
+            # takes long
+            return
         unknown = [v for v in np.unique(self.voxels).tolist() if v not in allowed]
         if unknown:
             raise LabelError(
                 "UNKNOWN_LABEL",
-                f"The label map holds {unknown[:5]}, but {self.labels.__name__} knows only {sorted(allowed)}.",
+                f"The label map holds {unknown[:5]}, but {self.labels.__name__} knows only "
+                f"{sorted(allowed)}.",
             )
         object.__setattr__(self, "voxels", self.voxels.astype(np.uint8))
 
@@ -141,7 +145,9 @@ Image = TypeVar("Image", CTVolume, Mask, LabelMap)
 
 
 def slices_last(image: Image) -> Image:
-    """The same image with its slices along K (see `Geometry.slice_axis`); itself where they are. Voxels are shared."""
+    """The same image with its slices along K (see `Geometry.slice_axis`); itself where they are.
+    Voxels are shared.
+    """
     axis = image.geometry.slice_axis
     if axis == 2:
         return image

@@ -1,4 +1,6 @@
-"""What a few images of a series show, whatever its header calls them: noise, sharp edges, dense vessels."""
+"""What a few images of a series show, whatever its header calls them: noise, sharp edges, dense
+vessels.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ class Appearance:
     """Measured in the middle of a head.
 
     Args:
-        noise_hu: standard deviation of what differs from pixel to pixel in soft tissue; NaN where there is none.
+        noise_hu: standard deviation of what differs from pixel to pixel in soft tissue; NaN where
+            there is none.
         thickness_mm: of the slices that were looked at.
         edge_mm: over which air becomes skin; None where pixels are too coarse to tell.
         vessels: share of the pixels inside the skull, away from it, that are denser than a clot.
@@ -44,15 +47,17 @@ class Appearance:
     def is_sharp(self) -> bool:
         """Whether this is an image of a kernel for bone, or as noisy as one.
 
-        Noise falls with the square root of the slice thickness, so thick slices of a sharp kernel are told from thin
-        ones of a soft kernel.
+        Noise falls with the square root of the slice thickness, so thick slices of a sharp kernel
+        are told from thin ones of a soft kernel.
         """
         noisy = self.noise_hu * self.thickness_mm**0.5 > _MOST_NOISE
         return noisy or (self.edge_mm is not None and self.edge_mm < _LEAST_EDGE_MM)
 
     @property
     def is_enhanced(self) -> bool:
-        """Whether vessels are as dense as after a contrast agent; noise of a sharp kernel hides it."""
+        """Whether vessels are as dense as after a contrast agent; noise of a sharp kernel hides
+        it.
+        """
         return not self.is_sharp and self.vessels > _MOST_VESSELS
 
 
@@ -101,7 +106,9 @@ def _noise_hu(hu: NDArray[np.float32]) -> float:
 
 
 def _edge_mm(hu: NDArray[np.float32], pixel_mm: float) -> float:
-    """1,000 HU by the steepest step from pixel to pixel, at the upper quartile of the skin's outline."""
+    """1,000 HU by the steepest step from pixel to pixel, at the upper quartile of the skin's
+    outline.
+    """
     head = ndimage.binary_fill_holes(hu > _SKIN_HU)
     outline = head & ~ndimage.binary_erosion(head)
     if not outline.any() or not (hu > _BONE_HU).any():  # without bone this is no skin

@@ -1,4 +1,6 @@
-"""What the user points at: a folder, a file, a DICOMDIR, or a zip that is unpacked for as long as it is needed."""
+"""What the user points at: a folder, a file, a DICOMDIR, or a zip that is unpacked for as long as
+it is needed.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ _MAX_BYTES = 8 << 30
 _MAX_RATIO = 100
 _SMALL_BYTES = 16 << 20
 _DAMAGED = "The archive is damaged, encrypted or packed in an unknown way."
-_NO_ROOM = "The temporary folder has no room for the unpacked archive, or is locked: free some, or set TMPDIR."
+_NO_ROOM = (
+    "The temporary folder has no room for the unpacked archive, or is locked: free some, "
+    "or set TMPDIR."
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,8 @@ class Root:
 
 
 def open_root(path: Path) -> Root:
-    """The folder to look into. A DICOMDIR stands for its folder: the images count, not what an index says of them.
+    """The folder to look into. A DICOMDIR stands for its folder: the images count, not what an
+    index says of them.
 
     Raises:
         InputError: ``INPUT_NOT_FOUND``.

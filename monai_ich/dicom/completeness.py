@@ -26,28 +26,39 @@ def require_complete(group: Group, *, mode: Mode) -> list[Notice]:
     """Check for images of the series that were left out or lost.
 
     Raises:
-        SeriesError: strict: ``TRUNCATED_FILE`` for damaged files of the series, ``MIXED_*`` or ``MISSING_POSITION``
-            where images on another grid reach beyond the chosen ones, ``MISSING_SLICES`` for a loss at an end.
+        SeriesError: strict: ``TRUNCATED_FILE`` for damaged files of the series, ``MIXED_*`` or
+            ``MISSING_POSITION`` where images on another grid reach beyond the chosen ones,
+            ``MISSING_SLICES`` for a loss at an end.
     """
     found = []
     if group.damaged:
         found.append(
             Notice(
                 "TRUNCATED_FILE",
-                f"{group.damaged} CT images of or beside the series cannot be read: get them again.",
+                f"{group.damaged} CT images of or beside the series cannot be read: get them "
+                "again.",
             )
         )
     beyond = _beyond(group)
     if beyond:
-        text = f"{beyond} images of the series lie beyond the chosen ones, on another grid, and would be left out."
+        text = (
+            f"{beyond} images of the series lie beyond the chosen ones, on another grid, and "
+            "would be left out."
+        )
         found.append(Notice(group.parted_by, text))
     between = _lost_between(group)
     if between:
-        text = f"{between} of {between + 1} slices are missing everywhere: the headers contradict the gaps between images."
+        text = (
+            f"{between} of {between + 1} slices are missing everywhere: the headers contradict "
+            "the gaps between images."
+        )
         found.append(Notice("MISSING_SLICES", text))
     lost = 0 if between else _lost_at_an_end(group)
     if lost:
-        text = f"The header announces {lost} more images than the {len(group.instances)} found: get the whole series."
+        text = (
+            f"The header announces {lost} more images than the {len(group.instances)} found: "
+            "get the whole series."
+        )
         found.append(Notice("MISSING_SLICES", text))
     if found and mode == "strict":
         raise SeriesError(found[0].code, f"{found[0].message[:-1]}, or pass --lenient.")
@@ -55,7 +66,9 @@ def require_complete(group: Group, *, mode: Mode) -> list[Notice]:
 
 
 def _beyond(group: Group) -> int:
-    """Companions, near parallel to the chosen images, past their first or last slice; or without a position."""
+    """Companions, near parallel to the chosen images, past their first or last slice; or without a
+    position.
+    """
     plane = group.instances[0]
     chosen = np.sort(along_normal(group.instances, plane))
     margin = 0.5 * float(np.median(np.diff(chosen)))
@@ -74,9 +87,11 @@ def _beyond(group: Group) -> int:
 
 
 def _lost_at_an_end(group: Group) -> int:
-    """Images announced but not found, where image numbers run evenly with position, so that no gap gives them away.
+    """Images announced but not found, where image numbers run evenly with position, so that no gap
+    gives them away.
 
-    Counts that are half as large again, or larger, cover other series of the acquisition too and say nothing.
+    Counts that are half as large again, or larger, cover other series of the acquisition too and
+    say nothing.
     """
     along = along_normal(group.instances, group.instances[0])
     numbers = [
@@ -100,8 +115,9 @@ def _lost_at_an_end(group: Group) -> int:
 def _lost_between(group: Group) -> int:
     """How many slices are missing in every gap of an even series; 0 where at most one sign says so.
 
-    Signs are image numbers that skip as many each time, a stated distance of slices, a slice thickness and an announced
-    number of images that all go with the same smaller gap. One alone may be a habit of the scanner.
+    Signs are image numbers that skip as many each time, a stated distance of slices, a slice
+    thickness and an announced number of images that all go with the same smaller gap. One alone may
+    be a habit of the scanner.
     """
     along = along_normal(group.instances, group.instances[0])
     order = np.argsort(along)
@@ -127,7 +143,8 @@ def _lost_between(group: Group) -> int:
 
 
 def require_no_gap(instances: list[Instance], along: FloatArray, *, mode: Mode) -> list[Notice]:
-    """Check for slices missing inside the series; lenient mode lets a single one of at most 6 mm be filled.
+    """Check for slices missing inside the series; lenient mode lets a single one of at most 6 mm be
+    filled.
 
     Raises:
         SeriesError: ``MISSING_SLICES``.
@@ -139,11 +156,15 @@ def require_no_gap(instances: list[Instance], along: FloatArray, *, mode: Mode) 
     if mode == "lenient" and total == 1:
         before = missing.index(1)
         if np.diff(along)[before] / 2 <= _FILL_MM:
-            text = f"Slice {before + 2} of {len(along) + 1} was missing and is interpolated from its neighbors."
+            text = (
+                f"Slice {before + 2} of {len(along) + 1} was missing and is interpolated from "
+                "its neighbors."
+            )
             return [Notice("SLICES_INTERPOLATED", text)]
     way_out = ", or pass --lenient to fill a single one." if mode == "strict" else "."
     raise SeriesError(
         "MISSING_SLICES",
-        f"{total} {'slice is' if total == 1 else 'slices are'} missing inside the series ({len(along)} found): get the "
+        f"{total} {'slice is' if total == 1 else 'slices are'} missing inside the series "
+        f"({len(along)} found): get the "
         f"whole series{way_out}",
     )

@@ -26,7 +26,8 @@ class Found:
 
     Args:
         instances: DICOM images, one for each frame of multi-frame objects.
-        damaged: series UID of each CT image whose header cannot be read to its end; empty text where that is lost too.
+        damaged: series UID of each CT image whose header cannot be read to its end; empty text
+            where that is lost too.
         unreadable: number of files that begin like DICOM and are beyond that unreadable.
         others: number of files that are no DICOM image.
     """
@@ -43,7 +44,8 @@ class Group:
 
     Args:
         instances: in no order.
-        companions: images of the same series that do not fit the grid, localizers and other modalities aside.
+        companions: images of the same series that do not fit the grid, localizers and other
+            modalities aside.
         parted_by: code of what sets the companions apart; empty where there are none.
         damaged: number of CT images that cannot be read and belong, or may belong, to this series.
         series_total: images of the whole series.
@@ -90,7 +92,9 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def part_series(found: Found) -> list[Group]:
-    """Group by study and series, then part by what cannot be one volume. Slice thickness never parts a series."""
+    """Group by study and series, then part by what cannot be one volume. Slice thickness never
+    parts a series.
+    """
     series: dict[tuple[str, ...], list[Instance]] = defaultdict(list)
     for i in found.instances:
         scout = "LOCALIZER" in i.image_type
@@ -111,7 +115,9 @@ def part_series(found: Found) -> list[Group]:
 
 
 def _on_one_grid(images: list[Instance]) -> list[list[Instance]]:
-    """Parts whose images differ from their first by less than the tolerances (rounding would part at its edges)."""
+    """Parts whose images differ from their first by less than the tolerances (rounding would part
+    at its edges).
+    """
     parts: list[list[Instance]] = []
     for image in images:
         home = next((part for part in parts if not difference(part[0], image)), None)
@@ -144,7 +150,9 @@ def _close(one: tuple[float, ...], other: tuple[float, ...], tolerance: float) -
 
 
 def along_normal(instances: tuple[Instance, ...] | list[Instance], plane: Instance) -> FloatArray:
-    """Position of each image along ``row x column`` of `plane`, mm; empty where an image has no position."""
+    """Position of each image along ``row x column`` of `plane`, mm; empty where an image has no
+    position.
+    """
     if len(plane.orientation) != 6 or any(len(i.position) != 3 for i in instances):
         return np.empty(0)
     normal = np.cross(plane.orientation[:3], plane.orientation[3:])
@@ -152,10 +160,12 @@ def along_normal(instances: tuple[Instance, ...] | list[Instance], plane: Instan
 
 
 def _part_acquisitions(images: list[Instance]) -> list[list[Instance]]:
-    """Part two passes over one region: between them the patient may have moved, so they are no one volume.
+    """Part two passes over one region: between them the patient may have moved, so they are no one
+    volume.
 
-    Acquisitions that follow each other (thin slices at the base, thick ones above), and scanners that count each
-    rotation, stay together: only parts that reach over each other by more than two of their slices are passes.
+    Acquisitions that follow each other (thin slices at the base, thick ones above), and scanners
+    that count each rotation, stay together: only parts that reach over each other by more than two
+    of their slices are passes.
     """
     parts: dict[str, list[Instance]] = defaultdict(list)
     for image in images:
@@ -181,9 +191,11 @@ def _repeats(instances: list[Instance]) -> bool:
 
 
 def _part_repeats(images: list[Instance]) -> list[list[Instance]]:
-    """Part images that share positions by kernel, acquisition or time, whichever leaves each place taken once.
+    """Part images that share positions by kernel, acquisition or time, whichever leaves each place
+    taken once.
 
-    Without a key that does so the images stay together: true copies are dropped later, by their pixels.
+    Without a key that does so the images stay together: true copies are dropped later, by their
+    pixels.
     """
     acquisitions = _part_acquisitions(images)
     if len(acquisitions) > 1:

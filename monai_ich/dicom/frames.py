@@ -1,8 +1,10 @@
-"""One image of a DICOM object, decoded: by which decoder, and only where its stream is as large as the header says.
+"""One image of a DICOM object, decoded: by which decoder, and only where its stream is as large as
+the header says.
 
-Decoders are named, not left to what is installed: `pylibjpeg-libjpeg` is GPL-3.0, and GDCM ends the whole process at a
-damaged JPEG stream. JPEG (baseline, extended, lossless) is read by libjpeg-turbo through imagecodecs, JPEG-LS by CharLS
-through pyjpegls, JPEG 2000 and HTJ2K by OpenJPEG, RLE by pylibjpeg-rle: BSD and MIT all of them.
+Decoders are named, not left to what is installed: `pylibjpeg-libjpeg` is GPL-3.0, and GDCM ends the
+whole process at a damaged JPEG stream. JPEG (baseline, extended, lossless) is read by libjpeg-turbo
+through imagecodecs, JPEG-LS by CharLS through pyjpegls, JPEG 2000 and HTJ2K by OpenJPEG, RLE by
+pylibjpeg-rle: BSD and MIT all of them.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ _NO_FRAME = frozenset(
 
 
 def decode_frame(image: Any, frame: int = 0) -> NDArray[Any]:
-    """Stored values of one frame, as the header describes them (signed or not, unused bits taken off).
+    """Stored values of one frame, as the header describes them (signed or not, unused bits taken
+    off).
 
     Args:
         image: a dataset with pixel data.
@@ -112,7 +115,9 @@ def _stream(image: Any, frame: int) -> bytes:
 
 
 def _require_same_size(stream: bytes, image: Any) -> None:
-    """Before anything is decoded: a stream that claims another size takes as much memory as it likes."""
+    """Before anything is decoded: a stream that claims another size takes as much memory as it
+    likes.
+    """
     said = stream_size(stream)
     if said is not None and said != (int(image.Rows), int(image.Columns)):
         raise ValueError("the stream holds an image of another size")

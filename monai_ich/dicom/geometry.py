@@ -1,6 +1,8 @@
-"""Slice order, gaps, affine and tilt of a series, from the positions of its images and nothing else.
+"""Slice order, gaps, affine and tilt of a series, from the positions of its images and nothing
+else.
 
-No vendor, file name, InstanceNumber, SliceLocation or header tilt takes part (DICOM PS3.3 C.7.6.2.1.1).
+No vendor, file name, InstanceNumber, SliceLocation or header tilt takes part (DICOM PS3.3
+C.7.6.2.1.1).
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ def order_slices(instances: tuple[Instance, ...]) -> tuple[list[Instance], Float
     """Images by position along ``row x column``, copies of a file too, and those positions in mm.
 
     Raises:
-        SeriesError: ``NON_ORTHOGONAL_IOP``; ``DUPLICATE_UID`` where one SOPInstanceUID stands on two positions.
+        SeriesError: ``NON_ORTHOGONAL_IOP``; ``DUPLICATE_UID`` where one SOPInstanceUID stands on
+            two positions.
     """
     row, column = _axes(instances[0])
     if (
@@ -42,16 +45,18 @@ def order_slices(instances: tuple[Instance, ...]) -> tuple[list[Instance], Float
         if along[n] - place > SAME_PLACE_MM:
             raise SeriesError(
                 "DUPLICATE_UID",
-                "Images at different positions have one SOPInstanceUID (0008,0018), or none: number them anew.",
+                "Images at different positions have one SOPInstanceUID (0008,0018), or none: "
+                "number them anew.",
             )
     return [instances[n] for n in order], along[order]
 
 
 def count_missing(instances: list[Instance], along: FloatArray) -> list[int]:
-    """Number of slices missing in each gap that is a whole multiple of the usual one, or where image numbers skip.
+    """Number of slices missing in each gap that is a whole multiple of the usual one, or where
+    image numbers skip.
 
-    A run of wide gaps whose images are as thick as the gap was planned so (2.5 mm at the base, 5 mm above): nothing
-    is missing there. A single wide gap was not.
+    A run of wide gaps whose images are as thick as the gap was planned so (2.5 mm at the base, 5 mm
+    above): nothing is missing there. A single wide gap was not.
 
     Returns:
         one number for each gap, 0 where nothing is missing.
@@ -71,8 +76,9 @@ def count_missing(instances: list[Instance], along: FloatArray) -> list[int]:
 
 
 def _count_skipped(instances: list[Instance], gaps: FloatArray) -> list[int]:
-    """One or two numbers skipped at one place, in a series that is numbered without a gap else, where slices are
-    further apart than on one side: what is left when a slice is lost where spacing changes.
+    """One or two numbers skipped at one place, in a series that is numbered without a gap else,
+    where slices are further apart than on one side: what is left when a slice is lost where spacing
+    changes.
     """
     skipped = [0] * len(gaps)
     if any(i.number is None for i in instances):
@@ -110,9 +116,11 @@ def affine_lps(instances: list[Instance], along: FloatArray) -> FloatArray:
 
 
 def signed_tilt_deg(affine: FloatArray) -> float:
-    """Angle between the slice normal and the step from slice to slice; positive where the step leans up the columns.
+    """Angle between the slice normal and the step from slice to slice; positive where the step
+    leans up the columns.
 
-    >>> round(signed_tilt_deg(np.array([[1, 0, 0, 0], [0, 1, -1, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])), 6)
+    >>> affine = np.array([[1, 0, 0, 0], [0, 1, -1, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    >>> round(signed_tilt_deg(affine), 6)
     45.0
     """
     row, column, step = affine[:3, 0], affine[:3, 1], affine[:3, 2]

@@ -1,7 +1,8 @@
-"""What was found in an input, what was taken and why, for people at the scanner: numbers, no identifiers.
+"""What was found in an input, what was taken and why, for people at the scanner: numbers, no
+identifiers.
 
-A series is called by its number in the list (1 is the best) and by the number that the scanner gave it. UIDs and the
-patient's ID appear where the user asks for them.
+A series is called by its number in the list (1 is the best) and by the number that the scanner gave
+it. UIDs and the patient's ID appear where the user asks for them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The header of one CT image, classic or one frame of a multi-frame object, as geometry and choice need it."""
+"""The header of one CT image, classic or one frame of a multi-frame object, as geometry and choice
+need it.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +93,8 @@ class Instance:
 
     Args:
         frame: index within a multi-frame object; None for a classic image.
-        announced: the largest number of images that the header says belong together; None where it does not say.
+        announced: the largest number of images that the header says belong together; None where it
+            does not say.
         between_mm: distance of slices that the header states; None where it states none.
         rescale: slope and intercept to HU; None where either is missing.
     """
@@ -128,7 +131,9 @@ class Instance:
 
 
 def open_dicom(path: Path, *, header_only: bool) -> Any | None:
-    """The data set, or None where the file is no DICOM. Files without the 128-byte preamble are DICOM too."""
+    """The data set, or None where the file is no DICOM. Files without the 128-byte preamble are
+    DICOM too.
+    """
     with path.open("rb") as stream:
         start = stream.read(132)
     if start[128:] != b"DICM" and start[:2] not in (b"\x08\x00", b"\x02\x00", b"\x00\x08"):
@@ -144,7 +149,8 @@ def open_dicom(path: Path, *, header_only: bool) -> Any | None:
 
 
 def require_bounded(path: Path, start: bytes) -> None:
-    """Refuse a deflated file that would unpack to more than any image: pydicom unpacks all of it at once.
+    """Refuse a deflated file that would unpack to more than any image: pydicom unpacks all of it at
+    once.
 
     Args:
         path: the file.
@@ -200,10 +206,12 @@ def read_instances(path: Path) -> list[Instance]:
 
 
 def is_same_image(image: Any, instance: Instance) -> bool:
-    """Whether a data set that was opened again still says what its header said when the series was chosen.
+    """Whether a data set that was opened again still says what its header said when the series was
+    chosen.
 
-    Files can be exchanged in between, by a transfer that goes on or by another process: another patient's image would
-    lie in the volume. Everything that was read then is compared, UIDs first of all.
+    Files can be exchanged in between, by a transfer that goes on or by another process: another
+    patient's image would lie in the volume. Everything that was read then is compared, UIDs first
+    of all.
     """
     if image is None:
         return False

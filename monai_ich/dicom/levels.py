@@ -1,5 +1,5 @@
-"""Whether the slices of a volume belong together: each is an image of its own, as dense as its neighbors, and
-resembles these most."""
+"""Whether the slices of a volume belong together: each is an image of its own, as dense as its
+neighbors, and resembles these most."""
 
 from __future__ import annotations
 
@@ -25,18 +25,20 @@ _COMB = 1.15
 
 
 def require_levels(hu: NDArray[np.float32], instances: list[Instance]) -> None:
-    """Refuse a slice that is blank, a copy of its neighbor, or not as dense as its neighbors (another rescale).
+    """Refuse a slice that is blank, a copy of its neighbor, or not as dense as its neighbors
+    (another rescale).
 
-    Densities are looked at where pixels are brain in both neighbors; the first and the last slice have one neighbor
-    only, and are refused where they hold nothing though the head goes on. A slice of air above the head is none.
+    Densities are looked at where pixels are brain in both neighbors; the first and the last slice
+    have one neighbor only, and are refused where they hold nothing though the head goes on. A slice
+    of air above the head is none.
 
     Args:
         hu: ``(I, J, K)``, the slices as they came, before anything is interpolated.
         instances: of these slices, for how the user counts them.
 
     Raises:
-        SeriesError: ``SLICE_LEVEL``, with the slice's number from the lowest position, 1 is the first, and the number
-            that viewers show (InstanceNumber).
+        SeriesError: ``SLICE_LEVEL``, with the slice's number from the lowest position, 1 is the
+            first, and the number that viewers show (InstanceNumber).
     """
     few = hu[::2, ::2]
     for k, what in (*_blank(few), *_copies(hu, few), *_of_other_level(few)):
@@ -57,7 +59,9 @@ def _brain(few: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _blank(few: NDArray[np.float32]) -> Iterator[tuple[int, str]]:
-    """Slices of one value between slices of a head, however many follow each other, or where a head is cut."""
+    """Slices of one value between slices of a head, however many follow each other, or where a head
+    is cut.
+    """
     tissue = _brain(few).mean((0, 1))
     blank = few.min((0, 1)) == few.max((0, 1))
     tissue[blank] = 0.0
@@ -70,12 +74,14 @@ def _blank(few: NDArray[np.float32]) -> Iterator[tuple[int, str]]:
         if cut or head[0] < k < head[-1]:
             yield (
                 k,
-                "is blank, though the head goes on beside it: an image was lost; get the series again",
+                "is blank, though the head goes on beside it: an image was lost; get the series "
+                "again",
             )
 
 
 def _copies(hu: NDArray[np.float32], few: NDArray[np.float32]) -> Iterator[tuple[int, str]]:
-    """Slices with the very pixels of their neighbor: noise alone makes every image of a scanner a different one.
+    """Slices with the very pixels of their neighbor: noise alone makes every image of a scanner a
+    different one.
 
     Of the two, the one that lies further from what is beyond it is the copy.
     """
@@ -89,7 +95,10 @@ def _copies(hu: NDArray[np.float32], few: NDArray[np.float32]) -> Iterator[tuple
         below = np.abs(few[:, :, k] - few[:, :, max(k - 1, 0)]).mean()
         above = np.abs(few[:, :, k] - few[:, :, min(k + 2, last)]).mean()
         copy, of = (k, k + 1) if 0 < k < last - 1 and below > above else (k + 1, k)
-        text = f"holds the same pixels as slice {of + 1}: one of the two images was lost; get the series again"
+        text = (
+            f"holds the same pixels as slice {of + 1}: one of the two images was lost; get the "
+            "series again"
+        )
         yield copy, text
 
 
@@ -108,11 +117,17 @@ def _of_other_level(few: NDArray[np.float32]) -> Iterator[tuple[int, str]]:
             1.25 * float(np.subtract(*np.percentile(own, (75, 25)))) / 1.35 / own.size**0.5
         )  # of a noisy median
         if abs(step) > _MOST_STEP_HU + 4.0 * by_chance:
-            text = f"reads {step:+.0f} HU against its neighbors, where these are brain: its rescale is wrong or it is"
+            text = (
+                f"reads {step:+.0f} HU against its neighbors, where these are brain: its "
+                "rescale is wrong or it is"
+            )
             yield k, f"{text} blank; get the series again"
         air = float((own < _AIR_HU).mean())
         if air > _MOST_AIR:
-            text = f"holds air in {100 * air:.0f} % of what is brain in both of its neighbors: a part of it was lost"
+            text = (
+                f"holds air in {100 * air:.0f} % of what is brain in both of its neighbors: a "
+                "part of it was lost"
+            )
             yield k, f"{text}; get the series again"
 
 
@@ -133,5 +148,6 @@ def require_one_pass(hu: NDArray[np.float32]) -> None:
     if float(np.median(next_to)) > _COMB * float(np.median(second)) > 0.0:
         raise SeriesError(
             "INTERLEAVED",
-            "Every second slice is of another pass, between which the patient moved: give one of the two acquisitions.",
+            "Every second slice is of another pass, between which the patient moved: give one of "
+            "the two acquisitions.",
         )

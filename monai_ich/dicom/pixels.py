@@ -1,4 +1,6 @@
-"""Stored pixels to Hounsfield units, slice by slice; padding becomes air before anything else touches it."""
+"""Stored pixels to Hounsfield units, slice by slice; padding becomes air before anything else
+touches it.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,8 @@ def require_same_image(is_same: bool) -> None:
     if not is_same:
         raise SeriesError(
             "CHANGED_WHILE_READING",
-            "A file of the series was exchanged or removed while it was read, so its images may be of two patients: "
+            "A file of the series was exchanged or removed while it was read, so its images may "
+            "be of two patients: "
             "wait until all files are there, then start again.",
         )
 
@@ -137,10 +140,12 @@ def _stored(image: Any, instance: Instance) -> NDArray[Any]:
 
 
 def _is_lossy(image: Any) -> bool:
-    """Whether a JPEG 2000 or HTJ2K stream that may hold either is coded by the irreversible (9-7) wavelet.
+    """Whether a JPEG 2000 or HTJ2K stream that may hold either is coded by the irreversible (9-7)
+    wavelet.
 
     References:
-        ISO/IEC 15444-1 A.6.1: the last byte of the COD segment is 0 for 9-7, 1 for the reversible 5-3.
+        ISO/IEC 15444-1 A.6.1: the last byte of the COD segment is 0 for 9-7, 1 for the reversible
+        5-3.
     """
     if image.file_meta.TransferSyntaxUID not in (JPEG2000, HTJ2K):
         return False
@@ -154,10 +159,11 @@ def _is_lossy(image: Any) -> bool:
 
 
 def _padding(image: Any, stored: NDArray[Any]) -> NDArray[np.bool_] | None:
-    """Pixels that hold the padding value or lie in its range; compared as stored, sign by PixelRepresentation.
+    """Pixels that hold the padding value or lie in its range; compared as stored, sign by
+    PixelRepresentation.
 
-    Where the value would read as tissue (0 of a signed image, say) the caller takes only what touches the border,
-    since single voxels of tissue may hold it too.
+    Where the value would read as tissue (0 of a signed image, say) the caller takes only what
+    touches the border, since single voxels of tissue may hold it too.
     """
     value, limit = image.get("PixelPaddingValue"), image.get("PixelPaddingRangeLimit")
     if value is None:
@@ -182,7 +188,8 @@ def _touching_border(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _odd_border(hu: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-    """A constant border that is not air, all four corners in it: padding that no tag announced. None if there is none.
+    """A constant border that is not air, all four corners in it: padding that no tag announced.
+    None if there is none.
 
     A real image has air there, or noise.
     """

@@ -1,4 +1,6 @@
-"""Judge the groups of images that were found, each with reasons in words, and choose the head CT."""
+"""Judge the groups of images that were found, each with reasons in words, and choose the head
+CT.
+"""
 
 from __future__ import annotations
 
@@ -158,7 +160,9 @@ def _refusal(group: Group) -> tuple[str | None, str]:
 
 
 def _small(group: Group) -> tuple[str | None, str]:
-    """What is too small for a head; a small part of a series that would be large enough says what parted it."""
+    """What is too small for a head; a small part of a series that would be large enough says what
+    parted it.
+    """
     coverage = coverage_mm(group.instances)
     count = len(group.instances)
     whole = coverage_mm((*group.instances, *group.companions))
@@ -177,7 +181,9 @@ def _small(group: Group) -> tuple[str | None, str]:
 
 
 def coverage_mm(instances: tuple[Instance, ...]) -> float:
-    """Distance from the first to the last plane along the normal of the first; 0.0 where a position is missing."""
+    """Distance from the first to the last plane along the normal of the first; 0.0 where a position
+    is missing.
+    """
     along = along_normal(instances, instances[0])
     return float(np.ptp(along)) if along.size else 0.0
 
@@ -185,18 +191,20 @@ def coverage_mm(instances: tuple[Instance, ...]) -> float:
 def choose_series(
     candidates: list[Candidate], found: Found, *, series_uid: str | None
 ) -> Candidate:
-    """The series to take: the one asked for, else the best. Messages call series by their number, 1 is the best.
+    """The series to take: the one asked for, else the best. Messages call series by their number, 1
+    is the best.
 
     Raises:
-        SeriesError: ``NO_DICOM``, or ``TRUNCATED_FILE`` where all that looks like DICOM is damaged; the code of the
-            best refused series; ``AMBIGUOUS_SERIES`` for a tie, and for usable series of two examinations, between
-            which no score may choose.
+        SeriesError: ``NO_DICOM``, or ``TRUNCATED_FILE`` where all that looks like DICOM is damaged;
+            the code of the best refused series; ``AMBIGUOUS_SERIES`` for a tie, and for usable
+            series of two examinations, between which no score may choose.
     """
     if not candidates:
         broken = len(found.damaged) + found.unreadable
         raise SeriesError(
             "TRUNCATED_FILE" if broken else "NO_DICOM",
-            f"No DICOM image was found: {broken} files are damaged, {found.others} are something else; give the "
+            f"No DICOM image was found: {broken} files are damaged, {found.others} are something "
+            "else; give the "
             "folder that holds the study.",
         )
     listing = " | ".join(
@@ -223,7 +231,8 @@ def choose_series(
     if len({c.instances[0].study_uid for c in usable}) > 1:
         raise SeriesError(
             "AMBIGUOUS_SERIES",
-            f"The input holds CT of two examinations: choose with --series NUMBER; found: {listing}.",
+            "The input holds CT of two examinations: choose with --series NUMBER; found: "
+            f"{listing}.",
         )
     if len(usable) > 1 and usable[0].score - usable[1].score < _TIE:
         raise SeriesError(

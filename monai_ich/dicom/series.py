@@ -1,10 +1,12 @@
-"""One DICOM series to a CT volume in Hounsfield units, with geometry from positions and nothing else.
+"""One DICOM series to a CT volume in Hounsfield units, with geometry from positions and nothing
+else.
 
-Refusals (`SeriesError`) are the codes of `dicom.ranking` and, here, NON_ORTHOGONAL_IOP NON_LINEAR_POSITIONS
-DUPLICATE_UID DUPLICATE_POSITION MISSING_SLICES SLICE_LEVEL INTERLEAVED NO_RESCALE UNSUPPORTED_TRANSFER_SYNTAX
-CHANGED_WHILE_READING CORRUPT_PIXEL_DATA TRUNCATED_FILE MIXED_*; warnings VARIABLE_SPACING GANTRY_TILT TILT_MISMATCH
-SLICES_INTERPOLATED LOSSY CONTRAST NOT_HEAD NONSTANDARD_PADDING and, in lenient mode, MISSING_SLICES TRUNCATED_FILE
-MIXED_* DUPLICATE_POSITION for what strict mode refuses.
+Refusals (`SeriesError`) are the codes of `dicom.ranking` and, here, NON_ORTHOGONAL_IOP
+NON_LINEAR_POSITIONS DUPLICATE_UID DUPLICATE_POSITION MISSING_SLICES SLICE_LEVEL INTERLEAVED
+NO_RESCALE UNSUPPORTED_TRANSFER_SYNTAX CHANGED_WHILE_READING CORRUPT_PIXEL_DATA TRUNCATED_FILE
+MIXED_*; warnings VARIABLE_SPACING GANTRY_TILT TILT_MISMATCH SLICES_INTERPOLATED LOSSY CONTRAST
+NOT_HEAD NONSTANDARD_PADDING and, in lenient mode, MISSING_SLICES TRUNCATED_FILE MIXED_*
+DUPLICATE_POSITION for what strict mode refuses.
 """
 
 from __future__ import annotations
@@ -39,9 +41,11 @@ class SourceSeries:
     Args:
         study_uid, series_uid, frame_of_reference_uid: UIDs.
         sop_uids: in slice order.
-        paths: instance files, in slice order; of a zip they stay on disk as long as this object lives.
+        paths: instance files, in slice order; of a zip they stay on disk as long as this object
+            lives.
         positions_mm: true positions along the slice normal, increasing, before any regridding.
-        frame_numbers: 1-based frame of each slice in a multi-frame object; empty for classic images.
+        frame_numbers: 1-based frame of each slice in a multi-frame object; empty for classic
+            images.
     """
 
     study_uid: str
@@ -63,9 +67,11 @@ class SourceSeries:
 
 
 def places_of_slices(geometry: Geometry, source: SourceSeries) -> FloatArray:
-    """Where each source slice lies along K of the grid that was made of them; it starts at the first one.
+    """Where each source slice lies along K of the grid that was made of them; it starts at the
+    first one.
 
-    Whole numbers on an even series; on an uneven one mostly within 0.12 mm of one (`core.regrid.even_positions`).
+    Whole numbers on an even series; on an uneven one mostly within 0.12 mm of one
+    (`core.regrid.even_positions`).
 
     Raises:
         GeometryError: ``GRID_MISMATCH`` where the grid does not hold every source slice.
@@ -90,14 +96,14 @@ def read_series(
 ) -> tuple[CTVolume, SourceSeries, tuple[Notice, ...]]:
     """Read the images of one series into a volume.
 
-    Slices are ordered by position along ``row x column``; the shear of a tilted gantry stays in the affine. Uneven
-    slices are interpolated linearly onto an even grid (`core.regrid`) and rounded to whole HU, as scanners store.
-    Values are clamped to -1024..3071.
+    Slices are ordered by position along ``row x column``; the shear of a tilted gantry stays in the
+    affine. Uneven slices are interpolated linearly onto an even grid (`core.regrid`) and rounded to
+    whole HU, as scanners store. Values are clamped to -1024..3071.
 
     Args:
         candidate: from `rank_series`.
-        mode: ``"lenient"`` fills one missing slice of at most 6 mm and warns of what else ``"strict"`` refuses as
-            incomplete.
+        mode: ``"lenient"`` fills one missing slice of at most 6 mm and warns of what else
+            ``"strict"`` refuses as incomplete.
         assume_hu: take stored values as HU where there is no rescale.
 
     Raises:
@@ -154,7 +160,9 @@ def _source(instances: list[Instance], along: FloatArray) -> SourceSeries:
 
 
 def _without_doubles(along: FloatArray, hu: NDArray[np.float32]) -> list[int]:
-    """Indices without images that repeat position and pixels; refuses those that repeat the position only."""
+    """Indices without images that repeat position and pixels; refuses those that repeat the
+    position only.
+    """
     keep = [0]
     for n in range(1, len(along)):
         if along[n] - along[keep[-1]] > SAME_PLACE_MM:
@@ -187,7 +195,8 @@ def _spacing_warning(along: FloatArray, wanted: FloatArray) -> Notice:
     gaps = np.diff(along)
     return Notice(
         "VARIABLE_SPACING",
-        f"Uneven spacing: slices lie {gaps.min():.2f} to {gaps.max():.2f} mm apart; interpolated every "
+        f"Uneven spacing: slices lie {gaps.min():.2f} to {gaps.max():.2f} mm apart; interpolated "
+        "every "
         f"{wanted[1] - wanted[0]:.2f} mm, volumes follow the true positions.",
     )
 
@@ -206,7 +215,8 @@ def _header_warnings(instances: list[Instance], tilt_deg: float, *, lossy: bool)
         found.append(
             Notice(
                 "TILT_MISMATCH",
-                f"The header says a tilt of {first.tilt_deg:.1f} degrees, positions say {tilt_deg:.1f}; positions win.",
+                f"The header says a tilt of {first.tilt_deg:.1f} degrees, positions say "
+                f"{tilt_deg:.1f}; positions win.",
             )
         )
     if lossy or any(i.lossy for i in instances):

@@ -1,4 +1,6 @@
-"""Every series of an input, looked at once: reading, the list and the report all go on from here."""
+"""Every series of an input, looked at once: reading, the list and the report all go on from
+here.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +40,9 @@ class Survey:
             series: its number in the list, or its SeriesInstanceUID; None for the best.
 
         Raises:
-            SeriesError: ``NO_CT_SERIES`` for a number that is not in the list, the candidate's own code where it is
-                refused, ``AMBIGUOUS_SERIES`` where one series holds several volumes that could be taken; else as
-                `choose_series`.
+            SeriesError: ``NO_CT_SERIES`` for a number that is not in the list, the candidate's own
+                code where it is refused, ``AMBIGUOUS_SERIES`` where one series holds several
+                volumes that could be taken; else as `choose_series`.
         """
         uid = self._uid_of(int(series)) if is_number(series) else series
         return choose_series(list(self.candidates), self.found, series_uid=uid)
@@ -67,7 +69,8 @@ class Survey:
 
 
 def survey(path: Path) -> Survey:
-    """Look at every series; where there is a choice, decode a few images of each that could be taken.
+    """Look at every series; where there is a choice, decode a few images of each that could be
+    taken.
 
     Raises:
         InputError: ``INPUT_NOT_FOUND``.
@@ -79,7 +82,9 @@ def survey(path: Path) -> Survey:
 
 
 def _looked_at(candidates: list[Candidate]) -> list[Candidate]:
-    """Ranked by their images too, where the header leaves several; what cannot be decoded is judged by its header."""
+    """Ranked by their images too, where the header leaves several; what cannot be decoded is judged
+    by its header.
+    """
     usable = [n for n, candidate in enumerate(candidates) if candidate.refused is None]
     if len(usable) < 2:
         return candidates

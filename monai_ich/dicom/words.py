@@ -1,6 +1,8 @@
-"""What free text in headers says, in the languages that scanners speak: one list for choice, warnings and refusals.
+"""What free text in headers says, in the languages that scanners speak: one list for choice,
+warnings and refusals.
 
-Texts are in capitals. Nothing that stands in a header is ever repeated: messages have words of their own.
+Texts are in capitals. Nothing that stands in a header is ever repeated: messages have words of
+their own.
 """
 
 from __future__ import annotations
@@ -126,8 +128,8 @@ def names_agent(agent: str) -> bool:
 def names_contrast(text: str) -> bool:
     """Whether a description speaks of vessels or an enhanced scan.
 
-    >>> names_contrast("CTA HEAD NECK 1.0"), names_contrast("HEAD W/O CONTRAST"), names_contrast("HEAD 5MM")
-    (True, False, False)
+    >>> [names_contrast(text) for text in ("CTA HEAD NECK 1.0", "HEAD W/O CONTRAST", "HEAD 5MM")]
+    [True, False, False]
     """
     return _ENHANCED.search(_WITHOUT.sub(" ", text)) is not None
 

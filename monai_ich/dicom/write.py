@@ -29,8 +29,8 @@ def write_ct_series(
 ) -> None:
     """Write one file a slice, signed 16 bit with intercept -1024.
 
-    The grid may be sheared (gantry tilt); it is flipped, never resampled, so that rows run to the patient's left and
-    columns to the back, as viewers expect.
+    The grid may be sheared (gantry tilt); it is flipped, never resampled, so that rows run to the
+    patient's left and columns to the back, as viewers expect.
 
     Args:
         volume: CT in HU; rounded to whole HU.
@@ -39,8 +39,9 @@ def write_ct_series(
         slice_thickness_mm: for the header.
         gantry_tilt_deg: for the header; by default what the grid says.
         description: SeriesDescription.
-        padding: stored value to put where the volume holds exactly -1024, announced as PixelPaddingValue, as scanners
-            mark what lies outside their circle; by default nothing is marked.
+        padding: stored value to put where the volume holds exactly -1024, announced as
+            PixelPaddingValue, as scanners mark what lies outside their circle; by default nothing
+            is marked.
     """
     hu, affine = _display_order(volume)
     folder.mkdir(parents=True, exist_ok=True)
@@ -116,9 +117,11 @@ def _fill(d: Dataset, hu: NDArray[np.float32], padding: int | None) -> None:
 
 
 def _display_order(volume: CTVolume) -> tuple[NDArray[np.float32], FloatArray]:
-    """Voxels and LPS affine with I to the left, J to the back, K to the top (for a grid near the patient's axes).
+    """Voxels and LPS affine with I to the left, J to the back, K to the top (for a grid near the
+    patient's axes).
 
-    On a grid far from them (decubitus, sagittal) an axis may stay as it is: any orientation is legal DICOM.
+    On a grid far from them (decubitus, sagittal) an axis may stay as it is: any orientation is
+    legal DICOM.
     """
     hu, affine = volume.hu, volume.geometry.affine_lps.copy()
     for axis in range(3):

@@ -55,7 +55,8 @@ class Prediction:
 
 
 def read_prediction(folder: Path, case: Case, meaning: LabelMeaning | None = None) -> Prediction:
-    """Read ``ID/ich.nii.gz`` with its ``measurements.json`` (also below ``cases``), or the label map `ID`.
+    """Read ``ID/ich.nii.gz`` with its ``measurements.json`` (also below ``cases``), or the label
+    map `ID`.
 
     That is ``ID.nii.gz``, ``ID.seg.nrrd``, ``ID.dcm`` or a folder ``ID`` with one DICOM SEG.
 
@@ -78,7 +79,10 @@ def read_prediction(folder: Path, case: Case, meaning: LabelMeaning | None = Non
             return Prediction(
                 read_labels(path, Subtype, meaning=meaning, **_slices_of(case, path)), None
             )
-    message = "The folder of predictions holds neither ID/ich.nii.gz nor ID.nii.gz, ID.seg.nrrd, ID.dcm for it."
+    message = (
+        "The folder of predictions holds neither ID/ich.nii.gz nor ID.nii.gz, ID.seg.nrrd, "
+        "ID.dcm for it."
+    )
     raise InputError("MISSING_PREDICTION", message)
 
 
@@ -129,8 +133,9 @@ def evaluate_case(
 ) -> tuple[Row, list[Row]]:
     """Compare a case with its prediction: the row of ``cases.csv`` and the rows of ``lesions.csv``.
 
-    Masks are compared where the case has one; subtypes only where the mapping names them and not also blood of unknown
-    subtype. Exams are compared by the case's exam labels, else slice labels, else mask.
+    Masks are compared where the case has one; subtypes only where the mapping names them and not
+    also blood of unknown subtype. Exams are compared by the case's exam labels, else slice labels,
+    else mask.
 
     Args:
         case: of the manifest.
@@ -174,7 +179,10 @@ def _compare_masks(
         )
     prediction = place_labels(prediction, reference.geometry) or prediction
     if not prediction.geometry.same_grid(reference.geometry):
-        message = f"Prediction {prediction.geometry.shape} and reference {reference.geometry.shape} must lie on one grid"
+        message = (
+            f"Prediction {prediction.geometry.shape} and reference "
+            f"{reference.geometry.shape} must lie on one grid"
+        )
         raise GeometryError(
             "GRID_MISMATCH", f"{message}: resample one of them (monai-ich resample)."
         )
@@ -216,7 +224,9 @@ def _compare_masks(
 
 
 def _meanings(mapping: Mapping[int, str]) -> dict[str, list[int]]:
-    """Finding to its values in the reference; subtypes are left out where some blood is of unknown subtype."""
+    """Finding to its values in the reference; subtypes are left out where some blood is of unknown
+    subtype.
+    """
     blood = {value: name for value, name in mapping.items() if name not in NOT_BLOOD}
     names = [] if ANY in blood.values() else [s.name for s in Subtype if s.name in blood.values()]
     return {name: [v for v, n in blood.items() if n == name] for name in names} | {ANY: list(blood)}

@@ -1,4 +1,6 @@
-"""Hounsfield units as the network sees them: after the bundle's own resampling, before its windows."""
+"""Hounsfield units as the network sees them: after the bundle's own resampling, before its
+windows.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +34,13 @@ class Densities:
 def measure_densities(
     cases: Sequence[Case], predictions: Path, *, bundle: str | Path = "ich_segmentation"
 ) -> Densities:
-    """Histograms of up to 20 scans, spread evenly over the list; scans that cannot be read are left out.
+    """Histograms of up to 20 scans, spread evenly over the list; scans that cannot be read are left
+    out.
 
     Args:
         cases: of a manifest.
-        predictions: a study's folder, whose ``ct.nii.gz`` is taken where it is there, else the case's image.
+        predictions: a study's folder, whose ``ct.nii.gz`` is taken where it is there, else the
+            case's image.
         bundle: whose preprocessing.
     """
     chosen = sorted({round(n) for n in np.linspace(0, len(cases) - 1, _AT_MOST)}) if cases else []
@@ -66,7 +70,9 @@ def _histograms(
 
 
 def _resampling(bundle: str | Path) -> tuple[list[Any], float]:
-    """The steps of ``inference.yaml`` after reading and before the windows, and what they add to HU."""
+    """The steps of ``inference.yaml`` after reading and before the windows, and what they add to
+    HU.
+    """
     from monai.bundle.config_parser import ConfigParser
     from monai.transforms.intensity.dictionary import ShiftIntensityd
     from monai.transforms.utility.dictionary import CopyItemsd

@@ -1,4 +1,6 @@
-"""What is made of all cases: each figure with its interval; whole and by slice thickness, lesion size and site."""
+"""What is made of all cases: each figure with its interval; whole and by slice thickness, lesion
+size and site.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ class Measure:
         key: its name.
         columns: of ``cases.csv``, without the finding before them.
         statistic: from a table of these columns to the figure.
-        only: a column that must be above 0, for figures over the cases whose reference holds the finding.
+        only: a column that must be above 0, for figures over the cases whose reference holds the
+            finding.
     """
 
     key: str
@@ -58,7 +61,8 @@ Holds = Callable[[Row], bool]
 
 
 def see(measure: Measure, rows: Sequence[Row], finding: str = "") -> dict[str, Any]:
-    """One measure: value, 95 % interval by bootstrap over cases, how many cases count; a reason where it has no value.
+    """One measure: value, 95 % interval by bootstrap over cases, how many cases count; a reason
+    where it has no value.
 
     Args:
         measure: which.
@@ -170,7 +174,9 @@ SIZES_ML = (
 
 
 def stratify(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """The figures by slice thickness, by the largest lesion of the reference mask, and by site; no empty stratum."""
+    """The figures by slice thickness, by the largest lesion of the reference mask, and by site; no
+    empty stratum.
+    """
     sites = sorted({row["site"] or "unknown" for row in rows})
     kinds: Mapping[str, Sequence[tuple[str, Holds]]] = {
         "slice_thickness": [
@@ -191,7 +197,9 @@ def stratify(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
 
 
 def lesions_by_size(lesions: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """By finding and the lesion's own size: the share of the reference's lesions that is found, Wilson's interval."""
+    """By finding and the lesion's own size: the share of the reference's lesions that is found,
+    Wilson's interval.
+    """
     real = [x for x in lesions if x["in"] == "reference"]
     found: dict[str, dict[str, Any]] = {}
     for name in FINDINGS:

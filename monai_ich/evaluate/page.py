@@ -198,6 +198,7 @@ def _two_lines(cell: str) -> str:
 def _figure(plot: Plot) -> str:
     picture = base64.b64encode(plot.png).decode()
     return (
-        f'<h2>{escape(plot.title)}</h2>\n<figure><img alt="{escape(plot.title)}" style="background:#fff" '
+        f'<h2>{escape(plot.title)}</h2>\n<figure><img alt="{escape(plot.title)}" '
+        'style="background:#fff" '
         f'src="data:image/png;base64,{picture}">\n<figcaption>{escape(plot.caption)}</figcaption></figure>'
     )

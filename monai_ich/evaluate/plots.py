@@ -45,36 +45,42 @@ def draw_plots(rows: Sequence[Row], summary: dict[str, Any], densities: Densitie
         add(
             "bland_altman",
             "Volume, case by case",
-            "Left: difference against mean of predicted and reference volume of all blood, with bias (line) and limits "
+            "Left: difference against mean of predicted and reference volume of all blood, with "
+            "bias (line) and limits "
             "of agreement (dashed). Right: each subtype; on the line both volumes are equal.",
             lambda figure: _bland_altman(figure, rows, masks),
         )
         add(
             "dice_by_volume",
             "Dice by volume",
-            "Small hemorrhages are harder: each point is one finding of one scan whose reference holds it.",
+            "Small hemorrhages are harder: each point is one finding of one scan whose reference "
+            "holds it.",
             lambda figure: _dice_by_volume(figure, rows, list(masks)),
         )
     if curves:
         add(
             "roc",
             "Detection",
-            "The diagonal is chance; the dots are sensitivity and specificity of what was called present.",
+            "The diagonal is chance; the dots are sensitivity and specificity of what was called "
+            "present.",
             lambda figure: _roc(figure, rows, curves),
         )
     if probable:
         add(
             "calibration",
             "Calibration",
-            "On the diagonal, findings called 70 % probable are there in 70 % of exams. Five bins of equal count.",
+            "On the diagonal, findings called 70 % probable are there in 70 % of exams. Five bins "
+            "of equal count.",
             lambda figure: _calibration(figure, rows, list(probable)),
         )
     if len(densities.counts):
         add(
             "hu_histogram",
             "Hounsfield units after preprocessing",
-            f"{len(densities.counts)} scans, resampled as for the network, before its windows; one line a scan, the "
-            "median in black. A line apart from the others is a scan whose values are not Hounsfield units.",
+            f"{len(densities.counts)} scans, resampled as for the network, before its windows; "
+            "one line a scan, the "
+            "median in black. A line apart from the others is a scan whose values are not "
+            "Hounsfield units.",
             lambda figure: _histogram(figure, densities),
         )
     return found

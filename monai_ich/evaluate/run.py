@@ -1,4 +1,6 @@
-"""Evaluate a folder of predictions: every case of a split is compared, or listed with the reason why it is not."""
+"""Evaluate a folder of predictions: every case of a split is compared, or listed with the reason
+why it is not.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +29,25 @@ from monai_ich.manifest.manifest import Case, read_manifest
 SCHEMA = "monai-ich/evaluation/1"
 RESULTS = ("cases.csv", "lesions.csv", "failures.csv", "summary.json", "report.html")
 CONVENTIONS = {
-    "both_empty": "Where reference and prediction are both empty they agree: Dice and surface Dice 1, HD95 0 mm, "
+    "both_empty": "Where reference and prediction are both empty they agree: Dice and surface "
+    "Dice 1, HD95 0 mm, "
     "relative volume difference 0.",
-    "one_empty": "Where one is empty, Dice and surface Dice are 0 and HD95 has no value; a relative volume difference "
-    "has none where the reference is empty. Figures 'where_present' count cases whose reference holds the finding.",
-    "surface_dice": f"Share of both boundaries within {NSD_TOLERANCE_MM:g} mm of the other, in world millimeters.",
-    "lesions": "26-connected pieces; found where at least one voxel is predicted, false where none is true.",
-    "exams": "Reference: exam labels, else slice labels, else mask. Prediction: measurements.json, else 0.1 mL and "
+    "one_empty": "Where one is empty, Dice and surface Dice are 0 and HD95 has no value; a "
+    "relative volume difference "
+    "has none where the reference is empty. Figures 'where_present' count cases whose reference "
+    "holds the finding.",
+    "surface_dice": f"Share of both boundaries within {NSD_TOLERANCE_MM:g} mm of the other, in "
+    "world millimeters.",
+    "lesions": "26-connected pieces; found where at least one voxel is predicted, false where "
+    "none is true.",
+    "exams": "Reference: exam labels, else slice labels, else mask. Prediction: "
+    "measurements.json, else 0.1 mL and "
     "more. The score of the AUC is the probability where all exams have one, else the volume.",
     "midline_shift": "The error counts the side: 3 mm to the wrong side are 6 mm wrong.",
-    "intervals": "95 %: Wilson's for sensitivity and specificity, else bootstrap over cases (2000 resamples, seed 0).",
-    "strata": "Slice thickness is the distance of the slice planes; lesion size that of the largest reference lesion.",
+    "intervals": "95 %: Wilson's for sensitivity and specificity, else bootstrap over cases (2000 "
+    "resamples, seed 0).",
+    "strata": "Slice thickness is the distance of the slice planes; lesion size that of the "
+    "largest reference lesion.",
 }
 Progress = Callable[[Sequence[Case]], Iterable[Case]]
 

@@ -19,7 +19,8 @@ def log_evaluation(
 ) -> None:
     """Log data hash and split, versions, commit, every figure, the plots and tables.
 
-    Case ids, sites and messages stay out of it: a store is often shared. So the page, which names failed cases, does.
+    Case ids, sites and messages stay out of it: a store is often shared. So the page, which names
+    failed cases, does.
 
     Args:
         evaluation: what was found.

@@ -1,4 +1,6 @@
-"""A bundle's ``operating_points.json``: what its numbers are worth, believed only where each of them can be used."""
+"""A bundle's ``operating_points.json``: what its numbers are worth, believed only where each of
+them can be used.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,10 @@ def read_calibration(path: Path) -> Calibration:
         IndexError,
         OverflowError,
     ) as error:
-        why = "the calibration of the bundle is damaged: calibrate it again, or remove operating_points.json"
+        why = (
+            "the calibration of the bundle is damaged: calibrate it again, or remove "
+            "operating_points.json"
+        )
         raise BundleError(
             "BAD_CALIBRATION", f"Every number must be finite and every subtype there, {why}."
         ) from error

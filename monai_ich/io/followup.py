@@ -23,8 +23,8 @@ def read_time_point(folder: Path) -> TimePoint:
     """Read ``measurements.json`` of an output folder.
 
     Raises:
-        InputError: ``INPUT_NOT_FOUND``, ``NOT_AN_ANALYSIS`` where the folder holds none, or a damaged one,
-            ``OTHER_SCHEMA`` where another version wrote it.
+        InputError: ``INPUT_NOT_FOUND``, ``NOT_AN_ANALYSIS`` where the folder holds none, or a
+            damaged one, ``OTHER_SCHEMA`` where another version wrote it.
     """
     settle(folder)
     path = folder / "measurements.json"
@@ -87,7 +87,9 @@ def write_followup_json(
     registration: dict[str, Any],
     warnings: tuple[Notice, ...],
 ) -> None:
-    """Write the comparison; ``registration`` says how the scans were brought together, or why not."""
+    """Write the comparison; ``registration`` says how the scans were brought together, or why
+    not.
+    """
     record = {
         "schema": FOLLOWUP_SCHEMA,
         "baseline": baseline.case_id,

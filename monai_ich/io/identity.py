@@ -33,7 +33,9 @@ class Identity:
 
 
 def read_identity(path: Path) -> Identity:
-    """From one image of the series. The name and dates are not read: the ID is enough to find them."""
+    """From one image of the series. The name and dates are not read: the ID is enough to find
+    them.
+    """
     with quiet("pydicom"):
         header = pydicom.dcmread(
             path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True

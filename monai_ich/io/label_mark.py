@@ -1,7 +1,9 @@
-"""The mark by which a label map of ours is known again: what its numbers mean, bound to the voxels it was written for.
+"""The mark by which a label map of ours is known again: what its numbers mean, bound to the voxels
+it was written for.
 
-It stands in the header's ``descrip``. Programs that change a mask copy headers, so a mark alone proves nothing: this
-one holds a digest of what the numbers mean, of the grid and of every voxel, and is worth nothing beside other voxels.
+It stands in the header's ``descrip``. Programs that change a mask copy headers, so a mark alone
+proves nothing: this one holds a digest of what the numbers mean, of the grid and of every voxel,
+and is worth nothing beside other voxels.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ def mark_of(labels: LabelSet, voxels: NDArray[np.uint8], affine: FloatArray) -> 
 
 
 def marked_set(mark: str, voxels: NDArray[np.uint8], affine: FloatArray) -> LabelSet | None:
-    """What the numbers mean by the mark of these very voxels; None where it is missing or of another map."""
+    """What the numbers mean by the mark of these very voxels; None where it is missing or of
+    another map.
+    """
     return next(
         (labels for labels in _MARKED if mark and mark == mark_of(labels, voxels, affine)), None
     )

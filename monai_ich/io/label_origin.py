@@ -1,16 +1,19 @@
-"""What the numbers of a NIfTI label map mean: as it says itself, as a record beside it says, or as the user says.
+"""What the numbers of a NIfTI label map mean: as it says itself, as a record beside it says, or as
+the user says.
 
-Masks of other programs often hold only 1. Nothing in such a file says whether that is an epidural hematoma, a
-subdural one, or any blood, so nobody may guess: it is asked (``UNKNOWN_MEANING``). Known are, in this order:
+Masks of other programs often hold only 1. Nothing in such a file says whether that is an epidural
+hematoma, a subdural one, or any blood, so nobody may guess: it is asked (``UNKNOWN_MEANING``).
+Known are, in this order:
 
-- what the user says (`LabelMeaning`), where the file does not say otherwise;
-- a file with our mark, whose voxels are still those that it was written with (`label_mark`);
-- ``ich.nii.gz`` of an analysis before there were marks: the ``measurements.json`` beside it was made of a network's
-  masks, and tells the volume of each subtype that the file holds;
-- anatomy that holds both hemispheres, the left one further left: no other meaning of its numbers looks so;
-- a mask without any label: there is nothing to mean.
+- what the user says (`LabelMeaning`), where the file does not say otherwise; - a file with our
+mark, whose voxels are still those that it was written with (`label_mark`); - ``ich.nii.gz`` of an
+analysis before there were marks: the ``measurements.json`` beside it was made of a network's masks,
+and tells the volume of each subtype that the file holds; - anatomy that holds both hemispheres, the
+left one further left: no other meaning of its numbers looks so; - a mask without any label: there
+is nothing to mean.
 
-A grid that only programs write that know none (`nifti_space.require_grid_kept`) is believed where the mark tells it.
+A grid that only programs write that know none (`nifti_space.require_grid_kept`) is believed where
+the mark tells it.
 """
 
 from __future__ import annotations
@@ -38,14 +41,15 @@ def known_labels(
 
     Args:
         found: as the file has it.
-        labels: what is wanted; `AnyLabel` for numbers that are only passed through, which is then what comes back
-            unless the file says what they mean.
+        labels: what is wanted; `AnyLabel` for numbers that are only passed through, which is then
+            what comes back unless the file says what they mean.
         path: of the file, for what lies beside it.
         meaning: what the user says; None for nothing.
 
     Raises:
-        LabelError: ``UNKNOWN_LABEL`` for numbers that are none of `labels`; ``UNKNOWN_MEANING`` where nothing says what
-            they mean; ``CONTRADICTORY_LABEL`` where the file says that they mean something else.
+        LabelError: ``UNKNOWN_LABEL`` for numbers that are none of `labels`; ``UNKNOWN_MEANING``
+            where nothing says what they mean; ``CONTRADICTORY_LABEL`` where the file says that they
+            mean something else.
     """
     given, marked = found.labels, _said(found, path)
     if marked is None and meaning is None and labels is Subtype:
@@ -57,7 +61,8 @@ def known_labels(
     if marked is not None and marked is not labels and given.voxels.any():
         raise LabelError(
             "CONTRADICTORY_LABEL",
-            f"A mask of {_NAMES.get(labels, 'a cavity')} was expected, but this file says that it holds "
+            f"A mask of {_NAMES.get(labels, 'a cavity')} was expected, but this file says that it "
+            "holds "
             f"{_NAMES.get(marked, 'a cavity')}: give another file.",
         )
     if meaning is not None:
@@ -80,7 +85,8 @@ def require_meaning(labels: LabelMap) -> None:
     """Refuse numbers that nothing says the meaning of.
 
     Raises:
-        LabelError: ``UNKNOWN_MEANING``; ``UNKNOWN_LABEL`` where they are not even among those of `Subtype`.
+        LabelError: ``UNKNOWN_MEANING``; ``UNKNOWN_LABEL`` where they are not even among those of
+            `Subtype`.
     """
     _require_subtypes(labels)
     there = sorted(labels.boxes())
@@ -96,8 +102,10 @@ def require_meaning(labels: LabelMap) -> None:
         )
     raise LabelError(
         "UNKNOWN_MEANING",
-        f"Nothing says what the {what}: say it, for example --labels-are {example} (EDH, IPH, IVH, SAH, SDH or ignore "
-        "for each value), or --labels-are monai-ich where the values are 1 EDH, 2 IPH, 3 IVH, 4 SAH, 5 SDH.",
+        f"Nothing says what the {what}: say it, for example --labels-are {example} (EDH, IPH, "
+        "IVH, SAH, SDH or ignore "
+        "for each value), or --labels-are monai-ich where the values are 1 EDH, 2 IPH, 3 IVH, 4 "
+        "SAH, 5 SDH.",
     )
 
 
@@ -107,7 +115,8 @@ def _require_subtypes(given: LabelMap) -> None:
     strange = [value for value in np.unique(given.voxels).tolist() if value > max(Subtype)]
     raise LabelError(
         "UNKNOWN_LABEL",
-        f"The mask holds {strange[:5]}, but hemorrhage is 1 EDH, 2 IPH, 3 IVH, 4 SAH, 5 SDH: say what each value "
+        f"The mask holds {strange[:5]}, but hemorrhage is 1 EDH, 2 IPH, 3 IVH, 4 SAH, 5 SDH: say "
+        "what each value "
         f"means, for example --labels-are {strange[0]}=SDH.",
     )
 
@@ -119,7 +128,9 @@ def _said(found: Numbers, path: Path) -> LabelSet | None:
 
 
 def _is_measured(given: LabelMap, path: Path) -> bool:
-    """Whether a network's analysis left this file, by the record beside it, which must tell its volumes."""
+    """Whether a network's analysis left this file, by the record beside it, which must tell its
+    volumes.
+    """
     record = path.with_name("measurements.json")
     if path.name != "ich.nii.gz" or not record.is_file():
         return False
@@ -140,7 +151,9 @@ def _is_measured(given: LabelMap, path: Path) -> bool:
 
 
 def _require_sides(anatomy: LabelMap) -> None:
-    """Both hemispheres, each on its side: so numbers of another program, and a mirrored file, are found out."""
+    """Both hemispheres, each on its side: so numbers of another program, and a mirrored file, are
+    found out.
+    """
     boxes = anatomy.boxes()
     if not boxes:
         return
@@ -157,6 +170,7 @@ def _require_sides(anatomy: LabelMap) -> None:
     if left[0] >= right[0]:
         raise LabelError(
             "CONTRADICTORY_LABEL",
-            "The left hemisphere of the anatomy (1) lies to the right of the right one (2): the numbers or the grid of "
+            "The left hemisphere of the anatomy (1) lies to the right of the right one (2): the "
+            "numbers or the grid of "
             "the file are wrong.",
         )

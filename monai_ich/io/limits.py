@@ -26,7 +26,8 @@ def require_size(shape: Iterable[int]) -> None:
         found = " x ".join(map(str, sizes[:6]))
         raise InputError(
             "TOO_LARGE",
-            f"A head CT has at most {MOST_VOXELS // 1_000_000} million voxels, the header says {found}.",
+            f"A head CT has at most {MOST_VOXELS // 1_000_000} million voxels, the header says "
+            f"{found}.",
         )
 
 

@@ -31,16 +31,17 @@ _GZIP_LEVEL = 2  # of ISA-L: a quarter of the time of zlib's fastest level for 3
 def read_nifti_ct(path: Path, *, assume_hu: bool = False) -> CTVolume:
     """Read a head CT in Hounsfield units; the file's own grid is kept.
 
-    NaN that touches the edge of the volume is padding (so some resampling tools mark it) and becomes air. NaN inside
-    the head, and infinity anywhere, would make numbers wrong and is refused. Values are clamped to -1024..3071.
+    NaN that touches the edge of the volume is padding (so some resampling tools mark it) and
+    becomes air. NaN inside the head, and infinity anywhere, would make numbers wrong and is
+    refused. Values are clamped to -1024..3071.
 
     Args:
         path: the file.
         assume_hu: take values as HU that do not look so, as those of an export of a window of them.
 
     Raises:
-        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``, ``NON_FINITE``, ``NOT_HU``, and
-            those of `nifti_space`.
+        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``,
+            ``NON_FINITE``, ``NOT_HU``, and those of `nifti_space`.
     """
     data, affine, _ = _read(path)
     hu = data.astype(np.float32)
@@ -82,11 +83,13 @@ class Numbers(NamedTuple):
 
 
 def read_nifti_labels(path: Path, labels: LabelSet) -> LabelMap:
-    """Read a label map whose numbers are known to be those of `labels` (see `read.read_labels` where they are not).
+    """Read a label map whose numbers are known to be those of `labels` (see `read.read_labels`
+    where they are not).
 
     Raises:
         InputError: as `read_nifti_numbers`.
-        LabelError: ``UNKNOWN_LABEL`` for values without a meaning in `labels`, fractions among them.
+        LabelError: ``UNKNOWN_LABEL`` for values without a meaning in `labels`, fractions among
+            them.
     """
     found = read_nifti_numbers(path).labels
     return LabelMap(found.voxels, found.geometry, labels)
@@ -96,7 +99,8 @@ def read_nifti_numbers(path: Path) -> Numbers:
     """Read a label map, and whether it says what its numbers mean.
 
     Raises:
-        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``, and those of `nifti_space`.
+        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``, and those of
+            `nifti_space`.
         LabelError: ``UNKNOWN_LABEL`` for fractions and values beyond 0 to 255.
     """
     data, affine, note = _read(path)
@@ -115,7 +119,8 @@ def read_nifti_grid(path: Path) -> Geometry:
     """Where the voxels of a file are, whatever they hold: none is decoded.
 
     Raises:
-        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``, and those of `nifti_space`.
+        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NO_ORIENTATION``, and those of
+            `nifti_space`.
     """
     if not path.exists():
         raise InputError(
@@ -129,10 +134,11 @@ def read_nifti_grid(path: Path) -> Geometry:
 
 
 def write_nifti(path: Path, image: CTVolume | LabelMap | Mask | HeatMap) -> None:
-    """Write a volume, aside first, then renamed. A sheared affine goes into the sform only: no qform can hold it.
+    """Write a volume, aside first, then renamed. A sheared affine goes into the sform only: no
+    qform can hold it.
 
-    A heat map is kept in bytes with a slope of 1 / 255: whoever reads it sees 0 to 1. A label map with numbers of ours
-    bears a mark (`label_mark`).
+    A heat map is kept in bytes with a slope of 1 / 255: whoever reads it sees 0 to 1. A label map
+    with numbers of ours bears a mark (`label_mark`).
     """
     nifti = _as_nifti(image)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -183,7 +189,9 @@ def _packed(stream: BinaryIO) -> AbstractContextManager[Any]:
 
 
 def _whole_or_float(hu: NDArray[np.float32]) -> NDArray[Any]:
-    """int16 where every value is a whole number that fits, else as it is; slice by slice, to spare memory."""
+    """int16 where every value is a whole number that fits, else as it is; slice by slice, to spare
+    memory.
+    """
     limits = np.iinfo(np.int16)
     if hu.size == 0 or not (limits.min <= hu.min() and hu.max() <= limits.max):
         return hu
@@ -196,7 +204,9 @@ def _whole_or_float(hu: NDArray[np.float32]) -> NDArray[Any]:
 
 
 def _voxels(image: Any) -> NDArray[Any]:
-    """Rescaled values in at most 4 bytes each: what nibabel makes of a small packed file can take 8."""
+    """Rescaled values in at most 4 bytes each: what nibabel makes of a small packed file can take
+    8.
+    """
     proxy = image.dataobj
     if proxy.dtype.kind not in "iuf":  # colors, complex numbers: no volume, as the caller says
         return np.broadcast_to(np.zeros((), proxy.dtype), image.shape)
@@ -227,7 +237,8 @@ def _read(
 ) -> tuple[NDArray[Any], FloatArray, str]:
     """Voxels as stored (rescaled by the header), the affine, and the header's note.
 
-    A file without sform and qform does not say which side is left; it is refused, since a guess could be wrong.
+    A file without sform and qform does not say which side is left; it is refused, since a guess
+    could be wrong.
 
     Args:
         path: the file.

@@ -1,21 +1,22 @@
-"""Whether a NIfTI header places its voxels in the patient: one space, in millimeters, that nothing in it contradicts.
+"""Whether a NIfTI header places its voxels in the patient: one space, in millimeters, that nothing
+in it contradicts.
 
-The standard knows two transforms, each with a code: 1 is the scanner's space, 2 is aligned to another image; 3
-(Talairach), 4 (MNI 152) and 5 (another template) are spaces of templates, in which heads are scaled to one size. The
-sform may be any affine and goes before the qform, which is a rotation with voxel sizes ``pixdim`` and cannot hold the
-shear of a tilted gantry. Hence:
+The standard knows two transforms, each with a code: 1 is the scanner's space, 2 is aligned to
+another image; 3 (Talairach), 4 (MNI 152) and 5 (another template) are spaces of templates, in which
+heads are scaled to one size. The sform may be any affine and goes before the qform, which is a
+rotation with voxel sizes ``pixdim`` and cannot hold the shear of a tilted gantry. Hence:
 
-- A transform of a template's space is refused: volumes would be those of the template's head.
-- Columns of the sform must be as long as ``pixdim`` says (within 0.5 %). On a sheared axis writers also put the
-  distance of planes there.
-- Where sform and qform are both in the patient's space, they may differ by how the head was moved, never in which side
-  is left, front or top.
-- Lengths are in millimeters, by their unit or without one.
-- Voxels of 1 mm along the world's axes from the origin on are what programs write that have lost the grid.
+- A transform of a template's space is refused: volumes would be those of the template's head. -
+Columns of the sform must be as long as ``pixdim`` says (within 0.5 %). On a sheared axis writers
+also put the distance of planes there. - Where sform and qform are both in the patient's space, they
+may differ by how the head was moved, never in which side is left, front or top. - Lengths are in
+millimeters, by their unit or without one. - Voxels of 1 mm along the world's axes from the origin
+on are what programs write that have lost the grid.
 
 References:
-    NIfTI-1 standard, nifti1.h, "3D IMAGE (VOLUME) ORIENTATION AND LOCATION IN SPACE" (methods 2 and 3), "UNITS OF
-    SPATIAL AND TEMPORAL DIMENSIONS" and NIFTI_XFORM codes; https://nifti.nimh.nih.gov/nifti-1.
+    NIfTI-1 standard, nifti1.h, "3D IMAGE (VOLUME) ORIENTATION AND LOCATION IN SPACE" (methods 2 and
+    3), "UNITS OF SPATIAL AND TEMPORAL DIMENSIONS" and NIFTI_XFORM codes;
+    https://nifti.nimh.nih.gov/nifti-1.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def require_patient_space(header: Any, affine: FloatArray) -> None:
     if (sform or qform) not in _PATIENT:
         raise InputError(
             "TEMPLATE_SPACE",
-            f"The grid must be the patient's (sform or qform code 1 or 2), found code {sform or qform}: a template's "
+            "The grid must be the patient's (sform or qform code 1 or 2), found code "
+            f"{sform or qform}: a template's "
             "space scales heads; give the image on its own grid.",
         )
     if not sform or not np.isfinite(affine).all() or not np.linalg.det(affine[:3, :3]):
@@ -63,13 +65,15 @@ def require_patient_space(header: Any, affine: FloatArray) -> None:
         lengths = " x ".join(f"{mm:.4g}" for mm in np.linalg.norm(affine[:3, :3], axis=0))
         raise InputError(
             "CONTRADICTORY_GRID",
-            f"The sform says voxels of {lengths} mm, pixdim {' x '.join(f'{mm:.4g}' for mm in pixdim)} mm: which is "
+            f"The sform says voxels of {lengths} mm, pixdim "
+            f"{' x '.join(f'{mm:.4g}' for mm in pixdim)} mm: which is "
             "true is unknown; write the image anew with one grid.",
         )
     if qform in _PATIENT and _turned_over(affine[:3, :3], header):
         raise InputError(
             "CONTRADICTORY_GRID",
-            "By the sform another side is left, front or top than by the qform: write the image anew with one grid.",
+            "By the sform another side is left, front or top than by the qform: write the image "
+            "anew with one grid.",
         )
 
 
@@ -82,13 +86,16 @@ def require_grid_kept(affine: FloatArray) -> None:
     if np.array_equal(np.abs(affine), np.eye(4)):
         raise InputError(
             "LOST_GRID",
-            "Voxels of 1 mm from the origin on are what remains where a program has lost the grid (identity affine): "
+            "Voxels of 1 mm from the origin on are what remains where a program has lost the grid "
+            "(identity affine): "
             "give the image the affine of the CT that it belongs to.",
         )
 
 
 def _as_long(linear: FloatArray, pixdim: FloatArray) -> bool:
-    """Whether each axis is as long as stated: its step, or on a sheared axis the distance of planes."""
+    """Whether each axis is as long as stated: its step, or on a sheared axis the distance of
+    planes.
+    """
     steps = np.linalg.norm(linear, axis=0)
     planes = 1.0 / np.linalg.norm(np.linalg.inv(linear), axis=1)
     near = [np.abs(pixdim - mm) <= _SAME_LENGTH * mm for mm in (steps, planes)]

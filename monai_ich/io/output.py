@@ -36,7 +36,8 @@ def refuse_earlier(folder: Path, results: tuple[str, ...], *, overwrite: bool) -
     """Raise where `folder` holds earlier results and they may not be replaced, or cannot be.
 
     Raises:
-        OutputError: ``OUTPUT_EXISTS``; ``OUTPUT_NOT_WRITABLE`` where a folder has the name of a result; as `settle`.
+        OutputError: ``OUTPUT_EXISTS``; ``OUTPUT_NOT_WRITABLE`` where a folder has the name of a
+            result; as `settle`.
     """
     settle(folder)
     _refuse_earlier(folder, results, overwrite=overwrite)
@@ -47,7 +48,8 @@ def _refuse_earlier(folder: Path, results: tuple[str, ...], *, overwrite: bool) 
     if earlier and not overwrite:
         raise OutputError(
             "OUTPUT_EXISTS",
-            f"The output folder holds earlier results ({earlier[0]}): choose another, or pass --overwrite.",
+            f"The output folder holds earlier results ({earlier[0]}): choose another, or pass "
+            "--overwrite.",
         )
     folders = [name for name in earlier if (folder / name).is_dir()]
     if folders:
@@ -58,7 +60,8 @@ def _refuse_earlier(folder: Path, results: tuple[str, ...], *, overwrite: bool) 
 
 
 def refuse_strangers(folder: Path, names: tuple[str, ...]) -> None:
-    """Raise where `folder` holds files that results written now would contradict, and that would not be replaced.
+    """Raise where `folder` holds files that results written now would contradict, and that would
+    not be replaced.
 
     Raises:
         OutputError: ``OUTPUT_EXISTS``, with ``--overwrite`` too.
@@ -67,17 +70,19 @@ def refuse_strangers(folder: Path, names: tuple[str, ...]) -> None:
     if there:
         raise OutputError(
             "OUTPUT_EXISTS",
-            f"The output folder holds {there[0]} of another run, which new numbers would contradict: choose another "
+            f"The output folder holds {there[0]} of another run, which new numbers would "
+            "contradict: choose another "
             "folder.",
         )
 
 
 @contextmanager
 def output_folder(folder: Path, *, results: tuple[str, ...], overwrite: bool) -> Iterator[Path]:
-    """A scratch folder inside `folder`; on success its files take the place of earlier ones, else it vanishes.
+    """A scratch folder inside `folder`; on success its files take the place of earlier ones, else
+    it vanishes.
 
-    Old and new results never lie side by side, however the process ends (see `publish`). What killed processes left is
-    swept first.
+    Old and new results never lie side by side, however the process ends (see `publish`). What
+    killed processes left is swept first.
 
     Args:
         folder: where results go; made if missing.
@@ -85,8 +90,8 @@ def output_folder(folder: Path, *, results: tuple[str, ...], overwrite: bool) ->
         overwrite: replace them; those that are not written anew are removed.
 
     Raises:
-        OutputError: ``OUTPUT_EXISTS`` where earlier results are there, ``OUTPUT_BUSY`` where another run writes there,
-            ``OUTPUT_NOT_WRITABLE``, ``DISK_FULL``.
+        OutputError: ``OUTPUT_EXISTS`` where earlier results are there, ``OUTPUT_BUSY`` where
+            another run writes there, ``OUTPUT_NOT_WRITABLE``, ``DISK_FULL``.
     """
     refuse_earlier(folder, results, overwrite=overwrite)
     with made_folder(folder), _coded(folder), ExitStack() as stack:
@@ -121,7 +126,8 @@ def refuse_unwritable(folder: Path) -> None:
 
 
 def settle(folder: Path) -> None:
-    """Make results whole that a killed run was replacing: before anything in their folder is read or written.
+    """Make results whole that a killed run was replacing: before anything in their folder is read
+    or written.
 
     Raises:
         OutputError: ``OUTPUT_BUSY`` where a run is replacing them now; ``OUTPUT_NOT_WRITABLE``.
@@ -144,13 +150,18 @@ def _sweep_around(folder: Path) -> None:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[Path]:
-    """No other run writes into the folder meanwhile; the lock ends with the process, whatever ends it."""
+    """No other run writes into the folder meanwhile; the lock ends with the process, whatever ends
+    it.
+    """
     path = folder / _LOCK
     try:
         lock = take_lock(path)
     except Locked as error:
         who = f"process {error.owner.pid} on {error.owner.host}"
-        message = f"Another run writes into the output folder ({who}): wait for it, end it, or choose another folder."
+        message = (
+            f"Another run writes into the output folder ({who}): wait for it, end it, or "
+            "choose another folder."
+        )
         raise OutputError("OUTPUT_BUSY", message) from None
     except FileNotFoundError:  # it went between two steps of ours
         raise OutputError(
@@ -189,9 +200,11 @@ def _coded(folder: Path, *also: int) -> Iterator[None]:
 
 @contextmanager
 def renamed(path: Path) -> Iterator[Path]:
-    """A name to write to, which takes the place of `path` in the end; nothing is left of it where that fails.
+    """A name to write to, which takes the place of `path` in the end; nothing is left of it where
+    that fails.
 
-    It lies in a scratch folder beside `path`, and the file gets the rights that the user's umask leaves.
+    It lies in a scratch folder beside `path`, and the file gets the rights that the user's umask
+    leaves.
     """
     with renamed_together(path) as (aside,):
         yield aside

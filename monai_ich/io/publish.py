@@ -1,10 +1,12 @@
-"""Finished results take the place of earlier ones: all at once where the system can exchange two folders.
+"""Finished results take the place of earlier ones: all at once where the system can exchange two
+folders.
 
-Where the output folder holds nothing but results, it is exchanged for the new one in one step (``renameat2``, Linux):
-nobody ever sees anything but the old or the new results. That cannot be where it is a mount point or the current
-folder, holds other files (which must stay where they are), or on file systems and machines that know no exchange.
-There, all old results are moved out before any new one is moved in, so that old and new never lie side by side; where
-that was interrupted, `finish` brings the old ones back, or the rest of the new ones in. Which of both, the names in the
+Where the output folder holds nothing but results, it is exchanged for the new one in one step
+(``renameat2``, Linux): nobody ever sees anything but the old or the new results. That cannot be
+where it is a mount point or the current folder, holds other files (which must stay where they are),
+or on file systems and machines that know no exchange. There, all old results are moved out before
+any new one is moved in, so that old and new never lie side by side; where that was interrupted,
+`finish` brings the old ones back, or the rest of the new ones in. Which of both, the names in the
 scratch folder say:
 
 - ``earlier`` and ``content``: old results were being moved out; they go back.
@@ -32,7 +34,8 @@ _HERE = -100  # AT_FDCWD
 def publish(
     scratch: Scratch, folder: Path, *, results: Collection[str], ours: Collection[str]
 ) -> None:
-    """Put what `scratch` holds into `folder`, in which the scratch folder lies, in place of earlier results.
+    """Put what `scratch` holds into `folder`, in which the scratch folder lies, in place of earlier
+    results.
 
     Args:
         scratch: with the finished results.

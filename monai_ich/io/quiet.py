@@ -1,4 +1,6 @@
-"""Silence for the libraries that read files: their messages name files and values, and those may name patients."""
+"""Silence for the libraries that read files: their messages name files and values, and those may
+name patients.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet(library: str) -> Iterator[None]:
-    """Keep a library's warnings and log records to itself; what matters comes back as an error with a code.
+    """Keep a library's warnings and log records to itself; what matters comes back as an error with
+    a code.
 
     Args:
         library: name of its logger, ``"pydicom"`` or ``"nibabel.global"``.

@@ -59,7 +59,9 @@ class Scan:
 
 @contextmanager
 def as_one_path(image: tuple[Path, ...]) -> Iterator[Path]:
-    """One path for `read_ct`: the files of a series that lies among others are copied together meanwhile."""
+    """One path for `read_ct`: the files of a series that lies among others are copied together
+    meanwhile.
+    """
     if len(image) == 1:
         yield image[0]
         return
@@ -81,14 +83,16 @@ def read_ct(
 
     Args:
         path: what to read.
-        series_uid: the series to take, whatever its rank: its UID, or its number in the survey, 1 is the best.
-        mode: ``"strict"`` refuses an incomplete series; ``"lenient"`` fills a single missing slice of at most 6 mm
-            and turns other signs of loss into warnings.
-        assume_hu: take stored values as HU where a CT has no rescale, or a NIfTI file holds but a window of them.
+        series_uid: the series to take, whatever its rank: its UID, or its number in the survey, 1
+            is the best.
+        mode: ``"strict"`` refuses an incomplete series; ``"lenient"`` fills a single missing slice
+            of at most 6 mm and turns other signs of loss into warnings.
+        assume_hu: take stored values as HU where a CT has no rescale, or a NIfTI file holds but a
+            window of them.
 
     Raises:
-        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NOT_HU``, ``NON_FINITE``, ``NO_ORIENTATION``,
-            ``INSUFFICIENT_COVERAGE``, ``UNKNOWN_FORMAT``.
+        InputError: ``INPUT_NOT_FOUND``, ``NOT_NIFTI``, ``NOT_3D``, ``NOT_HU``, ``NON_FINITE``,
+            ``NO_ORIENTATION``, ``INSUFFICIENT_COVERAGE``, ``UNKNOWN_FORMAT``.
         SeriesError: see `dicom.archive`, `dicom.survey`, `dicom.ranking` and `dicom.series`.
         ValueError: for another mode.
     """
@@ -119,7 +123,10 @@ def _assumed(volume: CTVolume) -> tuple[Notice, ...]:
     try:
         require_hu(volume.hu)
     except InputError:
-        text = "The values do not look like Hounsfield units of a head and were taken as such: numbers may be wrong."
+        text = (
+            "The values do not look like Hounsfield units of a head and were taken as such: "
+            "numbers may be wrong."
+        )
         return (Notice("ASSUMED_HU", text),)
     return ()
 
@@ -128,7 +135,8 @@ def _require_known_format(path: Path) -> None:
     if path.name.lower().endswith(_OTHER_FORMATS) and path.is_file():
         raise InputError(
             "UNKNOWN_FORMAT",
-            "A head CT is read from DICOM (folder, file, .zip, DICOMDIR), .nii and .nii.gz: 3D Slicer or SimpleITK "
+            "A head CT is read from DICOM (folder, file, .zip, DICOMDIR), .nii and .nii.gz: 3D "
+            "Slicer or SimpleITK "
             "converts NRRD, MetaImage and Analyze to NIfTI.",
         )
 
@@ -141,13 +149,16 @@ def _require_head_width(candidate: Candidate) -> None:
         found = " x ".join(f"{e:.4g}" for e in extent)
         raise SeriesError(
             "INSUFFICIENT_COVERAGE",
-            f"Images of a head are {_EXTENT_MM[0]:.0f} to {_EXTENT_MM[1]:.0f} mm wide, found {found} mm: is the pixel "
+            f"Images of a head are {_EXTENT_MM[0]:.0f} to {_EXTENT_MM[1]:.0f} mm wide, found "
+            f"{found} mm: is the pixel "
             "spacing in millimeters?",
         )
 
 
 def _require_head_size(geometry: Geometry) -> None:
-    """Refuse a grid that no head CT has: mostly a spacing that was lost (1 mm everywhere) or is not in mm."""
+    """Refuse a grid that no head CT has: mostly a spacing that was lost (1 mm everywhere) or is not
+    in mm.
+    """
     low, high = _EXTENT_MM
     extent = [n * step for n, step in zip(geometry.shape, geometry.spacing_mm, strict=True)]
     across = extent[geometry.slice_axis]
@@ -155,7 +166,8 @@ def _require_head_size(geometry: Geometry) -> None:
         found = " x ".join(f"{e:.4g}" for e in extent)
         raise InputError(
             "INSUFFICIENT_COVERAGE",
-            f"A head CT measures {low:.0f} to {high:.0f} mm each way, found {found} mm: is its spacing right?",
+            f"A head CT measures {low:.0f} to {high:.0f} mm each way, found {found} mm: is its "
+            "spacing right?",
         )
 
 
@@ -168,10 +180,16 @@ def _shown(volume: CTVolume) -> list[Notice]:
     seen = appearance_of(few, pixel_mm=min(spacing), thickness_mm=spacing[across])
     found = []
     if covered < USUAL_COVERAGE_MM:
-        text = f"The scan covers {covered:.0f} mm: volumes are of what is in view, and no head is whole in it."
+        text = (
+            f"The scan covers {covered:.0f} mm: volumes are of what is in view, and no head is "
+            "whole in it."
+        )
         found.append(Notice("LIMITED_COVERAGE", text))
     if seen.is_sharp:
-        text = "The images are as sharp or noisy as those of a bone kernel, which hides thin blood and feigns it: give "
+        text = (
+            "The images are as sharp or noisy as those of a bone kernel, which hides thin "
+            "blood and feigns it: give "
+        )
         found.append(Notice("SHARP_KERNEL", f"{text}the series of a soft kernel if there is one."))
     if seen.is_enhanced:
         found.append(
@@ -186,7 +204,10 @@ def _shown(volume: CTVolume) -> list[Notice]:
 def _unknown_damage(found: Found) -> list[Notice]:
     if not found.unreadable:
         return []
-    text = f"{found.unreadable} DICOM files beside the series cannot be read; it is unknown what they belong to."
+    text = (
+        f"{found.unreadable} DICOM files beside the series cannot be read; it is unknown what "
+        "they belong to."
+    )
     return [Notice("TRUNCATED_FILE", text)]
 
 
@@ -205,18 +226,20 @@ def read_labels(
 ) -> LabelMap:
     """Read a label map from .nii(.gz), .seg.nrrd or DICOM SEG (a file, or a folder with one).
 
-    What its numbers mean must be known: by our mark in the file, by names and codes of segments, or by `meaning`
-    (see `label_origin`). With `AnyLabel` the numbers of a NIfTI file are passed through instead.
+    What its numbers mean must be known: by our mark in the file, by names and codes of segments, or
+    by `meaning` (see `label_origin`). With `AnyLabel` the numbers of a NIfTI file are passed
+    through instead.
 
     Args:
         path: what to read.
         labels: what its values or segments may be.
-        grid, source: of the CT: the frames of a DICOM SEG go onto its slices (see `pacs.seg_read`), a mask of
-            another extent or order of axes onto its voxels where these coincide.
+        grid, source: of the CT: the frames of a DICOM SEG go onto its slices (see `pacs.seg_read`),
+            a mask of another extent or order of axes onto its voxels where these coincide.
         meaning: what values, or numbers of DICOM segments, mean that the file itself does not name.
 
     Raises:
-        InputError: ``INPUT_NOT_FOUND``, ``NOT_LABELS`` for another kind of file, and those of each format.
+        InputError: ``INPUT_NOT_FOUND``, ``NOT_LABELS`` for another kind of file, and those of each
+            format.
         LabelError: ``UNKNOWN_LABEL``, ``UNKNOWN_MEANING``, ``CONTRADICTORY_LABEL``.
         GeometryError: see `pacs.seg_read`.
     """
@@ -242,7 +265,9 @@ def read_labels(
 
 
 def _placed(labels: LabelMap, grid: Geometry | None) -> LabelMap:
-    """On the CT's grid where that loses nothing (a crop, other axes); else as it is, for who wants it to refuse."""
+    """On the CT's grid where that loses nothing (a crop, other axes); else as it is, for who wants
+    it to refuse.
+    """
     if grid is None or labels.geometry.same_grid(grid):
         return labels
     from monai_ich.core.relabel import place_labels
@@ -251,13 +276,16 @@ def _placed(labels: LabelMap, grid: Geometry | None) -> LabelMap:
 
 
 def interpolation_warnings(scan: Scan | None, *paths: Path | None) -> tuple[Notice, ...]:
-    """What masks from these files have lost on this scan: what lay between the slices of an uneven series."""
+    """What masks from these files have lost on this scan: what lay between the slices of an uneven
+    series.
+    """
     if scan is None or scan.volume.slab_widths_mm is None:
         return ()
     if all(path is None or is_nifti(path) or path.name.endswith(_NRRD) for path in paths):
         return ()
     text = (
-        "A DICOM SEG holds nothing between unevenly spaced slices: masks were interpolated there, so numbers differ "
+        "A DICOM SEG holds nothing between unevenly spaced slices: masks were interpolated there, "
+        "so numbers differ "
         "from those of the mask that it was written from."
     )
     return (Notice("MASK_INTERPOLATED", text),)

@@ -1,8 +1,9 @@
 """3D Slicer's segmentation file (.seg.nrrd): one layer, a named and colored segment for each label.
 
-The header follows 3D Slicer's own writer. Without ``_Layer`` only one segment loads and without ``_ID`` names and
-colors are lost, in silence; both are always written. NRRD as ITK reads it cannot hold a shear: a tilted grid is written
-as its orthogonal copy (grown field of view, each label's volume kept).
+The header follows 3D Slicer's own writer. Without ``_Layer`` only one segment loads and without
+``_ID`` names and colors are lost, in silence; both are always written. NRRD as ITK reads it cannot
+hold a shear: a tilted grid is written as its orthogonal copy (grown field of view, each label's
+volume kept).
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ _RAS = ("right-anterior-superior", "ras")
 
 
 def write_seg_nrrd(path: Path, labels: LabelMap) -> None:
-    """Write a label map; every label of its set becomes a segment, an absent one an empty segment."""
+    """Write a label map; every label of its set becomes a segment, an absent one an empty
+    segment.
+    """
     image = (
         labels
         if labels.geometry.is_orthogonal
@@ -68,7 +71,8 @@ def write_seg_nrrd(path: Path, labels: LabelMap) -> None:
 
 
 def read_seg_nrrd(path: Path, labels: LabelSet, meaning: LabelMeaning | None = None) -> LabelMap:
-    """Read a segmentation, also one that was edited in 3D Slicer: a segment is what its ID and name say.
+    """Read a segmentation, also one that was edited in 3D Slicer: a segment is what its ID and name
+    say.
 
     A plain label map in NRRD has no segments; what its values mean must be said.
 
@@ -78,10 +82,11 @@ def read_seg_nrrd(path: Path, labels: LabelSet, meaning: LabelMeaning | None = N
         meaning: of values that no segment's ID or name tells.
 
     Raises:
-        InputError: ``LOST_GRID``; ``NOT_SEG_NRRD`` where segments overlap, or lie in neither LPS nor RAS space.
-        LabelError: ``UNKNOWN_LABEL`` where voxels hold a segment that `labels` does not know, or none;
-            ``CONTRADICTORY_LABEL`` where a segment's ID, its name and `meaning` say different things;
-            ``UNKNOWN_MEANING`` for values of a file without segments.
+        InputError: ``LOST_GRID``; ``NOT_SEG_NRRD`` where segments overlap, or lie in neither LPS
+            nor RAS space.
+        LabelError: ``UNKNOWN_LABEL`` where voxels hold a segment that `labels` does not know, or
+            none; ``CONTRADICTORY_LABEL`` where a segment's ID, its name and `meaning` say different
+            things; ``UNKNOWN_MEANING`` for values of a file without segments.
     """
     try:
         _require_attached(path)
@@ -127,7 +132,8 @@ def read_seg_nrrd(path: Path, labels: LabelSet, meaning: LabelMeaning | None = N
 
 
 def _require_attached(path: Path) -> None:
-    """Refuse, before any voxel is read, data in another file or after a skip, and a size that no head has.
+    """Refuse, before any voxel is read, data in another file or after a skip, and a size that no
+    head has.
 
     NRRD allows both; a file from elsewhere could so have any other file opened, or never end.
 
@@ -158,7 +164,9 @@ def _require_attached(path: Path) -> None:
 
 
 def _reference_geometry(geometry: Geometry) -> str:
-    """The whole grid in Slicer's words; without it Slicer saves an edited file cropped to what is labeled."""
+    """The whole grid in Slicer's words; without it Slicer saves an edited file cropped to what is
+    labeled.
+    """
     extent = [end for n in geometry.shape for end in (0, n - 1)]
     numbers = "".join(f"{value:.17g};" for value in (*geometry.affine.ravel(), *extent))
     return f"Reference image geometry|{numbers}|Image geometry description string.&"
@@ -210,7 +218,8 @@ _Key: TypeAlias = tuple[int, int]  # layer, and the value in it
 def _segments(header: dict[str, Any], layers: int) -> dict[_Key, tuple[str, str]]:
     """Where a segment is stored, to its ID and name; empty where the file has no segment entries.
 
-    3D Slicer before 4.11 wrote neither layers nor values: a segment was a layer of its own, of the value 1.
+    3D Slicer before 4.11 wrote neither layers nor values: a segment was a layer of its own, of the
+    value 1.
     """
     found: dict[_Key, tuple[str, str]] = {}
     for number in range(sum(1 for key in header if re.fullmatch(r"Segment\d+_ID", key))):
@@ -232,7 +241,9 @@ def _painted(
     labels: LabelSet,
     meaning: LabelMeaning | None,
 ) -> NDArray[Any]:
-    """Our label values for the file's; the number of a segment that we do not know means nothing to us."""
+    """Our label values for the file's; the number of a segment that we do not know means nothing to
+    us.
+    """
     there = [
         (n, stored)
         for n, layer in enumerate(layers)
@@ -256,7 +267,9 @@ def _painted(
 
 
 def _named(keys: tuple[str, str], labels: LabelSet) -> int | None:
-    """The label of an ID and a name; the ID alone counts only where the name says nothing: Slicer keeps it for ever."""
+    """The label of an ID and a name; the ID alone counts only where the name says nothing: Slicer
+    keeps it for ever.
+    """
     if not values_named(keys[1:], labels) and not says_nothing(keys[1]):
         return None
     found = values_named(keys, labels)
@@ -264,13 +277,16 @@ def _named(keys: tuple[str, str], labels: LabelSet) -> int | None:
         names = " and ".join(labels(value).name for value in sorted(found))
         raise LabelError(
             "CONTRADICTORY_LABEL",
-            f"The ID and the name of a segment say {names}: renamed in 3D Slicer it keeps its ID; make a new one.",
+            f"The ID and the name of a segment say {names}: renamed in 3D Slicer it keeps its ID; "
+            "make a new one.",
         )
     return found.pop() if found else None
 
 
 def _told(named: dict[_Key, int | None], meaning: LabelMeaning | None) -> dict[int, int]:
-    """What the user says of the values that no name tells; nobody may say otherwise of the others."""
+    """What the user says of the values that no name tells; nobody may say otherwise of the
+    others.
+    """
     if meaning is None:
         return {}
     for (_, stored), value in named.items():
@@ -291,13 +307,16 @@ def _unknown(segments: dict[_Key, tuple[str, str]], key: _Key, labels: LabelSet)
         )
     return LabelError(
         "UNKNOWN_LABEL",
-        f"Segments of {labels.__name__} were expected, found {what}: rename it, or say what it is, as in "
+        f"Segments of {labels.__name__} were expected, found {what}: rename it, or say what it "
+        "is, as in "
         f"--labels-are {key[1]}=SDH.",
     )
 
 
 def _texts(path: Path) -> dict[str, str]:
-    """IDs and names of the segments as they were written: pynrrd drops every letter that is not ASCII."""
+    """IDs and names of the segments as they were written: pynrrd drops every letter that is not
+    ASCII.
+    """
     found: dict[str, str] = {}
     with path.open("rb") as stream:
         for line in stream:

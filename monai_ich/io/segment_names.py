@@ -1,4 +1,6 @@
-"""What the name of a segment says: one matcher for 3D Slicer's and DICOM's segments, ours and others'."""
+"""What the name of a segment says: one matcher for 3D Slicer's and DICOM's segments, ours and
+others'.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ def says_nothing(name: str) -> bool:
 
 
 def shown(name: str) -> str:
-    """The name as it was written, where each of its words is one of radiology; else nothing: it may name a patient.
+    """The name as it was written, where each of its words is one of radiology; else nothing: it may
+    name a patient.
 
     >>> shown("Ödem links"), shown("Doe Jane")
     ('Ödem links', '')
@@ -60,7 +63,7 @@ def values_named(names: Iterable[str], labels: LabelSet) -> set[int]:
 
     >>> values_named(["Subdural_Haemorrhage"], Subtype), values_named(["Segment_1", "SDH"], Subtype)
     ({5}, {5})
-    >>> sorted(values_named(["SDH", "Epidural hematoma"], Subtype)), values_named(["Edema"], Subtype)
+    >>> sorted(values_named(["SDH", "Epidural"], Subtype)), values_named(["Edema"], Subtype)
     ([1, 5], set())
     """
     said = {plain(name) for name in names if name.strip()}

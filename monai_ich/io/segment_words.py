@@ -1,6 +1,8 @@
-"""Words of radiology in several languages, as `segment_names.plain` leaves them: without case and accents.
+"""Words of radiology in several languages, as `segment_names.plain` leaves them: without case and
+accents.
 
-A name of a segment is shown only where each of its words is one of these, since a user may have typed anything into it.
+A name of a segment is shown only where each of its words is one of these, since a user may have
+typed anything into it.
 """
 
 from __future__ import annotations

@@ -27,11 +27,12 @@ _IDEAL, _SHIFTED = (1.0, 0.84, 0.29), (1.0, 0.32, 0.32)
 def midline_markups(
     midline: Midline | NotMeasurable | None, shift: MidlineShift
 ) -> list[dict[str, Any]]:
-    """The ideal midline through the level of largest shift, and from it to the point of largest shift.
+    """The ideal midline through the level of largest shift, and from it to the point of largest
+    shift.
 
     Returns:
-        Two lines (``Ideal midline``, ``Midline shift``) and a point (``Largest shift``); empty where there is no
-        midline or no shift to mark.
+        Two lines (``Ideal midline``, ``Midline shift``) and a point (``Largest shift``); empty
+        where there is no midline or no shift to mark.
     """
     if not isinstance(midline, Midline) or shift.at_ras_mm is None:
         return []

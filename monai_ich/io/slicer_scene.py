@@ -1,7 +1,8 @@
 """3D Slicer's scene (.mrb): CT in brain window, segmentations and midline markers open together.
 
-The scene is an XML list of nodes that point to the files beside it, all in one zip. Slicer cannot hold a sheared
-volume, so the CT of a tilted scan is straightened onto the grid that `write_seg_nrrd` uses for its masks.
+The scene is an XML list of nodes that point to the files beside it, all in one zip. Slicer cannot
+hold a sheared volume, so the CT of a tilted scan is straightened onto the grid that
+`write_seg_nrrd` uses for its masks.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def write_scene(
     Args:
         path: to write.
         ct: shown in brain window (level 40, width 80).
-        segmentations: name to labels on the CT's grid; the first is visible, others are there to be switched on.
+        segmentations: name to labels on the CT's grid; the first is visible, others are there to be
+            switched on.
         markups: of `midline_markups`.
     """
     root = ElementTree.Element("MRML", version="Slicer 5.6.0")

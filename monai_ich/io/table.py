@@ -139,7 +139,9 @@ def write_measurements_json(
     provenance: Provenance,
     identity: Identity | None = None,
 ) -> None:
-    """Write the exam as ``measurements.json``; what could not be measured says why, NaN never occurs."""
+    """Write the exam as ``measurements.json``; what could not be measured says why, NaN never
+    occurs.
+    """
     record = {
         "schema": SCHEMA,
         **_keys(case_id, identity),
@@ -167,7 +169,9 @@ def write_measurements_json(
 def write_measurements_csv(
     path: Path, exam: ExamMeasurements, *, case_id: str, identity: Identity | None = None
 ) -> None:
-    """Write one row: the scan. A number that could not be measured is an empty cell with its reason beside it."""
+    """Write one row: the scan. A number that could not be measured is an empty cell with its reason
+    beside it.
+    """
     shift = exam.midline_shift
     row: dict[str, Any] = {
         **_keys(case_id, identity),

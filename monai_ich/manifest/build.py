@@ -27,7 +27,8 @@ def build_manifest(name: str, folder: Path, *, keep_ids: bool = False) -> Manife
     Args:
         name: a key of `BUILDERS`.
         folder: what the download gives, unpacked.
-        keep_ids: keep names with four digits in a row, as a record number has them; else all scans are numbered.
+        keep_ids: keep names with four digits in a row, as a record number has them; else all scans
+            are numbered.
 
     Raises:
         ManifestError: ``NO_CASES``, ``NOT_PSEUDONYM``, ``UNREADABLE_FILE``.

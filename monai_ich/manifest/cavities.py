@@ -18,17 +18,19 @@ from monai_ich.manifest.manifest import Case, Manifest
 def find_cavities(
     manifest: Manifest, folder: Path, *, bundle: Bundle, progress: Progress = iter
 ) -> tuple[Manifest, tuple[ManifestError, ...]]:
-    """Give each case without `Case.anatomy` the labels that the anatomy bundle finds, as the pipeline would.
+    """Give each case without `Case.anatomy` the labels that the anatomy bundle finds, as the
+    pipeline would.
 
     Args:
         manifest: its images are read.
-        folder: for ``ID.nii.gz`` of each such case; a file that is there is taken as it is, so that a run that was
-            ended goes on.
+        folder: for ``ID.nii.gz`` of each such case; a file that is there is taken as it is, so that
+            a run that was ended goes on.
         bundle: ``head_ct_anatomy``, loaded.
         progress: wraps the cases, to show how far it is.
 
     Returns:
-        The manifest with anatomies, and why cases could not be read, which stay without: training shows them whole.
+        The manifest with anatomies, and why cases could not be read, which stay without: training
+        shows them whole.
 
     Raises:
         OutputError: ``OUTPUT_NOT_WRITABLE``, ``DISK_FULL``.

@@ -30,9 +30,10 @@ Progress = Callable[[Iterable[Case]], Iterable[Case]]
 def check_manifest(path: str | Path, *, progress: Progress = iter) -> Iterator[ManifestError]:
     """Every fault of a manifest and of the files that it names, as they are found.
 
-    Codes: ``SCHEMA_VIOLATION`` (then the files are not looked at), ``DUPLICATE_ID``, ``PATIENT_IN_TWO_SPLITS``,
-    ``MISSING_FILE``, ``UNKNOWN_LABEL`` (a value that the mapping does not name), ``GRID_MISMATCH``, ``SLICE_COUNT``,
-    ``UNREADABLE_FILE``, ``DUPLICATE_IMAGE`` (the same bytes, packed or not), and those of `monai_ich.io`.
+    Codes: ``SCHEMA_VIOLATION`` (then the files are not looked at), ``DUPLICATE_ID``,
+    ``PATIENT_IN_TWO_SPLITS``, ``MISSING_FILE``, ``UNKNOWN_LABEL`` (a value that the mapping does
+    not name), ``GRID_MISMATCH``, ``SLICE_COUNT``, ``UNREADABLE_FILE``, ``DUPLICATE_IMAGE`` (the
+    same bytes, packed or not), and those of `monai_ich.io`.
 
     Args:
         path: the manifest.
@@ -116,7 +117,9 @@ def _check_labels(
 
 
 def _grid_of(case: Case) -> Geometry | None:
-    """Of a NIfTI file its header's; of DICOM only where a mask must be compared, since all of it must be read."""
+    """Of a NIfTI file its header's; of DICOM only where a mask must be compared, since all of it
+    must be read.
+    """
     image = case.image[0]
     if is_nifti(image):
         return read_nifti_grid(image)

@@ -1,4 +1,6 @@
-"""What is known of the hemorrhage in a case: from its exam's labels, its slices' labels, or its mask."""
+"""What is known of the hemorrhage in a case: from its exam's labels, its slices' labels, or its
+mask.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ def label_exam_by_mask(path: Path, mapping: Mapping[int, str]) -> dict[str, int]
 
 
 def strata_of(case: Case, mapping: Mapping[int, str]) -> frozenset[str]:
-    """What folds are balanced for: the findings that are present, else ``"none"``, or ``"unknown"``."""
+    """What folds are balanced for: the findings that are present, else ``"none"``, or
+    ``"unknown"``.
+    """
     labels = case.exam_labels
     if labels is None and case.slice_labels is not None:
         labels = label_exam(name for names in case.slice_labels if names for name in names)

@@ -1,7 +1,8 @@
 """A data set as a list: which scans, whose, with which labels, in which split.
 
-The file is JSON in the style of the Medical Segmentation Decathlon, so the bundles train from it as it is; its schema
-is ``data_manifests/manifest.schema.json``. Patients appear in it by a pseudonym, never by name, ID or date.
+The file is JSON in the style of the Medical Segmentation Decathlon, so the bundles train from it as
+it is; its schema is ``data_manifests/manifest.schema.json``. Patients appear in it by a pseudonym,
+never by name, ID or date.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Case:
     Args:
         id: names the case everywhere, folders included.
         split: one of `SPLITS`.
-        image: one NIfTI file, DICOM folder or zip; or the DICOM files of one series, in the order of its slices.
+        image: one NIfTI file, DICOM folder or zip; or the DICOM files of one series, in the order
+            of its slices.
         label, edema, anatomy: label maps on the image's grid; None where there are none.
         patient: pseudonym that all scans of one patient share; by default `id`.
         site: where it was scanned, as far as known.
@@ -73,8 +75,9 @@ class Manifest:
     Args:
         name: of the data set.
         cases: its rows.
-        label_mapping: value in the label files to a subtype's name, ``"EDEMA"``, ``"any"`` (hemorrhage of unknown
-            subtype) or ``"ignore"`` (no hemorrhage): the classes that the masks hold.
+        label_mapping: value in the label files to a subtype's name, ``"EDEMA"``, ``"any"``
+            (hemorrhage of unknown subtype) or ``"ignore"`` (no hemorrhage): the classes that the
+            masks hold.
         description, licence: for people.
 
     Raises:
@@ -104,7 +107,10 @@ def find_conflicts(cases: Iterable[Case]) -> Iterator[ManifestError]:
         ids.add(case.id)
         first = places.setdefault(case.patient, case)
         if first.place != case.place:
-            message = f"{first.id} ({first.place}) and {case.id} ({case.place}) are of one patient: put both in one split."
+            message = (
+                f"{first.id} ({first.place}) and {case.id} ({case.place}) are of one "
+                "patient: put both in one split."
+            )
             yield ManifestError("PATIENT_IN_TWO_SPLITS", message)
 
 
@@ -112,7 +118,8 @@ def read_manifest(path: str | Path) -> Manifest:
     """Read and check a manifest; the files that it names are not opened.
 
     Raises:
-        ManifestError: ``NO_MANIFEST``, ``NOT_JSON``, ``SCHEMA_VIOLATION``, ``DUPLICATE_ID``, ``PATIENT_IN_TWO_SPLITS``.
+        ManifestError: ``NO_MANIFEST``, ``NOT_JSON``, ``SCHEMA_VIOLATION``, ``DUPLICATE_ID``,
+            ``PATIENT_IN_TWO_SPLITS``.
     """
     record = read_record(Path(path))
     for violation in find_violations(record):
@@ -142,7 +149,9 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def find_violations(record: dict[str, Any]) -> Iterator[ManifestError]:
-    """Where a record breaks the schema; what stands there is not repeated, it may name a patient."""
+    """Where a record breaks the schema; what stands there is not repeated, it may name a
+    patient.
+    """
     from jsonschema import Draft202012Validator
 
     for error in Draft202012Validator(_schema()).iter_errors(record):

@@ -1,4 +1,6 @@
-"""Manifests of public sets with masks: BHSD, INSTANCE 2022, PhysioNet CT-ICH. Cards: ``data_manifests/``."""
+"""Manifests of public sets with masks: BHSD, INSTANCE 2022, PhysioNet CT-ICH. Cards:
+``data_manifests/``.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ _CTICH_COLUMNS = {
 
 
 def build_bhsd(folder: Path) -> Manifest:
-    """BHSD's 192 scans with voxel labels, from ``label_192/images`` and ``ground truths`` or from ``imagesTr``...
+    """BHSD's 192 scans with voxel labels, from ``label_192/images`` and ``ground truths`` or from
+    ``imagesTr``...
 
     Raises:
         ManifestError: ``NOT_PSEUDONYM`` for a file that is not named as the published ones are.
@@ -51,7 +54,9 @@ def build_bhsd(folder: Path) -> Manifest:
 
 
 def build_instance2022(folder: Path) -> Manifest:
-    """INSTANCE 2022: ``train_2/data`` and ``train_2/label`` (any hemorrhage), ``evaluation`` without masks."""
+    """INSTANCE 2022: ``train_2/data`` and ``train_2/label`` (any hemorrhage), ``evaluation``
+    without masks.
+    """
     mapping = {1: ANY}
     root = folder / "train_2" if (folder / "train_2").is_dir() else folder
     cases = []
@@ -67,7 +72,9 @@ def build_instance2022(folder: Path) -> Manifest:
 
 
 def build_ctich(folder: Path) -> Manifest:
-    """PhysioNet CT-ICH 1.3.1: ``ct_scans``, ``masks`` (any hemorrhage), subtypes of each slice from its table."""
+    """PhysioNet CT-ICH 1.3.1: ``ct_scans``, ``masks`` (any hemorrhage), subtypes of each slice from
+    its table.
+    """
     table = folder / "hemorrhage_diagnosis_raw_ct.csv"
     slices: dict[int, dict[int, tuple[str, ...]]] = {}
     with table.open(newline="", encoding="utf-8-sig") as stream:

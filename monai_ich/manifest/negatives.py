@@ -23,7 +23,8 @@ _NOISE_HU = 2.5
 
 
 def build_negatives(folder: Path, output: Path, *, pixel_mm: float, seed: int = 0) -> Manifest:
-    """Repeat each slice to a stack of 95 mm, noise drawn anew for each of its slices, with masks of background.
+    """Repeat each slice to a stack of 95 mm, noise drawn anew for each of its slices, with masks of
+    background.
 
     Args:
         folder: slices, in subfolders too: 8-bit ``.png`` of 1 HU a gray level, or ``.dcm`` in HU.

@@ -32,7 +32,9 @@ _RSNA_TAGS = ["PatientID", "StudyInstanceUID", "SeriesInstanceUID", "ImagePositi
 
 
 def build_cq500(folder: Path) -> Manifest:
-    """CQ500: a DICOM folder or zip for each exam, and ``reads.csv``: present is what two of three readers saw."""
+    """CQ500: a DICOM folder or zip for each exam, and ``reads.csv``: present is what two of three
+    readers saw.
+    """
     exams: dict[int, dict[str, int]] = {}
     with (folder / "reads.csv").open(newline="", encoding="utf-8-sig") as stream:
         for row in csv.DictReader(stream):
@@ -69,11 +71,12 @@ class _Slice(NamedTuple):
 
 
 def build_rsna2019(folder: Path) -> Manifest:
-    """RSNA 2019: single DICOM images in one folder, sorted into series by their headers; labels of each image.
+    """RSNA 2019: single DICOM images in one folder, sorted into series by their headers; labels of
+    each image.
 
     Raises:
-        ManifestError: ``NOT_PSEUDONYM`` where PatientID or StudyInstanceUID are not those of the published set, whose
-            patients are called ID_...; ``UNREADABLE_FILE``.
+        ManifestError: ``NOT_PSEUDONYM`` where PatientID or StudyInstanceUID are not those of the
+            published set, whose patients are called ID_...; ``UNREADABLE_FILE``.
     """
     labels = _rsna_labels(folder / "stage_2_train.csv")
     series = defaultdict(list)

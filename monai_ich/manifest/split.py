@@ -14,7 +14,8 @@ from monai_ich.manifest.manifest import Manifest
 
 
 def split_manifest(manifest: Manifest, *, folds: int, seed: int = 0, held_out: int = 0) -> Manifest:
-    """Give each case outside of ``test`` a fold; one fold becomes ``validation``, the others ``training``.
+    """Give each case outside of ``test`` a fold; one fold becomes ``validation``, the others
+    ``training``.
 
     Args:
         manifest: whatever splits it has; ``test`` stays as it is.
@@ -54,11 +55,13 @@ def assign_folds(
 ) -> dict[str, int]:
     """Patients to folds, rarest finding first, each to the fold that lacks most of it.
 
-    A patient may have several subtypes, so ordinary stratification (one class a patient) does not fit.
+    A patient may have several subtypes, so ordinary stratification (one class a patient) does not
+    fit.
 
     Args:
         strata: patient to findings, at least one each.
-        scans: patient to number of scans; of folds that lack as much, the one with fewest scans is taken.
+        scans: patient to number of scans; of folds that lack as much, the one with fewest scans is
+            taken.
         folds: how many.
         seed: order of the patients within a finding.
 
@@ -66,7 +69,8 @@ def assign_folds(
         Patient to fold, 0 to `folds` - 1.
 
     References:
-        Sechidis K 2011, On the stratification of multi-label data, doi:10.1007/978-3-642-23808-6_10.
+        Sechidis K 2011, On the stratification of multi-label data,
+        doi:10.1007/978-3-642-23808-6_10.
     """
     waiting = [str(p) for p in np.random.default_rng(seed).permutation(sorted(strata))]
     lacking = {

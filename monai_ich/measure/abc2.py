@@ -1,4 +1,6 @@
-"""ABC/2: the bedside estimate of a hematoma's volume, beside the true volume and never instead of it."""
+"""ABC/2: the bedside estimate of a hematoma's volume, beside the true volume and never instead of
+it.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ _TIE_MM = 1e-3
 def measure_abc2(mask: NDArray[np.bool_], geometry: Geometry) -> float:
     """ABC/2 of one lesion in mL.
 
-    On the slice of largest area, A is the largest diameter and B the largest extent perpendicular to it; C counts
-    slices (1 above 75 % of that area, 0.5 from 25 to 75 %, else 0) times the slices' distance along their normal.
+    On the slice of largest area, A is the largest diameter and B the largest extent perpendicular
+    to it; C counts slices (1 above 75 % of that area, 0.5 from 25 to 75 %, else 0) times the
+    slices' distance along their normal.
 
     Args:
         mask: ``(I, J, K)``, slices along K.
@@ -45,8 +48,9 @@ def measure_abc2(mask: NDArray[np.bool_], geometry: Geometry) -> float:
 def _diameters(points: FloatArray) -> tuple[float, float]:
     """Largest distance between points ``(N, 2)`` and largest extent perpendicular to it.
 
-    Of several distances that are equally large, as small lesions have, the one with the largest extent counts: which of
-    them is the largest by a millionth, the file's rounding of the grid decides.
+    Of several distances that are equally large, as small lesions have, the one with the largest
+    extent counts: which of them is the largest by a millionth, the file's rounding of the grid
+    decides.
 
     >>> square = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 2.0 - 1e-9]])
     >>> [round(float(v), 3) for v in _diameters(square)]

@@ -46,7 +46,8 @@ def find_lesions(
         if other is not None and not other.geometry.same_grid(labels.geometry):
             raise GeometryError(
                 "GRID_MISMATCH",
-                "CT, anatomy and hemorrhage labels must lie on one grid: bring the mask there with monai-ich resample.",
+                "CT, anatomy and hemorrhage labels must lie on one grid: bring the mask there "
+                "with monai-ich resample.",
             )
     boxes = labels.boxes()
     skull = _inner_skull(anatomy) if boxes and anatomy is not None else None
@@ -89,7 +90,9 @@ def _thickness(
 
 
 def _inner_skull(anatomy: LabelMap) -> cKDTree | None:
-    """Where the cavity ends inside the image: the midpoints between its voxels and those outside, RAS mm."""
+    """Where the cavity ends inside the image: the midpoints between its voxels and those outside,
+    RAS mm.
+    """
     found = box_around(anatomy.voxels > 0)
     if found is None:
         return None
@@ -105,7 +108,8 @@ def _inner_skull(anatomy: LabelMap) -> cKDTree | None:
 
 
 def _skull_mm(border_mm: FloatArray, skull: cKDTree | None, pixel_mm: float) -> float | None:
-    """From the lesion's border (half a pixel outside of its outermost centers) to the skull; 0 where they touch.
+    """From the lesion's border (half a pixel outside of its outermost centers) to the skull; 0
+    where they touch.
 
     Every n-th point gives a first bound, so that the search from all of them ends early.
     """

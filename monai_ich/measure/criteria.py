@@ -33,12 +33,13 @@ def check_criteria(
     """EDH > 30 mL; SDH > 10 mm thick or shift > 5 mm; the imaging points of the ICH score.
 
     Args:
-        subtypes: a criterion about a subtype that the labels' maker confuses with others stays undecided where such
-            blood is present.
+        subtypes: a criterion about a subtype that the labels' maker confuses with others stays
+            undecided where such blood is present.
         lesions: for thickness and compartment.
         shift: the midline shift.
         anatomy: None where there is none, which leaves the compartment open.
-        operating_points: subtype name to the mL from which it counts as present; less decides nothing.
+        operating_points: subtype name to the mL from which it counts as present; less decides
+            nothing.
     """
     finding = {f.subtype: f for f in subtypes}
     ml = {subtype: float(f.volume.value or 0.0) for subtype, f in finding.items()}
@@ -66,7 +67,9 @@ def check_criteria(
 
 
 def _thickness(present: bool, lesions: tuple[Lesion, ...], least_ml: float) -> Verdict:
-    """One clot that is thick enough decides; that none is, only where each that counts could be measured."""
+    """One clot that is thick enough decides; that none is, only where each that counts could be
+    measured.
+    """
     if not present:
         return False, "no SDH"
     clots = [x for x in lesions if x.subtype is Subtype.SDH and x.thickness is not None]
@@ -101,7 +104,9 @@ def _shift(present: bool, shift: MidlineShift) -> Verdict:
 def _below(
     present: bool, lesions: tuple[Lesion, ...], anatomy: LabelMap | None, least_ml: float
 ) -> Verdict:
-    """Met when the IPH below the tentorium would be called present by itself: a speck there decides nothing."""
+    """Met when the IPH below the tentorium would be called present by itself: a speck there decides
+    nothing.
+    """
     if not present:
         return False, "no IPH"
     if anatomy is None:

@@ -19,7 +19,8 @@ def compare_volumes(baseline: TimePoint, followup: TimePoint) -> tuple[VolumeCha
 def compare_shifts(baseline: TimePoint, followup: TimePoint) -> Measurement:
     """Change of the midline shift in mm, positive toward the patient's right.
 
-    >>> a, b = (TimePoint(n, {}, Measurement("s", mm, "mm", "midline", "m")) for n, mm in (("a", -4.0), ("b", -6.5)))
+    >>> shifts = [Measurement("s", mm, "mm", "midline", "m") for mm in (-4.0, -6.5)]
+    >>> a, b = (TimePoint(name, {}, mm) for name, mm in zip("ab", shifts, strict=True))
     >>> compare_shifts(a, b).value
     -2.5
     """

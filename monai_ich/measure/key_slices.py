@@ -14,9 +14,10 @@ from monai_ich.core.volume import LabelMap
 def find_key_slices(labels: LabelMap, evidence: Evidence | None = None) -> tuple[KeySlice, ...]:
     """One slice for each subtype, and one for `ANY` of them.
 
-    Where some is labeled it is the slice of largest area; of equal areas the one on which the network's probabilities
-    add up to the most, then the lowest. Where none is labeled it is the slice on which they add up to the most, so that
-    a reader sees what the network came nearest to; below 0.01 mL, or without a network, no slice stands out.
+    Where some is labeled it is the slice of largest area; of equal areas the one on which the
+    network's probabilities add up to the most, then the lowest. Where none is labeled it is the
+    slice on which they add up to the most, so that a reader sees what the network came nearest to;
+    below 0.01 mL, or without a network, no slice stands out.
 
     Args:
         labels: map of `Subtype`, slices along K.

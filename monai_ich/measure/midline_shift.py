@@ -1,4 +1,6 @@
-"""Midline shift: how far the midline at septum pellucidum and third ventricle lies from where it should."""
+"""Midline shift: how far the midline at septum pellucidum and third ventricle lies from where it
+should.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ _MAX_LOPSIDED = 0.45  # of a bandwidth; a fit at the end of what is seen would e
 _NO_SIDE_MM = 0.5
 _Z95 = 1.96
 _FLOOR_MM = 0.2  # what the residuals do not show: where the level begins and ends, and a bent falx
-METHOD = "largest perpendicular distance of the hemispheres' interface from the plane through the falx insertions"
+METHOD = (
+    "largest perpendicular distance of the hemispheres' interface from the plane through the "
+    "falx insertions"
+)
 
 
 def measure_midline_shift(
@@ -28,13 +33,15 @@ def measure_midline_shift(
 ) -> MidlineShift:
     """Measure the shift: the largest value of a smooth surface through the displaced midline.
 
-    Not one point decides: interface points are gathered in cells of 4 mm of the ideal plane, each takes the median of
-    its points, and around each cell a quadratic surface is fitted to the cells' medians (Gaussian weights, 14 mm,
-    robust). A quadratic keeps the height of a peak where an average would cut it.
+    Not one point decides: interface points are gathered in cells of 4 mm of the ideal plane, each
+    takes the median of its points, and around each cell a quadratic surface is fitted to the cells'
+    medians (Gaussian weights, 14 mm, robust). A quadratic keeps the height of a peak where an
+    average would cut it.
 
-    The 95 % interval adds variances: of the surface there and of the ideal plane there, both from the scatter of what
-    they were fitted to, and a floor. It says how well the labels give the shift, not how good the labels are; for
-    labels of a network that was calibrated, the interval is that of its errors on validation scans instead.
+    The 95 % interval adds variances: of the surface there and of the ideal plane there, both from
+    the scatter of what they were fitted to, and a floor. It says how well the labels give the
+    shift, not how good the labels are; for labels of a network that was calibrated, the interval is
+    that of its errors on validation scans instead.
 
     Args:
         midline: from `fit_midline`.
@@ -88,7 +95,9 @@ def _not_measurable(reason: str) -> MidlineShift:
 
 
 def _surface_mm(distance: FloatArray, where: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Height of the fitted surface at each point's cell and its standard deviation; NaN where too little is around."""
+    """Height of the fitted surface at each point's cell and its standard deviation; NaN where too
+    little is around.
+    """
     cells, members, counts = np.unique(
         np.floor(where / _CELL_MM), axis=0, return_inverse=True, return_counts=True
     )
@@ -112,8 +121,8 @@ def _surface_mm(distance: FloatArray, where: FloatArray) -> tuple[FloatArray, Fl
 def _height(
     offset: FloatArray, value: FloatArray, weight: NDArray[np.float64]
 ) -> tuple[float, float]:
-    """Value at offset 0 of the weighted quadratic surface through ``(N, 2)`` offsets, by Tukey's biweight, and its
-    standard deviation from the residuals, each cell with its own variance."""
+    """Value at offset 0 of the weighted quadratic surface through ``(N, 2)`` offsets, by Tukey's
+    biweight, and its standard deviation from the residuals, each cell with its own variance."""
     a, b = offset.T
     design = np.column_stack([np.ones(len(a)), a, b, a * a, a * b, b * b])
     robust = np.ones(len(a))

@@ -1,4 +1,6 @@
-"""Whether what was measured can be a head at all: a calm number from a chest or from noise harms more than none."""
+"""Whether what was measured can be a head at all: a calm number from a chest or from noise harms
+more than none.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ _AROUND_MM = 20.0
 def plausibility_warnings(
     labels: LabelMap, ct: CTVolume | None, anatomy: LabelMap | None
 ) -> tuple[Notice, ...]:
-    """What cannot be a head CT without contrast, measured on the cavity: its size, pieces, density, bone and blood.
+    """What cannot be a head CT without contrast, measured on the cavity: its size, pieces, density,
+    bone and blood.
 
     Args:
         labels: map of `Subtype`.
@@ -42,8 +45,8 @@ def plausibility_warnings(
         anatomy: map of `Anatomy`; None or empty: nothing is looked at.
 
     References:
-        Ricard 2010, doi:10.1007/s00276-010-0661-0 (intracranial volume of adults); children of some months have 700 mL
-        New 1976 (brain 25 to 40 HU), as `monai_ich.segment.cleanup`
+        Ricard 2010, doi:10.1007/s00276-010-0661-0 (intracranial volume of adults); children of some
+        months have 700 mL New 1976 (brain 25 to 40 HU), as `monai_ich.segment.cleanup`
     """
     if anatomy is None or not anatomy.voxels.any():
         return ()
@@ -53,9 +56,9 @@ def plausibility_warnings(
 def require_head(ct: CTVolume, anatomy: LabelMap) -> None:
     """Refuse what the anatomy network found in a scan that shows no head.
 
-    No cavity at all, one of a size that no head has, and one that no skull encloses or that is as small as no
-    head's, where its size or density is not a brain's either. A single sign is a warning: heads are stripped,
-    defaced, cut and scanned at other energies.
+    No cavity at all, one of a size that no head has, and one that no skull encloses or that is as
+    small as no head's, where its size or density is not a brain's either. A single sign is a
+    warning: heads are stripped, defaced, cut and scanned at other energies.
 
     Args:
         ct: the scan.
@@ -84,7 +87,8 @@ def require_head(ct: CTVolume, anatomy: LabelMap) -> None:
     ):
         raise InputError(
             "NO_HEAD",
-            f"{found} at {level:.0f} HU, with bone along {100 * bone:.0f} % of its border: the input must be a head "
+            f"{found} at {level:.0f} HU, with bone along {100 * bone:.0f} % of its border: the "
+            "input must be a head "
             "CT.",
         )
 
@@ -94,8 +98,10 @@ def _warnings(labels: LabelMap, ct: CTVolume | None, anatomy: LabelMap) -> Itera
     if not CAVITY_ML[0] <= cavity_ml <= CAVITY_ML[1]:
         yield Notice(
             "IMPLAUSIBLE_CAVITY",
-            f"The intracranial cavity found measures {cavity_ml:.0f} mL, heads have {CAVITY_ML[0]:.0f} to "
-            f"{CAVITY_ML[1]:.0f} mL: this may be no head, or part of one; look at the masks before any number.",
+            f"The intracranial cavity found measures {cavity_ml:.0f} mL, heads have "
+            f"{CAVITY_ML[0]:.0f} to "
+            f"{CAVITY_ML[1]:.0f} mL: this may be no head, or part of one; look at the masks "
+            "before any number.",
         )
     share = labels.mask(*Subtype).volume_ml / cavity_ml
     if share > MOST_BLOOD:
@@ -117,26 +123,34 @@ def _warnings(labels: LabelMap, ct: CTVolume | None, anatomy: LabelMap) -> Itera
     if not BRAIN_HU[0] <= level <= BRAIN_HU[1]:
         yield Notice(
             "BRAIN_DENSITY",
-            f"The brain's median density is {level:.0f} HU, without contrast it is {BRAIN_HU[0]:.0f} to "
-            f"{BRAIN_HU[1]:.0f} HU: with contrast, at another energy or on another scale blood cannot be told.",
+            f"The brain's median density is {level:.0f} HU, without contrast it is "
+            f"{BRAIN_HU[0]:.0f} to "
+            f"{BRAIN_HU[1]:.0f} HU: with contrast, at another energy or on another scale blood "
+            "cannot be told.",
         )
     bone, bare = _skull_shares(hu, inside, pixel_mm)
     if bone < _LEAST_BONE:
         yield Notice(
             "NO_SKULL",
-            f"Bone surrounds {100 * bone:.0f} % of the cavity: the skull was stripped from the images, or this "
-            "is no head; blood along the skull is missed: analyze the images as the scanner made them.",
+            f"Bone surrounds {100 * bone:.0f} % of the cavity: the skull was stripped from the "
+            "images, or this "
+            "is no head; blood along the skull is missed: analyze the images as the scanner made "
+            "them.",
         )
     elif bare > _MOST_OPEN:
         yield Notice(
             "SKULL_INCOMPLETE",
-            f"Along {100 * bare:.0f} % of its border the cavity is bare of bone and scalp: the images were cut or "
-            "defaced; what was cut off is not measured: analyze the images as the scanner made them.",
+            f"Along {100 * bare:.0f} % of its border the cavity is bare of bone and scalp: the "
+            "images were cut or "
+            "defaced; what was cut off is not measured: analyze the images as the scanner made "
+            "them.",
         )
 
 
 def _few(anatomy: LabelMap) -> tuple[Box, float]:
-    """Every so many-th voxel of the cavity's surroundings, some `_STEP_MM` apart; and how far apart rows are, mm."""
+    """Every so many-th voxel of the cavity's surroundings, some `_STEP_MM` apart; and how far apart
+    rows are, mm.
+    """
     box = box_around(anatomy.voxels > 0)
     assert box is not None
     spacing = anatomy.geometry.spacing_mm
@@ -151,11 +165,13 @@ def _few(anatomy: LabelMap) -> tuple[Box, float]:
 def _skull_shares(
     hu: NDArray[np.float32], inside: NDArray[np.bool_], pixel_mm: float
 ) -> tuple[float, float]:
-    """Shares of the cavity's border: with bone near it, and bare of bone and scalp. All in the slice plane.
+    """Shares of the cavity's border: with bone near it, and bare of bone and scalp. All in the
+    slice plane.
 
-    Bone counts beyond the first pixel: there a stripped head keeps what of the inner table lies in mixed voxels. Bare
-    is where air, or what was painted over with one value, lies next to the border and no bone behind it. So a
-    craniectomy, which scalp covers, and sinuses, which bone encloses, are not.
+    Bone counts beyond the first pixel: there a stripped head keeps what of the inner table lies in
+    mixed voxels. Bare is where air, or what was painted over with one value, lies next to the
+    border and no bone behind it. So a craniectomy, which scalp covers, and sinuses, which bone
+    encloses, are not.
     """
     cross = ndimage.generate_binary_structure(3, 1)
     cross[:, :, [0, 2]] = False

@@ -17,10 +17,12 @@ _DIRECTIONS = 4000
 
 
 def surface_mm2(mask: NDArray[np.bool_], geometry: Geometry) -> float:
-    """Surface by Crofton's formula: twice the mean, over all directions, of the area that lines cross the border on.
+    """Surface by Crofton's formula: twice the mean, over all directions, of the area that lines
+    cross the border on.
 
-    Lines run along the 13 directions to neighbors in the world; each stands for the directions nearest to it, so that
-    thick slices and shear do not bias the sum. Counting faces of voxels would find half too much on a ball.
+    Lines run along the 13 directions to neighbors in the world; each stands for the directions
+    nearest to it, so that thick slices and shear do not bias the sum. Counting faces of voxels
+    would find half too much on a ball.
 
     References:
         Legland 2007, doi:10.5566/ias.v26.p83-92
@@ -41,7 +43,8 @@ def surface_mm2(mask: NDArray[np.bool_], geometry: Geometry) -> float:
 
 
 def sphericity(mask: NDArray[np.bool_], geometry: Geometry) -> float:
-    """Surface of a ball of the same volume over the mask's surface: 1 for a ball, small for a thin layer.
+    """Surface of a ball of the same volume over the mask's surface: 1 for a ball, small for a thin
+    layer.
 
     References:
         Wadell 1935, doi:10.1086/624298

@@ -47,10 +47,10 @@ def measure_exam(
         ct: the scan, for densities.
         anatomy: map of `Anatomy`, for sides, cavity and ventricles.
         midline: from `fit_midline`; None where no anatomy was given.
-        operating_points: subtype name to the mL from which it counts as present; None takes those of the calibration,
-            else 0.1 mL.
-        uncertain: names of subtypes that whoever made the labels confuses with others; a criterion about one of them
-            stays undecided where such blood is present.
+        operating_points: subtype name to the mL from which it counts as present; None takes those
+            of the calibration, else 0.1 mL.
+        uncertain: names of subtypes that whoever made the labels confuses with others; a criterion
+            about one of them stays undecided where such blood is present.
         evidence, calibration: of the network that made the labels, for intervals and probabilities.
 
     Raises:

@@ -1,9 +1,10 @@
 """Thickness of a clot on the skull (EDH, SDH), perpendicular to the inner table.
 
-A point of the clot's inner border is as deep as its distance to the inner table, and the way there is the gradient of
-that distance. Both borders are contours of signed distances within the native slices (so pixels are never resampled and
-a gantry tilt does no harm); between slices that are far apart the table is interpolated by the same distances, so that
-an oblique skull is met at a right angle and slice thickness does not enter.
+A point of the clot's inner border is as deep as its distance to the inner table, and the way there
+is the gradient of that distance. Both borders are contours of signed distances within the native
+slices (so pixels are never resampled and a gantry tilt does no harm); between slices that are far
+apart the table is interpolated by the same distances, so that an oblique skull is met at a right
+angle and slice thickness does not enter.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _RIM_MM = (
 MARGIN_MM = 12.0  # what is looked at around a clot
 _SUBSLICE_MM = 1.0
 _AROUND_MM = 2.0  # not one point decides, but its neighbors
-_LEAF = 0.5  # a clot that is this much narrower than long lies along falx or tentorium, not on the skull
+# a clot that is this much narrower than long lies along falx or tentorium, not on the skull
+_LEAF = 0.5
 _LEAST_SHARE = (
     0.03  # of a border: near half of it is the inner side of a layer, near nothing of a leaf
 )
@@ -39,7 +41,9 @@ _ALONG = np.linspace(0.0, 1.0, 17)
 
 @dataclass(frozen=True)
 class Thickness:
-    """How thick a clot is, and the point of its inner border where; None where it was not measured."""
+    """How thick a clot is, and the point of its inner border where; None where it was not
+    measured.
+    """
 
     measurement: Measurement
     at_ras_mm: Point | None = None
@@ -59,14 +63,16 @@ def measure_thickness(
     Args:
         mask: ``(I, J, K)`` one clot, slices along K.
         geometry: of all three.
-        cavity: ``(I, J, K)`` the intracranial cavity, whose border is the inner table; None where there is none.
-        hu: ``(I, J, K)`` the CT; with it, a clot below a craniectomy is not measured from where bone is missing.
+        cavity: ``(I, J, K)`` the intracranial cavity, whose border is the inner table; None where
+            there is none.
+        hu: ``(I, J, K)`` the CT; with it, a clot below a craniectomy is not measured from where
+            bone is missing.
         of: name of what is measured.
         bone_hu: from which density a voxel of `hu` is bone; None: `least_bone_hu` of it.
 
     Returns:
-        No value but a reason without a cavity, for a clot away from the skull (falx, tentorium) and below a
-        craniectomy.
+        No value but a reason without a cavity, for a clot away from the skull (falx, tentorium) and
+        below a craniectomy.
 
     References:
         Bullock 2006, doi:10.1227/01.NEU.0000210364.29290.C9 (thickness as a criterion for SDH)
@@ -110,14 +116,18 @@ def measure_thickness(
 
 
 def least_bone_hu(hu: NDArray[np.float32]) -> float:
-    """From which density a voxel of a scan is bone: 200 HU, below its brightest where it is the export of a window."""
+    """From which density a voxel of a scan is bone: 200 HU, below its brightest where it is the
+    export of a window.
+    """
     return min(_BONE_HU, float(hu.max()) - 1.0)
 
 
 def signed_distance_mm(mask: NDArray[np.bool_], geometry: Geometry) -> FloatArray:
-    """In-plane distance to the mask's border on each slice, negative inside, smoothed by half a pixel.
+    """In-plane distance to the mask's border on each slice, negative inside, smoothed by half a
+    pixel.
 
-    A slice without border takes the distance between slices: the border lies between it and its neighbors.
+    A slice without border takes the distance between slices: the border lies between it and its
+    neighbors.
     """
     i_mm, j_mm, _ = geometry.spacing_mm
     gap = geometry.voxel_ml * 1000.0 / (i_mm * j_mm)
@@ -135,7 +145,9 @@ def signed_distance_mm(mask: NDArray[np.bool_], geometry: Geometry) -> FloatArra
 
 
 def _contour(distance: FloatArray, geometry: Geometry, step_mm: float | None = None) -> FloatArray:
-    """World points ``(N, 3)`` where the distance changes sign between neighbors in a slice, and on slices between."""
+    """World points ``(N, 3)`` where the distance changes sign between neighbors in a slice, and on
+    slices between.
+    """
     parts = 1 if step_mm is None else max(1, int(np.ceil(geometry.spacing_mm[2] / step_mm)))
     found = []
     for k in range(distance.shape[2]):
@@ -157,8 +169,9 @@ def _lies_on_skull(
 ) -> NDArray[np.bool_]:
     """Which points of the border are inner border of a clot on the skull.
 
-    The way to the skull stays in the clot up to the rim; the border there faces away from the skull (it does not run
-    along a flank); and the clot is not much narrower than the way is long, as a leaf along falx or tentorium is.
+    The way to the skull stays in the clot up to the rim; the border there faces away from the skull
+    (it does not run along a flank); and the clot is not much narrower than the way is long, as a
+    leaf along falx or tentorium is.
     """
     way = edge[:, None] + _ALONG[None, :, None] * (foot - edge)[:, None]
     distance = map_coordinates(

@@ -16,7 +16,8 @@ from monai_ich.measure.volume import METHOD
 EVANS_METHOD = (
     "largest width of the frontal horns over the largest inner skull width on the same slice"
 )
-_AHEAD_MM = 12.0  # in front of the ventricles' center: the foramina of Monro; what lies before them is frontal horn
+# in front of the ventricles' center: the foramina of Monro; what lies before them is frontal horn
+_AHEAD_MM = 12.0
 _BELOW_MM = 15.0  # further below the center: third ventricle and temporal horns
 _LEAST_ML = 1.0
 _MOST_OBLIQUE = 0.7  # 45 degrees
@@ -31,7 +32,8 @@ def measure_ventricles(anatomy: LabelMap | None, midline: Midline | NotMeasurabl
         midline: says which way is left and right.
 
     References:
-        Evans 1942, doi:10.1001/archneurpsyc.1942.02290060069004; Relkin 2005, doi:10.1227/01.NEU.0000168185.29659.C5
+        Evans 1942, doi:10.1001/archneurpsyc.1942.02290060069004; Relkin 2005,
+        doi:10.1227/01.NEU.0000168185.29659.C5
     """
     if anatomy is None:
         reason = "no anatomy labels were given"
@@ -65,8 +67,9 @@ def _widest_slice(
 ) -> tuple[float, int] | NotMeasurable:
     """Evans' index and the slice of the widest frontal horns, or why there is none.
 
-    Frontal horns are what the ventricles have in front of the foramina of Monro, which lie 12 mm before the center of
-    the ventricles, and above the third ventricle and the temporal horns. Widths run across the midsagittal plane.
+    Frontal horns are what the ventricles have in front of the foramina of Monro, which lie 12 mm
+    before the center of the ventricles, and above the third ventricle and the temporal horns.
+    Widths run across the midsagittal plane.
     """
     if isinstance(midline, NotMeasurable):
         return midline

@@ -26,7 +26,8 @@ def measure_subtypes(
     evidence: Evidence | None = None,
     calibration: Calibration | None = None,
 ) -> tuple[SubtypeFinding, ...]:
-    """Volume of each subtype: voxels times ``|det(affine)| / 1000``, right on sheared grids, whole at the image's edge.
+    """Volume of each subtype: voxels times ``|det(affine)| / 1000``, right on sheared grids, whole
+    at the image's edge.
 
     Args:
         labels: map of `Subtype`.
@@ -55,7 +56,9 @@ def measure_subtypes(
 def measure_confidence(
     name: str, found_ml: float, evidence: Evidence | None, calibration: Calibration | None
 ) -> tuple[tuple[float, float] | None, float | None]:
-    """95 % interval of a volume (mL) and probability of presence; None where nothing is known about either."""
+    """95 % interval of a volume (mL) and probability of presence; None where nothing is known about
+    either.
+    """
     if evidence is None or calibration is None:
         return None, None
     return calibration.interval_ml(name, found_ml, evidence), calibration.probability(
@@ -64,7 +67,9 @@ def measure_confidence(
 
 
 def edge_warnings(labels: LabelMap) -> tuple[Notice, ...]:
-    """A warning for each subtype that touches the image's edge: it may go on outside, what is inside counts in full."""
+    """A warning for each subtype that touches the image's edge: it may go on outside, what is
+    inside counts in full.
+    """
     found = []
     for value, box in labels.boxes().items():
         if _touches_edge(box, labels.geometry):
@@ -79,9 +84,11 @@ def edge_warnings(labels: LabelMap) -> tuple[Notice, ...]:
 
 
 def cut_warnings(anatomy: LabelMap | None) -> tuple[Notice, ...]:
-    """A warning where the field of view cuts through the cavity: its volume is that of what is in view.
+    """A warning where the field of view cuts through the cavity: its volume is that of what is in
+    view.
 
-    The foramen magnum at the lowest slice does not count: a cut is a cross-section of a third of the largest one.
+    The foramen magnum at the lowest slice does not count: a cut is a cross-section of a third of
+    the largest one.
     """
     if anatomy is None:
         return ()
@@ -95,7 +102,8 @@ def cut_warnings(anatomy: LabelMap | None) -> tuple[Notice, ...]:
     return (
         Notice(
             "CAVITY_CUT",
-            "The image's edge cuts through the intracranial cavity: its volume is of what is in view.",
+            "The image's edge cuts through the intracranial cavity: its volume is of what is in "
+            "view.",
         ),
     )
 

@@ -1,6 +1,8 @@
-"""Every code that a DICOM object of ours holds, in one table, so that a terminologist can change it.
+"""Every code that a DICOM object of ours holds, in one table, so that a terminologist can change
+it.
 
-What has no public code that we trust is in our private scheme ``99ICHSEG``. Segments have their codes in `core.labels`.
+What has no public code that we trust is in our private scheme ``99ICHSEG``. Segments have their
+codes in `core.labels`.
 
 References:
     DICOM PS3.16 (TID 1500, 1411, 1501, 320; CID 42, 218, 230, 244, 7181).

@@ -1,11 +1,13 @@
-"""What our DICOM objects come from: the source images, what made them, and UIDs that follow from both.
+"""What our DICOM objects come from: the source images, what made them, and UIDs that follow from
+both.
 
-Objects go back into the PACS of their source, so they carry the source's patient and study, element by element as they
-are there. Nothing else of this module is ever said or logged. Same input, weights and settings give the same bytes:
-UIDs are hashes, dates and times are those of the study.
+Objects go back into the PACS of their source, so they carry the source's patient and study, element
+by element as they are there. Nothing else of this module is ever said or logged. Same input,
+weights and settings give the same bytes: UIDs are hashes, dates and times are those of the study.
 
 References:
-    DICOM PS3.3 C.7.1.1 (patient), C.7.2.1 (study), C.12.1 (SOP common), PS3.5 B.2 (UUID-derived UIDs).
+    DICOM PS3.3 C.7.1.1 (patient), C.7.2.1 (study), C.12.1 (SOP common), PS3.5 B.2 (UUID-derived
+    UIDs).
 """
 
 from __future__ import annotations
@@ -93,7 +95,8 @@ class Origin:
 
     Args:
         source: the series, in slice order.
-        images: headers without identity: one for each slice, or the single one of a multi-frame object.
+        images: headers without identity: one for each slice, or the single one of a multi-frame
+            object.
         identity: elements of the source's patient and study, as they are there.
         provenance: what made the results.
         digest: hash of all that shapes them.
@@ -120,7 +123,9 @@ class Origin:
         return f"2.25.{uuid.uuid5(_NAMESPACE, '/'.join([self.digest, *map(str, words)])).int}"
 
     def arguments(self, what: str, number: int) -> dict[str, Any]:
-        """What highdicom wants to know of every object: series `number`, the object's UID, equipment."""
+        """What highdicom wants to know of every object: series `number`, the object's UID,
+        equipment.
+        """
         by = "AI" if self.by_network else "Given mask:"
         return {
             "series_instance_uid": self.uid("series", what),
@@ -166,11 +171,13 @@ def read_origin(source: SourceSeries, provenance: Provenance, *made_of: bytes) -
     Args:
         source: from `read_series`.
         provenance: weights and settings are part of every UID.
-        made_of: what else is: the bytes of masks and numbers, so that two results never share a UID.
+        made_of: what else is: the bytes of masks and numbers, so that two results never share a
+            UID.
 
     Raises:
-        SeriesError: ``BAD_SOURCE`` where the series has no frame of reference; ``CHANGED_WHILE_READING`` where a file
-            is not that of the image any more: results would carry another patient.
+        SeriesError: ``BAD_SOURCE`` where the series has no frame of reference;
+            ``CHANGED_WHILE_READING`` where a file is not that of the image any more: results would
+            carry another patient.
     """
     if not source.frame_of_reference_uid:
         raise SeriesError(
@@ -239,7 +246,8 @@ def usable_source() -> Iterator[None]:
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise SeriesError(
             "BAD_SOURCE",
-            f"No DICOM object can refer to this series: its header is not valid ({type(error).__name__}).",
+            "No DICOM object can refer to this series: its header is not valid "
+            f"({type(error).__name__}).",
         ) from error
 
 

@@ -1,8 +1,9 @@
 """Label maps as DICOM SEG on the source images, slice by slice.
 
-Each frame takes position, orientation and pixels of the source image that it lies on, so tilted and unevenly spaced
-series are right. Labels of a regridded series (see `CTVolume.slab_widths_mm`) go back to the source slices: each takes
-the labels of the nearest regridded slice, mostly within 0.12 mm (`core.regrid.even_positions`).
+Each frame takes position, orientation and pixels of the source image that it lies on, so tilted and
+unevenly spaced series are right. Labels of a regridded series (see `CTVolume.slab_widths_mm`) go
+back to the source slices: each takes the labels of the nearest regridded slice, mostly within 0.12
+mm (`core.regrid.even_positions`).
 
 References:
     DICOM PS3.3 A.51 (Segmentation), C.8.20.
@@ -34,18 +35,20 @@ def make_dicom_seg(
     series_number: int,
     encoding: Literal["BINARY", "LABELMAP"] = "BINARY",
 ) -> hd.seg.Segmentation:
-    """Build a segmentation; every label of each map's set is a segment, an absent one a segment without frames.
+    """Build a segmentation; every label of each map's set is a segment, an absent one a segment
+    without frames.
 
     Args:
-        maps: on the CT's grid; segments are numbered through. Several may overlap where `encoding` is BINARY.
+        maps: on the CT's grid; segments are numbered through. Several may overlap where `encoding`
+            is BINARY.
         origin: from `read_origin`.
         what: in the series description, for example ``"hemorrhage"``.
         series_number: 900 or more, behind the scanner's.
         encoding: LABELMAP (DICOM 2024c) is smaller, and few archives know it.
 
     Returns:
-        a data set for `Origin.write`; where all is empty, it holds one empty frame for each segment, as DICOM forbids
-        none.
+        a data set for `Origin.write`; where all is empty, it holds one empty frame for each
+        segment, as DICOM forbids none.
 
     Raises:
         GeometryError: ``GRID_MISMATCH`` where a map is on another grid.
@@ -80,7 +83,9 @@ def make_dicom_seg(
 
 
 def _say_spacing(made: hd.seg.Segmentation, positions_mm: FloatArray) -> None:
-    """How far slices lie apart, from their positions: frames are missing, and source headers say it wrongly or not."""
+    """How far slices lie apart, from their positions: frames are missing, and source headers say it
+    wrongly or not.
+    """
     for group in (*made.SharedFunctionalGroupsSequence, *made.PerFrameFunctionalGroupsSequence):
         for measures in group.get("PixelMeasuresSequence", ()):
             measures.pop("SpacingBetweenSlices", None)

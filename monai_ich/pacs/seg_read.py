@@ -1,9 +1,11 @@
-"""DICOM SEG as labels, ours and others': segments by name and code, frames where their positions say.
+"""DICOM SEG as labels, ours and others': segments by name and code, frames where their positions
+say.
 
-Frames go onto the slices of the CT that they were drawn on, where it is given, by ImagePositionPatient alone: tilted
-and unevenly spaced series too. Between the slices of an uneven series, where the CT is interpolated, labels are as well
-(`core.relabel.fill_slices`). Without a CT the frames make a grid of their own, sheared as they lie; as empty slices
-have no frame, the file must say how far its slices lie apart.
+Frames go onto the slices of the CT that they were drawn on, where it is given, by
+ImagePositionPatient alone: tilted and unevenly spaced series too. Between the slices of an uneven
+series, where the CT is interpolated, labels are as well (`core.relabel.fill_slices`). Without a CT
+the frames make a grid of their own, sheared as they lie; as empty slices have no frame, the file
+must say how far its slices lie apart.
 
 References:
     DICOM PS3.3 C.8.20 (segmentation), C.7.6.16 (functional groups).
@@ -55,7 +57,8 @@ class Frames:
         planes: uint8 ``(N, columns, rows)``, from the lowest along the slice normal.
         corners_mm: LPS of the first pixel of each, ``(N, 3)``.
         in_plane_mm: LPS steps from column to column and from row to row, ``(2, 3)``.
-        step_mm: how far slices lie apart along the normal, as the file says; None where it does not.
+        step_mm: how far slices lie apart along the normal, as the file says; None where it does
+            not.
         frame_of_reference: UID.
     """
 
@@ -89,7 +92,8 @@ def read_dicom_seg(
 
     Args:
         path: the file, or a folder that holds one segmentation.
-        labels: what the segments may be. Those of a cavity may lie beside anatomy, and are left out then.
+        labels: what the segments may be. Those of a cavity may lie beside anatomy, and are left out
+            then.
         grid: of the CT. Where the frames lie on its slices the labels come back on it.
         source: the CT's series, where that is DICOM.
         meaning: what the numbers of segments mean that neither name nor code tells.
@@ -98,11 +102,11 @@ def read_dicom_seg(
         labels on `grid`; else on a grid of the frames, with an empty slice at both ends.
 
     Raises:
-        InputError: ``NOT_LABELS`` where there is not one segmentation; ``NOT_DICOM_SEG`` where it is damaged, holds
-            probabilities, or its segments overlap.
+        InputError: ``NOT_LABELS`` where there is not one segmentation; ``NOT_DICOM_SEG`` where it
+            is damaged, holds probabilities, or its segments overlap.
         LabelError: ``UNKNOWN_LABEL``, ``CONTRADICTORY_LABEL``.
-        GeometryError: ``GRID_MISMATCH`` for another frame of reference than the source's; ``UNKNOWN_SPACING``,
-            ``UNEVEN_FRAMES`` where the frames alone do not tell their grid.
+        GeometryError: ``GRID_MISMATCH`` for another frame of reference than the source's;
+            ``UNKNOWN_SPACING``, ``UNEVEN_FRAMES`` where the frames alone do not tell their grid.
     """
     frames = _read_frames(_find_seg(path), labels, meaning)
     placed = None if grid is None else _on_slices(frames, grid, source)
@@ -122,7 +126,8 @@ def _find_seg(path: Path) -> Path:
     if len(found) != 1:
         raise InputError(
             "NOT_LABELS",
-            f"Labels in DICOM are one SEG, a file or alone in a folder, found {len(found)}: name the file.",
+            f"Labels in DICOM are one SEG, a file or alone in a folder, found {len(found)}: name "
+            "the file.",
         )
     return found[0]
 
@@ -266,7 +271,8 @@ def _on_own_grid(frames: Frames, labels: LabelSet) -> LabelMap:
 def _even_numbers(frames: Frames) -> tuple[NDArray[np.int64], float]:
     """Slice of each frame, the first is 0, and the distance of slices along their normal, mm.
 
-    A label that goes on at one place beyond a slice without a frame was not empty there: that slice never was.
+    A label that goes on at one place beyond a slice without a frame was not empty there: that slice
+    never was.
     """
     if frames.step_mm is None:
         raise GeometryError(

@@ -26,13 +26,14 @@ _NAMES = ("SegmentLabel", "SegmentDescription", "TrackingID")
 class Segments:
     """The segments of a SEG as values of a label set.
 
-    A segment is known by a name (EDH, Epidural hematoma), by the code of its type, or by that and the code of its
-    region, as `core.labels` and `pacs.codes` have them. Where these name two labels, it is not known.
-    `LabelMeaning` may say what a segment is that is not known, by its number, and must not say otherwise of another.
+    A segment is known by a name (EDH, Epidural hematoma), by the code of its type, or by that and
+    the code of its region, as `core.labels` and `pacs.codes` have them. Where these name two
+    labels, it is not known. `LabelMeaning` may say what a segment is that is not known, by its
+    number, and must not say otherwise of another.
 
     Raises:
-        LabelError: ``UNKNOWN_LABEL`` where no segment is known: an empty mask of something else is not "no blood";
-            ``CONTRADICTORY_LABEL``.
+        LabelError: ``UNKNOWN_LABEL`` where no segment is known: an empty mask of something else is
+            not "no blood"; ``CONTRADICTORY_LABEL``.
     """
 
     def __init__(self, d: Dataset, labels: LabelSet, meaning: LabelMeaning | None = None) -> None:
@@ -51,7 +52,8 @@ class Segments:
             raise self._unknown(min(self.said))
 
     def paint(self, frame: NDArray[Any], plane: NDArray[np.uint8], number: int | None) -> None:
-        """Add a frame to a plane of labels: the mask of segment `number`, or where that is None, of segment numbers.
+        """Add a frame to a plane of labels: the mask of segment `number`, or where that is None, of
+        segment numbers.
 
         Raises:
             LabelError: ``UNKNOWN_LABEL`` for pixels of a segment that is not known.
@@ -77,7 +79,8 @@ class Segments:
             if value is not None and meaning.says(number) not in (value, None):
                 raise LabelError(
                     "CONTRADICTORY_LABEL",
-                    f"Segment {number} of the SEG says itself what it is, and not what --labels-are says.",
+                    f"Segment {number} of the SEG says itself what it is, and not what "
+                    "--labels-are says.",
                 )
         self.values |= meaning.of(
             [number for number, value in self.values.items() if value is None]
@@ -91,7 +94,8 @@ class Segments:
         known = ", ".join(value.name for value in self.labels)
         return LabelError(
             "UNKNOWN_LABEL",
-            f"Segments named {known} were expected, segment {number} {coded}: rename it, or say what it is, as in "
+            f"Segments named {known} were expected, segment {number} {coded}: rename it, or say "
+            "what it is, as in "
             f"--labels-are {number}=SDH.",
         )
 

@@ -1,8 +1,8 @@
 """Push DICOM files into an archive, by DICOMweb (STOW-RS) or by C-STORE; one answer for each file.
 
-A network that fails is tried again, after 1, 2, 4 ... seconds; what the archive refuses is not. Nothing is sent to a
-server whose certificate is not trusted, or on to an address that a server redirects to. Nothing that is said holds
-credentials or what is in the files.
+A network that fails is tried again, after 1, 2, 4 ... seconds; what the archive refuses is not.
+Nothing is sent to a server whose certificate is not trusted, or on to an address that a server
+redirects to. Nothing that is said holds credentials or what is in the files.
 
 References:
     DICOM PS3.18 10.5 (Store), PS3.4 B (Storage), PS3.15 B (TLS).
@@ -69,8 +69,8 @@ def send_dicomweb(
         tries: how often each file is tried.
 
     Raises:
-        SendError: ``NO_CONNECTION``, ``NOT_TRUSTED``, ``NO_TLS``, ``REDIRECTED``, ``NOT_AUTHORIZED``,
-            ``SERVER_ERROR``.
+        SendError: ``NO_CONNECTION``, ``NOT_TRUSTED``, ``NO_TLS``, ``REDIRECTED``,
+            ``NOT_AUTHORIZED``, ``SERVER_ERROR``.
     """
     import requests
     from dicomweb_client.api import DICOMwebClient
@@ -100,7 +100,10 @@ def send_dicomweb(
                 raise _TryAgain(f"the server answers HTTP {status}") from None
             return Sent(path.name, f"HTTP {status}")
         except requests.TooManyRedirects:
-            text = "The server redirects to another address, and nothing was sent there: pass its final address."
+            text = (
+                "The server redirects to another address, and nothing was sent there: pass its "
+                "final address."
+            )
             raise SendError("REDIRECTED", text) from None
         except requests.RequestException as error:
             raise _TryAgain(type(error).__name__) from None
@@ -169,7 +172,9 @@ def send_dimse(
 
 
 def _require_trust(tls: ssl.SSLContext, host: str, port: int) -> None:
-    """Shake hands once: the libraries do not tell a certificate that is not trusted from a network that fails."""
+    """Shake hands once: the libraries do not tell a certificate that is not trusted from a network
+    that fails.
+    """
     try:
         with (
             socket.create_connection((host, port), _TIMEOUT_S) as plain,
@@ -177,7 +182,10 @@ def _require_trust(tls: ssl.SSLContext, host: str, port: int) -> None:
         ):
             return
     except ssl.SSLCertVerificationError as error:
-        text = f"The server's certificate is not trusted ({error.verify_message}): name its authority with --ca."
+        text = (
+            f"The server's certificate is not trusted ({error.verify_message}): name its "
+            "authority with --ca."
+        )
         raise SendError("NOT_TRUSTED", text) from None
     except ssl.SSLError:
         raise SendError(

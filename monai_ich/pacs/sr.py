@@ -1,13 +1,14 @@
 """Every measurement of an exam as a DICOM structured report, for exams without hemorrhage too.
 
-Groups of measurements: the exam, each subtype (on its segment of the SEG), each lesion, midline shift, ventricles,
-cavity. A number that could not be measured is there as "Measurement failure", never missing in silence. Intervals are
-ranges of measurement uncertainty. Criteria (met, not met, undetermined, each with its numbers and source) and warnings
-are qualitative evaluations of the whole exam. The report is preliminary and unverified.
+Groups of measurements: the exam, each subtype (on its segment of the SEG), each lesion, midline
+shift, ventricles, cavity. A number that could not be measured is there as "Measurement failure",
+never missing in silence. Intervals are ranges of measurement uncertainty. Criteria (met, not met,
+undetermined, each with its numbers and source) and warnings are qualitative evaluations of the
+whole exam. The report is preliminary and unverified.
 
 References:
-    DICOM PS3.16 TID 1500 (report; evaluations: rows 12 to 14), 1411 (volume ROI), 1501 (group), 320 (measurement),
-    310 (properties).
+    DICOM PS3.16 TID 1500 (report; evaluations: rows 12 to 14), 1411 (volume ROI), 1501 (group), 320
+    (measurement), 310 (properties).
 """
 
 from __future__ import annotations
@@ -118,7 +119,9 @@ def make_dicom_sr(
 def _evaluations(
     criteria: Iterable[Criterion], warnings: Iterable[Notice]
 ) -> list[sr.ContainerContentItem]:
-    """What is said of the exam in answers and words; highdicom has no class for this part of its template."""
+    """What is said of the exam in answers and words; highdicom has no class for this part of its
+    template.
+    """
     contains = sr.RelationshipTypeValues.CONTAINS
     said: list[sr.ContentItem] = []
     for criterion in criteria:

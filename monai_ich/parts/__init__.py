@@ -1,1 +1,3 @@
-"""The MONAI parts that the bundles' training configs name, and faster networks. Inference configs are stock MONAI."""
+"""The MONAI parts that the bundles' training configs name, and faster networks. Inference configs
+are stock MONAI.
+"""

@@ -52,7 +52,8 @@ class RandMirrorSidesd(Randomizable, MapTransform):
 
 
 class RandSkullStripd(Randomizable, MapTransform):
-    """Replace what lies outside of the intracranial cavity by air: one network for heads with and without skull.
+    """Replace what lies outside of the intracranial cavity by air: one network for heads with and
+    without skull.
 
     Args:
         keys: images ``(C, I, J, K)`` in which air is 0.
@@ -133,15 +134,18 @@ class RandCTNoised(Randomizable, MapTransform):
 
 
 class RandBeamHardeningd(Randomizable, MapTransform):
-    """Brighten what lies near bone, as scanners do: else bright brain under the skull looks like a clot.
+    """Brighten what lies near bone, as scanners do: else bright brain under the skull looks like a
+    clot.
 
-    Bone is blurred, and tissue gains that share of `largest_hu` or less: most under the vertex, with bone all around.
+    Bone is blurred, and tissue gains that share of `largest_hu` or less: most under the vertex,
+    with bone all around.
 
     Args:
         keys: images ``(1, I, J, K)`` in HU plus `offset`, slices along K.
         offset: what was added to HU.
         largest_hu: gain where all around is bone.
-        reach: standard deviation of the blur in plane in voxels, from and to; a sixth of it across slices.
+        reach: standard deviation of the blur in plane in voxels, from and to; a sixth of it across
+            slices.
         prob: how often.
     """
 
@@ -172,16 +176,18 @@ class RandBeamHardeningd(Randomizable, MapTransform):
 
 
 class RandPointSpreadd(Randomizable, MapTransform):
-    """Spread a share of each voxel over its neighbors, as the long tails of a scanner's point spread do.
+    """Spread a share of each voxel over its neighbors, as the long tails of a scanner's point
+    spread do.
 
-    On a real head without blood, brain 2 to 3 mm below the inner table read 53 to 71 HU, 20 to 35 HU above what lay
-    deeper; heads blurred by a plain Gaussian are 10 HU above there, and a network that saw only such took the rim for a
-    subdural hematoma.
+    On a real head without blood, brain 2 to 3 mm below the inner table read 53 to 71 HU, 20 to 35
+    HU above what lay deeper; heads blurred by a plain Gaussian are 10 HU above there, and a network
+    that saw only such took the rim for a subdural hematoma.
 
     Args:
         keys: images ``(1, I, J, K)`` in HU plus any offset, slices along K.
         largest_share: of a voxel that is spread.
-        reach: standard deviation of the spread in plane in voxels, from and to; a quarter of it across slices.
+        reach: standard deviation of the spread in plane in voxels, from and to; a quarter of it
+            across slices.
         prob: how often.
     """
 
@@ -208,7 +214,8 @@ class RandPointSpreadd(Randomizable, MapTransform):
 
 
 class RandPicturesd(Randomizable, MapTransform):
-    """A scan as it comes back from pictures of a window that nobody noted: see `monai_ich.parts.pictures`.
+    """A scan as it comes back from pictures of a window that nobody noted: see
+    `monai_ich.parts.pictures`.
 
     Args:
         keys: images ``(1, I, J, K)`` in HU plus `offset`, slices along K.
@@ -234,7 +241,8 @@ class RandPicturesd(Randomizable, MapTransform):
 
 
 class RandWindowd(Randomizable, MapTransform):
-    """Clip HU to a display window, as pictures exported from a viewer are: bone and air then sit at the ends.
+    """Clip HU to a display window, as pictures exported from a viewer are: bone and air then sit at
+    the ends.
 
     Args:
         keys: images ``(1, I, J, K)`` in HU plus `offset`.

@@ -1,4 +1,6 @@
-"""Gaussian blur as matrix products: several times as fast on a CPU as convolutions along each axis."""
+"""Gaussian blur as matrix products: several times as fast on a CPU as convolutions along each
+axis.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ import torch
 
 
 def gauss_matrix(count: int, sigma: float) -> torch.Tensor:
-    """The matrix ``(count, count)`` that blurs an axis; beyond its ends are more of the last voxels.
+    """The matrix ``(count, count)`` that blurs an axis; beyond its ends are more of the last
+    voxels.
 
     Args:
         count: voxels along the axis.

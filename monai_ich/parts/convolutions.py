@@ -8,11 +8,13 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def plain_convolutions(network: nn.Module) -> nn.Module:
-    """A network in eval mode with fewer and faster layers, in place; for inference: its state dict is another.
+    """A network in eval mode with fewer and faster layers, in place; for inference: its state dict
+    is another.
 
-    Batch norm becomes part of the convolution before it. Transposed convolutions that enlarge nothing become the
-    convolutions that they are: a step of one voxel makes both the same but for the order of weights; PyTorch runs the
-    latter in half the time on CPUs, and the last layer of MONAI's UNet, on the largest images of all, is one of them.
+    Batch norm becomes part of the convolution before it. Transposed convolutions that enlarge
+    nothing become the convolutions that they are: a step of one voxel makes both the same but for
+    the order of weights; PyTorch runs the latter in half the time on CPUs, and the last layer of
+    MONAI's UNet, on the largest images of all, is one of them.
     """
     for block in network.modules():
         norm = getattr(getattr(block, "adn", None), "N", None)

@@ -15,7 +15,8 @@ MADE = ".monai-ich"  # folder in the data set for label files that are made from
 
 
 def list_rows(dataset_dir: str | Path, section: str) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Rows of a section of ``dataset.json`` as they stand there, and the label mapping; no other file is looked at.
+    """Rows of a section of ``dataset.json`` as they stand there, and the label mapping; no other
+    file is looked at.
 
     Raises:
         ManifestError: ``NO_DATA_LIST``.
@@ -46,23 +47,28 @@ def read_data_list(
     repeat_shifted: int = 1,
     bloodless_every: int = 1,
 ) -> list[dict[str, str]]:
-    """Rows of ``dataset.json`` with absolute paths and the ``case``; a manifest's label mapping is applied.
+    """Rows of ``dataset.json`` with absolute paths and the ``case``; a manifest's label mapping is
+    applied.
 
-    A row that lacks what only augmentation wants (anatomy, beside a label) gets an empty mask instead.
+    A row that lacks what only augmentation wants (anatomy, beside a label) gets an empty mask
+    instead.
 
     Args:
-        dataset_dir: folder that holds ``dataset.json``: a manifest (`monai_ich.manifest.manifest`), or any list in the
-            style of the Medical Segmentation Decathlon.
+        dataset_dir: folder that holds ``dataset.json``: a manifest (`monai_ich.manifest.manifest`),
+            or any list in the style of the Medical Segmentation Decathlon.
         section: ``"training"`` or ``"validation"``.
-        keys: name in the result to name in the file, for example ``{"image": "image", "label": "anatomy"}``.
-        repeat_shifted: how often a head is listed whose ``midline_shift_mm`` is 3 mm or more to either side. Few heads
-            are shifted, and a network that seldom sees one leaves the midline in the middle. Rows without it count 0.
-        bloodless_every: every how many-th of the heads is listed whose ``exam_labels`` say that there is no hemorrhage:
-            they teach little more once the network finds nothing in them. Rows without labels are all listed.
+        keys: name in the result to name in the file, for example ``{"image": "image", "label":
+            "anatomy"}``.
+        repeat_shifted: how often a head is listed whose ``midline_shift_mm`` is 3 mm or more to
+            either side. Few heads are shifted, and a network that seldom sees one leaves the
+            midline in the middle. Rows without it count 0.
+        bloodless_every: every how many-th of the heads is listed whose ``exam_labels`` say that
+            there is no hemorrhage: they teach little more once the network finds nothing in them.
+            Rows without labels are all listed.
 
     Raises:
-        ManifestError: ``NO_DATA_LIST`` where the file or the section is missing, ``MISSING_FILE`` where a scan is,
-            ``NO_SUBTYPE`` where masks do not say which hemorrhage they show.
+        ManifestError: ``NO_DATA_LIST`` where the file or the section is missing, ``MISSING_FILE``
+            where a scan is, ``NO_SUBTYPE`` where masks do not say which hemorrhage they show.
     """
     folder = Path(dataset_dir).resolve()
     rows, mapping = list_rows(folder, section)

@@ -9,14 +9,15 @@ from monai.visualize import VanillaGrad
 
 
 class RegionScore(torch.nn.Module):
-    """A segmentation network seen as a classifier: for each class but background its log odds, mean over a region.
+    """A segmentation network seen as a classifier: for each class but background its log odds, mean
+    over a region.
 
-    Log odds (the logit less the log-sum-exp of all others) do not saturate as probabilities do, nor hold what all
-    logits share. The mean is the sum over the region, by its size.
+    Log odds (the logit less the log-sum-exp of all others) do not saturate as probabilities do, nor
+    hold what all logits share. The mean is the sum over the region, by its size.
 
     Args:
-        network: ``(N, channels, I, J, K)`` to logits ``(N, classes, I, J, K)``; copied, since MONAI's explanations
-            leave gradients and hooks in it.
+        network: ``(N, channels, I, J, K)`` to logits ``(N, classes, I, J, K)``; copied, since
+            MONAI's explanations leave gradients and hooks in it.
         region: bool ``(I, J, K)``, at least one voxel of it true.
         most: only of so many voxels of the region, those of highest log odds; None: of all.
     """
@@ -46,8 +47,9 @@ def integrate_gradients(
 ) -> torch.Tensor:
     """What each voxel adds to a score on the straight way from one image to another.
 
-    It is the mean gradient on the way (MONAI's `VanillaGrad` at the middle of each step) times the way, summed over
-    channels. All voxels together give the difference of both scores, as far as the steps are fine enough.
+    It is the mean gradient on the way (MONAI's `VanillaGrad` at the middle of each step) times the
+    way, summed over channels. All voxels together give the difference of both scores, as far as the
+    steps are fine enough.
 
     Args:
         score: images to one score a class.

@@ -11,9 +11,11 @@ from ignite.engine import Engine, Events
 
 
 class TrainingFigures:
-    """After each validation: ``validation.png``, scans with reference and prediction, and ``curves.png``, the figures.
+    """After each validation: ``validation.png``, scans with reference and prediction, and
+    ``curves.png``, the figures.
 
-    Each scan is shown on the slice where its reference is largest; without one, on the slice of most predicted voxels.
+    Each scan is shown on the slice where its reference is largest; without one, on the slice of
+    most predicted voxels.
 
     Args:
         folder: for the pictures; made if missing.

@@ -1,4 +1,6 @@
-"""Handlers for training on a budget: a schedule by time or steps, resuming, weights that a bundle can ship."""
+"""Handlers for training on a budget: a schedule by time or steps, resuming, weights that a bundle
+can ship.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from monai_ich.parts.inferers import describe_machine
 
 
 class CosineBudget:
-    """Cosine learning rate with warm-up, over all iterations or a wall-clock budget, whichever ends first.
+    """Cosine learning rate with warm-up, over all iterations or a wall-clock budget, whichever ends
+    first.
 
     Args:
         optimizer: its ``lr`` is the peak.
@@ -68,19 +71,23 @@ class CosineBudget:
 
 
 class FreezeStatistics:
-    """From some point of a training on, batch norm normalizes by constants, as it will when the weights are used.
+    """From some point of a training on, batch norm normalizes by constants, as it will when the
+    weights are used.
 
-    Until then each batch is normalized by itself, as instance norm does, which trains fast from nothing. But then a
-    voxel is judged by what else lies in its window: on a real head the same weights gave 1 mL of false blood or 44, as
-    the window held less or more of skull and air. With constants, HU mean the same in every window.
+    Until then each batch is normalized by itself, as instance norm does, which trains fast from
+    nothing. But then a voxel is judged by what else lies in its window: on a real head the same
+    weights gave 1 mL of false blood or 44, as the window held less or more of skull and air. With
+    constants, HU mean the same in every window.
 
-    The constants are the mean statistics of the windows just before: those that batch norm keeps itself are of the last
-    ten only, and a training that froze them lost a third of its Dice and needed hundreds of steps to get it back.
+    The constants are the mean statistics of the windows just before: those that batch norm keeps
+    itself are of the last ten only, and a training that froze them lost a third of its Dice and
+    needed hundreds of steps to get it back.
 
     Args:
         network: what is trained; plain or wrapped for several processes.
         budget: knows how much of the training is done.
-        after: share of the training, from 0 (from the start, with the statistics that the weights bring) to 1 (never).
+        after: share of the training, from 0 (from the start, with the statistics that the weights
+            bring) to 1 (never).
         average: the moving average, which gets the same constants at once.
         windows: steps over which the statistics are averaged.
     """
@@ -143,12 +150,14 @@ class FreezeStatistics:
 
 
 class MovingAverage:
-    """Keep an exponential moving average of a network's weights; the average is what gets validated and shipped.
+    """Keep an exponential moving average of a network's weights; the average is what gets validated
+    and shipped.
 
     Args:
         network: what is trained; plain or wrapped for several GPUs.
         average: a copy of it, which receives the average.
-        decay: share of the old average at each step; less at the start, so that random weights fade at once.
+        decay: share of the old average at each step; less at the start, so that random weights fade
+            at once.
     """
 
     def __init__(
@@ -209,7 +218,9 @@ class Resume:
 
 
 class StopAtNaN:
-    """End a training whose loss is not a number, before its checkpoint is replaced; and say where that was."""
+    """End a training whose loss is not a number, before its checkpoint is replaced; and say where
+    that was.
+    """
 
     def attach(self, engine: Engine) -> None:
         """Follow the trainer."""
@@ -222,7 +233,8 @@ class StopAtNaN:
         cases = ", ".join(engine.state.batch.get("case", ())) or "not named"  # type: ignore[union-attr]
         raise TrainingError(
             "LOSS_NOT_FINITE",
-            f"The loss became {loss} at step {engine.state.iteration} (cases: {cases}): lower learning_rate, or look "
+            f"The loss became {loss} at step {engine.state.iteration} (cases: {cases}): lower "
+            "learning_rate, or look "
             "at these scans; the last checkpoint is whole.",
         )
 
@@ -264,7 +276,8 @@ class ShipWeights:
 
 
 def save_weights(state: Mapping[str, torch.Tensor], path: Path) -> None:
-    """What a bundle ships, from the CPU: kernels in half precision, vectors as they are (a variance may be large).
+    """What a bundle ships, from the CPU: kernels in half precision, vectors as they are (a variance
+    may be large).
 
     A kernel that a network knows by several names (DynUNet's skip layers) is written once.
     """
@@ -294,5 +307,8 @@ def save_aside(state: Mapping[str, Any], path: Path) -> None:
         RuntimeError,
     ) as error:  # the latter is what torch makes of a write that failed
         aside.unlink(missing_ok=True)
-        message = f"{path.name} could not be written, the one before stays whole: make room and start again."
+        message = (
+            f"{path.name} could not be written, the one before stays whole: make room and "
+            "start again."
+        )
         raise TrainingError("DISK_FULL", message) from error

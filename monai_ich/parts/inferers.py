@@ -10,7 +10,9 @@ from monai.inferers import Inferer
 
 
 def has_fast_bfloat16(device: torch.device | str) -> bool:
-    """Whether bfloat16 is computed in hardware: AVX512-BF16 or AMX on a CPU, Ampere or later on CUDA."""
+    """Whether bfloat16 is computed in hardware: AVX512-BF16 or AMX on a CPU, Ampere or later on
+    CUDA.
+    """
     kind = torch.device(device).type
     if kind == "cpu":
         supported: Callable[[], bool] = getattr(
@@ -32,14 +34,18 @@ def describe_machine(device: torch.device | str) -> str:
         return f"training on {cores} with AMX in bfloat16: some 7 small windows a second and core"
     if has_fast_bfloat16(device):
         return f"training on {cores} in bfloat16 without AMX: some three times slower than with it"
-    return f"training on {cores} in float32, since bfloat16 is not computed in hardware: some five times slower"
+    return (
+        f"training on {cores} in float32, since bfloat16 is not computed in hardware: some "
+        "five times slower"
+    )
 
 
 class AutocastInferer(Inferer):
-    """Another inferer, with the network under `torch.autocast` to bfloat16 and its output in float32.
+    """Another inferer, with the network under `torch.autocast` to bfloat16 and its output in
+    float32.
 
-    MONAI's engines know autocast for CUDA with a gradient scaler only; bfloat16 needs no scaler. On CPUs without
-    bfloat16 instructions autocast would be slower, so it stays off there.
+    MONAI's engines know autocast for CUDA with a gradient scaler only; bfloat16 needs no scaler. On
+    CPUs without bfloat16 instructions autocast would be slower, so it stays off there.
 
     Args:
         inferer: what to run (a `SimpleInferer`, a `SlidingWindowInferer`).

@@ -22,20 +22,22 @@ CLASSES = {s.name: int(s) for s in Subtype} | {"EDEMA": EDEMA}  # of the network
 def training_labels(
     path: Path, mapping: Mapping[str, str], folder: Path, edema: Path | None = None
 ) -> Path:
-    """A label file with 1 EDH, 2 IPH, 3 IVH, 4 SAH, 5 SDH, 6 edema: `path` itself, or a copy that is made once.
+    """A label file with 1 EDH, 2 IPH, 3 IVH, 4 SAH, 5 SDH, 6 edema: `path` itself, or a copy that
+    is made once.
 
     Background is 0 only where the masks hold all six classes; else it may be one of the others
     (`monai_ich.core.labels.unlabeled`).
 
     Args:
         path: label map with the data set's numbers.
-        mapping: number to meaning, as a manifest has it: the classes that the masks hold; ``"ignore"`` is background.
-            Empty: the five subtypes with our numbers.
+        mapping: number to meaning, as a manifest has it: the classes that the masks hold;
+            ``"ignore"`` is background. Empty: the five subtypes with our numbers.
         folder: for copies.
         edema: mask of the edema around clots, where it is a file of its own.
 
     Raises:
-        ManifestError: ``NO_SUBTYPE`` where the mapping says that there is hemorrhage, but not which.
+        ManifestError: ``NO_SUBTYPE`` where the mapping says that there is hemorrhage, but not
+            which.
     """
     require_subtypes(mapping.values())
     numbers = {int(value): CLASSES.get(name, 0) for value, name in (mapping or SAME).items()}
@@ -67,8 +69,8 @@ def no_labels(path: Path, folder: Path) -> Path:
 
 
 def _made(path: Path, table: NDArray[np.uint8], folder: Path, edema: Path | None = None) -> Path:
-    """The labels of `path` looked up in `table`, background with edema as that; named after all of these, so that a
-    change of any makes a new file."""
+    """The labels of `path` looked up in `table`, background with edema as that; named after all of
+    these, so that a change of any makes a new file."""
     digest = hashlib.sha256(table.tobytes())
     for file in (path, edema) if edema else (path,):
         state = file.stat()

@@ -1,4 +1,6 @@
-"""Losses: rare classes that may all be absent; an interface whose place matters more than the volume around it."""
+"""Losses: rare classes that may all be absent; an interface whose place matters more than the
+volume around it.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +16,28 @@ _TINY = 1e-20
 
 
 class HemorrhageLoss(torch.nn.Module):
-    """Where is blood, which subtype is it, where is edema: three questions, each with a loss of its own.
+    """Where is blood, which subtype is it, where is edema: three questions, each with a loss of its
+    own.
 
-    Where: cross-entropy and Dice of any blood, the sum of the subtypes' probabilities. Which: cross-entropy among the
-    five subtypes at the voxels that are blood, the mean of the subtypes that are there; and the Dice of these. Edema:
-    cross-entropy and Dice of what is not blood.
+    Where: cross-entropy and Dice of any blood, the sum of the subtypes' probabilities. Which:
+    cross-entropy among the five subtypes at the voxels that are blood, the mean of the subtypes
+    that are there; and the Dice of these. Edema: cross-entropy and Dice of what is not blood.
 
-    Blood is one voxel in a hundred, so that in a cross-entropy over all classes and voxels a wrong subtype costs next
-    to nothing: such a network found SDH and called nine voxels of ten EDH, whatever their shape, after 10,000 steps
-    (measured here). And MONAI's `DiceCELoss` counts absent subtypes: with smoothing it drives every foreground
-    probability to zero within some hundred steps; without, they only add a constant.
+    Blood is one voxel in a hundred, so that in a cross-entropy over all classes and voxels a wrong
+    subtype costs next to nothing: such a network found SDH and called nine voxels of ten EDH,
+    whatever their shape, after 10,000 steps (measured here). And MONAI's `DiceCELoss` counts absent
+    subtypes: with smoothing it drives every foreground probability to zero within some hundred
+    steps; without, they only add a constant.
 
-    A class that a scan's masks do not hold counts as background there, wherever nothing else is labeled: what it gets
-    costs nothing. All terms come from one softmax over the voxels, which takes a third of the time of one each.
+    A class that a scan's masks do not hold counts as background there, wherever nothing else is
+    labeled: what it gets costs nothing. All terms come from one softmax over the voxels, which
+    takes a third of the time of one each.
 
     Args:
-        background_weight: of background voxels in the cross-entropy of any blood, one of blood weighs 1; with less,
-            a missed clot weighs more.
-        subtype_weight: of the cross-entropy among subtypes. Spread over few voxels, it moves a network more than the
-            rest does.
+        background_weight: of background voxels in the cross-entropy of any blood, one of blood
+            weighs 1; with less, a missed clot weighs more.
+        subtype_weight: of the cross-entropy among subtypes. Spread over few voxels, it moves a
+            network more than the rest does.
         edema_weight: of all that concerns edema.
     """
 
@@ -44,7 +49,8 @@ class HemorrhageLoss(torch.nn.Module):
         self.edema_weight = edema_weight
 
     def forward(self, scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Scores ``(B, C, I, J, K)`` and label values ``(B, 1, I, J, K)``, as `monai_ich.core.labels` has them.
+        """Scores ``(B, C, I, J, K)`` and label values ``(B, 1, I, J, K)``, as
+        `monai_ich.core.labels` has them.
 
         Seven classes with edema; of six, edema is background.
 
@@ -121,10 +127,11 @@ def _dice(overlap: torch.Tensor, found: torch.Tensor, true: torch.Tensor) -> tor
 
 
 class MidlineLoss(torch.nn.Module):
-    """MONAI's Dice and cross-entropy, plus cross-entropy of what lies near the interface of the two sides.
+    """MONAI's Dice and cross-entropy, plus cross-entropy of what lies near the interface of the two
+    sides.
 
-    Where the midline is displaced by 8 mm, one voxel in a hundred of the cavity changes its side: Dice and the mean
-    over all voxels hardly see it, and networks leave the midline in the middle.
+    Where the midline is displaced by 8 mm, one voxel in a hundred of the cavity changes its side:
+    Dice and the mean over all voxels hardly see it, and networks leave the midline in the middle.
 
     Args:
         left: label values of the left side.

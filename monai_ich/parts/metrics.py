@@ -26,7 +26,9 @@ class FalseBloodMetric(CumulativeIterationMetric):
         self.voxel_ml = voxel_ml
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:  # type: ignore[override]
-        """One-hot ``(B, C, I, J, K)`` prediction and reference, background first: mL ``(B, 1)``, NaN where blood is."""
+        """One-hot ``(B, C, I, J, K)`` prediction and reference, background first: mL ``(B, 1)``,
+        NaN where blood is.
+        """
         assert y is not None
         blood = slice(1, 1 + len(Subtype))
         bled = y[:, blood].flatten(1).sum(1) > 0
@@ -56,10 +58,11 @@ class FalseBlood(IgniteMetricHandler):
 
 
 class InMillimeters(CumulativeIterationMetric):
-    """A surface metric of MONAI (surface Dice, Hausdorff distance) that gets each scan's own spacing.
+    """A surface metric of MONAI (surface Dice, Hausdorff distance) that gets each scan's own
+    spacing.
 
-    Where a distance does not exist, since a mask is empty, the class does not count. A spacing cannot tell the shear of
-    a tilted gantry: there ``monai-ich evaluate`` is exact.
+    Where a distance does not exist, since a mask is empty, the class does not count. A spacing
+    cannot tell the shear of a tilted gantry: there ``monai-ich evaluate`` is exact.
 
     Args:
         metric: for example ``SurfaceDiceMetric``.
@@ -70,7 +73,9 @@ class InMillimeters(CumulativeIterationMetric):
         self.metric = metric
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:  # type: ignore[override]
-        """One-hot ``(1, C, I, J, K)`` with the scan's affine: value of each class ``(1, C - 1)``, NaN where none is."""
+        """One-hot ``(1, C, I, J, K)`` with the scan's affine: value of each class ``(1, C - 1)``,
+        NaN where none is.
+        """
         assert isinstance(y, MetaTensor)
         found: Tensor = self.metric._compute_tensor(y_pred, y, spacing=y.pixdim.tolist())
         return torch.where(found.isfinite(), found, torch.nan)
@@ -81,12 +86,16 @@ class InMillimeters(CumulativeIterationMetric):
 
 
 def one_class(index: int) -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:
-    """An output transform that keeps one channel of one-hot prediction and reference, for a metric per class."""
+    """An output transform that keeps one channel of one-hot prediction and reference, for a metric
+    per class.
+    """
     return _of_each(lambda one_hot: one_hot[index : index + 1])
 
 
 def any_class() -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:
-    """An output transform that makes one channel of the five subtypes, for a metric of any hemorrhage."""
+    """An output transform that makes one channel of the five subtypes, for a metric of any
+    hemorrhage.
+    """
     return _of_each(lambda one_hot: one_hot[1 : 1 + len(Subtype)].amax(0, keepdim=True))
 
 

@@ -62,10 +62,11 @@ def draw_pictures(rng: np.random.Generator) -> Pictures:
 def through_pictures(hu: torch.Tensor, p: Pictures) -> torch.Tensor:
     """What is read from pictures of HU ``(I, J, K)``, slices along K, each a picture.
 
-    Teaching files and public collections are made so: HU are clipped to a window, stored as 8 bit, often through a
-    gamma, and resized and compressed *after* that. Bone and air sit at the ends of the range then, and the edge of the
-    skull passes through the gray of blood over a pixel or two, where a clipped CT has a steep edge: networks that never
-    saw it find a rim of subdural blood in every normal head.
+    Teaching files and public collections are made so: HU are clipped to a window, stored as 8 bit,
+    often through a gamma, and resized and compressed *after* that. Bone and air sit at the ends of
+    the range then, and the edge of the skull passes through the gray of blood over a pixel or two,
+    where a clipped CT has a steep edge: networks that never saw it find a rim of subdural blood in
+    every normal head.
     """
     low, high = p.window_hu
     gray = (

@@ -19,13 +19,15 @@ from monai_ich.core.volume import AIR_HU, LabelMap
 
 
 class OrthogonalSpacingd(MapTransform, InvertibleTransform):
-    """Straighten and resample, as ``monai-ich import --spacing`` does: the field of view grows, air outside, the mean
-    over each target voxel where that is larger. `Invertd` brings a mask, or probabilities, back to the original slices.
+    """Straighten and resample, as ``monai-ich import --spacing`` does: the field of view grows, air
+    outside, the mean over each target voxel where that is larger. `Invertd` brings a mask, or
+    probabilities, back to the original slices.
 
     MONAI's `Spacingd` cannot straighten a tilted series, and skips slices where it goes coarser.
 
     Args:
-        keys: scans and label maps, channel first ``(C, I, J, K)`` with metadata, none of them turned before.
+        keys: scans and label maps, channel first ``(C, I, J, K)`` with metadata, none of them
+            turned before.
         spacing_mm: along right, front, top; None keeps the scan's own.
         label_keys: which of them are label maps; each label keeps its volume.
         air: what scans hold outside.

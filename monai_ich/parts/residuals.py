@@ -14,22 +14,27 @@ from torch.optim.swa_utils import update_bn
 def balance_residuals(
     network: torch.nn.Module, images: Sequence[torch.Tensor], most: float = 2.0
 ) -> list[float]:
-    """Scale down residual paths that drown out the branch beside them, in place, and measure the norms anew.
+    """Scale down residual paths that drown out the branch beside them, in place, and measure the
+    norms anew.
 
-    A `ResidualUnit` adds its input, through a convolution without norm, to a branch that norms and activates. Nothing
-    keeps the former small: in our U-Net it grew from level to level until, after 36,000 steps, it was 180 times the
-    branch at the deepest one, which bfloat16 rounds away: the deep levels had become linear. A network goes on learning
-    from here; what it had learned is disturbed and returns within some hundred steps.
+    A `ResidualUnit` adds its input, through a convolution without norm, to a branch that norms and
+    activates. Nothing keeps the former small: in our U-Net it grew from level to level until, after
+    36,000 steps, it was 180 times the branch at the deepest one, which bfloat16 rounds away: the
+    deep levels had become linear. A network goes on learning from here; what it had learned is
+    disturbed and returns within some hundred steps.
 
     Args:
         network: with `ResidualUnit`s and batch norm, such as MONAI's ``UNet``.
-        images: some inputs ``(B, C, I, J, K)``, for the size of features and the statistics of the norms.
+        images: some inputs ``(B, C, I, J, K)``, for the size of features and the statistics of the
+            norms.
         most: a residual path may have this many times the branch's standard deviation.
 
     Returns:
-        Of each unit that has a convolution in its residual path, in order, what that was multiplied by; 1 or less.
+        Of each unit that has a convolution in its residual path, in order, what that was multiplied
+        by; 1 or less.
     """
-    network.train()  # each norm by the statistics of the image at hand, whatever comes before it was scaled by
+    # each norm by the statistics of the image at hand, whatever comes before it was scaled by
+    network.train()
     units = [
         m
         for m in network.modules()

@@ -12,9 +12,10 @@ from monai.transforms import MapTransform
 class VisibleBloodd(MapTransform):
     """Clear labels of voxels that are too dense for blood, once a scan is on the grid of a network.
 
-    Between thick slices, and between pixels, resampling mixes a clot with the bone that it lies on; a label taken from
-    the nearest voxel then holds up to one half of bone. On the synthetic heads the median of thin subdural clots was
-    140 HU that way, the 75th percentile 300 HU, and networks learned the inner table instead of blood.
+    Between thick slices, and between pixels, resampling mixes a clot with the bone that it lies on;
+    a label taken from the nearest voxel then holds up to one half of bone. On the synthetic heads
+    the median of thin subdural clots was 140 HU that way, the 75th percentile 300 HU, and networks
+    learned the inner table instead of blood.
 
     Args:
         keys: label maps ``(1, I, J, K)``, 0 where nothing is labeled.
@@ -23,8 +24,8 @@ class VisibleBloodd(MapTransform):
         max_hu: clotted blood does not exceed some 100 HU; the rest is for noise.
 
     References:
-        New PF, Aronow S. Attenuation measurements of whole blood and blood fractions in computed tomography.
-        Radiology 1976;121:635-640.
+        New PF, Aronow S. Attenuation measurements of whole blood and blood fractions in computed
+        tomography. Radiology 1976;121:635-640.
     """
 
     def __init__(

@@ -1,4 +1,6 @@
-"""What speaks for each subtype, beside the masks: a picture for each subtype that has a heat map."""
+"""What speaks for each subtype, beside the masks: a picture for each subtype that has a heat
+map.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +17,20 @@ from monai_ich.report.view import View
 
 _MOST = 0.75  # of the color where the map is highest
 _LEGEND = (
-    "Bright: the densities there raise the network's score for the subtype, compared with the same head of even brain "
-    "density inside; dark: they do not, or speak against it. Each map has its own scale. This is no probability, and "
-    "no proof that the subtype is there: a wrong mask has a heat map, too. Only the inside of the skull is rated. The "
+    "Bright: the densities there raise the network's score for the subtype, compared with the "
+    "same head of even brain "
+    "density inside; dark: they do not, or speak against it. Each map has its own scale. This is "
+    "no probability, and "
+    "no proof that the subtype is there: a wrong mask has a heat map, too. Only the inside of the "
+    "skull is rated. The "
     "mask is outlined in its color; whole maps are in <code>heatmap_*.nii.gz</code>, from 0 to 1."
 )
 
 
 def heat_map_section(view: View, exam: ExamMeasurements) -> str:
-    """Heading, legend and one figure a subtype, on the slice of its largest area; empty without heat maps."""
+    """Heading, legend and one figure a subtype, on the slice of its largest area; empty without
+    heat maps.
+    """
     slices = {key.of: view.slice_at(key.at_ras_mm) for key in exam.key_slices}
     figures = "".join(
         _figure(view, subtype, slices[subtype.name])
@@ -32,13 +39,20 @@ def heat_map_section(view: View, exam: ExamMeasurements) -> str:
     )
     if not figures:
         return ""
-    return f"<h2>What speaks for each subtype</h2>\n<p>{_LEGEND}</p>\n<div class=pictures>{figures}</div>"
+    return (
+        f"<h2>What speaks for each subtype</h2>\n<p>{_LEGEND}</p>\n<div "
+        f"class=pictures>{figures}</div>"
+    )
 
 
 def _figure(view: View, subtype: Subtype, k: int) -> str:
     share = int(view.heat[subtype][:, :, k].max()) / 255
-    title = f"Slice {view.numbers[k]}: heat map of {subtype.name}, up to {share:.0%} of its highest in the whole scan"
-    return f"<figure>{as_svg(view, _heated(view, subtype, k), title)}<figcaption>{escape(title)}</figcaption></figure>"
+    title = (
+        f"Slice {view.numbers[k]}: heat map of {subtype.name}, up to {share:.0%} of its "
+        "highest in the whole scan"
+    )
+    picture = as_svg(view, _heated(view, subtype, k), title)
+    return f"<figure>{picture}<figcaption>{escape(title)}</figcaption></figure>"
 
 
 def _heated(view: View, subtype: Subtype, k: int) -> NDArray[np.uint8]:

@@ -1,4 +1,6 @@
-"""The report: one self-contained page that opens from disk. Status and warnings first, then numbers and pictures."""
+"""The report: one self-contained page that opens from disk. Status and warnings first, then numbers
+and pictures.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,10 @@ from monai_ich.report.view import View
 from monai_ich.report.wording import LIMITS, RESEARCH_USE, headline
 
 _LEGEND = (
-    "Brain window, 0 to 80 HU. The patient's left is on the right of the picture. Blood is colored as in the table of "
-    "measurements; on the slice of largest shift the ideal midline is dashed, the displaced one dotted."
+    "Brain window, 0 to 80 HU. The patient's left is on the right of the picture. Blood is "
+    "colored as in the table of "
+    "measurements; on the slice of largest shift the ideal midline is dashed, the displaced one "
+    "dotted."
 )
 
 
@@ -42,7 +46,9 @@ def write_report(
     provenance: Provenance,
     montage_png: Path,
 ) -> None:
-    """Write ``report.html``; works offline, holds no patient data but the scan itself and what `case_id` says."""
+    """Write ``report.html``; works offline, holds no patient data but the scan itself and what
+    `case_id` says.
+    """
     head = view.cropped()
     parts = [
         f"<p class=status role=note>{escape(provenance.status)} {RESEARCH_USE}</p>",
@@ -75,6 +81,7 @@ def _overview(exam: ExamMeasurements, montage_png: Path) -> str:
     picture = base64.b64encode(montage_png.read_bytes()).decode()
     return (
         f'<figure class=wide><img alt="Slices of the scan with masks. {escape(headline(exam))}" '
-        f'src="data:image/png;base64,{picture}">\n<figcaption>From the skull base to the vertex; numbers are slices, '
+        f'src="data:image/png;base64,{picture}">\n<figcaption>From the skull base to the vertex; '
+        "numbers are slices, "
         "the intracranial cavity is outlined.</figcaption></figure>"
     )

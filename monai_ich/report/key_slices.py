@@ -20,7 +20,8 @@ from monai_ich.report.view import WINDOW_HU, View, ideal_line
 from monai_ich.report.wording import shift_words
 
 RULE = (
-    "For each subtype that is present the slice with its largest area, and the slice of largest midline shift. Where "
+    "For each subtype that is present the slice with its largest area, and the slice of largest "
+    "midline shift. Where "
     "no hemorrhage is found, the slice where the network comes nearest to it."
 )
 _FILL = 0.35
@@ -65,7 +66,9 @@ def slice_areas_cm2(view: View, subtype: Subtype) -> NDArray[np.float64]:
 
 
 def key_slice_figures(view: View, exam: ExamMeasurements, midline: Midline | NotMeasurable) -> str:
-    """One figure a slice: window 0 to 80 HU, blood in its color, the midlines where the shift is largest."""
+    """One figure a slice: window 0 to 80 HU, blood in its color, the midlines where the shift is
+    largest.
+    """
     figures = []
     for key in pick_key_slices(view, exam):
         lines = (
@@ -75,8 +78,9 @@ def key_slice_figures(view: View, exam: ExamMeasurements, midline: Midline | Not
         )
         why = "; ".join(key.reasons)
         title = f"Slice {view.numbers[key.index]}: {why}"
+        picture = as_svg(view, _colored(view, key.index), title, lines)
         figures.append(
-            f"<figure>{as_svg(view, _colored(view, key.index), title, lines)}<figcaption>{escape(title)} "
+            f"<figure>{picture}<figcaption>{escape(title)} "
             f'<button type=button data-slice="{key.index}" hidden aria-label="Show slice '
             f'{view.numbers[key.index]} in the viewer">show</button></figcaption></figure>'
         )
@@ -88,7 +92,9 @@ def key_slice_figures(view: View, exam: ExamMeasurements, midline: Midline | Not
 
 
 def as_svg(view: View, picture: NDArray[np.uint8], title: str, lines: str = "") -> str:
-    """A slice ``(rows, columns, 3)`` in millimeters, so that pixels that are not square are shown right."""
+    """A slice ``(rows, columns, 3)`` in millimeters, so that pixels that are not square are shown
+    right.
+    """
     from PIL import Image
 
     stream = io.BytesIO()
@@ -138,5 +144,8 @@ def _midlines(view: View, midline: Midline, k: int) -> str:
         f'<circle cx="{x}" cy="{y}" r="0.6" fill="#ff5252"/>'
         for x, y in place(displaced[np.abs(displaced[:, 2] - k) <= 0.5])
     )
-    line = f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="#ffd54a" stroke-dasharray="3 2" stroke-width="0.7"/>'
+    line = (
+        f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="#ffd54a" stroke-dasharray="3 '
+        '2" stroke-width="0.7"/>'
+    )
     return line + dots

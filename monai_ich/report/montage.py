@@ -1,4 +1,6 @@
-"""A picture of the whole scan: slices in brain window with masks over them, as a radiologist looks at them."""
+"""A picture of the whole scan: slices in brain window with masks over them, as a radiologist looks
+at them.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,12 @@ def render_montage(
     anatomy: LabelMap | None = None,
     midline: Midline | NotMeasurable | None = None,
 ) -> None:
-    """Write a PNG: 15 slices from skull base to vertex, the patient's left on the right of the picture.
+    """Write a PNG: 15 slices from skull base to vertex, the patient's left on the right of the
+    picture.
 
-    Blood is filled in its subtype's color, the cavity outlined; the slice of largest shift shows the ideal midline
-    (dashed) and the displaced one (dots). Any order and direction of the image's axes will do.
+    Blood is filled in its subtype's color, the cavity outlined; the slice of largest shift shows
+    the ideal midline (dashed) and the displaced one (dots). Any order and direction of the image's
+    axes will do.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -55,7 +59,9 @@ def render_montage(
 
 
 def _pick(view: View, shifted: int | None) -> list[int]:
-    """Slices spread over the cavity; the one of largest shift and the one with most blood among them."""
+    """Slices spread over the cavity; the one of largest shift and the one with most blood among
+    them.
+    """
     inside = np.flatnonzero(
         (view.hu > -300 if view.anatomy is None else view.anatomy).any(axis=(0, 1))
     )

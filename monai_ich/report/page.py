@@ -1,4 +1,6 @@
-"""What every page of ours is made of: one style, one heading, tables. It opens from disk, prints, fits a phone."""
+"""What every page of ours is made of: one style, one heading, tables. It opens from disk, prints,
+fits a phone.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +56,10 @@ def as_page(title: str, parts: Iterable[str]) -> str:
     title = escape(title)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
-        f'<link rel="icon" href="data:,">\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n'
+        '<meta name="viewport" content="width=device-width, '
+        f'initial-scale=1">\n<title>{title}</title>\n'
+        '<link rel="icon" '
+        f'href="data:,">\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n'
         + "\n".join(parts)
         + "\n</main>\n</body>\n</html>\n"
     )
@@ -69,9 +73,11 @@ def swatch(value: Subtype) -> str:
 def as_table(
     header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Container[int] = ()
 ) -> str:
-    """A table; cells are HTML already, the first of a row is its heading; `numbers` are right-aligned columns.
+    """A table; cells are HTML already, the first of a row is its heading; `numbers` are
+    right-aligned columns.
 
-    On a phone a table of more than three columns becomes a list: each cell with its column's name, a word, before it.
+    On a phone a table of more than three columns becomes a list: each cell with its column's name,
+    a word, before it.
     """
     align = [" class=n" if n in numbers else "" for n in range(len(header))]
     head = "".join(f'<th scope="col"{a}>{cell}</th>' for a, cell in zip(align, header, strict=True))

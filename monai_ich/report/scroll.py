@@ -1,8 +1,9 @@
-"""The interactive viewer of the report: NiiVue and the scan, packed into the page, unpacked when the reader asks.
+"""The interactive viewer of the report: NiiVue and the scan, packed into the page, unpacked when
+the reader asks.
 
-What is embedded is for looking at: HU are exact from -100 to 200 and in steps of 20 beyond, which halves the bytes; a
-tilted scan is straightened slice by slice; one of many slices has half as many pixels each way. The viewer's code is
-built by ``tools/viewer``.
+What is embedded is for looking at: HU are exact from -100 to 200 and in steps of 20 beyond, which
+halves the bytes; a tilted scan is straightened slice by slice; one of many slices has half as many
+pixels each way. The viewer's code is built by ``tools/viewer``.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def viewer_section(view: View, exam: ExamMeasurements) -> str:
 
 
 def for_display(hu: NDArray[np.float32]) -> NDArray[np.float32]:
-    """HU as they are embedded: whole numbers from -100 to 200, steps of 20 beyond. Slice by slice, to spare memory.
+    """HU as they are embedded: whole numbers from -100 to 200, steps of 20 beyond. Slice by slice,
+    to spare memory.
 
     >>> for_display(np.float32([-1013.0, -50.4, 64.0, 205.0])).tolist()
     [-1020.0, -50.0, 64.0, 200.0]
@@ -113,8 +115,14 @@ def _captions(view: View, exam: ExamMeasurements) -> list[str]:
 
 def _about(view: View, is_halved: bool) -> str:
     low, high = _EXACT_HU
-    words = "The slider or the arrow keys change the slice; so does the wheel after a click into the picture. "
-    words += f"For looking, cropped to the head: HU are exact from {low} to {high}, in steps of {_COARSE_HU} beyond."
+    words = (
+        "The slider or the arrow keys change the slice; so does the wheel after a click into "
+        "the picture. "
+    )
+    words += (
+        f"For looking, cropped to the head: HU are exact from {low} to {high}, in steps of "
+        f"{_COARSE_HU} beyond."
+    )
     if is_halved:
         words += " So that this page stays small, a pixel is the mean of two by two of the scan's."
     if not view.geometry.is_orthogonal:

@@ -83,7 +83,9 @@ def render_side_by_side(
 def _read(
     ct: CTVolume, labels: LabelMap, grid: Geometry, affine: FloatArray
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """CT (linear) and labels (nearest) at the moved voxels of `grid`, air and background outside."""
+    """CT (linear) and labels (nearest) at the moved voxels of `grid`, air and background
+    outside.
+    """
     world = (
         grid.to_world(np.moveaxis(np.indices(grid.shape), 0, -1)) @ affine[:3, :3].T + affine[:3, 3]
     )

@@ -1,4 +1,6 @@
-"""The tables of the report: every number with unit, interval and method, or the reason why there is none."""
+"""The tables of the report: every number with unit, interval and method, or the reason why there is
+none.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +106,10 @@ def lesion_table(exam: ExamMeasurements) -> str:
     if not rest:
         return table
     ml = sum(lesion.volume_ml for lesion in rest)
-    return f"{table}\n<p>{len(rest)} smaller ones, {ml:.2f} mL together, are in <code>lesions.csv</code>.</p>"
+    return (
+        f"{table}\n<p>{len(rest)} smaller ones, {ml:.2f} mL together, are in "
+        "<code>lesions.csv</code>.</p>"
+    )
 
 
 def _lesion_row(x: Lesion) -> tuple[str, ...]:

@@ -23,7 +23,8 @@ _AROUND_CAVITY_MM = 22.0  # skull and scalp
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """Images turned for display: axis 0 toward the patient's left, 1 to the back, 2 up, as near as the grid allows.
+    """Images turned for display: axis 0 toward the patient's left, 1 to the back, 2 up, as near as
+    the grid allows.
 
     Args:
         hu, blood: CT and hemorrhage labels in that order of axes.
@@ -53,7 +54,9 @@ class View:
         )
 
     def head_box(self) -> tuple[slice, slice]:
-        """Columns and rows that hold the skull around the cavity; where there is no cavity, all that is not air."""
+        """Columns and rows that hold the skull around the cavity; where there is no cavity, all
+        that is not air.
+        """
         head = (
             (self.hu > -300).mean(axis=2) > 0.05
             if self.anatomy is None
@@ -110,7 +113,9 @@ def turn(
 
 
 def ideal_line(view: View, midline: Midline, k: int) -> FloatArray:
-    """Where the ideal plane cuts a slice, at its first and last row: voxel coordinates ``(2, 3)``."""
+    """Where the ideal plane cuts a slice, at its first and last row: voxel coordinates ``(2,
+    3)``.
+    """
     rows = np.array([0.0, view.geometry.shape[1] - 1.0])
     start = view.geometry.to_world(np.stack([np.zeros(2), rows, np.full(2, float(k))], axis=-1))
     columns = -midline.distance_mm(start) / float(view.geometry.affine[:3, 0] @ midline.normal)

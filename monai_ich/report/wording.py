@@ -12,10 +12,14 @@ from monai_ich.core.provenance import Notice, Provenance
 
 RESEARCH_USE = "For research use; not a medical device."
 LIMITS = (
-    "Masks are those of a network or of whoever drew them, and every number here follows from them: look at the slices "
-    "before you use a number. Small and thin bleeds can be missed, dense structures along bone, falx and tentorium can "
-    "be taken for blood, and subtypes can be confused. An interval is given where the weights were calibrated on scans "
-    "with known truth, and holds for scans like those. Anything but blood (fracture, infarct, tumor, calcification) is "
+    "Masks are those of a network or of whoever drew them, and every number here follows from "
+    "them: look at the slices "
+    "before you use a number. Small and thin bleeds can be missed, dense structures along bone, "
+    "falx and tentorium can "
+    "be taken for blood, and subtypes can be confused. An interval is given where the weights "
+    "were calibrated on scans "
+    "with known truth, and holds for scans like those. Anything but blood (fracture, infarct, "
+    "tumor, calcification) is "
     "not looked for."
 )
 
@@ -42,7 +46,9 @@ def probability_words(probability: float | None) -> list[str]:
 
 
 def thickness_words(lesion: Lesion) -> str:
-    """For example ``"11.2 mm"``, or why it is not measurable; empty for a lesion that is not on the skull."""
+    """For example ``"11.2 mm"``, or why it is not measurable; empty for a lesion that is not on the
+    skull.
+    """
     if lesion.thickness is None:
         return ""
     mm = lesion.thickness.value
@@ -80,7 +86,10 @@ def change_words(change: VolumeChange) -> str:
     """For example ``"IPH: 10.0 to 14.0 mL (+4.0 mL, +40 %)"``."""
     percent = "new" if change.change_percent is None else f"{change.change_percent:+.0f} %"
     name = "all blood" if change.of == "all" else change.of
-    return f"{name}: {change.baseline_ml:.1f} to {change.followup_ml:.1f} mL ({change.change_ml:+.1f} mL, {percent})"
+    return (
+        f"{name}: {change.baseline_ml:.1f} to {change.followup_ml:.1f} mL "
+        f"({change.change_ml:+.1f} mL, {percent})"
+    )
 
 
 def followup_lines(

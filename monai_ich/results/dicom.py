@@ -1,7 +1,7 @@
 """What goes into a PACS: segmentation, report and picture of one scan, on its source images.
 
-These files carry the patient and study of the source, since an archive files by them; so they are written only where
-they are asked for. All of highdicom is imported late: most runs do not need it.
+These files carry the patient and study of the source, since an archive files by them; so they are
+written only where they are asked for. All of highdicom is imported late: most runs do not need it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def write_dicom_results(
     formats: Collection[str] = FORMATS,
     encoding: Literal["BINARY", "LABELMAP"] = "BINARY",
 ) -> None:
-    """Write those of `DICOM_RESULTS` that are asked for; the same input, weights and settings give the same bytes.
+    """Write those of `DICOM_RESULTS` that are asked for; the same input, weights and settings give
+    the same bytes.
 
     Args:
         folder: where to.
@@ -55,7 +56,8 @@ def write_dicom_results(
         warnings: for the report and the picture.
         montage: PNG, see `render_montage`.
         anatomy: written as a segmentation of its own, with the cavity; None for none.
-        formats: of `FORMATS`; a report (dicom-sr) refers to the segmentation, so it brings it along.
+        formats: of `FORMATS`; a report (dicom-sr) refers to the segmentation, so it brings it
+            along.
         encoding: of the hemorrhage segmentation.
 
     Raises:

@@ -56,7 +56,8 @@ ON_REQUEST = (SCENE, EDEMA, *HEAT_MAPS, *DICOM_RESULTS)
 class Analysis:
     """Everything known about one scan; images share one grid.
 
-    `identity` and `source` only where the user asked to keep the one, and for DICOM results that refer to the other.
+    `identity` and `source` only where the user asked to keep the one, and for DICOM results that
+    refer to the other.
     """
 
     case_id: str
@@ -75,10 +76,11 @@ class Analysis:
 
 
 def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> None:
-    """Write every file of `RESULTS` into `folder`; with a `source` those of `DICOM_RESULTS` too, with heat maps theirs.
+    """Write every file of `RESULTS` into `folder`; with a `source` those of `DICOM_RESULTS` too,
+    with heat maps theirs.
 
-    With `scene` also `SCENE`, which holds the CT once more. Images are packed beside the rest, which draws pictures:
-    packing leaves Python free.
+    With `scene` also `SCENE`, which holds the CT once more. Images are packed beside the rest,
+    which draws pictures: packing leaves Python free.
     """
     a = analysis
     cavity = LabelMap(a.cavity.voxels.astype(np.uint8), a.cavity.geometry, Cavity)
@@ -146,7 +148,9 @@ def write_scan_scene(
     anatomy: LabelMap | None,
     midline: Midline | NotMeasurable | None,
 ) -> None:
-    """Write `SCENE`: CT, hemorrhage and, where there are any, anatomy with the cavity and midline markers."""
+    """Write `SCENE`: CT, hemorrhage and, where there are any, anatomy with the cavity and midline
+    markers.
+    """
     segmentations = {"Hemorrhage": labels}
     if anatomy is not None:
         cavity = LabelMap(anatomy.mask().voxels.astype(np.uint8), anatomy.geometry, Cavity)

@@ -29,18 +29,21 @@ def drop_pieces(
     minimum_ml: float,
     max_hu: float,
 ) -> NDArray[np.uint8]:
-    """Pieces of blood (26-connected, all subtypes together) that are too small or too dense become background.
+    """Pieces of blood (26-connected, all subtypes together) that are too small or too dense become
+    background.
 
     Too small is below `minimum_ml`; too dense a median above `max_hu`: calcification, bone, metal.
 
     References:
-        New PF, Aronow S. Attenuation measurements of whole blood and blood fractions in computed tomography.
-        Radiology 1976;121:635-640 (packed red cells do not exceed some 100 HU)
+        New PF, Aronow S. Attenuation measurements of whole blood and blood fractions in computed
+        tomography. Radiology 1976;121:635-640 (packed red cells do not exceed some 100 HU)
 
     >>> labels, sizes = np.array([[[2, 2, 0, 3]]], np.uint8), {"voxel_ml": 1.0, "minimum_ml": 0.1}
-    >>> drop_pieces(labels, np.array([[[64, 300, 35, 180]]], np.float32), max_hu=190.0, **sizes).tolist()
+    >>> hu = np.array([[[64, 300, 35, 180]]], np.float32)
+    >>> drop_pieces(labels, hu, max_hu=190.0, **sizes).tolist()
     [[[2, 2, 0, 3]]]
-    >>> drop_pieces(labels, np.array([[[64, 70, 35, 180]]], np.float32), max_hu=110.0, **sizes).tolist()
+    >>> hu[0, 0, 1] = 70
+    >>> drop_pieces(labels, hu, max_hu=110.0, **sizes).tolist()
     [[[2, 2, 0, 0]]]
     """
     box = box_around(labels > 0)
@@ -57,12 +60,14 @@ def drop_pieces(
 
 
 def settle_extra_axial(labels: NDArray[np.uint8], sdh_votes: float) -> NDArray[np.uint8]:
-    """One clot on the skull is EDH or SDH, not partly both: each piece of the two takes the one with more votes.
+    """One clot on the skull is EDH or SDH, not partly both: each piece of the two takes the one
+    with more votes.
 
     Args:
         labels: values of `Subtype`.
-        sdh_votes: what a voxel of SDH counts where one of EDH counts 1; above 1 where EDH is the rarer of the two, as
-            in patients (slices of RSNA 2019: 0.4 % with EDH, 6 % with SDH), and was not in training.
+        sdh_votes: what a voxel of SDH counts where one of EDH counts 1; above 1 where EDH is the
+            rarer of the two, as in patients (slices of RSNA 2019: 0.4 % with EDH, 6 % with SDH),
+            and was not in training.
 
     References:
         Flanders 2020, doi:10.1148/ryai.2020190211 (RSNA 2019)

@@ -40,18 +40,21 @@ def explain_ich(
     bundle: Bundle,
     method: Method = integrate_gradients,
 ) -> tuple[HeatMap, ...]:
-    """A heat map of each subtype: what raises its score when the densities inside of the cavity appear.
+    """A heat map of each subtype: what raises its score when the densities inside of the cavity
+    appear.
 
-    The score is the mean log odds of the subtype over the voxels labeled so; over the 64 most probable of the cavity
-    where none is. Explained is its rise from the same head with a cavity of even 40 HU (gray matter): what lies
-    outside stays as it is and gets no heat, but for a blur of 3 mm. What lowers the score gets none either.
-    The network sees one window of the size it was trained with, about the middle of these voxels; beyond it, no heat.
+    The score is the mean log odds of the subtype over the voxels labeled so; over the 64 most
+    probable of the cavity where none is. Explained is its rise from the same head with a cavity of
+    even 40 HU (gray matter): what lies outside stays as it is and gets no heat, but for a blur of 3
+    mm. What lowers the score gets none either. The network sees one window of the size it was
+    trained with, about the middle of these voxels; beyond it, no heat.
 
-    The method is what the sanity check of Adebayo 2018 left of MONAI's (`benchmarks/heatmaps.py`, three synthetic
-    heads, the U-Net of weights 0.9.0): its maps of real and of randomized weights had a rank correlation of 0.34 at
-    most (SmoothGrad 0.78, occlusion 0.57, Grad-CAM 0.48 at the best level), and were at least 45 times higher in true
-    blood than in the rest of the cavity (Grad-CAM 3.8 times). Of weights 0.10.0 it is 0.44 and 414 times on one head;
-    from 33 HU on, the mean of brain, it would be 0.56. A subtype takes about 4 CPU seconds.
+    The method is what the sanity check of Adebayo 2018 left of MONAI's (`benchmarks/heatmaps.py`,
+    three synthetic heads, the U-Net of weights 0.9.0): its maps of real and of randomized weights
+    had a rank correlation of 0.34 at most (SmoothGrad 0.78, occlusion 0.57, Grad-CAM 0.48 at the
+    best level), and were at least 45 times higher in true blood than in the rest of the cavity
+    (Grad-CAM 3.8 times). Of weights 0.10.0 it is 0.44 and 414 times on one head; from 33 HU on, the
+    mean of brain, it would be 0.56. A subtype takes about 4 CPU seconds.
 
     Args:
         ct, labels, cavity: on one grid, sheared too.
@@ -59,7 +62,8 @@ def explain_ich(
         within: voxel box that the network looks at.
         strip: as for `segment_ich`; give both the same.
         bundle: the one that labeled them.
-        method: score, index of the class, image, image to start from ``(1, channels, I, J, K)`` to heat ``(I, J, K)``.
+        method: score, index of the class, image, image to start from ``(1, channels, I, J, K)`` to
+            heat ``(I, J, K)``.
 
     References:
         Adebayo 2018 doi:10.48550/arXiv.1810.03292
@@ -95,7 +99,9 @@ def _on(grid: Geometry, cavity: Mask) -> NDArray[np.bool_]:
 
 
 def _window(region: NDArray[np.bool_]) -> Box:
-    """As large as what the network was trained with, or the image, around the middle of a region."""
+    """As large as what the network was trained with, or the image, around the middle of a
+    region.
+    """
     shape = np.array(region.shape)
     size = np.minimum(_WINDOW, shape)
     where = np.argwhere(region)

@@ -18,7 +18,8 @@ class Hemorrhage:
 
     Args:
         labels: map of `Subtype`.
-        edema: around the clots; never blood, never counted with it. None where the network does not know it.
+        edema: around the clots; never blood, never counted with it. None where the network does not
+            know it.
         evidence: what the probabilities add up to inside of the cavity.
     """
 
@@ -40,17 +41,19 @@ def segment_ich(
     max_hu: float = 110.0,
     sdh_votes: float = 1.0,
 ) -> Hemorrhage:
-    """Label the five subtypes and edema, and say what the probabilities add up to inside of the cavity.
+    """Label the five subtypes and edema, and say what the probabilities add up to inside of the
+    cavity.
 
     Args:
         ct: head CT on any grid.
         cavity: blood is looked for inside only; None looks everywhere.
         bundle: of a network for these classes.
         within: voxel box that the network looks at, for speed.
-        strip: show the network the cavity only, where there is one. The shipped weights find more with the skull.
+        strip: show the network the cavity only, where there is one. The shipped weights find more
+            with the skull.
         flips: average with the mirrored head.
-        caution: added to the scores (logits) of background and edema, so that blood must be ``exp(caution)`` times as
-            probable as these to be labeled; 0 for the plain arg-max.
+        caution: added to the scores (logits) of background and edema, so that blood must be
+            ``exp(caution)`` times as probable as these to be labeled; 0 for the plain arg-max.
         minimum_ml: a piece of blood (all subtypes together) smaller than this is dropped.
         max_hu: a piece of blood whose median is denser than this is dropped: see `drop_pieces`.
         sdh_votes: see `settle_extra_axial`.

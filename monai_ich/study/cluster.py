@@ -31,16 +31,19 @@ _STORE_BYTES = 80 << 20  # nothing goes through it but outcomes; Ray wants at le
 
 @contextmanager
 def started_ray(address: str | None = None) -> Iterator[Any]:
-    """Ray itself, connected: to a cluster, or to one that is started on this machine and ends with the block.
+    """Ray itself, connected: to a cluster, or to one that is started on this machine and ends with
+    the block.
 
-    The embedded one listens on 127.0.0.1 only and behind a token of its own, has no dashboard, reports no use, and
-    takes its files with it. Ray takes such settings from the environment alone, before it is imported.
+    The embedded one listens on 127.0.0.1 only and behind a token of its own, has no dashboard,
+    reports no use, and takes its files with it. Ray takes such settings from the environment alone,
+    before it is imported.
 
     Args:
         address: of a cluster; None for this machine.
 
     Raises:
-        InputError: ``NO_CLUSTER``; ``RAY_NOT_STARTED`` where the embedded one does not start in time.
+        InputError: ``NO_CLUSTER``; ``RAY_NOT_STARTED`` where the embedded one does not start in
+            time.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     with _connected(address) if address is not None else _embedded():
@@ -69,7 +72,8 @@ def _connected(address: str) -> ExitStack:
 
 
 def _embedded() -> ExitStack:
-    """Ray started on this machine, again where it does not come up; it ends, and its files go, with the block.
+    """Ray started on this machine, again where it does not come up; it ends, and its files go, with
+    the block.
 
     It opens its own folder to everybody, so it gets one inside a folder that is the user's alone.
     """
@@ -94,7 +98,10 @@ def _embedded() -> ExitStack:
             except Exception as error:  # Ray has no kind of its own for it
                 _LOG.debug("Ray did not start", exc_info=True)
                 failure = error
-    message = f"Ray did not start on this machine in {_STARTS} attempts: free memory or cores and run it again."
+    message = (
+        f"Ray did not start on this machine in {_STARTS} attempts: free memory or cores and "
+        "run it again."
+    )
     raise InputError("RAY_NOT_STARTED", message) from failure
 
 
@@ -126,14 +133,15 @@ def analyze_all(
 ) -> Iterator[Outcome]:
     """Outcomes as they come, one for each task.
 
-    A worker that dies is replaced and its case tried again; a case that has killed two workers fails with
-    ``WORKER_DIED``.
+    A worker that dies is replaced and its case tried again; a case that has killed two workers
+    fails with ``WORKER_DIED``.
 
     Args:
         tasks: what to do.
         build: gives the pipeline, in each worker once.
         workers: processes; by default one for two CPU cores, or one for each GPU.
-        address: of a Ray cluster; its machines need the toolkit, the input and the output under the same paths.
+        address: of a Ray cluster; its machines need the toolkit, the input and the output under the
+            same paths.
     """
     with started_ray(address) as ray:
         size = ray.cluster_resources()

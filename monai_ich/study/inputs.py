@@ -1,4 +1,6 @@
-"""The cases of a study: the rows of a manifest, what lies in a folder, or the CT of a BIDS data set."""
+"""The cases of a study: the rows of a manifest, what lies in a folder, or the CT of a BIDS data
+set.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ class StudyCase:
     site: str = ""
 
     def digest(self, settings: str) -> str:
-        """Short hash of the settings and of the files (names, sizes, times): a change of either is a new run."""
+        """Short hash of the settings and of the files (names, sizes, times): a change of either is
+        a new run.
+        """
         found = [settings]
         for path in self.image:
             for file in (
@@ -76,7 +80,8 @@ class StudyInput:
 
     Args:
         cases: with different IDs.
-        passed_over: what else lies there and is not analyzed: kind, in words that name nobody, to count.
+        passed_over: what else lies there and is not analyzed: kind, in words that name nobody, to
+            count.
     """
 
     cases: tuple[StudyCase, ...]
@@ -96,12 +101,13 @@ def list_cases(path: str | Path, *, keep_names: bool = False) -> list[StudyCase]
 
 
 def study_input(path: str | Path, *, keep_names: bool = False) -> StudyInput:
-    """The cases of a manifest (.json), of a folder of DICOM folders, zips and NIfTI files, or of a BIDS data set.
+    """The cases of a manifest (.json), of a folder of DICOM folders, zips and NIfTI files, or of a
+    BIDS data set.
 
-    A child's name may name a patient. It is taken where all children have harmless ones (``case_012``); else they are
-    numbered in alphabetical order, ``case_001`` and on. In a BIDS data set (``sub-*/[ses-*/]ct/*_ct.nii.gz``) a case
-    is called by what comes before ``_ct``, and its patient by its subject. Links to scans are followed, links inside
-    of DICOM folders are not.
+    A child's name may name a patient. It is taken where all children have harmless ones
+    (``case_012``); else they are numbered in alphabetical order, ``case_001`` and on. In a BIDS
+    data set (``sub-*/[ses-*/]ct/*_ct.nii.gz``) a case is called by what comes before ``_ct``, and
+    its patient by its subject. Links to scans are followed, links inside of DICOM folders are not.
 
     Args:
         path: manifest or folder.
@@ -124,7 +130,10 @@ def study_input(path: str | Path, *, keep_names: bool = False) -> StudyInput:
     images = [image for child in children for image in _bids_images(child)]
     found = _bids(images, children, keep_names) if images else _flat(children, keep_names)
     if not found.cases:
-        message = "A study takes a manifest (.json), a folder of DICOM folders, zips and NIfTI files, or BIDS with CT."
+        message = (
+            "A study takes a manifest (.json), a folder of DICOM folders, zips and NIfTI "
+            "files, or BIDS with CT."
+        )
         raise InputError("NO_CASES", " ".join(filter(None, (message, found.passed_over_words()))))
     return found
 

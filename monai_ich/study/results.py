@@ -28,7 +28,8 @@ _CALIBRATION = "configs/operating_points.json"
 
 
 def digest_settings(overrides: Mapping[str, Any], *, calibrated: bool = True) -> str:
-    """Short hash of all that a number depends on: overrides, the bundles' settings and weights, our code.
+    """Short hash of all that a number depends on: overrides, the bundles' settings and weights, our
+    code.
 
     Args:
         overrides: of the pipeline.
@@ -51,7 +52,8 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error)
 
 
 def is_done(folder: Path, digest: str) -> bool:
-    """Whether a case's folder holds results with these settings of this input. Folders are renamed when complete.
+    """Whether a case's folder holds results with these settings of this input. Folders are renamed
+    when complete.
 
     Raises:
         InputError: ``RESULTS_DAMAGED`` where it cannot be read whose they are.
@@ -64,10 +66,12 @@ def is_done(folder: Path, digest: str) -> bool:
 
 
 def read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
-    """The row of a case that is done: its ``measurements.csv`` with patient, site, warnings and time.
+    """The row of a case that is done: its ``measurements.csv`` with patient, site, warnings and
+    time.
 
     Raises:
-        InputError: ``RESULTS_DAMAGED`` where tables are cut or damaged, or table and JSON are of two runs.
+        InputError: ``RESULTS_DAMAGED`` where tables are cut or damaged, or table and JSON are of
+            two runs.
     """
     with _undamaged():
         return _read_row(case, folder)
@@ -105,7 +109,9 @@ def _read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
 
 
 def _kind(name: str) -> type:
-    """What a column holds, whether its cells are empty or not: an amount, a whole number or a word."""
+    """What a column holds, whether its cells are empty or not: an amount, a whole number or a
+    word.
+    """
     if name.endswith(("_ml", "_mm", "_probability", "_ratio", "_index")) or name == "seconds":
         return float
     return (

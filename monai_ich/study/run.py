@@ -60,23 +60,27 @@ def run_study(
     progress: Progress | None = None,
     note: str = "",
 ) -> StudyResult:
-    """Analyze each case into ``cases/<id>``; write ``study.csv``, ``.parquet``, ``failures.csv``, ``summary.html``.
+    """Analyze each case into ``cases/<id>``; write ``study.csv``, ``.parquet``, ``failures.csv``,
+    ``summary.html``.
 
-    Run it again to go on after an interruption, however hard: a case's folder appears whole or not at all, and the
-    tables are made of the folders. A case whose row cannot be read is not done: it is analyzed again.
+    Run it again to go on after an interruption, however hard: a case's folder appears whole or not
+    at all, and the tables are made of the folders. A case whose row cannot be read is not done: it
+    is analyzed again.
 
     Args:
         cases: with different ids.
         output_dir: made if missing.
         build: gives the pipeline; called once in each worker.
-        settings: hash of what numbers depend on, from `digest_settings`; another one does all cases again.
+        settings: hash of what numbers depend on, from `digest_settings`; another one does all cases
+            again.
         workers, address: as `analyze_all`.
         progress: see `Progress`.
         note: for the summary, such as what lies beside the scans.
 
     Raises:
         InputError: ``NO_CLUSTER``, ``RAY_NOT_STARTED``.
-        OutputError: ``STUDY_RUNNING`` where another run has this folder, ``OUTPUT_NOT_WRITABLE``, ``DISK_FULL``.
+        OutputError: ``STUDY_RUNNING`` where another run has this folder, ``OUTPUT_NOT_WRITABLE``,
+            ``DISK_FULL``.
     """
     root = Path(output_dir).resolve()
     refuse_unwritable(root)
@@ -115,7 +119,9 @@ def run_study(
 
 
 def _read_done(tasks: Iterable[Task]) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
-    """The rows of the cases that are done, by ID; and the cases whose results are there and cannot be read."""
+    """The rows of the cases that are done, by ID; and the cases whose results are there and cannot
+    be read.
+    """
     rows, damaged = {}, []
     for case, folder, digest in tasks:
         try:

@@ -77,8 +77,14 @@ def _histogram(title: str, unit: str, values: Sequence[float]) -> str:
         for k, (n, a, b) in enumerate(zip(counts, edges[:-1], edges[1:], strict=True))
     )
     low, middle, top = np.percentile(values, [25, 50, 75])
-    words = f"{title}: median {middle:.1f} {unit} (quartiles {low:.1f} and {top:.1f}), {len(values)} scans."
-    ends = f'<text x="0" y="{_HEIGHT + 16}">0</text><text x="{_WIDTH}" y="{_HEIGHT + 16}" text-anchor="end">'
+    words = (
+        f"{title}: median {middle:.1f} {unit} (quartiles {low:.1f} and {top:.1f}), "
+        f"{len(values)} scans."
+    )
+    ends = (
+        f'<text x="0" y="{_HEIGHT + 16}">0</text><text x="{_WIDTH}" y="{_HEIGHT + 16}" '
+        'text-anchor="end">'
+    )
     return (
         f'<figure><svg viewBox="0 0 {_WIDTH + 30} {_HEIGHT + 20}" width="{_WIDTH + 30}" role="img" '
         f'aria-label="{words}" class=bars>{bars}<text x="{_WIDTH + 4}" y="12">{high}</text>{ends}'

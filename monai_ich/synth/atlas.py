@@ -1,7 +1,8 @@
 """The average head that every synthetic head is bent from.
 
-Gray and white matter come from the MNI152 maps that nilearn carries (no download); what they lack is added as
-geometry, in MNI millimeters: the brain's hull, ventricles with temporal horns, third and fourth ventricle.
+Gray and white matter come from the MNI152 maps that nilearn carries (no download); what they lack
+is added as geometry, in MNI millimeters: the brain's hull, ventricles with temporal horns, third
+and fourth ventricle.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ class Atlas:
     """Maps on one grid of 1.5 mm (MNI mm, RAS), channels first.
 
     Args:
-        tissue: ``(4, X, Y, Z)`` gray matter, white matter (0..1), signed distance (mm, negative inside) to the
-            lateral and third ventricles, signed distance to the fourth ventricle.
+        tissue: ``(4, X, Y, Z)`` gray matter, white matter (0..1), signed distance (mm, negative
+            inside) to the lateral and third ventricles, signed distance to the fourth ventricle.
         hull: ``(1, X, Y, Z)`` signed distance (mm) to the brain's hull, negative inside.
     """
 
@@ -34,7 +35,9 @@ class Atlas:
 
 
 def sample(maps: torch.Tensor, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    """Maps ``(C, X, Y, Z)`` that span the atlas box, read linearly at MNI mm points of any shape ``S``: ``(C, *S)``."""
+    """Maps ``(C, X, Y, Z)`` that span the atlas box, read linearly at MNI mm points of any shape
+    ``S``: ``(C, *S)``.
+    """
     grid = torch.stack(
         [
             (c - low) * (2.0 / ((n - 1) * SPACING_MM)) - 1.0
@@ -50,7 +53,9 @@ def sample(maps: torch.Tensor, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor
 
 
 def tentorium_mm(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Height of the tentorium, MNI mm, over (x, y): highest at the straight sinus, falling sideways and backward."""
+    """Height of the tentorium, MNI mm, over (x, y): highest at the straight sinus, falling sideways
+    and backward.
+    """
     ridge = torch.where(y > -48.0, -2.0 - 0.35 * (y + 48.0).clamp(0, 30), -2.0 + 0.28 * (y + 48.0))
     return ridge - 21.0 * (1.0 - torch.exp(-x.abs() / 20.0)) - 0.06 * x.abs()
 
@@ -61,7 +66,9 @@ def in_posterior_fossa(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> tor
 
 
 def falx_reaches(y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    """Whether the falx is at (y, z), MNI mm: all around the corpus callosum, above the skull base."""
+    """Whether the falx is at (y, z), MNI mm: all around the corpus callosum, above the skull
+    base.
+    """
     return ((((y + 20.0) / 56.0) ** 2 + ((z - 4.0) / 44.0) ** 2) > 1) & (z > -8.0)
 
 
@@ -100,7 +107,9 @@ def _capsule(
 def _ventricles(
     tissue: NDArray[np.float32], xyz: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Lateral + third, and fourth ventricle: dark, central voxels of the maps, completed by geometry."""
+    """Lateral + third, and fourth ventricle: dark, central voxels of the maps, completed by
+    geometry.
+    """
     from scipy.ndimage import label
 
     x, y, z = np.abs(xyz[..., 0]), xyz[..., 1], xyz[..., 2]

@@ -1,4 +1,6 @@
-"""What a synthetic head is: a small frozen record. `monai_ich.synth.draw` draws it from one seed."""
+"""What a synthetic head is: a small frozen record. `monai_ich.synth.draw` draws it from one
+seed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ class SkullDefect:
     """What surgery left in the vault.
 
     Args:
-        kind: ``"burr hole"``, ``"craniotomy"`` (a flap put back: a ring-shaped gap) or ``"craniectomy"`` (no bone).
+        kind: ``"burr hole"``, ``"craniotomy"`` (a flap put back: a ring-shaped gap) or
+            ``"craniectomy"`` (no bone).
         center_mm: MNI mm; where the ray from the head's center meets the skull.
         radius_mm: of the hole, the flap or the window.
         bulge_mm: how far the brain stands out through a craniectomy; negative where it is sunken.
@@ -48,10 +51,12 @@ class AnatomyCase:
     Args:
         base_streak_hu: how much darker the band between the petrous bones is (beam hardening).
         calcified: pineal gland and falx.
-        choroid_mm: radius of the choroid plexus in the left and the right atrium; 0 where it is not seen.
+        choroid_mm: radius of the choroid plexus in the left and the right atrium; 0 where it is not
+            seen.
         choroid_hu: its density: 45 to 60 where it is not calcified.
         vessel_hu: of basilar and middle cerebral arteries.
-        fissure_mm: half the width of Sylvian fissures and basal cisterns, beside what the atlas has.
+        fissure_mm: half the width of Sylvian fissures and basal cisterns, beside what the atlas
+            has.
         drain: a ventricular catheter from the frontal bone; -1 left, +1 right, 0 none.
     """
 
@@ -98,10 +103,13 @@ class HemorrhageCase:
         extent_mm: how far an extra-axial clot or SAH reaches from its center; rim of edema for IPH.
         edema_hu: how much darker than brain that rim is where it is darkest.
         roughness: how much noise shapes the outline.
-        place: ``"falx"`` or ``"tentorium"`` for an SDH along one of these; ``"cisterns"`` for SAH that fills the basal
-            cisterns, Sylvian fissures and what adjoins them in the shape of a star; ``"convexity"`` for all else.
-        texture: standard deviation of the density inside, as a share of `hu` (old and fresh blood, swirls).
-        level_hu: how much denser the lowest part is than the highest (cells settle; the head lies on its back).
+        place: ``"falx"`` or ``"tentorium"`` for an SDH along one of these; ``"cisterns"`` for SAH
+            that fills the basal cisterns, Sylvian fissures and what adjoins them in the shape of a
+            star; ``"convexity"`` for all else.
+        texture: standard deviation of the density inside, as a share of `hu` (old and fresh blood,
+            swirls).
+        level_hu: how much denser the lowest part is than the highest (cells settle; the head lies
+            on its back).
     """
 
     subtype: Subtype
@@ -128,8 +136,9 @@ class ScannerCase:
 
     Args:
         cup_hu: how much darker (or brighter, if negative) the middle of the head is than its rim.
-        glow_hu: beam hardening: how much brighter a voxel would be if all around it in plane were bone. A real head was
-            at 30: brain 5 mm from the skull is 6 HU brighter at the level of the ventricles, 10 HU near the vertex.
+        glow_hu: beam hardening: how much brighter a voxel would be if all around it in plane were
+            bone. A real head was at 30: brain 5 mm from the skull is 6 HU brighter at the level of
+            the ventricles, 10 HU near the vertex.
         glow_mm: how far bone is felt (standard deviation).
         tail_share: of each pixel, what the scanner's point spread puts into its long tails.
         tail_mm: how far these reach (standard deviation).
@@ -170,7 +179,8 @@ class HeadCase:
     """All of it; the same record gives the same head and the same scan, on CPU.
 
     Args:
-        shift_mm: midline shift asked for, positive to the patient's right; the truth says what came out.
+        shift_mm: midline shift asked for, positive to the patient's right; the truth says what came
+            out.
     """
 
     seed: int

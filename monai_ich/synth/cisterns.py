@@ -1,4 +1,6 @@
-"""The basal cisterns and what adjoins them, as lines: where blood of a ruptured aneurysm lies as a star."""
+"""The basal cisterns and what adjoins them, as lines: where blood of a ruptured aneurysm lies as a
+star.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _LINES = (
 
 
 def cisterns_mm(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    """Distance (mm) of points (MNI mm, brain before the mass effect) from the nearest of these lines."""
+    """Distance (mm) of points (MNI mm, brain before the mass effect) from the nearest of these
+    lines.
+    """
     x, nearest = x.abs(), torch.full_like(x, torch.inf)
     for start, end in _LINES:
         nearest = torch.minimum(nearest, segment_mm(x, y, z, start, end))

@@ -65,8 +65,8 @@ def write_case(
     device: str = "cpu",
     thickness: bool = True,
 ) -> Path:
-    """Make one scan and write ``ct.nii.gz`` (or ``dicom/``), ``ich.nii.gz``, ``edema.nii.gz``, ``anatomy.nii.gz``,
-    ``truth.json``."""
+    """Make one scan and write ``ct.nii.gz`` (or ``dicom/``), ``ich.nii.gz``, ``edema.nii.gz``,
+    ``anatomy.nii.gz``, ``truth.json``."""
     from monai_ich.dicom.write import write_ct_series
     from monai_ich.io.nifti import write_nifti
     from monai_ich.synth.generate import synthesize
@@ -106,7 +106,8 @@ def write_dataset(
     device: str = "cpu",
     thickness: bool = True,
 ) -> Iterator[str]:
-    """Write many cases side by side and ``dataset.json``; skips those that are there, yields names as they finish.
+    """Write many cases side by side and ``dataset.json``; skips those that are there, yields names
+    as they finish.
 
     A case that is there but cannot be read to its end is named in the log and made again.
 

@@ -1,7 +1,7 @@
 """Synthetic heads at random: every range stands here, once.
 
-Sources: the project's synthesis rules (published ranges of tissue HU, clot density by age, volumes and scanner settings
-of emergency head CT).
+Sources: the project's synthesis rules (published ranges of tissue HU, clot density by age, volumes
+and scanner settings of emergency head CT).
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def draw_anatomy(rng: np.random.Generator) -> AnatomyCase:
-    """A head at random: size and shape, age (atrophy widens sulci, ventricles and the outer gap together)."""
+    """A head at random: size and shape, age (atrophy widens sulci, ventricles and the outer gap
+    together).
+    """
     size = rng.normal(0.915, 0.035)
     age = rng.beta(1.3, 1.6)
     shape = rng.normal(1.0, [0.035, 0.035, 0.03])
@@ -153,7 +155,9 @@ def draw_swelling(rng: np.random.Generator) -> Swelling:
 def _on_vault(
     rng: np.random.Generator, azimuth_deg: tuple[float, float], elevation_deg: tuple[float, float]
 ) -> Point:
-    """A direction from the center of the head to its right vault, as a point well outside or near the skull."""
+    """A direction from the center of the head to its right vault, as a point well outside or near
+    the skull.
+    """
     a, e = math.radians(rng.uniform(*azimuth_deg)), math.radians(rng.uniform(*elevation_deg))
     return (
         70 * math.cos(a) * math.cos(e),
@@ -172,7 +176,9 @@ def draw_hemorrhage(
     side: int | None = None,
     range_ml: tuple[float, float] | None = None,
 ) -> HemorrhageCase:
-    """A bleed of one subtype at random: where, how large, how dense; `range_ml` narrows its volume."""
+    """A bleed of one subtype at random: where, how large, how dense; `range_ml` narrows its
+    volume.
+    """
     side = side or int(rng.choice([-1, 1]))
     bleed = HemorrhageCase(
         subtype,
@@ -214,7 +220,9 @@ def _draw_iph(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase
 
 
 def _draw_contusion(rng: np.random.Generator, side: int) -> HemorrhageCase:
-    """Blood of mixed density in the cortex of frontal base, temporal pole or convexity, with edema."""
+    """Blood of mixed density in the cortex of frontal base, temporal pole or convexity, with
+    edema.
+    """
     bleed = _draw_iph(rng, draw_hemorrhage(rng, Subtype.IPH, side, (0.2, 12.0)))
     site = _CONTUSION_SITES[rng.integers(len(_CONTUSION_SITES))]
     return replace(
@@ -235,7 +243,9 @@ def _draw_ivh(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase
 
 
 def _draw_sah(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase:
-    """In sulci around a place of the convexity; or, of a ruptured aneurysm, from the basal cisterns outward."""
+    """In sulci around a place of the convexity; or, of a ruptured aneurysm, from the basal cisterns
+    outward.
+    """
     bleed = replace(bleed, extent_mm=rng.uniform(15.0, 60.0), hu=rng.uniform(50.0, 76.0))
     if rng.random() < 0.45:
         return replace(bleed, place="cisterns", volume_ml=_log_uniform(rng, 2.0, 45.0))
@@ -253,7 +263,9 @@ def _draw_edh(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase
 
 
 def _draw_sdh(rng: np.random.Generator, bleed: HemorrhageCase, is_given: bool) -> HemorrhageCase:
-    """A crescent, thin for its reach; one in five along falx or tentorium; one in four not fresh."""
+    """A crescent, thin for its reach; one in five along falx or tentorium; one in four not
+    fresh.
+    """
     thickness_mm = min(
         _log_uniform(rng, 3.0, 18.0), 1.8 * bleed.volume_ml**0.45
     )  # a crescent, not a lens
@@ -285,7 +297,9 @@ def _draw_sdh(rng: np.random.Generator, bleed: HemorrhageCase, is_given: bool) -
 
 
 def _draw_trauma(rng: np.random.Generator) -> tuple[HemorrhageCase, ...]:
-    """What a blow leaves: clots on the skull, contusions, often opposite, and blood in sulci, several at once."""
+    """What a blow leaves: clots on the skull, contusions, often opposite, and blood in sulci,
+    several at once.
+    """
     side = int(rng.choice([-1, 1]))
     bleeds = [
         _draw_contusion(rng, -side if rng.random() < 0.6 else side)
@@ -328,7 +342,9 @@ def _draw_hemorrhages(rng: np.random.Generator) -> tuple[HemorrhageCase, ...]:
 
 
 def natural_shift_mm(rng: np.random.Generator, bleeds: tuple[HemorrhageCase, ...]) -> float:
-    """A shift that fits the bleeds, away from them, but varied enough that neither predicts the other."""
+    """A shift that fits the bleeds, away from them, but varied enough that neither predicts the
+    other.
+    """
     mass = sum(
         -b.side * b.volume_ml
         for b in bleeds
@@ -341,7 +357,9 @@ def natural_shift_mm(rng: np.random.Generator, bleeds: tuple[HemorrhageCase, ...
 
 
 def draw_scanner(rng: np.random.Generator) -> ScannerCase:
-    """An emergency head scan at random; one in five came as pictures of a window, one in twelve was clipped to it."""
+    """An emergency head scan at random; one in five came as pictures of a window, one in twelve was
+    clipped to it.
+    """
     thin = rng.random() < 0.35
     slice_mm = float(rng.uniform(0.8, 2.5) if thin else rng.uniform(2.5, 7.0))
     tilt = float(rng.uniform(-25, 25) if rng.random() < 0.5 else 0.0)

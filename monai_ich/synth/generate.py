@@ -28,13 +28,13 @@ class Truth:
     """What is exactly known about a synthetic scan.
 
     Args:
-        volume_ml: by subtype, from partial-volume shares (not from the voxel labels), without the rim that bone
-            outshines, where nobody could see blood.
+        volume_ml: by subtype, from partial-volume shares (not from the voxel labels), without the
+            rim that bone outshines, where nobody could see blood.
         midline_shift_mm: positive to the patient's right.
         cavity_ml: intracranial cavity inside the field of view.
-        thickness_mm: of each subtype with a clot on the skull (EDH, SDH), the largest in view, in mm of the world
-            along the skull's normal, with the rim that bone outshines (see `true_thickness_mm`); empty where it was
-            not asked for.
+        thickness_mm: of each subtype with a clot on the skull (EDH, SDH), the largest in view, in
+            mm of the world along the skull's normal, with the rim that bone outshines (see
+            `true_thickness_mm`); empty where it was not asked for.
         edema_ml: around all clots; no blood.
     """
 
@@ -72,14 +72,15 @@ def synthesize(
 ) -> SyntheticScan:
     """Make the head of `case` and scan it.
 
-    Truth follows the image: shares of each class are averaged over the slice as HU are. A part of the head is where
-    its share is more than one half; a bleed is the voxels that hold most of it, as many as its volume. On one device
-    the same case gives the same scan, bit for bit.
+    Truth follows the image: shares of each class are averaged over the slice as HU are. A part of
+    the head is where its share is more than one half; a bleed is the voxels that hold most of it,
+    as many as its volume. On one device the same case gives the same scan, bit for bit.
 
     Args:
         case: what to make.
         device: torch device.
-        thickness: whether the truth holds thickness too, which takes a fifth of the time; training does not need it.
+        thickness: whether the truth holds thickness too, which takes a fifth of the time; training
+            does not need it.
     """
     with torch.inference_mode():
         return _synthesize(case, torch.device(device), thickness)
@@ -129,7 +130,9 @@ def _maps(p: Painted) -> tuple[torch.Tensor, ...]:
 
 
 def _paint_slice(head: Head, geometry: Geometry, k: int, device: torch.device) -> Painted:
-    """The mean of the fine planes of slice `k`, ``(*, I, J)``; what is air for sure is not painted."""
+    """The mean of the fine planes of slice `k`, ``(*, I, J)``; what is air for sure is not
+    painted.
+    """
     planes = [plane_points(geometry, k, o, device) for o in fine_offsets_mm(head.case.scanner)]
     size = geometry.shape[:2]
     near = _near_body(head, plane_points(geometry, k, 0.0, device), size)
@@ -148,7 +151,9 @@ def _paint_slice(head: Head, geometry: Geometry, k: int, device: torch.device) -
 
 
 def _near_body(head: Head, plane: tuple[torch.Tensor, ...], size: tuple[int, int]) -> torch.Tensor:
-    """Which pixels of a plane may be something other than air: looked up at every fourth, widened by as much."""
+    """Which pixels of a plane may be something other than air: looked up at every fourth, widened
+    by as much.
+    """
     few = [torch.broadcast_to(p, size)[2::4, 2::4] for p in plane]
     near = F.max_pool2d(may_be_body(head, *few).float()[None], 3, 1, 1)[0] > 0
     for axis in (0, 1):
@@ -189,8 +194,9 @@ def _winner(shares: torch.Tensor) -> np.ndarray:  # type: ignore[type-arg]
 def _fullest(shares: torch.Tensor, voxels: torch.Tensor) -> np.ndarray:  # type: ignore[type-arg]
     """Each class in as many voxels as its volume fills, those that hold most of it.
 
-    For a thick clot this is the half that is in it. Of a layer thinner than a voxel no voxel is half full: of blood in
-    sulci on 5 mm slices, one half would lose a fifth, and whoever learns from such labels, too.
+    For a thick clot this is the half that is in it. Of a layer thinner than a voxel no voxel is
+    half full: of blood in sulci on 5 mm slices, one half would lose a fifth, and whoever learns
+    from such labels, too.
 
     Args:
         shares: of each class in each voxel, ``(C, I, J, K)``.

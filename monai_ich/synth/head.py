@@ -1,8 +1,10 @@
-"""One synthetic head: from a point in the scanner to a point in the atlas, with the bleeds' mass effect between.
+"""One synthetic head: from a point in the scanner to a point in the atlas, with the bleeds' mass
+effect between.
 
-Three spaces, all in mm: the world (RAS); ``h``, the undisturbed head in MNI mm (pose, scale and a smooth warp
-undone); ``b``, the brain as it was before the bleeds pushed it. The skull lives in ``h``, brain tissue and the midline
-live in ``b``. The warp keeps the plane x = 0, so the ideal midline is x = 0 in ``h``, the displaced one x = 0 in ``b``.
+Three spaces, all in mm: the world (RAS); ``h``, the undisturbed head in MNI mm (pose, scale and a
+smooth warp undone); ``b``, the brain as it was before the bleeds pushed it. The skull lives in
+``h``, brain tissue and the midline live in ``b``. The warp keeps the plane x = 0, so the ideal
+midline is x = 0 in ``h``, the displaced one x = 0 in ``b``.
 """
 
 from __future__ import annotations
@@ -41,8 +43,10 @@ class Fields:
     Args:
         hx, hy, hz: undisturbed head, MNI mm.
         bx, by, bz: brain before the mass effect, MNI mm.
-        depth: mm below the inner table (below the dura where surgery left no bone); negative in bone and outside.
-        tissue: ``(4, *S)`` gray, white, distance to lateral + third ventricles, to the fourth (see `Atlas`).
+        depth: mm below the inner table (below the dura where surgery left no bone); negative in
+            bone and outside.
+        tissue: ``(4, *S)`` gray, white, distance to lateral + third ventricles, to the fourth (see
+            `Atlas`).
         noise: ``(8, *S)`` smooth noise of unit variance (channels named in this module).
         clots: for each bleed on the skull, its thickness in mm at the point's place on the skull.
         defect_mm: tangential distance from the axis of the skull defect; 1 m where there is none.
@@ -62,7 +66,9 @@ class Fields:
 
 
 def _noise_maps(seed: int) -> torch.Tensor:
-    """Smooth noise ``(8, ...)`` over the atlas box; made on the CPU so that a seed means the same head everywhere."""
+    """Smooth noise ``(8, ...)`` over the atlas box; made on the CPU so that a seed means the same
+    head everywhere.
+    """
     generator = torch.Generator().manual_seed(seed)
     shape = tuple(n // 2 for n in SHAPE)
     maps = []
@@ -80,7 +86,9 @@ def _noise_maps(seed: int) -> torch.Tensor:
 
 @cache
 def _refined(few: int, many: int, kernel: int) -> torch.Tensor:
-    """The matrix ``(many, few)`` that interpolates an axis linearly, ends on ends, and takes the mean of `kernel`."""
+    """The matrix ``(many, few)`` that interpolates an axis linearly, ends on ends, and takes the
+    mean of `kernel`.
+    """
     lines = F.interpolate(torch.eye(few)[None], size=many, mode="linear", align_corners=True)[0].T
     near = (torch.arange(many)[:, None] - torch.arange(many)[None, :]).abs() <= kernel // 2
     return (near.float() / near.sum(1, keepdim=True)) @ lines
@@ -104,8 +112,8 @@ class Head:
     """A head ready to be looked at anywhere.
 
     Args:
-        case: what it is. Sizes of the bleeds and strength of the push are solved here so that volumes and
-            midline shift come out as asked for, where there is room.
+        case: what it is. Sizes of the bleeds and strength of the push are solved here so that
+            volumes and midline shift come out as asked for, where there is room.
         device: torch device.
     """
 
@@ -127,7 +135,7 @@ class Head:
         self.push_mm = 0.0
         self.shift_mm = self._solve()
 
-    # -- coordinates ---------------------------------------------------------------------------------------------
+    # -- coordinates
     def to_head(
         self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
@@ -166,7 +174,7 @@ class Head:
         tissue = sample(self.atlas.tissue, bx, by, bz)
         return Fields(hx, hy, hz, bx, by, bz, depth, tissue, noise, clots, defect_mm)
 
-    # -- bleeds --------------------------------------------------------------------------------------------------
+    # -- bleeds
     def on_skull(self, point_mm: Point) -> Point:
         """Where the ray from the head's center through a point (MNI mm) meets the hull."""
         center = torch.tensor(CENTER_MM, device=self.device)
@@ -185,7 +193,9 @@ class Head:
         hz: torch.Tensor,
         noise: torch.Tensor,
     ) -> torch.Tensor:
-        """Relative thickness (0..1) of an extra-axial clot: EDH a lens, SDH a crescent; never across the falx."""
+        """Relative thickness (0..1) of an extra-axial clot: EDH a lens, SDH a crescent; never
+        across the falx.
+        """
         cx, cy, cz = self.sites[index]
         if bleed.subtype is Subtype.EDH:
             bump = 1.0 - (tangential_mm((cx, cy, cz), hx, hy, hz) / bleed.extent_mm) ** 2
@@ -200,7 +210,9 @@ class Head:
         return (bump * ((bleed.side * hx - 1.0) / 7.0).clamp(0, 1)).clamp(0, 1)
 
     def scores(self, f: Fields) -> list[torch.Tensor]:
-        """For each bleed a field whose lowest values it fills first; infinite where it cannot be."""
+        """For each bleed a field whose lowest values it fills first; infinite where it cannot
+        be.
+        """
         clots = iter(f.clots)
         taken = torch.zeros_like(f.depth, dtype=torch.bool)
         scores = []
@@ -233,12 +245,16 @@ class Head:
         return scores
 
     def height_mm(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        """Height of head points above the table, but for a constant: the patient lies on the back."""
+        """Height of head points above the table, but for a constant: the patient lies on the
+        back.
+        """
         up = self.rotation[1].tolist()
         return up[0] * x + up[1] * y + up[2] * z
 
     def ventricles(self, f: Fields) -> torch.Tensor:
-        """Signed distance (mm) to the ventricles' wall, negative inside; the pressed side is narrower."""
+        """Signed distance (mm) to the ventricles' wall, negative inside; the pressed side is
+        narrower.
+        """
         a = self.case.anatomy
         blood = sum(b.volume_ml for b in self.case.hemorrhages if b.subtype is Subtype.IVH)
         growth = a.ventricle_growth_mm + min(4.0, 0.08 * blood)
@@ -249,7 +265,9 @@ class Head:
         return torch.maximum(torch.minimum(lateral, f.tissue[3] - 0.5 * growth), septum)
 
     def csf(self, f: Fields) -> torch.Tensor:
-        """Share of cerebrospinal fluid outside the ventricles, 0..1 (cisterns, sulci, the gap below the skull)."""
+        """Share of cerebrospinal fluid outside the ventricles, 0..1 (cisterns, sulci, the gap below
+        the skull).
+        """
         a = self.case.anatomy
         pressed = min(1.0, abs(self.push_mm) / 10.0) * (
             f.bx * (-1.0 if self.push_mm > 0 else 1.0) > 0
@@ -270,7 +288,9 @@ class Head:
         return self.case.anatomy.fissure_mm + min(2.5, 0.07 * filled)
 
     def _inside_score(self, bleed: HemorrhageCase, site: Point, f: Fields) -> torch.Tensor:
-        """Scores of the bleeds inside the dura: distance from the site (IPH, SAH), height in the ventricle (IVH)."""
+        """Scores of the bleeds inside the dura: distance from the site (IPH, SAH), height in the
+        ventricle (IVH).
+        """
         ventricles, csf = self.ventricles(f), self.csf(f)
         cx, cy, cz = site
         if bleed.subtype is Subtype.IVH:
@@ -303,7 +323,7 @@ class Head:
         room = (csf > 0.5) & (f.depth > 0.8) & (ventricles > 0.5) & (f.hz > -55.0)
         return torch.where(room, score, torch.inf)
 
-    # -- mass effect ---------------------------------------------------------------------------------------------
+    # -- mass effect
     def _before_mass(
         self,
         hx: torch.Tensor,
@@ -344,8 +364,9 @@ class Head:
         return max(-22.0, min(20.0, mean))
 
     def measure_shift_mm(self) -> float:
-        """The exact midline shift: largest distance between the displaced midline and the ideal plane at the level of
-        septum pellucidum and third ventricle, positive to the patient's right."""
+        """The exact midline shift: largest distance between the displaced midline and the ideal
+        plane at the level of septum pellucidum and third ventricle, positive to the patient's
+        right."""
         x, y, z = torch.meshgrid(
             torch.arange(-32.0, 33.0, device=self.device),
             torch.arange(-26.0, 23.0, 3.0, device=self.device),
@@ -364,9 +385,11 @@ class Head:
             else 0.0
         )
 
-    # -- solving -------------------------------------------------------------------------------------------------
+    # -- solving
     def _solve(self) -> float:
-        """Find the sizes that give the volumes asked for, and the push that gives the shift asked for."""
+        """Find the sizes that give the volumes asked for, and the push that gives the shift asked
+        for.
+        """
         step = 3.0
         axes = [
             torch.arange(-98.0, 99.0, step),
@@ -404,7 +427,9 @@ class Head:
 
 
 def tangential_mm(site: Point, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    """Distance of head points from the ray through a site on the skull; 1 m for points deeper than 45 mm."""
+    """Distance of head points from the ray through a site on the skull; 1 m for points deeper than
+    45 mm.
+    """
     axis = [s - c for s, c in zip(site, CENTER_MM, strict=True)]
     length = math.sqrt(sum(a * a for a in axis))
     dx, dy, dz = x - site[0], y - site[1], z - site[2]
@@ -414,7 +439,9 @@ def tangential_mm(site: Point, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor
 
 
 def _fold_score(bleed: HemorrhageCase, f: Fields) -> torch.Tensor:
-    """Score of a subdural clot along the falx (beside it) or the tentorium (on top of it): a thin leaf."""
+    """Score of a subdural clot along the falx (beside it) or the tentorium (on top of it): a thin
+    leaf.
+    """
     cx, cy, cz = bleed.center_mm
     if bleed.place == "falx":
         above, there = bleed.side * f.bx - 0.6, falx_reaches(f.by, f.bz) & (f.depth > 1.0)

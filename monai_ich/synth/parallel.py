@@ -1,4 +1,6 @@
-"""Run a function over many jobs in worker processes, results in the order of the jobs, as they come."""
+"""Run a function over many jobs in worker processes, results in the order of the jobs, as they
+come.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ def map_jobs(
 ) -> Iterator[Result]:
     """Yield ``function(job)`` for each job; with one worker (or one job) in this process.
 
-    Workers are spawned (a forked torch hangs) and hold one torch thread each. A result should be small: those that
-    are ready wait in memory until they are taken.
+    Workers are spawned (a forked torch hangs) and hold one torch thread each. A result should be
+    small: those that are ready wait in memory until they are taken.
 
     Args:
         function: at module level, so that a worker can import it.

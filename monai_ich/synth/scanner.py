@@ -1,4 +1,6 @@
-"""The scanner: a grid of slices (tilted or not), each the average over its thickness, blurred and noisy."""
+"""The scanner: a grid of slices (tilted or not), each the average over its thickness, blurred and
+noisy.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,11 @@ _FINE_MM = 2.5  # a slice thicker than this is averaged from several fine planes
 
 
 def scan_geometry(s: ScannerCase) -> Geometry:
-    """The grid of the series: in-plane axes to left and posterior as a scanner writes them, slices from low to high.
+    """The grid of the series: in-plane axes to left and posterior as a scanner writes them, slices
+    from low to high.
 
-    The gantry tilts the planes about the left-right axis while the table moves along z, so the grid is sheared.
+    The gantry tilts the planes about the left-right axis while the table moves along z, so the grid
+    is sheared.
     """
     tilt = math.radians(s.tilt_deg)
     step = s.slice_mm / math.cos(tilt)  # table travel that gives slice_mm between planes
@@ -54,7 +58,9 @@ def plane_points(
 
 
 def blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
-    """In-plane blur of ``(I, J, K)``; sigma in pixels. A wide one is done at half the resolution."""
+    """In-plane blur of ``(I, J, K)``; sigma in pixels. A wide one is done at half the
+    resolution.
+    """
     if sigma < 0.15:
         return image
     if sigma > 4.0:
@@ -70,8 +76,8 @@ def blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
 def expose(
     hu: torch.Tensor, s: ScannerCase, geometry: Geometry, generator: torch.Generator
 ) -> torch.Tensor:
-    """What the scanner makes of exact HU ``(I, J, K)`` on its grid: blur, kernel, beam hardening, motion, metal,
-    cupping, correlated noise, and the window or the pictures of the export."""
+    """What the scanner makes of exact HU ``(I, J, K)`` on its grid: blur, kernel, beam hardening,
+    motion, metal, cupping, correlated noise, and the window or the pictures of the export."""
     pixel_mm = geometry.spacing_mm[0]
     image = blur(hu, s.blur_mm / pixel_mm)
     if s.tail_share:

@@ -22,9 +22,11 @@ def synthetic_rows(
     """A data list of heads that are not made yet: rows of ``seed`` and ``case``, one after another.
 
     Args:
-        first_seed: of the first head. Sets on disk begin at 0, the test set of `make evaluate-synth` at 900,000.
+        first_seed: of the first head. Sets on disk begin at 0, the test set of `make
+            evaluate-synth` at 900,000.
         heads: how many seeds to look at.
-        bloodless_every: every how many-th of the heads without hemorrhage is listed (see `read_data_list`).
+        bloodless_every: every how many-th of the heads without hemorrhage is listed (see
+            `read_data_list`).
     """
     seeds = range(first_seed, first_seed + heads)
     bloodless = [seed for seed in seeds if not draw_case(seed).hemorrhages]
@@ -33,13 +35,15 @@ def synthetic_rows(
 
 
 class MakeHeadd(Transform):
-    """In the place of `LoadImaged` and `EnsureChannelFirstd`: the row's seed becomes a scan with its labels.
+    """In the place of `LoadImaged` and `EnsureChannelFirstd`: the row's seed becomes a scan with
+    its labels.
 
     Args:
-        keys: name in the result to ``"image"`` (HU), ``"label"`` (`Subtype` and `EDEMA`) or ``"anatomy"`` (`Anatomy`);
-            each is a `MetaTensor` ``(1, I, J, K)`` in RAS millimeters.
+        keys: name in the result to ``"image"`` (HU), ``"label"`` (`Subtype` and `EDEMA`) or
+            ``"anatomy"`` (`Anatomy`); each is a `MetaTensor` ``(1, I, J, K)`` in RAS millimeters.
         device: where heads are made and stay.
-        design: fixed instead of drawn, as for `monai_ich.synth.dataset.design_case`, for example ``{"pixels": 256}``.
+        design: fixed instead of drawn, as for `monai_ich.synth.dataset.design_case`, for example
+            ``{"pixels": 256}``.
     """
 
     def __init__(

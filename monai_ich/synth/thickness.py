@@ -1,4 +1,6 @@
-"""The exact thickness of the clots on a synthetic skull: rays into the continuous head, no voxels."""
+"""The exact thickness of the clots on a synthetic skull: rays into the continuous head, no
+voxels.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,12 @@ _ON_SKULL_MM = 1.0  # a clot that begins deeper lies below another one
 def true_thickness_mm(head: Head, geometry: Geometry) -> dict[str, float]:
     """Largest thickness of each subtype that has a clot on the skull, world mm, by subtype name.
 
-    From each point of the inner table (of the dura where no bone was ever drawn over it, as below a bone flap) a ray
-    follows the normal of that surface inward until it leaves the clot; thickness is how far from the inner table that
-    is (of a bumpy one another point may be nearer than the ray's own). The rim that bone outshines counts: clot is
-    there, and a reader measures from the bone. Rays from where a craniectomy took the bone, and rays that leave the
-    field of view, do not count.
+    From each point of the inner table (of the dura where no bone was ever drawn over it, as below a
+    bone flap) a ray follows the normal of that surface inward until it leaves the clot; thickness
+    is how far from the inner table that is (of a bumpy one another point may be nearer than the
+    ray's own). The rim that bone outshines counts: clot is there, and a reader measures from the
+    bone. Rays from where a craniectomy took the bone, and rays that leave the field of view, do not
+    count.
 
     Args:
         head: ready to be looked at.
@@ -63,7 +66,9 @@ def true_thickness_mm(head: Head, geometry: Geometry) -> dict[str, float]:
 
 
 def _skull_points(head: Head, look, scale: torch.Tensor) -> torch.Tensor:  # type: ignore[no-untyped-def]
-    """Where rays from the center of the head meet the inner table ``(N, 3)``, without what a craniectomy took."""
+    """Where rays from the center of the head meet the inner table ``(N, 3)``, without what a
+    craniectomy took.
+    """
     n = torch.arange(_RAYS, device=head.device) + 0.5
     up, turn = 1.0 - 2.0 * n / _RAYS, math.pi * (1.0 + math.sqrt(5.0)) * n
     flat = (1.0 - up * up).sqrt()

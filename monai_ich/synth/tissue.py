@@ -55,7 +55,9 @@ def _capsule_mm(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, bone: tuple) 
 
 
 def may_be_body(head: Head, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    """Where a point of the world (mm) is not air for sure: inside of the skin as drawn, with room for the warp."""
+    """Where a point of the world (mm) is not air for sure: inside of the skin as drawn, with room
+    for the warp.
+    """
     a = head.case.anatomy
     hx, hy, hz = head.to_head(x, y, z)
     swollen = a.swelling.height_mm if a.swelling else 0.0
@@ -122,7 +124,9 @@ def _no_bone(head: Head, f: Fields) -> torch.Tensor:
 
 
 def base_mm(f: Fields) -> torch.Tensor:
-    """Distance from the bones of the skull base that rise into the dura's hull, negative inside of them."""
+    """Distance from the bones of the skull base that rise into the dura's hull, negative inside of
+    them.
+    """
     return (
         torch.stack([_capsule_mm(f.hx.abs(), f.hy, f.hz, b) for b in _BASE_BONES]).amin(0)
         - 1.2 * f.noise[BLOB]
@@ -207,7 +211,9 @@ def _brain(head: Head, f: Fields, ventricles: torch.Tensor, csf: torch.Tensor) -
 
 
 def _clot_hu(head: Head, bleed: HemorrhageCase, f: Fields) -> torch.Tensor:
-    """Density inside a clot: old and fresh parts, and cells that settled toward the back of the head."""
+    """Density inside a clot: old and fresh parts, and cells that settled toward the back of the
+    head.
+    """
     hu = bleed.hu * (1.0 + bleed.texture * (0.5 * f.noise[FINE] + 0.8 * f.noise[BLOB]))
     if bleed.level_hu:
         middle = head.height_mm(*(torch.tensor(c) for c in bleed.center_mm)).to(hu.device)

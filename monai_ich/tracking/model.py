@@ -1,6 +1,7 @@
 """The whole pipeline as an MLflow model: paths of scans in, one row of numbers a scan out.
 
-`tracking.register` logs it; whoever loads it runs the toolkit and the bundles that were logged, not those installed.
+`tracking.register` logs it; whoever loads it runs the toolkit and the bundles that were logged, not
+those installed.
 """
 
 from __future__ import annotations
@@ -26,16 +27,18 @@ class ScanModel(PythonModel):
         self.pipeline = load_pipeline(context.artifacts["ich_segmentation"], **anatomy).loaded()
 
     def predict(self, context: Any, model_input: list[str], params: Any = None):  # type: ignore[no-untyped-def]
-        """One row a scan, in order: the columns of ``measurements.csv``, and ``error`` where it was refused.
+        """One row a scan, in order: the columns of ``measurements.csv``, and ``error`` where it was
+        refused.
 
         Args:
             context: of MLflow; not used.
-            model_input: paths (DICOM folder, zip, NIfTI). MLflow makes them of a table's only column, too.
+            model_input: paths (DICOM folder, zip, NIfTI). MLflow makes them of a table's only
+                column, too.
             params: none.
 
         Returns:
-            A `pandas.DataFrame` whose columns keep their types where cells are empty. It is not annotated: MLflow would
-            take that for a schema, which knows no tables.
+            A `pandas.DataFrame` whose columns keep their types where cells are empty. It is not
+            annotated: MLflow would take that for a schema, which knows no tables.
         """
         rows = [self._row(path, f"scan-{n:04d}") for n, path in enumerate(model_input, start=1)]
         return as_table([{"case_id": "", "error": None} | row for row in rows])

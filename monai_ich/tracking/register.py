@@ -26,8 +26,9 @@ def register_model(
 ) -> int:
     """Log the pipeline and register it; nothing is asked of the network.
 
-    The model carries the toolkit's source and both bundles, so the machine that loads it needs only the packages of its
-    ``requirements.txt``. It is code, not a pickle. Hashes and status of the weights are tags of the version.
+    The model carries the toolkit's source and both bundles, so the machine that loads it needs only
+    the packages of its ``requirements.txt``. It is code, not a pickle. Hashes and status of the
+    weights are tags of the version.
 
     Args:
         tracking_uri: MLflow store, for example ``sqlite:///models.db``; its registry is used.

@@ -1,4 +1,6 @@
-"""What an MLflow run must hold to be understood later; nothing that identifies a patient or a machine's paths."""
+"""What an MLflow run must hold to be understood later; nothing that identifies a patient or a
+machine's paths.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +42,9 @@ def artifact_uri(output_dir: str | Path) -> str:
 def open_experiment(tracking_uri: str, name: str) -> Any:
     """MLflow itself, with `name` of the store `tracking_uri` as the experiment of the next run.
 
-    A new experiment in a sqlite file keeps its artifacts beside that file; MLflow would put them into the working
-    directory. Nothing is told to MLflow's makers: it takes that from the environment alone, before it is imported.
+    A new experiment in a sqlite file keeps its artifacts beside that file; MLflow would put them
+    into the working directory. Nothing is told to MLflow's makers: it takes that from the
+    environment alone, before it is imported.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -69,7 +72,9 @@ def dataset_hash(dataset_dir: str | Path) -> str:
 
 
 def run_parameters(dataset_dir: str | Path, *, network: Any, **settings: Any) -> dict[str, str]:
-    """Parameters of a training run for MLflow: settings, data, split, versions, commit, size of the network."""
+    """Parameters of a training run for MLflow: settings, data, split, versions, commit, size of the
+    network.
+    """
     listing = Path(dataset_dir) / "dataset.json"
     split = (
         {k: len(v) for k, v in json.loads(listing.read_text()).items() if isinstance(v, list)}
@@ -129,10 +134,16 @@ def require_store(tracking_uri: str, experiment: str) -> None:
         TrackingError: ``MLFLOW_UNAVAILABLE``.
     """
     if not tracking_uri.startswith(_STORES):
-        message = "An MLflow store is sqlite:///FILE, another database, or http(s)://SERVER; a folder is none any more."
+        message = (
+            "An MLflow store is sqlite:///FILE, another database, or http(s)://SERVER; a "
+            "folder is none any more."
+        )
         raise TrackingError("MLFLOW_UNAVAILABLE", message)
     if not _done_in_time(lambda: open_experiment(tracking_uri, experiment), tracking_uri):
-        message = f"The MLflow store does not answer, or its experiment {experiment!r} was deleted: see the store."
+        message = (
+            f"The MLflow store does not answer, or its experiment {experiment!r} was "
+            "deleted: see the store."
+        )
         raise TrackingError("MLFLOW_UNAVAILABLE", message)
 
 
@@ -143,12 +154,17 @@ def log_in_time(log: Callable[[], None], tracking_uri: str) -> None:
         TrackingError: ``MLFLOW_FAILED`` (exit code 4) where the store fails or does not answer.
     """
     if not _done_in_time(log, tracking_uri):
-        message = "The results are written, but the MLflow store failed or did not answer: not all of them are in it."
+        message = (
+            "The results are written, but the MLflow store failed or did not answer: not "
+            "all of them are in it."
+        )
         raise TrackingError("MLFLOW_FAILED", message, exit_code=4)
 
 
 def _done_in_time(work: Callable[[], Any], tracking_uri: str) -> bool:
-    """Whether it was done; a store that hangs is left alone, what it says may hold credentials and is not repeated."""
+    """Whether it was done; a store that hangs is left alone, what it says may hold credentials and
+    is not repeated.
+    """
     outcome: list[bool] = []
 
     def run() -> None:
@@ -167,7 +183,8 @@ def _done_in_time(work: Callable[[], Any], tracking_uri: str) -> bool:
 def log_analysis(
     analysis: Any, folder: Path, *, tracking_uri: str, experiment: str = "monai-ich analyze"
 ) -> None:
-    """One MLflow run for one analyzed scan: settings, weights, volumes, shift, times, and the tables and montage.
+    """One MLflow run for one analyzed scan: settings, weights, volumes, shift, times, and the
+    tables and montage.
 
     Patient ID and UIDs stay out of it, even where the tables keep them: a store is often shared.
 

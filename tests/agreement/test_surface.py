@@ -1,4 +1,6 @@
-"""Surface distances: by hand, against MONAI where axes are perpendicular, against brute force where they are not."""
+"""Surface distances: by hand, against MONAI where axes are perpendicular, against brute force where
+they are not.
+"""
 
 from __future__ import annotations
 

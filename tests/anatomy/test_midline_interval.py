@@ -1,4 +1,6 @@
-"""The interval of a midline shift: around the value, wider where the interface is rougher, empty of promises else."""
+"""The interval of a midline shift: around the value, wider where the interface is rougher, empty of
+promises else.
+"""
 
 import numpy as np
 import pytest

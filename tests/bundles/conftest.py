@@ -1,4 +1,6 @@
-"""Fixtures of the bundles' tests: where they are, a tiny data set, weights that fit but know nothing."""
+"""Fixtures of the bundles' tests: where they are, a tiny data set, weights that fit but know
+nothing.
+"""
 
 from __future__ import annotations
 

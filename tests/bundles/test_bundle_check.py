@@ -1,4 +1,6 @@
-"""Mistakes in configs and overrides are named before anything is made of them; MONAI itself lets most of them pass."""
+"""Mistakes in configs and overrides are named before anything is made of them; MONAI itself lets
+most of them pass.
+"""
 
 from __future__ import annotations
 

@@ -171,7 +171,9 @@ def test_network_takes_and_gives_the_shapes_of_the_metadata(bundle: Path) -> Non
 
 
 def test_nothing_infers_in_float16(bundle: Path) -> None:
-    """The features of shipped weights reach 3e6; float16 ends at 65,504, and what is beyond became background."""
+    """The features of shipped weights reach 3e6; float16 ends at 65,504, and what is beyond became
+    background.
+    """
     assert not parser_of(bundle, "inference.yaml").get("evaluator#amp", False)
     assert with_tensorrt(bundle)["trt_args#precision"] == "tf32"
 
@@ -270,7 +272,9 @@ def test_first_transform_is_a_loader_that_consumers_recognize(bundle: Path) -> N
 
 
 def test_the_hemorrhage_network_has_no_narrow_layer_and_calls_air_background() -> None:
-    """AMX computes 32 and more channels five times as fast as eight; only the fold itself has fewer."""
+    """AMX computes 32 and more channels five times as fast as eight; only the fold itself has
+    fewer.
+    """
     bundle = Path(__file__).resolve().parents[2] / "bundles" / "ich_segmentation"
     network = parser_of(bundle, "inference.yaml").get_parsed_content("network_def").eval()
     network.load_state_dict(torch.load(bundle / "models" / "model.pt", weights_only=True))

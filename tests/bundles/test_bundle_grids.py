@@ -1,4 +1,6 @@
-"""Whatever grid a scan comes on, a consumer that walks through ``inference.yaml`` gets labels on that grid."""
+"""Whatever grid a scan comes on, a consumer that walks through ``inference.yaml`` gets labels on
+that grid.
+"""
 
 from __future__ import annotations
 

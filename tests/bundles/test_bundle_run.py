@@ -1,4 +1,6 @@
-"""`monai-ich bundle run` from another working directory, with the toolkit's overlays, on a tiny data set."""
+"""`monai-ich bundle run` from another working directory, with the toolkit's overlays, on a tiny
+data set.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Train, resume, evaluate, infer: MONAI's own commands on a tiny data set, from another working directory."""
+"""Train, resume, evaluate, infer: MONAI's own commands on a tiny data set, from another working
+directory.
+"""
 
 from __future__ import annotations
 
@@ -133,7 +135,8 @@ def test_a_seed_decides_the_validation_curve(tiny_dataset: Path, tmp_path: Path)
         run_bundle(bundle, ["train.yaml"], tmp_path, *options)
         with sqlite3.connect(out / "mlruns.db") as store:
             rows = store.execute(
-                "select key, step, value from metrics where key not like '%time%' order by key, step"
+                "select key, step, value from metrics where key not like '%time%' order by key, "
+                "step"
             )
             return rows.fetchall()
 

@@ -1,4 +1,6 @@
-"""Crude heads for the bundles' tests: ellipsoids, a skull, a lesion; seconds to make, exact labels."""
+"""Crude heads for the bundles' tests: ellipsoids, a skull, a lesion; seconds to make, exact
+labels.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,14 @@ def tiny_head(
     lesion: bool = True,
     patient_axes: tuple[int, int, int] = (-1, -1, 1),
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """HU (int16), hemorrhage labels, anatomy labels (uint8) and the affine of a head that is one ellipsoid.
+    """HU (int16), hemorrhage labels, anatomy labels (uint8) and the affine of a head that is one
+    ellipsoid.
 
     Args:
         seed: noise and the lesion's place and class.
         tilt_deg: shear of the slice axis, as a tilted gantry gives it.
-        patient_axes: sign of each axis in RAS; the default is how scanners store (LPS in NIfTI's words).
+        patient_axes: sign of each axis in RAS; the default is how scanners store (LPS in NIfTI's
+            words).
     """
     rng = np.random.default_rng(seed)
     affine = np.eye(4)

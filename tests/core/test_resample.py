@@ -1,4 +1,6 @@
-"""A CT and its masks onto another grid: nothing cut, nothing invented, no noise folded in, volumes kept."""
+"""A CT and its masks onto another grid: nothing cut, nothing invented, no noise folded in, volumes
+kept.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +127,9 @@ def test_a_tilted_series_is_straightened_where_it_is() -> None:
 
 @pytest.mark.parametrize("spacing_mm", [0.6, 0.625, 1.0])
 def test_noise_of_thin_slices_falls_as_averaging_predicts(spacing_mm: float) -> None:
-    """White noise of 30 HU at 0.6 mm, 5 mm slices: 30 * sqrt(0.6 / 5) = 10.4 HU. Every 8th slice would keep 30."""
+    """White noise of 30 HU at 0.6 mm, 5 mm slices: 30 * sqrt(0.6 / 5) = 10.4 HU. Every 8th slice
+    would keep 30.
+    """
     thin = _line(spacing_mm, int(160 / spacing_mm))
     noise = np.random.default_rng(0).normal(40, 30, thin.shape).astype(np.float32)
     thick = resample_ct(CTVolume(noise, thin), orthogonal_grid(thin, (None, None, 5.0))).hu[
@@ -136,7 +140,9 @@ def test_noise_of_thin_slices_falls_as_averaging_predicts(spacing_mm: float) -> 
 
 
 def test_no_frequency_folds_in() -> None:
-    """A ripple of 1.2 mm along the slices cannot be shown at 5 mm, so nothing of its 100 HU may be left."""
+    """A ripple of 1.2 mm along the slices cannot be shown at 5 mm, so nothing of its 100 HU may be
+    left.
+    """
     thin = _line(0.6, 267, pixels=4)
     ripple = 40 + 100 * np.cos(2 * np.pi * np.arange(267) * 0.6 / 1.3)
     image = np.broadcast_to(ripple, thin.shape).astype(np.float32)
@@ -147,7 +153,9 @@ def test_no_frequency_folds_in() -> None:
 
 
 def test_a_slab_keeps_its_mean_and_its_integral() -> None:
-    """7.2 mm of blood (65 HU) in brain (35 HU): 30 HU * 7.2 mm = 216 HU mm, on any thicker slices."""
+    """7.2 mm of blood (65 HU) in brain (35 HU): 30 HU * 7.2 mm = 216 HU mm, on any thicker
+    slices.
+    """
     thin = _line(0.6, 300, pixels=4)
     image = np.full(thin.shape, 35, np.float32)
     image[:, :, 121:133] = 65

@@ -1,4 +1,6 @@
-"""Damaged DICOM files, and a process that imports them: ``python -m tests.dicom.mutants FOLDER OUT``."""
+"""Damaged DICOM files, and a process that imports them: ``python -m tests.dicom.mutants FOLDER
+OUT``.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ LONGEST_S = 10
 
 
 def mutate(data: bytes, rng: np.random.Generator) -> bytes:
-    """What a broken disk, a cut transfer or a faulty writer makes of a file; headers are hit as often as pixels."""
+    """What a broken disk, a cut transfer or a faulty writer makes of a file; headers are hit as
+    often as pixels.
+    """
     found = bytearray(data)
     at = int(rng.integers(len(data) if rng.random() < 0.5 else min(len(data), 2500)))
     kind = rng.choice(["flip", "cut", "length", "zero", "twice", "lost"])
@@ -49,13 +53,17 @@ def _late(*_: object) -> None:
 
 
 def _peak_gb() -> float:
-    """Of this program alone: what ``getrusage`` says starts with the peak of the process that started it."""
+    """Of this program alone: what ``getrusage`` says starts with the peak of the process that
+    started it.
+    """
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1e6
 
 
 def main(folder: Path, out: Path) -> None:
-    """One line of JSON for each sub-folder: exit status (null for a traceback), what was said, time; memory last."""
+    """One line of JSON for each sub-folder: exit status (null for a traceback), what was said,
+    time; memory last.
+    """
     from monai_ich.cli.main import main as command
 
     signal.signal(signal.SIGALRM, _late)

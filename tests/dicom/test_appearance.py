@@ -1,4 +1,6 @@
-"""A series is chosen by what its images show where its header is silent: noise, sharp edges, dense vessels."""
+"""A series is chosen by what its images show where its header is silent: noise, sharp edges, dense
+vessels.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ PIXEL_MM = 0.5
 def head(
     *, psf_mm: float = 0.55, noise_hu: float = 0.0, vessels_mm2: float = 0.0
 ) -> NDArray[np.float32]:
-    """Three slices: a disk of brain in bone in skin, seen through a Gaussian point spread, with white noise."""
+    """Three slices: a disk of brain in bone in skin, seen through a Gaussian point spread, with
+    white noise.
+    """
     x, y = np.meshgrid(*[np.arange(-120, 120, PIXEL_MM)] * 2, indexing="ij")
     r = np.hypot(x, y)
     hu = np.select([r < 75, r < 82, r < 88], [35.0, 1000.0, 30.0], -1000.0)
@@ -49,7 +53,9 @@ def test_noise_counts_by_the_thickness_of_the_slices() -> None:
     ("psf_mm", "sharp"), [(0.55, False), (0.65, False), (0.22, True), (0.3, True)]
 )
 def test_an_edge_is_as_wide_as_its_point_spread(psf_mm: float, sharp: bool) -> None:
-    """The steepest slope of a Gaussian edge of 1,030 HU is 1,030 / (sigma sqrt(2 pi)), lower between whole pixels."""
+    """The steepest slope of a Gaussian edge of 1,030 HU is 1,030 / (sigma sqrt(2 pi)), lower
+    between whole pixels.
+    """
     seen = appearance_of(head(psf_mm=psf_mm), pixel_mm=PIXEL_MM, thickness_mm=5.0)
     assert seen.edge_mm is not None and seen.is_sharp is sharp
     if not sharp:

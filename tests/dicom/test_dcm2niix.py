@@ -1,4 +1,6 @@
-"""Where nothing is resampled and the gantry is not tilted, dcm2niix and we write the same voxels at the same places."""
+"""Where nothing is resampled and the gantry is not tilted, dcm2niix and we write the same voxels at
+the same places.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The right series is found by content and chosen for reasons; what cannot be chosen safely is refused."""
+"""The right series is found by content and chosen for reasons; what cannot be chosen safely is
+refused.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Decoders are ours to choose: none under the GPL, none that ends the process, none that takes memory for a claim."""
+"""Decoders are ours to choose: none under the GPL, none that ends the process, none that takes
+memory for a claim.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def test_neither_the_gpl_decoder_nor_gdcm_is_needed(plain: Path, tmp_path: Path)
 import importlib.metadata, sys
 sys.modules["libjpeg"] = sys.modules["gdcm"] = None
 found = importlib.metadata.entry_points
-importlib.metadata.entry_points = lambda **how: [e for e in found(**how) if not e.value.startswith("libjpeg")]
+def without(**how):
+    return [e for e in found(**how) if not e.value.startswith("libjpeg")]
+importlib.metadata.entry_points = without
 import pathlib, pydicom
 from monai_ich.dicom.frames import decode_frame
 for path in pathlib.Path(sys.argv[1]).iterdir():
@@ -129,7 +133,9 @@ def test_a_cut_stream_is_refused(plain: Path, name: str) -> None:
 
 
 def test_a_damaged_run_length_stream_is_refused_though_its_decoder_panics(plain: Path) -> None:
-    """The decoder is written in Rust: its panic is no `Exception` (pydicom 3.0, pylibjpeg-rle 2.2)."""
+    """The decoder is written in Rust: its panic is no `Exception` (pydicom 3.0, pylibjpeg-rle
+    2.2).
+    """
     d = transcode(pydicom.dcmread(plain), uid.RLELossless)
     stream = get_frame(d.PixelData, 0, number_of_frames=1)
     rng = np.random.default_rng(0)

@@ -1,4 +1,6 @@
-"""Voxels lie where they were scanned, whatever the order, orientation, tilt and gaps of the slices."""
+"""Voxels lie where they were scanned, whatever the order, orientation, tilt and gaps of the
+slices.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Written series are real CT series: every voxel back in its place, viewers' orientation, same seed same bytes."""
+"""Written series are real CT series: every voxel back in its place, viewers' orientation, same seed
+same bytes.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,18 @@ from tests.phantom import agreement, density, files, grid, phantom
 
 # Type 1 and type 2 attributes of the CT Image IOD (DICOM PS3.3 A.3)
 FILLED = (
-    "SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID Modality ImageType "
+    "SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID Modality "
+    "ImageType "
     "PixelSpacing ImageOrientationPatient ImagePositionPatient SliceThickness SamplesPerPixel Rows "
-    "Columns BitsStored PhotometricInterpretation BitsAllocated HighBit PixelRepresentation PixelData "
-    "RescaleIntercept RescaleSlope KVP AcquisitionNumber InstanceNumber PatientPosition RescaleType "
+    "Columns BitsStored PhotometricInterpretation BitsAllocated HighBit PixelRepresentation "
+    "PixelData "
+    "RescaleIntercept RescaleSlope KVP AcquisitionNumber InstanceNumber PatientPosition "
+    "RescaleType "
     "WindowCenter WindowWidth "
 )
 MAY_BE_EMPTY = (
-    "PatientName PatientID PatientBirthDate PatientSex StudyDate StudyTime ReferringPhysicianName StudyID "
+    "PatientName PatientID PatientBirthDate PatientSex StudyDate StudyTime ReferringPhysicianName "
+    "StudyID "
     "AccessionNumber SeriesNumber Manufacturer PositionReferenceIndicator "
 )
 

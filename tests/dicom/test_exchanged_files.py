@@ -1,4 +1,6 @@
-"""A file that is exchanged after its series was chosen is found out, wherever it is opened again."""
+"""A file that is exchanged after its series was chosen is found out, wherever it is opened
+again.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The case table: every way in which a head CT may come lies right against the analytic phantom, or is refused."""
+"""The case table: every way in which a head CT may come lies right against the analytic phantom, or
+is refused.
+"""
 
 from __future__ import annotations
 
@@ -26,5 +28,7 @@ def test_a_series_lies_right_or_is_refused(tmp_path: Path, case: Case) -> None:
 
 
 def test_the_phantom_knows_its_volumes() -> None:
-    """A ball of radius a and edge s holds 4/3 pi (a^3 + pi^2 a s^2); the skull cuts off a little."""
+    """A ball of radius a and edge s holds 4/3 pi (a^3 + pi^2 a s^2); the skull cuts off a
+    little.
+    """
     assert true_volumes_ml() == pytest.approx([27.41, 16.62, 1.90], rel=0.035)

@@ -1,4 +1,6 @@
-"""Every code of import is provoked through the command line: exit status, one sentence, nothing about the patient."""
+"""Every code of import is provoked through the command line: exit status, one sentence, nothing
+about the patient.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +37,17 @@ Write = Callable[[Path], object]
 Case = tuple[Write, tuple[str, ...]]  # and the options it is imported with
 
 SPEC_REFUSED = (
-    "NO_DICOM NO_CT_SERIES AMBIGUOUS_SERIES LOCALIZER_ONLY TOO_FEW_SLICES INSUFFICIENT_COVERAGE MIXED_ORIENTATION "
-    "MIXED_DIMENSIONS MIXED_SPACING MISSING_POSITION NON_ORTHOGONAL_IOP NON_FINITE_GEOMETRY DUPLICATE_POSITION "
-    "MISSING_SLICES NO_RESCALE NOT_HU UNSUPPORTED_TRANSFER_SYNTAX CORRUPT_PIXEL_DATA TRUNCATED_FILE UNSAFE_ARCHIVE"
+    "NO_DICOM NO_CT_SERIES AMBIGUOUS_SERIES LOCALIZER_ONLY TOO_FEW_SLICES INSUFFICIENT_COVERAGE "
+    "MIXED_ORIENTATION "
+    "MIXED_DIMENSIONS MIXED_SPACING MISSING_POSITION NON_ORTHOGONAL_IOP NON_FINITE_GEOMETRY "
+    "DUPLICATE_POSITION "
+    "MISSING_SLICES NO_RESCALE NOT_HU UNSUPPORTED_TRANSFER_SYNTAX CORRUPT_PIXEL_DATA "
+    "TRUNCATED_FILE UNSAFE_ARCHIVE"
 )
-SPEC_WARNED = "VARIABLE_SPACING GANTRY_TILT TILT_MISMATCH LOSSY CONTRAST NOT_HEAD SLICES_INTERPOLATED NONSTANDARD_PADDING"
+SPEC_WARNED = (
+    "VARIABLE_SPACING GANTRY_TILT TILT_MISMATCH LOSSY CONTRAST NOT_HEAD "
+    "SLICES_INTERPOLATED NONSTANDARD_PADDING"
+)
 
 
 def _head(**header: object) -> Write:
@@ -293,7 +301,8 @@ def _codes_in_source() -> tuple[set[str], set[str]]:
 
 _MODULES = ("read.py", "hounsfield.py", "limits.py", "nifti.py")
 _NO_CODES = {"DOSE_INFO", "HU_MOD", "Z_EFF"}  # values of DICOM attributes
-# label files: test_nifti, test_table, test_dicom_seg; a fault of ours; a warning that the source compares with
+# label files: test_nifti, test_table, test_dicom_seg; a fault of ours; a warning that the source
+# compares with
 _ELSEWHERE = {"NOT_LABELS", "UNKNOWN_LABEL", "GRID_MISMATCH", "MASK_INTERPOLATED"} | {
     "ASSUMED_HU",
     "BAD_SOURCE",

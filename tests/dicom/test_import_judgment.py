@@ -1,4 +1,6 @@
-"""What a series says of itself is believed only where it does not contradict itself (kinds of faults met elsewhere)."""
+"""What a series says of itself is believed only where it does not contradict itself (kinds of
+faults met elsewhere).
+"""
 
 from __future__ import annotations
 
@@ -145,7 +147,8 @@ def test_a_slice_with_the_pixels_of_its_neighbor_is_named(
     d = pydicom.dcmread(paths[copy])
     d.PixelData = pydicom.dcmread(paths[of]).PixelData
     d.save_as(paths[copy])
-    said = rf"SLICE_LEVEL: Slice {copy + 1} of 32 \(InstanceNumber {32 - copy}\) holds the same pixels as slice {of + 1}:"
+    slice_text = rf"Slice {copy + 1} of 32 \(InstanceNumber {32 - copy}\)"
+    said = rf"SLICE_LEVEL: {slice_text} holds the same pixels as slice {of + 1}:"
     with pytest.raises(Exception, match=said):
         read_ct(folder)
 

@@ -1,4 +1,6 @@
-"""Damaged files give a result or a coded refusal: no traceback, no hang, no endless memory, nothing half-written."""
+"""Damaged files give a result or a coded refusal: no traceback, no hang, no endless memory, nothing
+half-written.
+"""
 
 from __future__ import annotations
 

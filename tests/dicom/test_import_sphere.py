@@ -1,4 +1,6 @@
-"""A sphere of 20 mL keeps its volume through DICOM, at any tilt, thickness and mixture of thicknesses."""
+"""A sphere of 20 mL keeps its volume through DICOM, at any tilt, thickness and mixture of
+thicknesses.
+"""
 
 from __future__ import annotations
 

@@ -40,7 +40,9 @@ def _labels(*parts: tuple[int, Box], grid: Geometry = CENTIMETER) -> LabelMap:
 
 
 def _write_study_case(folder: Path, labels: LabelMap, **subtypes: float) -> None:
-    """What `analyze` leaves: a label map and measurements, with probabilities and a shift of 4 mm to the right."""
+    """What `analyze` leaves: a label map and measurements, with probabilities and a shift of 4 mm
+    to the right.
+    """
     write_nifti(folder / "ich.nii.gz", labels)
     write_tables(measure_exam(labels), folder, case_id="x", warnings=(), provenance=Provenance({}))
     record = json.loads((folder / "measurements.json").read_text())
@@ -52,7 +54,9 @@ def _write_study_case(folder: Path, labels: LabelMap, **subtypes: float) -> None
 
 @pytest.fixture
 def data(tmp_path: Path) -> tuple[Path, Path]:
-    """Manifest and predictions. half: 1 of 2 mL overlaps; empty: both are; missed; exam: labels only; gone: missing."""
+    """Manifest and predictions. half: 1 of 2 mL overlaps; empty: both are; missed; exam: labels
+    only; gone: missing.
+    """
     predictions = tmp_path / "predictions"
     _write_study_case(
         predictions / "cases" / "half", _labels((5, (slice(1, 3), 0, 0)), (2, (5, 5, slice(0, 3))))

@@ -27,7 +27,10 @@ HEAVY = (
 
 def test_import_layers_hold() -> None:
     """In a process of its own: import-linter disables all loggers that exist when it starts."""
-    code = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
+    code = (
+        "import sys; from importlinter.cli import lint_imports_command; "
+        "sys.exit(lint_imports_command())"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert out.returncode == 0, out.stdout
 
@@ -51,7 +54,10 @@ def test_help_and_the_package_import_nothing_heavy() -> None:
 
 
 def test_an_analysis_loads_no_package_for_training_and_hides_none() -> None:
-    code = "from monai_ich.startup import import_monai_alone; import_monai_alone(); import monai_ich.analysis"
+    code = (
+        "from monai_ich.startup import import_monai_alone; import_monai_alone(); import "
+        "monai_ich.analysis"
+    )
     loaded = _modules_after(
         f"{code}; from importlib.util import find_spec; assert find_spec('mlflow')"
     )

@@ -1,4 +1,6 @@
-"""Commands take a DICOM SEG wherever they take a mask, and give the numbers of the NIfTI that it was written from."""
+"""Commands take a DICOM SEG wherever they take a mask, and give the numbers of the NIfTI that it
+was written from.
+"""
 
 from __future__ import annotations
 

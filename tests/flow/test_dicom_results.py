@@ -1,4 +1,6 @@
-"""The commands that make and push DICOM results: what they write, what they refuse, and what they never say."""
+"""The commands that make and push DICOM results: what they write, what they refuse, and what they
+never say.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""No identifier leaves unless it was asked for: unique marks in every identifying tag, and a search for each of them.
+"""No identifier leaves unless it was asked for: unique marks in every identifying tag, and a search
+for each of them.
 
-Searched is every byte that is written (also unpacked) and all that is said, in success and in refusals.
+Searched is every byte that is written (also unpacked) and all that is said, in success and in
+refusals.
 """
 
 from __future__ import annotations
@@ -340,7 +342,9 @@ def test_an_analysis_holds_no_identifier(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_study_and_what_is_made_of_it_hold_no_identifier(tmp_path: Path) -> None:
-    """Two scans, one of them broken, in a manifest: study, resumed study, evaluation with MLflow, follow-up."""
+    """Two scans, one of them broken, in a manifest: study, resumed study, evaluation with MLflow,
+    follow-up.
+    """
     case = design_case(77, hemorrhages={Subtype.IPH: 40.0}, pixels=96, thickness_mm=8)
     case = replace(case, scanner=replace(case.scanner, window_hu=None, pictures=None))
     plain = write_case(case, tmp_path / "plain", dicom=True)

@@ -1,4 +1,6 @@
-"""Commands ask what the values of a mask from elsewhere mean, take the answer, and place masks where they lie."""
+"""Commands ask what the values of a mask from elsewhere mean, take the answer, and place masks
+where they lie.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Nothing is lost, mixed, left behind or open to others, whichever command is stopped or refused, and however."""
+"""Nothing is lost, mixed, left behind or open to others, whichever command is stopped or refused,
+and however.
+"""
 
 from __future__ import annotations
 

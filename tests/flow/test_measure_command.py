@@ -1,4 +1,6 @@
-"""`monai-ich measure` on masks from anywhere: a result with a stated reason, or a refusal with a code."""
+"""`monai-ich measure` on masks from anywhere: a result with a stated reason, or a refusal with a
+code.
+"""
 
 from __future__ import annotations
 

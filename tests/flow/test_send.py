@@ -1,4 +1,6 @@
-"""`monai-ich send` over real sockets of this machine: plain and TLS, C-STORE and STOW, and what must never be sent."""
+"""`monai-ich send` over real sockets of this machine: plain and TLS, C-STORE and STOW, and what
+must never be sent.
+"""
 
 from __future__ import annotations
 

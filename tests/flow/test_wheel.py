@@ -1,4 +1,6 @@
-"""A wheel holds the product: it works in an environment of its own, from a folder that knows no checkout."""
+"""A wheel holds the product: it works in an environment of its own, from a folder that knows no
+checkout.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def _build(source: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """``monai-ich`` as the wheel installs it; its dependencies are those of this environment, the checkout is not."""
+    """``monai-ich`` as the wheel installs it; its dependencies are those of this environment, the
+    checkout is not.
+    """
     root = tmp_path_factory.mktemp("wheel")
     wheel = _build(ROOT, root)
     venv.create(root / "env", with_pip=True)

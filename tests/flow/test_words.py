@@ -1,4 +1,6 @@
-"""What a user gives by mistake, or a machine is short of, ends in a code and a sentence that says what to do."""
+"""What a user gives by mistake, or a machine is short of, ends in a code and a sentence that says
+what to do.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""Damaged and hostile inputs for every reader, until the time is up: ``python -m tests.fuzz --minutes 10``.
+"""Damaged and hostile inputs for every reader, until the time is up: ``python -m tests.fuzz
+--minutes 10``.
 
-Each must give a result or a refusal with a code and one sentence, within 10 s and 2 GB, and leave nothing half-written.
-An input follows from seed, kind and number, so that ``--only KIND:NUMBER`` makes it again; a next run goes on where the
-last one stopped. What was met is in ``outcomes.jsonl``, inputs that fail are kept in ``found/``.
+Each must give a result or a refusal with a code and one sentence, within 10 s and 2 GB, and leave
+nothing half-written. An input follows from seed, kind and number, so that ``--only KIND:NUMBER``
+makes it again; a next run goes on where the last one stopped. What was met is in
+``outcomes.jsonl``, inputs that fail are kept in ``found/``.
 """
 
 from __future__ import annotations
@@ -177,7 +179,8 @@ def main() -> int:
     print(table(met_before(out)))
     for row in bad:
         print(
-            f"{row['kind']}:{row['number']} {row['outcome']}: {row['said'].strip().splitlines()[-1:]}"
+            f"{row['kind']}:{row['number']} {row['outcome']}: "
+            f"{row['said'].strip().splitlines()[-1:]}"
         )
     return int(bool(bad))
 

@@ -1,4 +1,6 @@
-"""What is fuzzed: for each kind how a damaged input is made of a sound one, and which of our readers meets it."""
+"""What is fuzzed: for each kind how a damaged input is made of a sound one, and which of our
+readers meets it.
+"""
 
 from __future__ import annotations
 

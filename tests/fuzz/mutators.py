@@ -1,4 +1,6 @@
-"""Ways to damage an input: what disks, transfers, faulty writers and attackers make of a file; all from one seed."""
+"""Ways to damage an input: what disks, transfers, faulty writers and attackers make of a file; all
+from one seed.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,9 @@ def nasty(rng: Rng) -> Any:
 
 
 def any_bytes(data: bytes, rng: Rng) -> bytes:
-    """Bits flipped, cut, zeroed, lost, repeated; now and then nothing is left, or something is added."""
+    """Bits flipped, cut, zeroed, lost, repeated; now and then nothing is left, or something is
+    added.
+    """
     if rng.random() < 0.05:
         return pick(
             rng,

@@ -1,4 +1,6 @@
-"""Sound inputs of each kind, small, from which the damaged ones are made: a folder of alternatives for each."""
+"""Sound inputs of each kind, small, from which the damaged ones are made: a folder of alternatives
+for each.
+"""
 
 from __future__ import annotations
 

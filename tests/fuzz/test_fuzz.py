@@ -1,4 +1,6 @@
-"""A short slice of ``make fuzz``: a few damaged inputs of every kind; and it goes on where it stopped."""
+"""A short slice of ``make fuzz``: a few damaged inputs of every kind; and it goes on where it
+stopped.
+"""
 
 from __future__ import annotations
 

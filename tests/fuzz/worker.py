@@ -1,7 +1,8 @@
-"""A process that meets one damaged input after another: ``python -m tests.fuzz.worker SOUND WORK SEED``.
+"""A process that meets one damaged input after another: ``python -m tests.fuzz.worker SOUND WORK
+SEED``.
 
-Reads ``kind number`` lines, answers each with a line of JSON. A hang in Python ends after `LONGEST_S` of CPU
-time; whoever started this process ends it where it hangs in C.
+Reads ``kind number`` lines, answers each with a line of JSON. A hang in Python ends after
+`LONGEST_S` of CPU time; whoever started this process ends it where it hangs in C.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def meet(kind: str, number: int, sound: Path, work: Path, seed: int) -> dict[str
     """Make an input and read it.
 
     Returns:
-        ``outcome`` (result, refused, traceback, unclean, slow, large), ``said``, ``seconds``, ``peak_gb``.
+        ``outcome`` (result, refused, traceback, unclean, slow, large), ``said``, ``seconds``,
+        ``peak_gb``.
     """
     case = work / "case"
     shutil.rmtree(work, ignore_errors=True)

@@ -1,7 +1,9 @@
-"""DICOM results before other people's programs: validators, readers, and an archive that takes and gives them back.
+"""DICOM results before other people's programs: validators, readers, and an archive that takes and
+gives them back.
 
-Debian: dcmtk, dicom3tools, pixelmed-apps, orthanc, orthanc-dicomweb; PyPI: dcmqi (``make test-interop`` installs them
-where it may). Orthanc listens on every address whatever it is told, so it runs only where it has a network of its own.
+Debian: dcmtk, dicom3tools, pixelmed-apps, orthanc, orthanc-dicomweb; PyPI: dcmqi (``make
+test-interop`` installs them where it may). Orthanc listens on every address whatever it is told, so
+it runs only where it has a network of its own.
 """
 
 from __future__ import annotations
@@ -94,7 +96,9 @@ def test_dciodvfy_finds_nothing_but_our_private_scheme(results: Path, name: str)
 
 
 def test_pixelmed_finds_the_report_template(results: Path) -> None:
-    """It takes groups without a region (TID 1501) for TID 1411, and misses three kinds of region in each."""
+    """It takes groups without a region (TID 1501) for TID 1411, and misses three kinds of region in
+    each.
+    """
     limits = " ".join(f"-Djdk.xml.xpath{kind}Limit=0" for kind in ("ExprOp", "TotalOp", "ExprGrp"))
     said = _run(_program("DicomSRValidator"), results / "sr.dcm", JAVA_TOOL_OPTIONS=limits)
     assert "Found Root Template TID_1500" in said
@@ -168,7 +172,9 @@ def test_dcmqi_reads_every_voxel_in_its_place(results: Path, tmp_path: Path) -> 
 
 
 def test_what_dcmqi_writes_is_read_where_it_is(results: Path, tmp_path: Path) -> None:
-    """Its own grid has the slices in another direction, so voxels are compared by place; tilted ones it straightens."""
+    """Its own grid has the slices in another direction, so voxels are compared by place; tilted
+    ones it straightens.
+    """
     scan = read_ct(results / "ct")
     truth = true_labels(scan.volume.geometry)
     if not scan.volume.geometry.is_orthogonal:
@@ -239,7 +245,10 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
         "RegisteredUsers": {"reader": "s3cret"},
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
-    up = "import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh14x', b'lo', 1))"
+    up = (
+        "import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914, "
+        "struct.pack('16sh14x', b'lo', 1))"
+    )
     command = f'"{sys.executable}" -c "{up}" && exec "{orthanc}" "{folder}/orthanc.json"'
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(["unshare", "-n", "sh", "-c", command], stdout=log, stderr=log)

@@ -1,4 +1,6 @@
-"""A real browser (headless Chromium, from disk, offline) opens the report and scrolls through the scan."""
+"""A real browser (headless Chromium, from disk, offline) opens the report and scrolls through the
+scan.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""3D Slicer's own code (PyPI slicer-core, in an environment of its own) reads what we write, and we what it saves.
+"""3D Slicer's own code (PyPI slicer-core, in an environment of its own) reads what we write, and we
+what it saves.
 
-A load that succeeds proves nothing, so every segment's name, color, terminology, count and place is compared. A mask
-that is saved again comes back on the CT's whole grid, so that it can be measured with the CT.
+A load that succeeds proves nothing, so every segment's name, color, terminology, count and place is
+compared. A mask that is saved again comes back on the CT's whole grid, so that it can be measured
+with the CT.
 """
 
 from __future__ import annotations

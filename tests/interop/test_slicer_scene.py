@@ -1,4 +1,6 @@
-"""3D Slicer's own code opens the scene, and what it saves is measured like the NIfTI that it came from."""
+"""3D Slicer's own code opens the scene, and what it saves is measured like the NIfTI that it came
+from.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the numbers of a mask mean is said by the file, by a record beside it, or by the user: never guessed."""
+"""What the numbers of a mask mean is said by the file, by a record beside it, or by the user: never
+guessed.
+"""
 
 from __future__ import annotations
 

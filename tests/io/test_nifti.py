@@ -46,7 +46,9 @@ def test_written_and_read_voxels_keep_value_and_place(tmp_path: Path, tilt_deg: 
 
 @pytest.mark.parametrize("tilt_deg", [0, 18])
 def test_monai_reads_the_same_affine(tmp_path: Path, tilt_deg: float) -> None:
-    """Its reader falls back to the identity, silently, where zooms and affine of a file disagree."""
+    """Its reader falls back to the identity, silently, where zooms and affine of a file
+    disagree.
+    """
     from monai.transforms import LoadImage
 
     ct = phantom(grid(tilt_deg=tilt_deg))

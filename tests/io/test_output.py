@@ -1,4 +1,6 @@
-"""Results of two runs never lie side by side, whatever ends a run; what it left is swept by the next."""
+"""Results of two runs never lie side by side, whatever ends a run; what it left is swept by the
+next.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def _left(root: Path) -> list[str]:
 
 
 def _killed_at(step: int, work: Callable[[], None]) -> bool:
-    """Do `work` in a child that is killed just before its n-th change of the disk; whether it came that far."""
+    """Do `work` in a child that is killed just before its n-th change of the disk; whether it came
+    that far.
+    """
     child = os.fork()
     if child == 0:
         count = 0
@@ -72,7 +76,9 @@ def old(tmp_path: Path) -> Path:
 
 
 def _each_kill(out: Path) -> Iterator[dict[str, str]]:
-    """What is there after a kill at each step of an overwrite; between them the old results come back."""
+    """What is there after a kill at each step of an overwrite; between them the old results come
+    back.
+    """
     for step in range(400):
         if not _killed_at(step, lambda: _write(out, NEW)):
             break

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 
 
 def _tiny(**scanner: tuple[float, float]) -> SyntheticScan:
-    """Voxels of 2 x 2 x 2.5 mm = 0.01 mL: 100 of EDH (60 HU; 10 of them 200 HU), 50 of SDH, brain elsewhere; the
-    first two rows are bone."""
+    """Voxels of 2 x 2 x 2.5 mm = 0.01 mL: 100 of EDH (60 HU; 10 of them 200 HU), 50 of SDH, brain
+    elsewhere; the first two rows are bone."""
     geometry = Geometry((20, 10, 5), np.diag([2.0, 2.0, 2.5, 1.0]))
     hu, bone = np.full((20, 10, 5), 30, np.float32), np.zeros((20, 10, 5), np.float32)
     labels, anatomy = np.zeros((20, 10, 5), np.uint8), np.ones((20, 10, 5), np.uint8)

@@ -1,4 +1,6 @@
-"""Clots of known thickness in a ball of 70 mm: the same on every grid, and a reason where it cannot be measured."""
+"""Clots of known thickness in a ball of 70 mm: the same on every grid, and a reason where it cannot
+be measured.
+"""
 
 import numpy as np
 import pytest
@@ -27,7 +29,9 @@ def _world(geometry: Geometry) -> np.ndarray:
 def _layer(
     geometry: Geometry, thickness_mm: float, *, axis: tuple[float, ...] = SIDE, gap_mm: float = 0.0
 ) -> np.ndarray:
-    """A layer of even thickness below the skull, 25 degrees wide around an axis, `gap_mm` off the bone."""
+    """A layer of even thickness below the skull, 25 degrees wide around an axis, `gap_mm` off the
+    bone.
+    """
     world = _world(geometry)
     radius = np.linalg.norm(world, axis=-1)
     near = world @ np.array(axis) > np.cos(np.deg2rad(25)) * radius

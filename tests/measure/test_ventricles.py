@@ -15,7 +15,8 @@ from tests.phantom import grid
 from tests.strategies import reoriented
 
 GRID = grid(pixels=200, pixel_mm=1.0, slice_mm=2.5, count=64)
-# ventricles: |x| < 8 + 6 sqrt(1 - (y/30)^2 - (z/14)^2); in front of y = 12 and at z = 0 at most 13.5 each, skull 2 x 65
+# ventricles: |x| < 8 + 6 sqrt(1 - (y/30)^2 - (z/14)^2); in front of y = 12 and at z = 0 at most
+# 13.5 each, skull 2 x 65
 EVANS = 2 * (8 + 6 * np.sqrt(1 - (12 / 30) ** 2)) / 130
 
 

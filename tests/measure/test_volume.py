@@ -101,7 +101,8 @@ def test_abc2_of_a_sphere_is_near_its_volume() -> None:
     grid = np.indices((60, 60, 60)) - 29.5
     mask = (grid**2).sum(0) < 20**2
     truth = 4 / 3 * np.pi * 20**3 / 1000
-    # C counts the polar caps below 25 % of the largest area as 0, those below 75 % as half: about 0.82 of the diameter
+    # C counts the polar caps below 25 % of the largest area as 0, those below 75 % as half: about
+    # 0.82 of the diameter
     assert measure_abc2(mask, Geometry(mask.shape, np.eye(4))) / truth == pytest.approx(
         0.7, abs=0.05
     )

@@ -1,4 +1,6 @@
-"""A DICOM SEG lies on its source slices: all orientations, oblique, tilted, uneven, multi-frame; and is read back."""
+"""A DICOM SEG lies on its source slices: all orientations, oblique, tilted, uneven, multi-frame;
+and is read back.
+"""
 
 from __future__ import annotations
 

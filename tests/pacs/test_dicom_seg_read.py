@@ -1,4 +1,6 @@
-"""A DICOM SEG is read as labels on the slices that it was drawn on, whoever wrote it; what is not known is refused."""
+"""A DICOM SEG is read as labels on the slices that it was drawn on, whoever wrote it; what is not
+known is refused.
+"""
 
 from __future__ import annotations
 
@@ -267,7 +269,9 @@ def test_probabilities_are_refused(tmp_path: Path, scan: Scan) -> None:
 
 
 def test_a_header_that_says_a_wrong_spacing_is_not_believed(tmp_path: Path) -> None:
-    """2.5 mm at the base, 5 mm above, 2.5 mm in every header: empty slices and such that never were look alike."""
+    """2.5 mm at the base, 5 mm above, 2.5 mm in every header: empty slices and such that never were
+    look alike.
+    """
     write.mixed_spacing(tmp_path / "ct")
     scan = read_ct(tmp_path / "ct")
     assert scan.source is not None

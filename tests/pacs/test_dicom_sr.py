@@ -1,4 +1,6 @@
-"""A DICOM SR holds every number of an exam with its code and unit; what was not measured is said, not left out."""
+"""A DICOM SR holds every number of an exam with its code and unit; what was not measured is said,
+not left out.
+"""
 
 from __future__ import annotations
 
@@ -48,8 +50,11 @@ def _exam() -> ExamMeasurements:
         for s in Subtype
     )
     thick = Measurement("thickness", 11.2, "mm", "SDH", "normal")
-    sdh = Lesion(1, Subtype.SDH, 40.125, 38.25, (40, 10, 5), "left", "supratentorial", (3, 9), 63.5, 7.5, 88.0,
-                 0.41, 0.6, thick, (61.0, -12.0, 7.5))  # fmt: skip
+    where = ((40, 10, 5), "left", "supratentorial", (3, 9))
+    density_and_shape = (63.5, 7.5, 88.0, 0.41, 0.6)
+    sdh = Lesion(
+        1, Subtype.SDH, 40.125, 38.25, *where, *density_and_shape, thick, (61.0, -12.0, 7.5)
+    )
     iph = Lesion(
         2, Subtype.IPH, 1.5, 1.375, (-20, 0, 0), "right", "infratentorial", (4, 5), None, None, None
     )

@@ -193,7 +193,9 @@ def test_montage_shows_the_patients_left_on_the_right(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("count", "halved"), [(32, False), (145, True)])
 def test_the_page_stays_small_however_many_slices(tmp_path: Path, count: int, halved: bool) -> None:
-    """Noise of 5 HU over all of 400 x 400 pixels, what a large head fills of a slice: the worst there is to pack."""
+    """Noise of 5 HU over all of 400 x 400 pixels, what a large head fills of a slice: the worst
+    there is to pack.
+    """
     geometry = grid(pixels=400, pixel_mm=0.5, slice_mm=160 / count, count=count)
     hu = np.random.default_rng(1).normal(35, 5, geometry.shape).astype(np.float32)
     ct = CTVolume(hu, geometry)

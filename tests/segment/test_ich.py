@@ -20,7 +20,9 @@ GRID = Geometry(
 
 
 class _Densities(torch.nn.Module):
-    """Blood where the brain window reads 0.75 and more (60 HU), edema where it reads a fourth (20 HU)."""
+    """Blood where the brain window reads 0.75 and more (60 HU), edema where it reads a fourth (20
+    HU).
+    """
 
     def __init__(self, classes: int) -> None:
         super().__init__()

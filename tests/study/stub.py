@@ -1,4 +1,6 @@
-"""A pipeline without networks, by thresholds. ``python -m tests.study.stub INPUT OUT PACE`` is a study with it."""
+"""A pipeline without networks, by thresholds. ``python -m tests.study.stub INPUT OUT PACE`` is a
+study with it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ TEXT, AIR = "case_3", "case_5"  # the broken ones
 
 
 def build(pace_s: float = 0.0) -> Pipeline:
-    """A pipeline that takes `pace_s` seconds more for each scan; a file called ``deadly`` kills its process."""
+    """A pipeline that takes `pace_s` seconds more for each scan; a file called ``deadly`` kills its
+    process.
+    """
 
     def read(path: Path) -> Scan:
         if "deadly" in path.name:

@@ -1,4 +1,6 @@
-"""An MLflow store is looked at before anything is computed, never waited for, and takes no results with it."""
+"""An MLflow store is looked at before anything is computed, never waited for, and takes no results
+with it.
+"""
 
 from __future__ import annotations
 
