@@ -10,6 +10,7 @@ from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).resolve().parent
 SHARE = (
@@ -38,11 +39,23 @@ class BuildWithShare(build_py):
             else:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
-        known = runpy.run_path(str(ROOT / "monai_ich" / "core" / "shipped.py"))["commit"]()
-        written = ROOT / "commit.txt"  # of an sdist
-        (share / "commit.txt").write_text(
-            known or (written.read_text() if written.is_file() else "")
-        )
+        (share / "commit.txt").write_text(_commit())
 
 
-setup(cmdclass={"build_py": BuildWithShare})
+class SdistWithCommit(sdist):
+    """Also write the commit, which an unpacked sdist does not know."""
+
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
+        """Add ``commit.txt``."""
+        super().make_release_tree(base_dir, files)
+        (Path(base_dir) / "commit.txt").write_text(_commit())
+
+
+def _commit() -> str:
+    written = ROOT / "commit.txt"
+    if written.is_file():
+        return written.read_text()
+    return str(runpy.run_path(str(ROOT / "monai_ich" / "core" / "shipped.py"))["commit"]())
+
+
+setup(cmdclass={"build_py": BuildWithShare, "sdist": SdistWithCommit})
