@@ -15,7 +15,8 @@ def main(path: str) -> int:
     subject = next(iter(Path(path).read_text().splitlines()), "")
     if 0 < len(subject) <= 72 and not subject.endswith("."):
         return 0
-    print("The subject of a commit has 1 to 72 characters and no period at its end.", file=sys.stderr)
+    text = "The subject of a commit has 1 to 72 characters and no period at its end."
+    print(text, file=sys.stderr)
     return 1
 
 

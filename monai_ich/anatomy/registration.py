@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from monai_ich.core.geometry import FloatArray
+from monai_ich.core.geometry import FloatArray, to_lps
 from monai_ich.core.resample import orthogonal_grid, resample_ct
 from monai_ich.core.volume import CTVolume
 
 _SPACING_MM = 3.0
 _HU = (-100.0, 400.0)  # fat to bone: scalp, brain and skull all speak
 _ARM_MM = 50.0  # a turn by a radian moves the head about as much as so many millimeters
-_LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +56,11 @@ def register_rigid(fixed: CTVolume, moving: CTVolume) -> Registration:
     method.SetInitialTransform(start, inPlace=False)
     found = method.Execute(*images)
     corners = np.vstack([np.zeros(3), 100.0 * np.eye(3)])
-    moved = np.array([found.TransformPoint(corner.tolist()) for corner in corners])
-    lps = np.eye(4)
-    lps[:3, :3], lps[:3, 3] = (moved[1:] - moved[0]).T / 100.0, moved[0]
-    return Registration(
-        _LPS_FROM_RAS @ lps @ _LPS_FROM_RAS, float(np.sqrt(max(0.0, -method.GetMetricValue())))
-    )  # ITK's is the negative square
+    moved = to_lps([found.TransformPoint(to_lps(corner).tolist()) for corner in corners])
+    motion = np.eye(4)
+    motion[:3, :3], motion[:3, 3] = (moved[1:] - moved[0]).T / 100.0, moved[0]
+    correlation = np.sqrt(max(0.0, -method.GetMetricValue()))  # ITK's is the negative square
+    return Registration(motion, float(correlation))
 
 
 def _image(ct: CTVolume) -> sitk.Image:

@@ -2,7 +2,7 @@
 
 Arrays are ``(I, J, K)``; the affine takes voxel centers ``(i, j, k, 1)`` to world RAS+ millimeters,
 as in NIfTI. DICOM, ITK and NRRD speak LPS+; they meet this class through `Geometry.from_lps` and
-`Geometry.affine_lps` and nowhere else.
+`Geometry.affine_lps`, and points by `to_lps`, and nowhere else.
 """
 
 from __future__ import annotations
@@ -20,6 +20,15 @@ from monai_ich.core.errors import GeometryError
 FloatArray = NDArray[np.float64]
 Box = tuple[slice, slice, slice]  # of voxels
 _LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def to_lps(points_mm: ArrayLike) -> FloatArray:
+    """Points ``(..., 3)`` from RAS+ to LPS+ mm, or back: two axes change their sign.
+
+    >>> to_lps([10.0, -20.0, 30.0]).tolist()
+    [-10.0, 20.0, 30.0]
+    """
+    return np.asarray(np.asarray(points_mm, np.float64) * np.diag(_LPS_FROM_RAS)[:3])
 
 
 @dataclass(frozen=True, eq=False)

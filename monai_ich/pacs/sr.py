@@ -31,6 +31,7 @@ from monai_ich.core.exam import (
     SubtypeFinding,
     Ventricles,
 )
+from monai_ich.core.geometry import to_lps
 from monai_ich.core.labels import Code, Subtype, label_of
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice
@@ -286,7 +287,7 @@ class _Groups:
                 lower_measurement_uncertainty=round(max(0.0, value - low), n.digits),
             )
         if n.at_ras_mm is not None:
-            lps_mm = np.round(np.array([n.at_ras_mm]) * [-1.0, -1.0, 1.0], 2)
+            lps_mm = np.round(to_lps([n.at_ras_mm]), 2)
             frame = self.origin.source.frame_of_reference_uid
             points = [sr.CoordinatesForMeasurement3D("POINT", lps_mm, frame_of_reference_uid=frame)]
         return sr.Measurement(

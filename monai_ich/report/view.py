@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from monai_ich.core.exam import MidlineShift, Point
-from monai_ich.core.geometry import FloatArray, Geometry
+from monai_ich.core.geometry import FloatArray, Geometry, to_lps
 from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import Subtype
 from monai_ich.core.midline import Midline
@@ -91,7 +91,7 @@ def turn(
     """Any order and direction of the image's axes will do; voxels are shared, not copied."""
     directions = ct.geometry.affine[:3, :3] / np.linalg.norm(ct.geometry.affine[:3, :3], axis=0)
     order = [int(n) for n in linear_sum_assignment(-np.abs(directions))[1]]
-    wanted = (-1.0, -1.0, 1.0)  # left, back, up
+    wanted = to_lps([1.0, 1.0, 1.0])  # left, back, up
     flipped = tuple(n for n in range(3) if directions[n, order[n]] * wanted[n] < 0)
 
     def turned(image: NDArray[Any]) -> NDArray[Any]:

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def open_experiment(tracking_uri: str, name: str) -> Any:
 
 def new_run_name() -> str:
     """A name that no earlier run has, so that MLflow never writes into an unfinished one."""
-    return datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
 
 
 def dataset_hash(dataset_dir: str | Path) -> str:

@@ -46,6 +46,12 @@ def _modules_after(code: str) -> set[str]:
     return {name.split(".")[0] for name in out.stdout.split()}
 
 
+def test_the_signs_of_lps_stand_in_one_place() -> None:
+    signs = re.compile(r"-1(\.0)?, -1(\.0)?, \+?1")
+    files = [path for path in (ROOT / "monai_ich").rglob("*.py") if signs.search(path.read_text())]
+    assert [path.name for path in files] == ["geometry.py"]
+
+
 def test_help_and_the_package_import_nothing_heavy() -> None:
     loaded = _modules_after(
         "import monai_ich, monai_ich.cli.main; monai_ich.cli.main._parser().format_help()"
