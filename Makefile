@@ -56,7 +56,7 @@ test-interop: $(READY)  ## tests with real external programs: Chromium, 3D Slice
 check: $(READY)  ## style, types, import layers, licenses of what is needed
 	$(BIN)/ruff check monai_ich lab tests benchmarks tools setup.py
 	$(BIN)/ruff format --check monai_ich lab tests benchmarks tools setup.py
-	$(BIN)/mypy monai_ich/core monai_ich/measure monai_ich/agreement monai_ich/io monai_ich/dicom monai_ich/pacs monai_ich/report
+	$(BIN)/mypy monai_ich
 	$(BIN)/lint-imports
 	$(BIN)/python tools/licenses.py
 

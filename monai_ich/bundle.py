@@ -268,9 +268,8 @@ def _voxels_of(
     at = np.rint(
         np.tensordot(matrix[:3, :3], np.indices(shape), 1) + matrix[:3, 3, None, None, None]
     ).astype(np.int64)
-    inside = (at >= 0).all(axis=0) & (at < np.array(mask.geometry.shape)[:, None, None, None]).all(
-        axis=0
-    )
+    size = np.array(mask.geometry.shape)[:, None, None, None]
+    inside = np.asarray((at >= 0).all(axis=0) & (at < size).all(axis=0))
     inside[inside] = mask.voxels[tuple(at[:, inside])]
     return inside, at[mask.geometry.slice_axis]
 
@@ -326,7 +325,9 @@ def _infer(bundle: Bundle, image: Any) -> torch.Tensor:
     In single precision everywhere: features reach 3e6, beyond what float16 can hold, and masks must
     not depend on the device.
     """
-    scores = bundle.inferer(inputs=image.as_subclass(torch.Tensor)[None], network=bundle.network)
+    scores: torch.Tensor = bundle.inferer(
+        inputs=image.as_subclass(torch.Tensor)[None], network=bundle.network
+    )
     if not bool(torch.isfinite(scores).all()):  # arg-max would call it background
         why = (
             f"The network of {bundle.name} gave scores that are not numbers: its weights are "

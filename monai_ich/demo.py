@@ -46,6 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     shift = done.exam.midline_shift
     mm = shift.measurement.value
     signed = None if mm is None else mm if shift.toward != "left" else -mm
+    rows: list[tuple[str, float, float | None]]
     rows = [(f"{name} volume, mL", truth["volume_ml"][name], found[name]) for name in found]
     rows.append(("total volume, mL", truth["total_ml"], done.exam.total_volume_ml))
     rows.append(("midline shift to the right, mm", truth["midline_shift_mm"], signed))

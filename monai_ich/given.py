@@ -176,7 +176,7 @@ def _scan_beside(path: str | Path | None) -> Scan | None:
         return None
     if not is_nifti(Path(path)):
         return read_ct(path)
-    scan = Scan(read_nifti_ct(path))
+    scan = Scan(read_nifti_ct(Path(path)))
     require_grid_kept(scan.volume.geometry.affine)
     return scan
 

@@ -79,4 +79,6 @@ def _argument(config: Config, node: ast.expr) -> Any:
     """A text, or the value of the id that is referred to."""
     if isinstance(node, ast.Constant):
         return node.value
-    return _value(config, node.slice.value) if isinstance(node, ast.Subscript) else None
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return _value(config, str(node.slice.value))
+    return None

@@ -105,7 +105,9 @@ def _item(whole: Any, at: ast.AST, inner: Callable[[ast.AST], Any]) -> Any:
     if not isinstance(whole, (list, tuple, dict, str)):
         raise Undecided("an item of something else")
     if isinstance(at, ast.Slice):
-        return whole[slice(*(part and inner(part) for part in (at.lower, at.upper, at.step)))]  # type: ignore[index]
+        ends = (at.lower, at.upper, at.step)
+        lower, upper, step = (None if end is None else inner(end) for end in ends)
+        return whole[lower:upper:step]
     return whole[inner(at)]
 
 

@@ -6,18 +6,9 @@ from __future__ import annotations
 
 PACKAGES = ("monai", "torch", "ignite", "numpy", "monai_ich")
 STANDARD = (
-    "collections",
-    "copy",
-    "datetime",
-    "functools",
-    "glob",
-    "itertools",
-    "json",
-    "logging",
-    "math",
-    "os",
+    *("collections", "copy", "datetime", "functools", "glob", "itertools", "json", "logging"),
+    *("math", "os", "os.path", "pathlib", "random", "re", "sys", "time", "typing"),
 )
-STANDARD += ("os.path", "pathlib", "random", "re", "sys", "time", "typing")
 
 
 def is_trusted(module: str) -> bool:

@@ -32,19 +32,9 @@ _MADE = (
 )
 _FETCHING = re.compile("pretrain|url|path|hub|file|dir|cache|download", re.IGNORECASE)
 _NEVER = (
-    "__import__",
-    "breakpoint",
-    "compile",
-    "delattr",
-    "eval",
-    "exec",
-    "getattr",
-    "globals",
-    "input",
-    "locals",
-    "open",
+    *("__import__", "breakpoint", "compile", "delattr", "eval", "exec", "getattr", "globals"),
+    *("input", "locals", "open", "setattr", "vars"),
 )
-_NEVER += ("setattr", "vars")
 _OF_OS = ("cpu_count", "environ", "getcwd", "listdir", "makedirs", "path", "sep")
 _IN_TORCH = re.compile(
     r"torch\.(nn\.\w+|device|u?int\d+|b?float\d*|double|half|long|bool|cuda\.is_available)"
@@ -202,26 +192,9 @@ def _is_plain_python(node: ast.AST) -> bool:
     ):
         return True
     plain = (
-        ast.Constant,
-        ast.List,
-        ast.Tuple,
-        ast.Dict,
-        ast.Subscript,
-        ast.Slice,
-        ast.IfExp,
-        ast.Call,
-        ast.keyword,
-    )
-    plain += (
-        ast.BinOp,
-        ast.UnaryOp,
-        ast.BoolOp,
-        ast.Compare,
-        ast.operator,
-        ast.unaryop,
-        ast.boolop,
-        ast.cmpop,
-        ast.Load,
+        *(ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Subscript, ast.Slice, ast.IfExp),
+        *(ast.Call, ast.keyword, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.operator),
+        *(ast.unaryop, ast.boolop, ast.cmpop, ast.Load),
     )
     if isinstance(node, (ast.Pow, ast.LShift)) or not isinstance(node, plain):
         return False

@@ -4,8 +4,8 @@ reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
 
 from monai.bundle import properties
 from monai.bundle.config_item import ConfigComponent
@@ -16,7 +16,9 @@ from monai_ich.bundle_check.expressions import references
 from monai_ich.bundle_check.nearest import nearest, typed
 from monai_ich.core.errors import BundleError
 
-PROPERTIES = {**properties.TrainProperties, **properties.InferProperties}
+_Properties: TypeAlias = Mapping[str, Mapping[Any, Any]]
+
+PROPERTIES: _Properties = {**properties.TrainProperties, **properties.InferProperties}
 READ_BY_MONAI = ("imports", *(p[BundlePropertyConfig.ID] for p in PROPERTIES.values()))
 
 
@@ -63,7 +65,7 @@ def check_stages(config: Config) -> Iterator[BundleError]:
         yield BundleError("MISSING_PROPERTY", message)
         return
     training, inference = properties.TrainProperties, properties.InferProperties
-    wanted = (
+    wanted: _Properties = (
         training if "train" in config.parser else inference if "evaluator" in config.parser else {}
     )
     for name, known in wanted.items():

@@ -103,7 +103,8 @@ def _bar(cases: Iterable[Any]) -> Iterable[Any]:
     """Show how far it is, on a terminal."""
     from tqdm import tqdm
 
-    return tqdm(cases, unit="case", disable=None)
+    shown: Iterable[Any] = tqdm(cases, unit="case", disable=None)
+    return shown
 
 
 def _print_faults(faults: Iterable[IchError], args: argparse.Namespace) -> int:

@@ -101,7 +101,7 @@ def _slices_of(case: Case, path: Path) -> dict[str, Any]:
 
 def _read_record(path: Path) -> Mapping[str, Any]:
     try:
-        record = read_json(path)
+        record: Mapping[str, Any] = read_json(path)
         if record["schema"] != "monai-ich/measurements/1" or {s.name for s in Subtype} - set(
             record["subtypes"]
         ):
@@ -111,7 +111,7 @@ def _read_record(path: Path) -> Mapping[str, Any]:
         raise InputError(
             "NOT_MEASUREMENTS", "Its measurements.json is not one that monai-ich wrote."
         ) from error
-    return record  # type: ignore[no-any-return]
+    return record
 
 
 def _require_usable(record: Mapping[str, Any]) -> None:

@@ -164,7 +164,7 @@ def _as_nifti(image: CTVolume | LabelMap | Mask | HeatMap) -> Any:
         if isinstance(image, CTVolume)
         else image.voxels.astype(np.uint8, copy=False)
     )
-    nifti: Any = nib.Nifti1Image(data, None)  # type: ignore[no-untyped-call]
+    nifti: Any = nib.Nifti1Image(data, None)
     nifti.header.set_xyzt_units("mm")
     if isinstance(image, HeatMap):
         nifti.header.set_slope_inter(1 / 255, 0)
@@ -182,10 +182,9 @@ def _as_nifti(image: CTVolume | LabelMap | Mask | HeatMap) -> Any:
 
 def _packed(stream: BinaryIO) -> AbstractContextManager[Any]:
     """No name and no time in its header: the same image gives the same bytes."""
-    packed: Any = igzip.IGzipFile(  # type: ignore[no-untyped-call]
+    return igzip.IGzipFile(
         filename="", fileobj=stream, mode="wb", compresslevel=_GZIP_LEVEL, mtime=0
     )
-    return packed  # type: ignore[no-any-return]
 
 
 def _whole_or_float(hu: NDArray[np.float32]) -> NDArray[Any]:

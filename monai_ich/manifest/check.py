@@ -133,7 +133,7 @@ def _digest(image: Iterable[Path]) -> str:
     for path in image:
         for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
             digest = hashlib.sha256()
-            with igzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:  # type: ignore[no-untyped-call]
+            with igzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
                 while block := stream.read(1 << 20):
                     digest.update(block)
             found.append(digest.hexdigest())

@@ -19,17 +19,19 @@ def plain_convolutions(network: nn.Module) -> nn.Module:
     for block in network.modules():
         norm = getattr(getattr(block, "adn", None), "N", None)
         if isinstance(block, Convolution) and isinstance(norm, nn.BatchNorm3d):
+            convolution = block.get_submodule("conv")
+            assert isinstance(convolution, (nn.Conv3d, nn.ConvTranspose3d))
             block.conv = fuse_conv_bn_eval(
-                block.conv, norm, transpose=isinstance(block.conv, nn.ConvTranspose3d)
+                convolution, norm, transpose=isinstance(convolution, nn.ConvTranspose3d)
             )
-            del block.adn.N
+            del block.get_submodule("adn").N
     for block in network.modules():
         if isinstance(block, (UnetBasicBlock, UnetResBlock)):  # of a DynUNet
             for number in (1, 2, 3):
                 norm = getattr(block, f"norm{number}", None)
                 if isinstance(norm, nn.BatchNorm3d):
-                    convolution = getattr(block, f"conv{number}")
-                    convolution.conv = fuse_conv_bn_eval(convolution.conv, norm)
+                    layer = getattr(block, f"conv{number}")
+                    layer.conv = fuse_conv_bn_eval(layer.conv, norm)
                     setattr(block, f"norm{number}", nn.Identity())
     for parent in network.modules():
         for name, child in parent.named_children():
@@ -47,15 +49,16 @@ def _enlarges_nothing(layer: nn.ConvTranspose3d) -> bool:
 
 
 def _as_convolution(layer: nn.ConvTranspose3d) -> nn.Conv3d:
-    padding = [size - 1 - pad for size, pad in zip(layer.kernel_size, layer.padding, strict=True)]
+    assert isinstance(layer.padding, tuple)  # no word, which only plain convolutions may have
+    (i, j, k), (pad_i, pad_j, pad_k) = layer.kernel_size, layer.padding
     plain = nn.Conv3d(
         layer.in_channels,
         layer.out_channels,
-        layer.kernel_size,
-        padding=tuple(padding),
+        (i, j, k),
+        padding=(i - 1 - pad_i, j - 1 - pad_j, k - 1 - pad_k),
         bias=layer.bias is not None,
     )
     plain.weight.data = layer.weight.data.flip(2, 3, 4).transpose(0, 1).contiguous()
-    if layer.bias is not None:
+    if layer.bias is not None and plain.bias is not None:
         plain.bias.data = layer.bias.data
     return plain.train(layer.training)

@@ -31,7 +31,7 @@ class RegionScore(torch.nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """``(N, channels, I, J, K)`` to ``(N, classes - 1)``."""
-        logits = self.network(image)[:, :, self.region]
+        logits: torch.Tensor = self.network(image)[:, :, self.region]
         classes = range(1, logits.shape[1])
         others = [
             torch.logsumexp(torch.cat([logits[:, :c], logits[:, c + 1 :]], 1), 1) for c in classes

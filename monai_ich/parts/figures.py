@@ -35,7 +35,8 @@ class TrainingFigures:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._draw)
 
     def _keep(self, engine: Engine) -> None:
-        for scan in engine.state.output[: self.scans - len(self.slices)]:
+        output: Any = engine.state.output  # a number, says ignite
+        for scan in output[: self.scans - len(self.slices)]:
             image = torch.as_tensor(scan["image"])[0]
             maps = [torch.as_tensor(scan[name]).argmax(0) for name in ("label", "pred")]
             counts = [(m > 0).sum((0, 1)) for m in maps]

@@ -52,11 +52,13 @@ class CosineBudget:
         self.started = time.monotonic()
 
     def _step(self, engine: Engine) -> None:
-        done = engine.state.iteration / max(1, engine.state.max_epochs * engine.state.epoch_length)
+        epochs, length = engine.state.max_epochs, engine.state.epoch_length
+        assert epochs is not None and length is not None  # ignite sets both when it starts
+        done = engine.state.iteration / max(1, epochs * length)
         if self.max_minutes is not None:
             spent_s = self.state_dict()["spent_s"]
             if idist.get_world_size() > 1:  # all processes must stop at the same iteration
-                spent_s = float(idist.broadcast(spent_s, src=0))
+                spent_s = float(idist.broadcast(spent_s, src=0))  # type: ignore[arg-type]  # gives what it got
             done = max(done, spent_s / (60.0 * self.max_minutes))
             if done >= 1.0:
                 engine.terminate()
@@ -134,7 +136,7 @@ class FreezeStatistics:
     def _freeze(self) -> None:
         for norm in self._norms(self.network):
             norm.eval()
-            norm.train = lambda mode=True, norm=norm: norm  # type: ignore[method-assign]  # the trainer calls it
+            norm.train = lambda mode=True, norm=norm: norm  # the trainer calls it
         if self.average is not None and self.after:
             for kept, norm in zip(
                 self._norms(self.average), self._norms(self.network), strict=True
@@ -227,10 +229,12 @@ class StopAtNaN:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._check)
 
     def _check(self, engine: Engine) -> None:
-        loss = float(engine.state.output[0]["loss"])  # type: ignore[index]
+        output: Any = engine.state.output  # a number, says ignite
+        loss = float(output[0]["loss"])
         if math.isfinite(loss):
             return
-        cases = ", ".join(engine.state.batch.get("case", ())) or "not named"  # type: ignore[union-attr]
+        batch: Any = engine.state.batch  # a number, says ignite
+        cases = ", ".join(batch.get("case", ())) or "not named"
         raise TrainingError(
             "LOSS_NOT_FINITE",
             f"The loss became {loss} at step {engine.state.iteration} (cases: {cases}): lower "

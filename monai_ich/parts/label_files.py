@@ -87,6 +87,6 @@ def _made(path: Path, table: NDArray[np.uint8], folder: Path, edema: Path | None
         folder.mkdir(exist_ok=True)
         sweep(folder)
         with Scratch(folder) as scratch:
-            nib.save(nib.Nifti1Image(voxels, image.affine), scratch / made.name)  # type: ignore[no-untyped-call]
+            nib.save(nib.Nifti1Image(voxels, image.affine), scratch / made.name)
             (scratch / made.name).replace(made)
     return made

@@ -25,7 +25,7 @@ class FalseBloodMetric(CumulativeIterationMetric):
         super().__init__()
         self.voxel_ml = voxel_ml
 
-    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:  # type: ignore[override]
+    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:
         """One-hot ``(B, C, I, J, K)`` prediction and reference, background first: mL ``(B, 1)``,
         NaN where blood is.
         """
@@ -35,9 +35,9 @@ class FalseBloodMetric(CumulativeIterationMetric):
         found = y_pred[:, blood].flatten(1).sum(1).float() * self.voxel_ml
         return torch.where(bled, torch.nan, found)[:, None]
 
-    def aggregate(self) -> Tensor:  # type: ignore[override]
+    def aggregate(self) -> Tensor:
         """Mean over bleed-free heads; 0 where there was none."""
-        data = self.get_buffer()
+        data = self.get_buffer()  # type: ignore[no-untyped-call]  # MONAI's
         return torch.nan_to_num(torch.nanmean(data), nan=0.0)
 
 
@@ -72,7 +72,7 @@ class InMillimeters(CumulativeIterationMetric):
         super().__init__()
         self.metric = metric
 
-    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:  # type: ignore[override]
+    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:
         """One-hot ``(1, C, I, J, K)`` with the scan's affine: value of each class ``(1, C - 1)``,
         NaN where none is.
         """
@@ -80,9 +80,10 @@ class InMillimeters(CumulativeIterationMetric):
         found: Tensor = self.metric._compute_tensor(y_pred, y, spacing=y.pixdim.tolist())
         return torch.where(found.isfinite(), found, torch.nan)
 
-    def aggregate(self) -> Tensor:  # type: ignore[override]
+    def aggregate(self) -> Tensor:
         """Mean over scans and classes that count."""
-        return torch.nanmean(self.get_buffer())
+        data = self.get_buffer()  # type: ignore[no-untyped-call]  # MONAI's
+        return torch.nanmean(data)
 
 
 def one_class(index: int) -> Callable[[Any], tuple[list[Tensor], list[Tensor]]]:

@@ -10,6 +10,7 @@ import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import InvertibleTransform, MapTransform
+from numpy.typing import NDArray
 
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import AnyLabel
@@ -57,7 +58,7 @@ class OrthogonalSpacingd(MapTransform, InvertibleTransform):
                 else _image(out[key], source, grid, air=self.air)
             )
             told = {"affine": source.affine.tolist(), "shape": list(source.shape)}
-            self.push_transform(moved, orig_size=source.shape, extra_info=told)
+            self.push_transform(moved, orig_size=source.shape, extra_info=told)  # type: ignore[no-untyped-call]  # MONAI's
             out[key] = moved
         return out
 
@@ -95,7 +96,7 @@ def _labels(image: MetaTensor, source: Geometry, grid: Geometry) -> MetaTensor:
     return _like(image, np.stack([resample_labels(labels, grid).voxels for labels in maps]), grid)
 
 
-def _like(image: MetaTensor, voxels: np.ndarray, grid: Geometry) -> MetaTensor:  # type: ignore[type-arg]
+def _like(image: MetaTensor, voxels: NDArray[Any], grid: Geometry) -> MetaTensor:
     meta = {name: value for name, value in image.meta.items() if name != "affine"}
     affine, operations = torch.as_tensor(grid.affine.copy()), list(image.applied_operations)
     return MetaTensor(torch.as_tensor(voxels, device=image.device), affine, meta, operations)

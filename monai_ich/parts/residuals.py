@@ -53,7 +53,7 @@ def balance_residuals(
         handle.remove()
         branch, residual = (torch.stack(values).mean() for values in zip(*deviations, strict=True))
         factors.append(min(1.0, float(most * branch / residual)))
-        for parameter in unit.residual.parameters():
+        for parameter in unit.get_submodule("residual").parameters():
             parameter.mul_(factors[-1])
     update_bn(images, network)
     network.eval()

@@ -86,9 +86,9 @@ def write_dicom_results(
             report = make_dicom_sr(exam, seg, origin, series_number=_REPORT, warnings=warnings)
             origin.write(folder / "sr.dcm", report)
     if "dicom-sc" in formats:
-        picture = _picture(montage, exam, warnings, provenance)
-        made = make_dicom_sc(picture, origin, what="hemorrhage montage", series_number=_PICTURE)
-        origin.write(folder / "sc.dcm", made)
+        pixels = _picture(montage, exam, warnings, provenance)
+        picture = make_dicom_sc(pixels, origin, what="hemorrhage montage", series_number=_PICTURE)
+        origin.write(folder / "sc.dcm", picture)
 
 
 def require_source(source: SourceSeries | None) -> SourceSeries:

@@ -84,7 +84,7 @@ def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> N
     """
     a = analysis
     cavity = LabelMap(a.cavity.voxels.astype(np.uint8), a.cavity.geometry, Cavity)
-    images = {
+    images: dict[str, CTVolume | LabelMap | Mask | HeatMap] = {
         "ct.nii.gz": a.ct,
         "cavity.nii.gz": cavity,
         "anatomy.nii.gz": a.anatomy,

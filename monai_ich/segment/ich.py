@@ -64,15 +64,17 @@ def segment_ich(
     found = predict(bundle, ct, within=within, inside=shown, mirrored=mirrored, bias=bias)
     labels = found.labels if cavity is None else drop_outside(found.labels, cavity)
     names = [*(subtype.name for subtype in Subtype), ANY]
-    expected_ml, doubt_ml, slices_ml = (
-        dict(zip(names, sums, strict=False)) for sums in found.sums_ml(len(Subtype), cavity)
-    )
+    expected_ml, doubt_ml, slices_ml = found.sums_ml(len(Subtype), cavity)
     edema = labels == EDEMA
     labels[edema] = 0
     labels = drop_pieces(
         labels, ct.hu, voxel_ml=ct.geometry.voxel_ml, minimum_ml=minimum_ml, max_hu=max_hu
     )
     labels = settle_extra_axial(labels, sdh_votes)
-    evidence = Evidence(expected_ml, doubt_ml, slices_ml)
+    evidence = Evidence(
+        dict(zip(names, expected_ml, strict=False)),
+        dict(zip(names, doubt_ml, strict=False)),
+        dict(zip(names, slices_ml, strict=False)),
+    )
     found_edema = Mask(edema, ct.geometry) if bundle.classes > EDEMA else None
     return Hemorrhage(LabelMap(labels, ct.geometry, Subtype), found_edema, evidence)

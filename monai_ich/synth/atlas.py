@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -90,8 +91,8 @@ def segment_mm(
 def _signed_distance_mm(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     from scipy.ndimage import distance_transform_edt
 
-    outside = distance_transform_edt(~mask, sampling=SPACING_MM)
-    inside = distance_transform_edt(mask, sampling=SPACING_MM)
+    outside: NDArray[np.float64] = distance_transform_edt(~mask, sampling=SPACING_MM)
+    inside: NDArray[np.float64] = distance_transform_edt(mask, sampling=SPACING_MM)
     half = 0.5 * SPACING_MM
     return np.where(mask, half - inside, outside - half).astype(np.float32)
 
@@ -141,10 +142,10 @@ def load_atlas() -> Atlas:
     axes = [low + SPACING_MM * np.arange(n) for low, n in zip(LOW_MM, SHAPE, strict=True)]
     xyz = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
 
-    def read(image: object) -> NDArray[np.float32]:
-        affine = np.linalg.inv(image.affine)  # type: ignore[attr-defined]
+    def read(image: Any) -> NDArray[np.float32]:
+        affine = np.linalg.inv(image.affine)
         ijk = np.moveaxis(xyz @ affine[:3, :3].T + affine[:3, 3], -1, 0)
-        data = np.asarray(image.dataobj, np.float32)  # type: ignore[attr-defined]
+        data = np.asarray(image.dataobj, np.float32)
         return np.asarray(map_coordinates(data, ijk, order=1, mode="constant"), np.float32)
 
     gray = read(datasets.load_mni152_gm_template(resolution=1))

@@ -46,7 +46,7 @@ def design_case(
         case = with_hemorrhages(case, hemorrhages, side=sides.pop() if len(sides) == 1 else None)
     if shift_mm is not None:
         case = replace(case, shift_mm=shift_mm)
-    given = {name: value for name, value in scanner.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in scanner.items() if value is not None}
     if "thickness_mm" in given:
         given.setdefault("slice_mm", given["thickness_mm"])
     if pixels is not None:
@@ -129,7 +129,7 @@ def write_dataset(
 
 def _is_whole(folder: Path) -> bool:
     """Whether a case is there, and each of its images can be read to its end."""
-    from isal import igzip
+    from isal import igzip, isal_zlib
 
     if not (folder / "truth.json").exists():
         return False
@@ -139,7 +139,7 @@ def _is_whole(folder: Path) -> bool:
             with igzip.open(path, "rb") as stream:
                 while stream.read(1 << 24):
                     pass
-    except (OSError, EOFError, ValueError, igzip.isal_zlib.error):
+    except (OSError, EOFError, ValueError, isal_zlib.error):  # type: ignore[misc]  # a class, isal says an instance
         _LOG.warning("%s is damaged: it is made again", folder.name)
         return False
     return True

@@ -7,9 +7,11 @@ and scanner settings of emergency head CT).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monai_ich.core.labels import Subtype
 from monai_ich.parts.pictures import draw_pictures
@@ -85,6 +87,15 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(math.exp(rng.uniform(math.log(low), math.log(high))))
 
 
+def _point(values: NDArray[np.float64]) -> Point:
+    x, y, z = (float(value) for value in values)
+    return x, y, z
+
+
+def _choroid_mm(rng: np.random.Generator) -> float:
+    return float(rng.uniform(1.0, 4.5)) * (rng.random() < 0.8)
+
+
 def draw_anatomy(rng: np.random.Generator) -> AnatomyCase:
     """A head at random: size and shape, age (atrophy widens sulci, ventricles and the outer gap
     together).
@@ -98,7 +109,7 @@ def draw_anatomy(rng: np.random.Generator) -> AnatomyCase:
         rng.uniform(-5, 45),
     )
     return AnatomyCase(
-        scale=tuple(float(v) for v in np.clip(size * shape, 0.8, 1.04)),  # type: ignore[arg-type]
+        scale=_point(np.clip(size * shape, 0.8, 1.04)),
         warp_mm=rng.uniform(0.6, 2.8),
         sulcus_threshold=0.35 + 0.4 * age + rng.normal(0, 0.05),
         fold_width=0.06 + 0.34 * age * rng.uniform(0.5, 1.2),
@@ -116,7 +127,7 @@ def draw_anatomy(rng: np.random.Generator) -> AnatomyCase:
         dura_mm=rng.uniform(0.4, 1.2) if rng.random() < 0.75 else rng.uniform(1.2, 2.0),
         base_streak_hu=float(rng.uniform(-4.0, 14.0)),
         calcified=bool(rng.random() < 0.7),
-        choroid_mm=tuple(float(rng.uniform(1.0, 4.5)) * (rng.random() < 0.8) for _ in range(2)),  # type: ignore[arg-type]
+        choroid_mm=(_choroid_mm(rng), _choroid_mm(rng)),
         choroid_hu=float(
             rng.uniform(70.0, 260.0) if rng.random() < 0.65 else rng.uniform(42.0, 62.0)
         ),
@@ -191,18 +202,18 @@ def draw_hemorrhage(
         texture=float(rng.uniform(0.02, 0.15)),
         level_hu=float(rng.uniform(5.0, 25.0) if rng.random() < 0.12 else 0.0),
     )
-    return {
+    draw: dict[Subtype, Callable[[np.random.Generator, HemorrhageCase], HemorrhageCase]] = {
         Subtype.EDH: _draw_edh,
         Subtype.IPH: _draw_iph,
         Subtype.IVH: _draw_ivh,
         Subtype.SAH: _draw_sah,
         Subtype.SDH: lambda rng, bleed: _draw_sdh(rng, bleed, range_ml is not None),
-    }[subtype](rng, bleed)
+    }
+    return draw[subtype](rng, bleed)
 
 
 def _jittered(rng: np.random.Generator, point: Point, side: int) -> Point:
-    x, y, z = np.asarray(_to_side(point, side)) + rng.normal(0, 5.0, 3)
-    return (float(x), float(y), float(z))
+    return _point(np.asarray(_to_side(point, side)) + rng.normal(0, 5.0, 3))
 
 
 def _draw_iph(rng: np.random.Generator, bleed: HemorrhageCase) -> HemorrhageCase:
@@ -371,7 +382,7 @@ def draw_scanner(rng: np.random.Generator) -> ScannerCase:
         slice_mm=slice_mm,
         thickness_mm=slice_mm * float(rng.choice([1.0, 1.0, rng.uniform(0.7, 1.3)])),
         tilt_deg=tilt,
-        rotation_deg=tuple(float(v) for v in np.clip(rng.normal(0, spread, 3), -25, 25)),  # type: ignore[arg-type]
+        rotation_deg=_point(np.clip(rng.normal(0, spread, 3), -25, 25)),
         offset_mm=(float(rng.normal(0, 8)), float(rng.normal(0, 8))),
         bottom_mm=float(rng.uniform(-75, -52) if rng.random() < 0.85 else rng.uniform(-52, -25)),
         top_mm=float(rng.uniform(80, 105) if rng.random() < 0.9 else rng.uniform(60, 80)),
@@ -383,9 +394,7 @@ def draw_scanner(rng: np.random.Generator) -> ScannerCase:
         offset_hu=float(rng.normal(0, 2.0)),
         cup_hu=float(rng.normal(0, 3.0)),
         motion_mm=float(rng.uniform(1.5, 6.0) if rng.random() < 0.07 else 0.0),
-        metal_mm=tuple(float(v) for v in rng.normal([0, -5, 10], [35, 45, 30]))
-        if rng.random() < 0.05
-        else None,  # type: ignore[arg-type]
+        metal_mm=_point(rng.normal([0, -5, 10], [35, 45, 30])) if rng.random() < 0.05 else None,
         window_hu=_WINDOWS_HU[rng.integers(len(_WINDOWS_HU))] if export < 0.08 else None,
         pictures=draw_pictures(rng) if 0.08 <= export < 0.28 else None,
         glow_hu=float(rng.uniform(0.0, 60.0)),

@@ -185,13 +185,13 @@ def _resize(maps: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
     )
 
 
-def _winner(shares: torch.Tensor) -> np.ndarray:  # type: ignore[type-arg]
+def _winner(shares: torch.Tensor) -> NDArray[np.uint8]:
     """The class with the largest share where all together hold more than one half of the voxel."""
     label = (shares.max(0).indices + 1) * (shares.sum(0) > 0.5)
     return label.to(torch.uint8).cpu().numpy()
 
 
-def _fullest(shares: torch.Tensor, voxels: torch.Tensor) -> np.ndarray:  # type: ignore[type-arg]
+def _fullest(shares: torch.Tensor, voxels: torch.Tensor) -> NDArray[np.uint8]:
     """Each class in as many voxels as its volume fills, those that hold most of it.
 
     For a thick clot this is the half that is in it. Of a layer thinner than a voxel no voxel is

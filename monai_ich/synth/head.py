@@ -248,7 +248,7 @@ class Head:
         """Height of head points above the table, but for a constant: the patient lies on the
         back.
         """
-        up = self.rotation[1].tolist()
+        up: list[float] = self.rotation[1].tolist()
         return up[0] * x + up[1] * y + up[2] * z
 
     def ventricles(self, f: Fields) -> torch.Tensor:

@@ -5,6 +5,8 @@ voxels.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -13,6 +15,8 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.synth.head import CENTER_MM, Fields, Head
 from monai_ich.synth.tissue import base_mm
+
+_Look: TypeAlias = Callable[[torch.Tensor], Fields]
 
 _RAYS = 20_000  # over the whole skull: 2 mm apart
 _REACH_MM = (40.0, 130.0)  # from the center of the head, the skull is between
@@ -65,7 +69,7 @@ def true_thickness_mm(head: Head, geometry: Geometry) -> dict[str, float]:
     return found
 
 
-def _skull_points(head: Head, look, scale: torch.Tensor) -> torch.Tensor:  # type: ignore[no-untyped-def]
+def _skull_points(head: Head, look: _Look, scale: torch.Tensor) -> torch.Tensor:
     """Where rays from the center of the head meet the inner table ``(N, 3)``, without what a
     craniectomy took.
     """
@@ -85,7 +89,7 @@ def _skull_points(head: Head, look, scale: torch.Tensor) -> torch.Tensor:  # typ
     return points[look(points).defect_mm > defect.radius_mm]
 
 
-def _out_of_bone(look, points: torch.Tensor) -> torch.Tensor:  # type: ignore[no-untyped-def]
+def _out_of_bone(look: _Look, points: torch.Tensor) -> torch.Tensor:
     """Points moved inward to where the bones of the skull base end."""
     normal = _inward(look, points)
     along = torch.arange(0.0, _BASE_MM, _STEP_MM, device=points.device)
@@ -94,11 +98,12 @@ def _out_of_bone(look, points: torch.Tensor) -> torch.Tensor:  # type: ignore[no
     return points + ends[:, None] * normal
 
 
-def _inward(look, points: torch.Tensor) -> torch.Tensor:  # type: ignore[no-untyped-def]
+def _inward(look: _Look, points: torch.Tensor) -> torch.Tensor:
     """Unit normals ``(N, 3)``: the gradient of the depth, over 2 mm to either side."""
     steps = 2.0 * torch.eye(3, device=points.device)
     gradient = torch.stack([look(points + s).depth - look(points - s).depth for s in steps], -1)
-    return gradient / gradient.norm(dim=-1, keepdim=True)
+    normal: torch.Tensor = gradient / gradient.norm(dim=-1, keepdim=True)
+    return normal
 
 
 def _blood(head: Head, f: Fields) -> dict[str, torch.Tensor]:

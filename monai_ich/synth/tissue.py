@@ -8,7 +8,7 @@ import torch
 
 from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Subtype
 from monai_ich.synth.atlas import falx_reaches, in_posterior_fossa, sample, segment_mm, tentorium_mm
-from monai_ich.synth.case import HemorrhageCase
+from monai_ich.synth.case import HemorrhageCase, Point
 from monai_ich.synth.head import BLOB, FACE, FINE, SKULL, Fields, Head, tangential_mm
 
 AIR_HU = -1000.0
@@ -49,7 +49,9 @@ def _soft(distance_mm: torch.Tensor, width_mm: float = 0.5) -> torch.Tensor:
     return (0.5 - distance_mm / (2.0 * width_mm)).clamp(0, 1)
 
 
-def _capsule_mm(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, bone: tuple) -> torch.Tensor:  # type: ignore[type-arg]
+def _capsule_mm(
+    x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, bone: tuple[Point, Point, float]
+) -> torch.Tensor:
     start, end, radius = bone
     return segment_mm(x, y, z, start, end) - radius
 
