@@ -39,7 +39,7 @@ import nrrd
 import torch
 
 from monai_ich.analysis import analyze
-from monai_ich.cli.main import main as cli
+from monai_ich.cli.app import main as cli
 from monai_ich.io.output import settle
 from monai_ich.synth.dataset import case_folder, design_case, write_dataset
 

@@ -2,6 +2,6 @@
 itself.
 """
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 
 __all__ = ["main"]

@@ -2,6 +2,6 @@
 
 import sys
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 
 sys.exit(main())

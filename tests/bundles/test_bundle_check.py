@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from monai_ich.bundle_check.run import is_out_of_memory
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 
 ICH, ANATOMY = "ich_segmentation", "head_ct_anatomy"
 

@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from monai_ich.bundle import find_bundle
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 
 
 class Trap:

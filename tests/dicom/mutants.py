@@ -64,7 +64,7 @@ def main(folder: Path, out: Path) -> None:
     """One line of JSON for each sub-folder: exit status (null for a traceback), what was said,
     time; memory last.
     """
-    from monai_ich.cli.main import main as command
+    from monai_ich.cli.app import main as command
 
     signal.signal(signal.SIGALRM, _late)
     for case in sorted(folder.iterdir()):

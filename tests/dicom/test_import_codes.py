@@ -19,7 +19,7 @@ import pytest
 from pydicom import uid
 from pydicom.encaps import encapsulate
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.core.volume import CTVolume
 from monai_ich.dicom.write import write_ct_series
 from tests import dicom_writers as write

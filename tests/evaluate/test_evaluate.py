@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import AnyLabel, Subtype
 from monai_ich.core.provenance import Provenance

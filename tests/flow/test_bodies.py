@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from monai_ich.anatomy.cavity import segment_anatomy
 from monai_ich.bundle import load_bundle
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.io.nifti import write_nifti
 from monai_ich.measure.plausibility import require_head
 from monai_ich.synth.dataset import design_case, write_case

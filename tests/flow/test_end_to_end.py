@@ -14,7 +14,7 @@ from monai.bundle import ConfigParser
 
 from monai_ich.analysis import analyze
 from monai_ich.bundle import find_bundle
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.core.labels import Subtype
 from monai_ich.io.seg_nrrd import read_seg_nrrd
 from monai_ich.results.files import EDEMA, RESULTS

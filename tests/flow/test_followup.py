@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from monai_ich.anatomy.registration import register_rigid
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.core.followup import VolumeChange
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import CTVolume, LabelMap

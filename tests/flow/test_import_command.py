@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.core.labels import AnyLabel, Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import read_nifti_ct, read_nifti_labels, write_nifti

@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import LabelMap

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from monai_ich.cli import main as cli
-from monai_ich.cli.main import main
+from monai_ich.cli import importing
+from monai_ich.cli.app import main
 from monai_ich.io.nifti import write_nifti
 from tests.phantom import grid, phantom
 
 STOP = """
 import sys, time
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.io import nifti
 whole = nifti._as_nifti
 def slow(image):
@@ -36,7 +36,7 @@ def test_what_nobody_foresaw_is_a_code_and_shows_no_text(
     def fail(*args: object, **how: object) -> None:
         raise ZeroDivisionError("DOE^JANE")
 
-    monkeypatch.setattr(cli, "read_scan", fail)
+    monkeypatch.setattr(importing, "read_scan", fail)
     words = ["import", str(tmp_path), "-o", str(tmp_path / "ct.nii.gz")]
     assert main(["--json-errors", *words]) == 1
     said = json.loads(capsys.readouterr().err)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.scratch import CONTENT, EARLIER, Scratch
@@ -33,7 +33,7 @@ ANALYZE = """
 import sys, time
 import monai_ich.analysis
 from tests.study.stub import build
-from monai_ich.cli import main as cli
+from monai_ich.cli import main
 def load(**how):
     pipeline = build(0.0)
     whole = pipeline.write
@@ -43,7 +43,7 @@ def load(**how):
         time.sleep(60)
     return __import__("dataclasses").replace(pipeline, write=write)
 monai_ich.analysis.load_pipeline = load
-sys.exit(cli.main(sys.argv[1:]))
+sys.exit(main(sys.argv[1:]))
 """
 
 

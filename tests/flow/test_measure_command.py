@@ -13,7 +13,7 @@ import nrrd
 import numpy as np
 import pytest
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.volume import LabelMap

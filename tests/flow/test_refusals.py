@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import write_nifti

@@ -19,7 +19,7 @@ import pytest
 from pynetdicom import AE, evt
 from pynetdicom.presentation import AllStoragePresentationContexts
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.read import read_ct
 from tests.certificates import make_authority, server_side

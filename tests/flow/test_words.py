@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.io.nifti import write_nifti
 from tests.conftest import ROOT
 from tests.phantom import grid, phantom

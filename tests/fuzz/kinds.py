@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.core.errors import IchError
 from monai_ich.core.labels import Subtype
 from monai_ich.io.calibration import read_calibration

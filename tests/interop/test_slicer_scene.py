@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from monai_ich.anatomy.midline import fit_midline
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.core.exam import MidlineShift
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy, Subtype, label_of

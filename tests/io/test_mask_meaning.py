@@ -9,7 +9,7 @@ import nrrd
 import numpy as np
 import pytest
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.core.errors import InputError, LabelError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import AnyLabel, Subtype

@@ -9,7 +9,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.cli.manifest import DATA_SETS
 from monai_ich.core.errors import ManifestError
 from monai_ich.manifest.build import BUILDERS, build_manifest

@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.core.errors import ManifestError
 from monai_ich.core.labels import EDEMA, Subtype, unlabeled
 from monai_ich.manifest.check import check_manifest

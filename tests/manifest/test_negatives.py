@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.manifest.check import check_manifest
 from monai_ich.parts.data_list import read_data_list
 

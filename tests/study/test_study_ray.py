@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.study.inputs import list_cases
 from monai_ich.study.run import run_study
 from monai_ich.study.worker import Outcome
@@ -166,7 +166,7 @@ import monai_ich.analysis
 from tests.phantom import grid, series
 from tests.study.stub import build
 monai_ich.analysis.load_pipeline = lambda **how: build(60.0)
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 sys.exit(main(sys.argv[1:]))
 """
 

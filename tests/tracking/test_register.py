@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from monai_ich.bundle import find_bundle
-from monai_ich.cli.main import main
+from monai_ich.cli.app import main
 from monai_ich.core.provenance import sha256_of
 from monai_ich.synth.dataset import design_case, write_case
 from monai_ich.tracking.register import pinned_requirements
