@@ -109,11 +109,11 @@ bench-kills: $(READY)  ## analyze killed 50 times onto earlier results: are the 
 	$(BIN)/python -m benchmarks.kills
 
 docs: .venv/.docs  ## the documentation as a website in site/; a warning or a broken link is an error
-	$(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo site/index.html
 
 docs-serve: .venv/.docs  ## the same on 127.0.0.1:8000, built anew when a page changes
-	$(BIN)/python -m mkdocs serve --strict --dev-addr 127.0.0.1:8000
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --strict --dev-addr 127.0.0.1:8000
 
 .venv/.docs: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
