@@ -103,12 +103,12 @@ def command_line() -> argparse.ArgumentParser:
 
 def commands_markdown(parser: argparse.ArgumentParser, level: int = 2) -> Iterator[str]:
     """A heading, usage and table for the parser and for each command below it."""
-    parser.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=100)
+    parser.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=90)
     text = parser.description or ""
     yield from ("", f"{'#' * min(level, 3)} {parser.prog}", "", f"{text[:1].upper()}{text[1:].rstrip('.')}.", "")
     below = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
     yield from ("```", parser.format_usage().removeprefix("usage: ").rstrip(), "```", "")
-    rows = [(a, a.help) for a in parser._actions if a not in below and a.help != argparse.SUPPRESS]
+    rows = [(a, a.help) for a in parser._actions if a not in below and a.dest != "help" and a.help != argparse.SUPPRESS]
     if rows:
         yield from ("| argument | meaning |", "| --- | --- |")
         for action, meaning in rows:
