@@ -137,10 +137,11 @@ def ablation(found: Record) -> str:
 
 def study(found: Record) -> str:
     """A study that was killed."""
+    killed, workers = found["done_when_killed"], found["workers"]
     return (
-        f"{found['scans']} synthetic scans, two of them broken, on 2 CPU cores with {found['workers']} worker. A worker "
-        f"was killed, then the whole study when {found['done_when_killed']} scans were done. After it was resumed: "
-        f"{found['rows']} rows, {found['doubled']} doubled"
+        f"{found['scans']} synthetic scans, two of them broken, on 2 CPU cores with {workers} worker. A worker was killed, "
+        f"then the whole study when {killed} scans were done. After it was resumed: {found['rows']} rows, "
+        f"{found['doubled']} doubled"
     )
 
 
