@@ -139,8 +139,8 @@ def study(found: Record) -> str:
     """A study that was killed."""
     killed, workers = found["done_when_killed"], found["workers"]
     return (
-        f"{found['scans']} synthetic scans, two of them broken, on 2 CPU cores with {workers} worker. A worker was killed, "
-        f"then the whole study when {killed} scans were done. After it was resumed: {found['rows']} rows, "
+        f"{found['scans']} synthetic scans, two of them broken, on 2 CPU cores with {workers} worker. A worker was "
+        f"killed, then the whole study when {killed} scans were done. After it was resumed: {found['rows']} rows, "
         f"{found['doubled']} doubled"
     )
 
