@@ -17,7 +17,7 @@ DEMO ?= demo
 INTEROP_DEBIAN = chromium dcmtk dicom3tools pixelmed-apps orthanc orthanc-dicomweb
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-interop fuzz check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-training bench-import bench-study bench-kills viewer clean
+.PHONY: help install demo test test-quick test-interop fuzz check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-training bench-import bench-study bench-kills docs docs-serve viewer clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -108,8 +108,19 @@ bench-study: $(READY)  ## a study of 40 synthetic scans, two broken, killed twic
 bench-kills: $(READY)  ## analyze killed 50 times onto earlier results: are the old or the new ones whole each time?
 	$(BIN)/python -m benchmarks.kills
 
+docs: .venv/.docs  ## the documentation as a website in site/; a warning or a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo site/index.html
+
+docs-serve: .venv/.docs  ## the same on 127.0.0.1:8000, built anew when a page changes
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --strict --dev-addr 127.0.0.1:8000
+
+.venv/.docs: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
 viewer:  ## bundle the report's viewer anew (needs node and npm; what it writes is committed)
 	cd tools/viewer && npm ci --no-audit --no-fund && npm run build
 
 clean:  ## remove what was built, keep runs/
-	rm -rf .venv .slicer-venv build *.egg-info demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .slicer-venv build site *.egg-info demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,196 @@
+"""The tables of the documentation, from the records: what a page shows is what was measured.
+
+python -m benchmarks.tables        # print them all, to paste into docs/ after a record has changed
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+HERE = Path(__file__).parent
+Record = Mapping[str, Any]
+
+
+def record(name: str) -> Any:
+    """A record as it is."""
+    return json.loads((HERE / f"{name}.json").read_text())
+
+
+def _table(head: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, [{"l": "---", "r": "---:"}[letter] for letter in align], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def import_cases(found: Record) -> str:
+    """Import beside other readers."""
+    from benchmarks.import_cases import table
+    from tests.dicom_cases import CASES
+
+    return table([(case, found["cases"][case.name]) for case in CASES])
+
+
+def import_counts(found: Record) -> str:
+    """How many cases each reader gets right."""
+    counts = found["right_or_duly_refused"]
+    return f"Right or rightly refused, of {len(found['cases'])} cases: {', '.join(f'{k} {n}' for k, n in counts.items())}."
+
+
+def import_speed(found: Record) -> str:
+    """Time and memory of import."""
+    tools = list(next(iter(found["rows"].values())))
+    rows = [
+        [name, *("{s:.2f} s, {gb:.2f} GB".format(**row[tool]) for tool in tools)]
+        for name, row in found["rows"].items()
+    ]
+    return _table(["from DICOM", *tools], "l" + "r" * len(tools), rows)
+
+
+def measurements(found: Record) -> str:
+    """Every number beside truth, on true and on predicted masks."""
+    true, predicted = (
+        {line[0]: line[1:] for line in found["tables"][f"{kind} masks"]}
+        for kind in ("true", "predicted")
+    )
+
+    def cell(what: str, line: Sequence[str] | None) -> str:
+        if line is None:
+            return ""
+        n, seen, _ = line
+        seen = seen.replace("%", " %").replace("median", "median error")
+        return f"{seen} ({n})" if what.startswith("thickness") and "mean error" in what else seen
+
+    rows = [
+        [what, cell(what, true.get(what)), cell(what, line), line[-1]]
+        for what, line in predicted.items()
+    ]
+    return _table(["what", "true masks", "predicted masks", "target"], "llll", rows)
+
+
+_WAYS = {  # a row of the record to its words, and whether its ratio to ours is told
+    "analyze, cold": ("`monai-ich analyze`, DICOM to the last file, cold", False),
+    "analyze, warm": ("the same, networks loaded (warm)", False),
+    "labels only, warm": ("NIfTI to labels of both networks, warm", False),
+    "stock MONAI, labels only, warm": ("the same by stock MONAI", True),
+    "nnU-Net v2, one network, labels only, warm": ("one network, nnU-Net v2", True),
+}
+
+
+def analyze(found: Record) -> str:
+    """Time and memory of an analysis."""
+    studies = found["studies"]
+    rows = []
+    for name, (words, compared) in _WAYS.items():
+        cells = [
+            "{wall_s:.1f} s, {peak_gb:.1f} GB".format(**study["rows"][name])
+            for study in studies.values()
+        ]
+        if compared:
+            times = [study["times_ours"][name]["wall_s"] for study in studies.values()]
+            cells = [f"{cell}: **{ratio} times**" for cell, ratio in zip(cells, times, strict=True)]
+        rows.append([words, *cells])
+    return _table(["what runs", *studies], "lrr", rows)
+
+
+def training(found: Record) -> str:
+    """Training throughput of both networks."""
+    rows = []
+    for name, words in {"shipped": "full resolution", "folded": "folded"}.items():
+        net = found["networks"][name]
+        window = " x ".join(map(str, net["window"]))
+        numbers = [
+            f"{net['ms_a_window']:.0f}",
+            f"{net['windows_per_s']:.1f}",
+            f"{100 * net['computing_share']:.0f} %",
+        ]
+        rows.append([words, window, *numbers])
+    return _table(
+        ["network", "window, voxels", "ms a window", "windows a second", "share of time computing"],
+        "llrrr",
+        rows,
+    )
+
+
+_HEAT_MAPS = {
+    "Grad-CAM, last level": "Grad-CAM, last level of the U-Net",
+    "occlusion": "occlusion, cubes of 30 mm",
+}
+
+
+def heatmaps(found: Record) -> str:
+    """Which heat map to believe; the limits are those of `benchmarks.heatmaps`."""
+    rows = []
+    for name in dict.fromkeys(row["method"] for row in found["rows"]):
+        mine = [row for row in found["rows"] if row["method"] == name]
+        alike, higher = max(abs(row["alike"]) for row in mine), min(row["higher"] for row in mine)
+        hits = sum(row["hit"] for row in mine)
+        passes = alike < 0.5 and higher >= 3.0 and hits > len(mine) / 2
+        randomly = median(row["higher_randomized"] for row in mine)
+        numbers = [f"{alike:.2f}", f"{higher:.1f} ({randomly:.1f})", f"{hits} of {len(mine)}"]
+        seconds = f"{median(row['cpu_s'] for row in mine):.1f}"
+        rows.append([_HEAT_MAPS.get(name, name), *numbers, seconds, "yes" if passes else "no"])
+    blood = "times higher in blood, least (randomized, median)"
+    head = ["method", "correlation, most", blood, "highest in blood", "CPU seconds", "passes"]
+    return _table(head, "lrrrrl", rows)
+
+
+def ablation(found: Record) -> str:
+    """Networks, grids and input side by side."""
+    kinds = ("any", "EDH", "IPH", "IVH", "SAH", "SDH")
+    rows = [
+        [
+            name,
+            *(f"{row['dice'][kind]:.2f}" for kind in kinds),
+            str(row["train_s"]),
+            f"{row['network_s']:.1f}",
+        ]
+        for name, row in found.items()
+    ]
+    return _table(["variant", *kinds, "training, s", "network, s a head"], "lrrrrrrrr", rows)
+
+
+def study(found: Record) -> str:
+    """A study that was killed."""
+    killed, workers = found["done_when_killed"], found["workers"]
+    return (
+        f"{found['scans']} synthetic scans, two of them broken, on 2 CPU cores with {workers} worker. A worker was "
+        f"killed, then the whole study when {killed} scans were done. After it was resumed: {found['rows']} rows, "
+        f"{found['doubled']} doubled"
+    )
+
+
+def kills(found: Record) -> str:
+    """Runs that were killed."""
+    moments, held = found["moments"], found["held"]
+    late = "once" if moments["too late"] == 1 else f"{moments['too late']} times"
+    return (
+        f"`analyze` was killed {found['kills']} times onto earlier results: {moments['any']} times at any moment, "
+        f"{moments['writing']} times while it wrote, {moments['placing']} times while it placed the results, and "
+        f"{late} too late. The folder held the old results whole "
+        f"{held['old']} times and the new ones whole {held['new']} times. Faults: {len(found['faults'])}."
+    )
+
+
+PAGES: Mapping[
+    str, Sequence[tuple[str, Callable[[Record], str]]]
+] = {  # page to the records and what it shows of them
+    "benchmarks/import.md": (
+        ("import_cases", import_cases),
+        ("import_cases", import_counts),
+        ("import_speed", import_speed),
+    ),
+    "benchmarks/measurements.md": (("measurements", measurements),),
+    "benchmarks/speed.md": (("analyze", analyze), ("training", training)),
+    "benchmarks/index.md": (("study", study), ("kills", kills)),
+    "explanation/heat-maps.md": (("heatmaps", heatmaps),),
+    "experiments.md": (("ablation", ablation),),
+}
+
+
+if __name__ == "__main__":
+    for page, tables in PAGES.items():
+        for name, write in tables:
+            print(f"docs/{page}, from {name}.json\n\n{write(record(name))}\n")
