@@ -36,7 +36,10 @@ def import_cases(found: Record) -> str:
 def import_counts(found: Record) -> str:
     """How many cases each reader gets right."""
     counts = found["right_or_duly_refused"]
-    return f"Right or rightly refused, of {len(found['cases'])} cases: {', '.join(f'{k} {n}' for k, n in counts.items())}."
+    return (
+        f"Right or rightly refused, of {len(found['cases'])} cases: "
+        f"{', '.join(f'{k} {n}' for k, n in counts.items())}."
+    )
 
 
 def import_speed(found: Record) -> str:
@@ -156,8 +159,10 @@ def study(found: Record) -> str:
     """A study that was killed."""
     killed, workers = found["done_when_killed"], found["workers"]
     return (
-        f"{found['scans']} synthetic scans, two of them broken, on 2 CPU cores with {workers} worker. A worker was "
-        f"killed, then the whole study when {killed} scans were done. After it was resumed: {found['rows']} rows, "
+        f"{found['scans']} synthetic scans, two of them broken, on 2 CPU cores with {workers} "
+        "worker. A worker was "
+        f"killed, then the whole study when {killed} scans were done. After it was resumed: "
+        f"{found['rows']} rows, "
         f"{found['doubled']} doubled"
     )
 
@@ -167,10 +172,13 @@ def kills(found: Record) -> str:
     moments, held = found["moments"], found["held"]
     late = "once" if moments["too late"] == 1 else f"{moments['too late']} times"
     return (
-        f"`analyze` was killed {found['kills']} times onto earlier results: {moments['any']} times at any moment, "
-        f"{moments['writing']} times while it wrote, {moments['placing']} times while it placed the results, and "
+        f"`analyze` was killed {found['kills']} times onto earlier results: {moments['any']} "
+        "times at any moment, "
+        f"{moments['writing']} times while it wrote, {moments['placing']} times while it placed "
+        "the results, and "
         f"{late} too late. The folder held the old results whole "
-        f"{held['old']} times and the new ones whole {held['new']} times. Faults: {len(found['faults'])}."
+        f"{held['old']} times and the new ones whole {held['new']} times. Faults: "
+        f"{len(found['faults'])}."
     )
 
 

@@ -1,10 +1,9 @@
 """Hooks of MkDocs: pages that are made from the source whenever the site is built.
 
-- ``{{ commands }}`` becomes the command line, from its own argparse parser.
-- ``{{ api NAME ... }}`` becomes the docstrings of public names of `monai_ich`, wherever they live.
-- Notebooks become pages, without being run.
-- Documents and records that lie outside of ``docs/`` get a page, and links to them lead there: written for GitHub, they
-  work in both places.
+- ``{{ commands }}`` becomes the command line, from its own argparse parser. - ``{{ api NAME ...
+}}`` becomes the docstrings of public names of `monai_ich`, wherever they live. - Notebooks become
+pages, without being run. - Documents and records that lie outside of ``docs/`` get a page, and
+links to them lead there: written for GitHub, they work in both places.
 """
 
 from __future__ import annotations
@@ -75,7 +74,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         ):
             return link[0]
         uri = MIRRORED.get(target, target.removeprefix("docs/")).replace(".ipynb", ".md")
-        return f"]({posixpath.relpath(uri, posixpath.dirname(page.file.src_uri) or '.')}{link[2] or ''})"
+        here = posixpath.dirname(page.file.src_uri) or "."
+        return f"]({posixpath.relpath(uri, here)}{link[2] or ''})"
 
     return _LINK.sub(lead, markdown).replace(".ipynb)", ".md)")
 

@@ -9,20 +9,23 @@ from tests.conftest import ROOT
 
 PAGE = ROOT / "docs/reference/codes.md"
 _CODE = re.compile(r"[A-Z][A-Z0-9]+(_[A-Z0-9]+)*")
-_OTHERS = re.compile(  # names in capitals that are no codes: variables of the environment, values of DICOM, labels
+# names in capitals that are no codes: variables of the environment, values of DICOM, labels
+_OTHERS = re.compile(
     r"(MLFLOW_(?!UNAVAILABLE|FAILED)|RAY_(?!NOT_STARTED)|MONAI_ICH_|GIT_|OMP_).*|DOSE_INFO|HU_MOD|Z_EFF"
     r"|(LEFT|RIGHT)_(HEMISPHERE|VENTRICLE)|POSTERIOR_FOSSA"
 )
 
 
 def codes_in_source() -> set[str]:
-    """What errors and warnings are made with, and words with an underscore that tables of codes hold."""
+    """What errors and warnings are made with, and words with an underscore that tables of codes
+    hold.
+    """
     found = set()
     for path in (ROOT / "monai_ich").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
                 maker = ast.unparse(node.func)
-                if (maker == "Warn" or maker.endswith("Error")) and isinstance(
+                if (maker == "Notice" or maker.endswith("Error")) and isinstance(
                     node.args[0].value, str
                 ):
                     found.add(node.args[0].value)

@@ -1,4 +1,6 @@
-"""Figures of the documentation are those of the records in ``benchmarks/``, and versions stand beside them."""
+"""Figures of the documentation are those of the records in ``benchmarks/``, and versions stand
+beside them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The notebooks of the documentation run from the first cell to the last, in a folder of their own."""
+"""The notebooks of the documentation run from the first cell to the last, in a folder of their
+own.
+"""
 
 from __future__ import annotations
 
