@@ -200,7 +200,9 @@ def log_analysis(
         mlflow.log_params(
             {f"weights_{name}": digest[:16] for name, digest in provenance.weights.items()}
         )
-        mlflow.log_params({name: str(value) for name, value in provenance.settings.items()})
+        mlflow.log_params(
+            {name.replace("#", "."): str(value) for name, value in provenance.settings.items()}
+        )
         mlflow.set_tags({"status": provenance.status, "git_commit": commit()})
         mlflow.log_metrics({f"seconds_{name}": value for name, value in provenance.seconds.items()})
         mlflow.log_metrics(analysis.exam.as_metrics())

@@ -5,6 +5,7 @@ checkout.
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -116,6 +117,10 @@ def test_it_makes_a_head_and_analyzes_it_as_the_checkout_does(run: Run, tmp_path
 def test_bundles_configs_and_schema_come_with_it(run: Run, tmp_path: Path) -> None:
     run("synth", "-o", tmp_path / "d", "--pixels", 64, "--thickness-mm", 10)
     (image,) = (tmp_path / "d").glob("case_*/ct.nii.gz")
+    run("manifest", "check", tmp_path / "d" / "dataset.json")
+    listing = tmp_path / "d" / "dataset.json"
+    record = json.loads(listing.read_text())
+    listing.write_text(json.dumps(record | {"validation": record["training"]}))
     run("bundle", "check", "ich_segmentation", "--trust")
     run(
         "bundle",
@@ -126,5 +131,4 @@ def test_bundles_configs_and_schema_come_with_it(run: Run, tmp_path: Path) -> No
         tmp_path / "d",
         "--trust",
     )
-    run("manifest", "check", tmp_path / "d" / "dataset.json")
     run("resample", image.with_name("ich.nii.gz"), "--like", image, "-o", tmp_path / "m.nii.gz")
