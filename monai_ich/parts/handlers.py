@@ -18,6 +18,11 @@ from monai_ich.core.errors import TrainingError
 from monai_ich.parts.inferers import describe_machine
 
 
+def the_same(handler: Any) -> Any:
+    """The handler itself: in ``train#handlers`` MONAI wants each entry to have a ``_target_``."""
+    return handler
+
+
 class CosineBudget:
     """Cosine learning rate with warm-up, over all iterations or a wall-clock budget, whichever ends
     first.
