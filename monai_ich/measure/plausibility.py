@@ -25,6 +25,7 @@ _LEAST_BONE = 0.3  # of the border of the cavity
 _MOST_OPEN = 0.035  # of it: scalp over a wide craniectomy is thin enough to leave half of that
 _WIDE_OPEN = 0.25
 _SMALL_ML = 600.0
+_SOME_BONE = 0.001  # of all voxels
 _RIM_MM = 12.0
 _BARE_MM = 4.0
 _AIR_HU = -500.0
@@ -58,7 +59,8 @@ def require_head(ct: CTVolume, anatomy: LabelMap) -> None:
 
     No cavity at all, one of a size that no head has, and one that no skull encloses or that is as
     small as no head's, where its size or density is not a brain's either. A single sign is a
-    warning: heads are stripped, defaced, cut and scanned at other energies.
+    warning: heads are stripped, defaced, cut and scanned at other energies. Without bone anywhere
+    only size can refuse.
 
     Args:
         ct: the scan.
@@ -81,16 +83,20 @@ def require_head(ct: CTVolume, anatomy: LabelMap) -> None:
     bone, bare = _skull_shares(hu, inside, pixel_mm)
     of_another_size = not CAVITY_ML[0] <= cavity_ml <= CAVITY_ML[1]
     of_another_density = not BRAIN_HU[0] <= level <= BRAIN_HU[1]
-    open_to_all_sides = bone < _LEAST_BONE or bare > _WIDE_OPEN
-    if (open_to_all_sides and (of_another_size or of_another_density)) or (
-        cavity_ml < _SMALL_ML and of_another_density
-    ):
+    in_a_skull = bone >= _LEAST_BONE and bare <= _WIDE_OPEN
+    if not _shows_bone(ct) or not (of_another_size or of_another_density):
+        return
+    if not in_a_skull or (cavity_ml < _SMALL_ML and of_another_density):
         raise InputError(
             "NO_HEAD",
             f"{found} at {level:.0f} HU, with bone along {100 * bone:.0f} % of its border: the "
-            "input must be a head "
-            "CT.",
+            "input must be a head CT.",
         )
+
+
+def _shows_bone(ct: CTVolume) -> bool:
+    """Whether there is bone anywhere: not after skull stripping, nor in a picture of a window."""
+    return float((ct.hu[::2, ::2] > _BONE_HU).mean()) > _SOME_BONE
 
 
 def _warnings(labels: LabelMap, ct: CTVolume | None, anatomy: LabelMap) -> Iterator[Notice]:

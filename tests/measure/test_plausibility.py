@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from monai_ich.core.errors import InputError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.volume import CTVolume, LabelMap
-from monai_ich.measure.plausibility import plausibility_warnings
+from monai_ich.measure.plausibility import plausibility_warnings, require_head
 from monai_ich.measure.summary import measure_exam
 from tests.heads import anatomy
 
@@ -117,6 +118,30 @@ def test_a_defaced_head_is_told_where_bone_is_missing(fill_hu: float, from_mm: f
     ]
     whole = np.where(front_mm < 100.0, hu, np.float32(fill_hu))  # the scalp alone is gone
     assert _told(whole, parts) == []
+
+
+def test_a_cavity_in_no_skull_and_of_no_brain_is_no_head_but_a_stripped_or_windowed_head_is_one() -> (
+    None
+):
+    parts, hu = _head()
+    brain = parts.voxels > 0
+    require_head(CTVolume(hu, GRID), parts)
+    elsewhere = np.where(brain, hu, -80.0).astype(np.float32)  # fat all around
+    elsewhere[brain] += 25.0
+    require_head(CTVolume(np.clip(elsewhere, -1024, 100), GRID), parts)  # a window hides bone
+    elsewhere[5] = 900.0
+    with pytest.raises(InputError, match="NO_HEAD"):
+        require_head(CTVolume(elsewhere, GRID), parts)
+    elsewhere[brain] -= 25.0
+    require_head(CTVolume(elsewhere, GRID), parts)  # one sign is a warning
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.5])
+def test_a_cavity_of_a_size_that_no_head_has_is_refused(scale: float) -> None:
+    parts, hu = _head()
+    grid = Geometry(GRID.shape, np.diag([scale, scale, scale, 1.0]) @ AFFINE)
+    with pytest.raises(InputError, match="NO_HEAD"):
+        require_head(CTVolume(hu, grid), LabelMap(parts.voxels, grid, Anatomy))
 
 
 def test_an_exam_holds_these_warnings() -> None:
