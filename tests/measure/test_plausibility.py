@@ -120,9 +120,7 @@ def test_a_defaced_head_is_told_where_bone_is_missing(fill_hu: float, from_mm: f
     assert _told(whole, parts) == []
 
 
-def test_a_cavity_in_no_skull_and_of_no_brain_is_no_head_but_a_stripped_or_windowed_head_is_one() -> (
-    None
-):
+def test_a_cavity_without_skull_or_brain_is_no_head_but_a_stripped_or_windowed_head_is() -> None:
     parts, hu = _head()
     brain = parts.voxels > 0
     require_head(CTVolume(hu, GRID), parts)
