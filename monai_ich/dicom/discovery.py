@@ -30,12 +30,14 @@ class Found:
             where that is lost too.
         unreadable: number of files that begin like DICOM and are beyond that unreadable.
         others: number of files that are no DICOM image.
+        links: number of symbolic links, none of which is followed.
     """
 
     instances: tuple[Instance, ...]
     damaged: tuple[str, ...] = ()
     unreadable: int = 0
     others: int = 0
+    links: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,12 @@ def find_instances(root: Path) -> Found:
     """
     instances: list[Instance] = []
     damaged: list[str] = []
-    unreadable = others = 0
+    unreadable = others = links = 0
     with quiet("pydicom"):
         for path in _files(root):
+            if path != root and path.is_symlink():
+                links += 1
+                continue
             try:
                 images = read_instances(path)
             except DamagedFile as error:
@@ -76,7 +81,7 @@ def find_instances(root: Path) -> Found:
                 continue
             instances += images
             others += not images
-    return Found(tuple(instances), tuple(damaged), unreadable, others)
+    return Found(tuple(instances), tuple(damaged), unreadable, others, links)
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -85,9 +90,9 @@ def _files(root: Path) -> Iterator[Path]:
         return
     for folder, folders, names in os.walk(root, followlinks=False):
         folders.sort()
-        for name in sorted(names):
+        for name in sorted((*names, *folders)):
             path = Path(folder) / name
-            if path.is_file() and not path.is_symlink() and name.upper() != "DICOMDIR":
+            if path.is_symlink() or (path.is_file() and name.upper() != "DICOMDIR"):
                 yield path
 
 

@@ -111,6 +111,7 @@ def import_report(
     files = {
         "not_dicom": looked.found.others,
         "damaged": len(looked.found.damaged) + looked.found.unreadable,
+        "links": looked.found.links,
     }
     return record | {"series": _rows(looked, taken, keep_ids=keep_ids), "files": files}
 

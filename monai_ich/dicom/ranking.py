@@ -204,8 +204,8 @@ def choose_series(
         raise SeriesError(
             "TRUNCATED_FILE" if broken else "NO_DICOM",
             f"No DICOM image was found: {broken} files are damaged, {found.others} are something "
-            "else; give the "
-            "folder that holds the study.",
+            f"else, {found.links} are links, which are not followed; give the folder that holds "
+            "the study.",
         )
     listing = " | ".join(
         f"series {n}: {c.describe()}" for n, c in enumerate(candidates[:6], start=1)

@@ -31,6 +31,7 @@ from monai_ich.core.geometry import FloatArray
 _PATIENT = (1, 2)
 _OTHER_UNITS = {1: "meters", 3: "micrometers"}
 _SAME_LENGTH = 0.005
+_REACH_MM = 4000.0  # tables of scanners travel some 2 m
 _REVERSED = -0.5  # cosine of an axis with itself
 
 
@@ -78,7 +79,8 @@ def require_patient_space(header: Any, affine: FloatArray) -> None:
 
 
 def require_grid_kept(affine: FloatArray) -> None:
-    """Refuse the grid of a program that knew none: 1 mm along the world's axes, from the origin on.
+    """Refuse the grid of a program that knew none: 1 mm along the world's axes, from the origin on;
+    and one where no scanner's table reaches.
 
     Raises:
         InputError: ``LOST_GRID``.
@@ -89,6 +91,13 @@ def require_grid_kept(affine: FloatArray) -> None:
             "Voxels of 1 mm from the origin on are what remains where a program has lost the grid "
             "(identity affine): "
             "give the image the affine of the CT that it belongs to.",
+        )
+    away_mm = float(np.linalg.norm(affine[:3, 3]))
+    if away_mm > _REACH_MM:
+        raise InputError(
+            "LOST_GRID",
+            f"The image begins {away_mm / 1000:.1f} m from the scanner's origin, where no table "
+            "reaches: give it the affine of the CT that it belongs to.",
         )
 
 

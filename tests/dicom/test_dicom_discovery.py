@@ -109,12 +109,13 @@ def test_few_slices_short_coverage_empty_folder(tmp_path: Path) -> None:
     assert refused(files(folder)[0]) == "TOO_FEW_SLICES"
 
 
-def test_links_that_lead_outside_are_not_followed(tmp_path: Path) -> None:
+def test_links_that_lead_outside_are_counted_and_not_followed(tmp_path: Path) -> None:
     outside = series(tmp_path / "outside")
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "folder").symlink_to(outside)
     (tmp_path / "in" / "file.dcm").symlink_to(files(outside)[0])
-    assert refused(tmp_path / "in") == "NO_DICOM"
+    with pytest.raises(IchError, match="NO_DICOM.* 2 are links, which are not followed"):
+        read_ct(tmp_path / "in")
 
 
 def test_a_dicomdir_stands_for_its_folder(tmp_path: Path) -> None:

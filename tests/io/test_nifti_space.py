@@ -115,7 +115,14 @@ def test_headers_of_registered_and_tilted_scans_are_read(
 
 
 @pytest.mark.parametrize(
-    "affine", [np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0])], ids=["nibabel", "ITK"]
+    "affine",
+    [
+        np.eye(4),
+        np.diag([-1.0, -1.0, 1.0, 1.0]),
+        np.array([[1.4, 0, 0, -112], [0, 1.4, 0, -112], [0, 0, 2.0, 4900], [0, 0, 0, 1]]),
+        np.array([[1.4, 0, 0, -112], [0, 1.4, 0, 1e6], [0, 0, 2.0, -90], [0, 0, 0, 1]]),
+    ],
+    ids=["nibabel", "ITK", "beyond the table", "unit lost"],
 )
 @pytest.mark.parametrize("kind", ["ct", "mask"])
 def test_a_grid_that_a_program_has_lost_is_refused(
@@ -156,7 +163,12 @@ def test_no_grid_of_ours_contradicts_itself(tmp_path: Path, geometry: Geometry) 
 
 @needs_cases
 @pytest.mark.parametrize(
-    ("name", "code"), [("mask_eye_affine", "LOST_GRID"), ("mask_sform_template", "TEMPLATE_SPACE")]
+    ("name", "code"),
+    [
+        ("mask_eye_affine", "LOST_GRID"),
+        ("mask_far_away", "LOST_GRID"),
+        ("mask_sform_template", "TEMPLATE_SPACE"),
+    ],
 )
 def test_masks_that_went_wrong_are_refused(name: str, code: str) -> None:
     with pytest.raises(IchError, match=code):
