@@ -9,6 +9,7 @@ TRAIN = $(FAST) $(BIN)/python -m monai.bundle run --config_file bundles/$(1)/con
 DATA ?= runs/synth
 HEADS ?= 320
 MINUTES ?= 60
+JOBS ?= 2
 CASES ?= 200
 OUT ?= runs/trained
 GPU_PYTHON ?= 3.12
@@ -33,8 +34,8 @@ $(READY): constraints.txt setup.cfg pyproject.toml
 demo: $(READY)  ## a synthetic study as DICOM, analyzed: truth beside result, masks over CT
 	$(BIN)/python -m monai_ich.demo -o $(DEMO)
 
-test: $(READY)  ## all tests but those that need other programs
-	$(BIN)/python -m pytest
+test: $(READY)  ## all tests but those that need other programs, in JOBS processes, and what share of the code they run
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=
 
 test-quick: $(READY)  ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow and not interop and not gpu"
