@@ -4,7 +4,7 @@ runs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ def measure_masks(
     ct: str | Path | None = None,
     anatomy: str | Path | None = None,
     meaning: LabelMeaning | None = None,
+    operating_point_ml: float = 0.0,
     case_id: str | None = None,
     keep_ids: bool = False,
     overwrite: bool = False,
@@ -69,6 +70,8 @@ def measure_masks(
         ct: the scan, for densities; a slab is enough where it is NIfTI.
         anatomy: anatomy labels, for sides and midline shift.
         meaning: what the values of `labels` mean, where the file does not say so.
+        operating_point_ml: from which volume a subtype counts as present; a mask that was drawn is
+            true from its first voxel on.
         case_id: name in the tables; by default the folder's, unless it may be a record number.
         keep_ids: write patient ID and UIDs of a DICOM study into the tables.
         overwrite: replace earlier tables.
@@ -83,7 +86,7 @@ def measure_masks(
     with output_folder(folder, results=TABLES, overwrite=overwrite) as scratch:
         scan = _scan_beside(ct)
         masks = _read(labels, anatomy, scan, meaning)
-        exam = _measured(*masks, scan)
+        exam = _measured(*masks, scan, {s.name: operating_point_ml for s in Subtype})
         warnings = _warnings(exam, scan, labels, anatomy)
         provenance = Provenance(versions=installed_versions(), status=_MEASURED)
         own = folder.resolve().name
@@ -202,9 +205,17 @@ def _read_mask(
     )
 
 
-def _measured(labels: LabelMap, anatomy: LabelMap | None, scan: Scan | None) -> ExamMeasurements:
+def _measured(
+    labels: LabelMap,
+    anatomy: LabelMap | None,
+    scan: Scan | None,
+    operating_points: Mapping[str, float],
+) -> ExamMeasurements:
     midline: Midline | NotMeasurable | None = fit_midline(anatomy) if anatomy else None
-    return measure_exam(labels, ct=scan.volume if scan else None, anatomy=anatomy, midline=midline)
+    ct = scan.volume if scan else None
+    return measure_exam(
+        labels, ct=ct, anatomy=anatomy, midline=midline, operating_points=operating_points
+    )
 
 
 def _warnings(

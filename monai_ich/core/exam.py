@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 
 from monai_ich.core.calibration import Evidence
@@ -11,6 +12,38 @@ from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice
 
 Point: TypeAlias = tuple[float, float, float]
+
+
+TRACE_ML = 0.1  # below it nothing is called possible; the networks drop smaller pieces
+
+
+class Presence(StrEnum):
+    """What is said of a finding. Between yes and no lies what a reader must look at."""
+
+    FOUND = "found"
+    POSSIBLE = "possible"
+    NOT_FOUND = "not found"
+
+    @classmethod
+    def of(
+        cls,
+        present: bool,
+        volume_ml: float,
+        interval_ml: tuple[float, float] | None,
+        probability: float | None,
+    ) -> Presence:
+        """Found: the volume reaches its operating point and its interval is above zero. Not found:
+        no more than a trace, and improbable. All else is possible, so that what is said never
+        contradicts a number beside it.
+
+        >>> [Presence.of(ml > 1, ml, (low, 9.0), 0.3).value for ml, low in ((5, 2), (5, 0), (0, 0))]
+        ['found', 'possible', 'not found']
+        """
+        if present and (interval_ml is None or interval_ml[0] > 0):
+            return cls.FOUND
+        if not present and volume_ml < TRACE_ML and (probability or 0.0) < 0.5:
+            return cls.NOT_FOUND
+        return cls.POSSIBLE
 
 
 @dataclass(frozen=True)
@@ -31,6 +64,12 @@ class SubtypeFinding:
     volume: Measurement
     certain: bool = True
     probability: float | None = None
+
+    @property
+    def presence(self) -> Presence:
+        """Found, possible or not found."""
+        ml = float(self.volume.value or 0.0)
+        return Presence.of(self.present, ml, self.volume.interval, self.probability)
 
 
 @dataclass(frozen=True)
@@ -176,6 +215,16 @@ class ExamMeasurements:
     def hemorrhage_present(self) -> bool:
         """Whether any subtype is."""
         return any(finding.present for finding in self.subtypes)
+
+    @property
+    def presence(self) -> Presence:
+        """Of any hemorrhage: found, possible or not found."""
+        return Presence.of(
+            self.hemorrhage_present,
+            self.total_volume_ml,
+            self.total_interval_ml,
+            self.probability,
+        )
 
     @property
     def total_volume_ml(self) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from monai_ich import __version__
 
+RESEARCH_USE = "For research use; not a medical device."
 _PACKAGES = ("monai", "torch", "numpy", "scipy", "nibabel", "pydicom", "SimpleITK")
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from monai_ich.core.provenance import RESEARCH_USE
 from monai_ich.evaluate.plots import Plot
 from monai_ich.report.page import as_page, as_table
-from monai_ich.report.wording import RESEARCH_USE
 
 _OVERLAP = {
     "Dice, all": "dice",

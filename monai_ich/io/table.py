@@ -70,6 +70,7 @@ def _evidence(evidence: Evidence | None) -> dict[str, dict[str, float]] | None:
 
 def _subtype(finding: SubtypeFinding) -> dict[str, Any]:
     record = {
+        "state": finding.presence.value,
         "present": finding.present,
         "certain": finding.certain,
         **_value(finding.volume, "volume_ml", 3),
@@ -145,6 +146,7 @@ def write_measurements_json(
     record = {
         "schema": SCHEMA,
         **_keys(case_id, identity),
+        "hemorrhage_state": exam.presence.value,
         "hemorrhage_present": exam.hemorrhage_present,
         "total_volume_ml": round(exam.total_volume_ml, 3),
         **_known(
@@ -175,12 +177,14 @@ def write_measurements_csv(
     shift = exam.midline_shift
     row: dict[str, Any] = {
         **_keys(case_id, identity),
+        "hemorrhage_state": exam.presence.value,
         "hemorrhage_present": int(exam.hemorrhage_present),
         "hemorrhage_probability": exam.probability,
         "total_volume_ml": round(exam.total_volume_ml, 3),
         **_interval_cells("total_volume", exam.total_interval_ml, 3),
     }
     for finding in exam.subtypes:
+        row[f"{finding.subtype.name}_state"] = finding.presence.value
         row[f"{finding.subtype.name}_present"] = int(finding.present)
         row[f"{finding.subtype.name}_volume_ml"] = round(float(finding.volume.value or 0.0), 3)
         row |= _interval_cells(f"{finding.subtype.name}_volume", finding.volume.interval, 3)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from monai_ich.core.calibration import ANY, Calibration, Evidence
-from monai_ich.core.exam import ExamMeasurements, SliceRow
+from monai_ich.core.exam import ExamMeasurements, SliceRow, SubtypeFinding
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement, NotMeasurable
@@ -20,6 +20,7 @@ from monai_ich.measure.midline_shift import measure_midline_shift
 from monai_ich.measure.plausibility import plausibility_warnings
 from monai_ich.measure.ventricles import measure_ventricles
 from monai_ich.measure.volume import (
+    ANY_VOXEL,
     DEFAULT_OPERATING_POINTS_ML,
     METHOD,
     cut_warnings,
@@ -48,7 +49,7 @@ def measure_exam(
         anatomy: map of `Anatomy`, for sides, cavity and ventricles.
         midline: from `fit_midline`; None where no anatomy was given.
         operating_points: subtype name to the mL from which it counts as present; None takes those
-            of the calibration, else 0.1 mL.
+            of the calibration, else 0.1 mL for a network, and any voxel for a mask that was drawn.
         uncertain: names of subtypes that whoever made the labels confuses with others; a criterion
             about one of them stays undecided where such blood is present.
         evidence, calibration: of the network that made the labels, for intervals and probabilities.
@@ -65,15 +66,15 @@ def measure_exam(
     plane = midline if isinstance(midline, Midline) else None
     lesions = find_lesions(labels, ct=ct, anatomy=anatomy, midline=plane)
     shift = measure_midline_shift(midline, calibration.shift if calibration is not None else None)
+    if operating_points is None and calibration is not None:
+        operating_points = calibration.operating_points_ml
     if operating_points is None:
-        operating_points = (
-            calibration.operating_points_ml
-            if calibration is not None
-            else DEFAULT_OPERATING_POINTS_ML
-        )
+        operating_points = DEFAULT_OPERATING_POINTS_ML if evidence is not None else ANY_VOXEL
     subtypes = measure_subtypes(labels, operating_points, uncertain, evidence, calibration)
     total_ml = sum(float(finding.volume.value or 0.0) for finding in subtypes)
-    total_interval_ml, probability = measure_confidence(ANY, total_ml, evidence, calibration)
+    total_interval_ml, probability = _at_least(
+        subtypes, *measure_confidence(ANY, total_ml, evidence, calibration)
+    )
     return ExamMeasurements(
         subtypes=subtypes,
         lesions=lesions,
@@ -92,6 +93,22 @@ def measure_exam(
         evidence=evidence,
         key_slices=find_key_slices(labels, evidence),
     )
+
+
+def _at_least(
+    subtypes: tuple[SubtypeFinding, ...],
+    interval_ml: tuple[float, float] | None,
+    probability: float | None,
+) -> tuple[tuple[float, float] | None, float | None]:
+    """What is known of all blood, which is no less than of any one subtype: each was calibrated by
+    itself.
+    """
+    if interval_ml is not None:
+        least_ml = max(f.volume.interval[0] if f.volume.interval else 0.0 for f in subtypes)
+        interval_ml = max(interval_ml[0], least_ml), interval_ml[1]
+    if probability is not None:
+        probability = max(probability, *(f.probability or 0.0 for f in subtypes))
+    return interval_ml, probability
 
 
 def _cavity_ml(anatomy: LabelMap | None) -> Measurement:

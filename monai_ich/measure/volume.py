@@ -17,6 +17,7 @@ from monai_ich.core.volume import LabelMap, box_around
 METHOD = "voxel count times |det(affine)|"
 _CUT = 1 / 3
 DEFAULT_OPERATING_POINTS_ML: Mapping[str, float] = {subtype.name: 0.1 for subtype in Subtype}
+ANY_VOXEL: Mapping[str, float] = {subtype.name: 0.0 for subtype in Subtype}  # of a drawn mask
 
 
 def measure_subtypes(

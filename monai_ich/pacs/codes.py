@@ -10,6 +10,7 @@ References:
 
 from __future__ import annotations
 
+from monai_ich.core.exam import Presence
 from monai_ich.core.labels import Code, Subtype
 
 PRIVATE_SCHEME = "99ICHSEG"
@@ -46,6 +47,12 @@ CAVITY = Code("1101003", "SCT", "Cranial cavity")
 PRESENCE = Code("121052", "DCM", "Presence of property")
 PRESENT = Code("52101004", "SCT", "Present")
 ABSENT = Code("272519000", "SCT", "Absent")
+UNDETERMINED = Code("373068000", "SCT", "Undetermined")
+PRESENCES = {
+    Presence.FOUND: PRESENT,
+    Presence.POSSIBLE: UNDETERMINED,
+    Presence.NOT_FOUND: ABSENT,
+}
 NOT_MEASURED = Code("114006", "DCM", "Measurement failure")
 KIND = _private("KIND", "Kind of hemorrhage")
 KIND_UNCERTAIN = _private("KIND-UNCERTAIN", "Uncertain, often confused with other kinds")
@@ -80,6 +87,7 @@ MET = {
     False: Code("373067005", "SCT", "No"),
     None: Code("373068000", "SCT", "Undetermined"),
 }
+STATUS = _private("STATUS", "What the weights were trained and tested on")
 WARNING = _private("WARNING", "Warning")
 
 # what is measured

@@ -34,7 +34,7 @@ from monai_ich.core.exam import (
 from monai_ich.core.geometry import to_lps
 from monai_ich.core.labels import Code, Subtype, label_of
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.provenance import Notice
+from monai_ich.core.provenance import RESEARCH_USE, Notice
 from monai_ich.pacs import codes
 from monai_ich.pacs.origin import MAKER, Origin, coded
 
@@ -103,7 +103,8 @@ def make_dicom_sr(
         procedure_reported=coded(codes.PROCEDURE),
         imaging_measurements=content,
     )
-    report[0].ContentSequence.extend(_evaluations(exam.criteria, warnings))
+    status = f"{origin.provenance.status} {RESEARCH_USE}".strip()
+    report[0].ContentSequence.extend(_evaluations(status, exam.criteria, warnings))
     return sr.Comprehensive3DSR(
         evidence=[*origin.images, segmentation],
         content=report,
@@ -118,13 +119,13 @@ def make_dicom_sr(
 
 
 def _evaluations(
-    criteria: Iterable[Criterion], warnings: Iterable[Notice]
+    status: str, criteria: Iterable[Criterion], warnings: Iterable[Notice]
 ) -> list[sr.ContainerContentItem]:
     """What is said of the exam in answers and words; highdicom has no class for this part of its
     template.
     """
     contains = sr.RelationshipTypeValues.CONTAINS
-    said: list[sr.ContentItem] = []
+    said: list[sr.ContentItem] = [sr.TextContentItem(coded(codes.STATUS), status, contains)]
     for criterion in criteria:
         name, why = coded(codes.CRITERIA[criterion.id]), f"{criterion.because} ({criterion.source})"
         said.append(sr.CodeContentItem(name, coded(codes.MET[criterion.met]), contains))
@@ -135,7 +136,7 @@ def _evaluations(
         )
     container = sr.ContainerContentItem(coded(codes.EVALUATIONS), relationship_type=contains)
     container.ContentSequence = sr.ContentSequence(said)
-    return [container] if said else []
+    return [container]
 
 
 class _Groups:
@@ -158,7 +159,10 @@ class _Groups:
             *_probability(exam.probability),
         ]
         return self._group(
-            "hemorrhage", codes.HEMORRHAGE, numbers, [_presence(exam.hemorrhage_present)]
+            "hemorrhage",
+            codes.HEMORRHAGE,
+            numbers,
+            [(codes.PRESENCE, codes.PRESENCES[exam.presence])],
         )
 
     def subtype(self, finding: SubtypeFinding) -> _Group:
@@ -174,7 +178,7 @@ class _Groups:
             *_probability(finding.probability),
         ]
         said = [
-            _presence(finding.present),
+            (codes.PRESENCE, codes.PRESENCES[finding.presence]),
             (codes.KIND, None if finding.certain else codes.KIND_UNCERTAIN),
         ]
         return self._group(
@@ -299,10 +303,6 @@ class _Groups:
             properties=properties,
             referenced_coordinates=points,
         )
-
-
-def _presence(present: bool) -> tuple[Code, Code]:
-    return codes.PRESENCE, codes.PRESENT if present else codes.ABSENT
 
 
 def _probability(probability: float | None) -> list[_Number]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
-from monai_ich.core.provenance import Notice, Provenance
+from monai_ich.core.provenance import RESEARCH_USE, Notice, Provenance
 from monai_ich.report.heat_maps import heat_map_section
 from monai_ich.report.key_slices import RULE, key_slice_figures
 from monai_ich.report.page import as_page
@@ -25,7 +25,7 @@ from monai_ich.report.tables import (
     warning_list,
 )
 from monai_ich.report.view import View
-from monai_ich.report.wording import LIMITS, RESEARCH_USE, headline
+from monai_ich.report.wording import LIMITS, headline
 
 _LEGEND = (
     "Brain window, 0 to 80 HU. The patient's left is on the right of the picture. Blood is "
@@ -49,9 +49,10 @@ def write_report(
     """Write ``report.html``; works offline, holds no patient data but the scan itself and what
     `case_id` says.
     """
-    head = view.cropped()
+    head, status = view.cropped(), escape(f"{provenance.status} {RESEARCH_USE}".strip())
     parts = [
-        f"<p class=status role=note>{escape(provenance.status)} {RESEARCH_USE}</p>",
+        f"<p class=status role=note>{status}</p>",
+        f"<p class=running aria-hidden=true>{status}</p>",
         f"<p class=headline>{escape(headline(exam))}</p>",
         warning_list(tuple(warnings)),
         "<h2>Slices that matter</h2>",

@@ -16,6 +16,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 0 auto; p
 h1 { font-size: 1.5rem; margin: .5rem 0; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
 p { max-width: 46rem; margin: .5rem 0; }
 .status { border-left: .3rem solid var(--note); padding: .4rem .8rem; background: #b26a0018; }
+.running { display: none; }
 .headline { font-size: 1.2rem; font-weight: 600; margin: 1rem 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; min-width: 20rem; }
@@ -44,6 +45,8 @@ details { margin: .5rem 0; } pre { white-space: pre-wrap; font-size: .75rem; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
   .screen, button { display: none !important; }
+  @page { margin: 15mm 15mm 25mm; }
+  .running { display: block; position: fixed; bottom: -17mm; max-width: none; font-size: 8pt; }
   .scroll { overflow: visible; } table.wide { min-width: 0; }
   h2 { break-after: avoid; } figure, tr { break-inside: avoid; }
   .pictures { grid-template-columns: repeat(3, 1fr); }

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from monai_ich.core.exam import ExamMeasurements, Lesion, MidlineShift, SubtypeFinding
+from monai_ich.core.exam import (
+    ExamMeasurements,
+    Lesion,
+    MidlineShift,
+    Presence,
+    SubtypeFinding,
+)
 from monai_ich.core.followup import VolumeChange
 from monai_ich.core.labels import label_of
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.provenance import Notice, Provenance
+from monai_ich.core.provenance import RESEARCH_USE, Notice, Provenance
 
-RESEARCH_USE = "For research use; not a medical device."
 LIMITS = (
     "Masks are those of a network or of whoever drew them, and every number here follows from "
     "them: look at the slices "
@@ -41,8 +46,14 @@ def interval_words(interval: tuple[float, float] | None, unit: str) -> list[str]
 
 
 def probability_words(probability: float | None) -> list[str]:
-    """For example ``["probability 97 %"]``; empty where there is none."""
-    return [] if probability is None else [f"probability {100 * probability:.0f} %"]
+    """For example ``["probability 97 %"]``; empty where there is none. Never 0 or 100 %: no
+    calibration knows that.
+    """
+    if probability is None:
+        return []
+    said = f"{100 * probability:.0f}"
+    said = "> 99" if probability > 0.99 else "< 1" if probability < 0.01 else said
+    return [f"probability {said} %"]
 
 
 def thickness_words(lesion: Lesion) -> str:
@@ -57,29 +68,30 @@ def thickness_words(lesion: Lesion) -> str:
 
 def finding_words(finding: SubtypeFinding) -> str:
     """Whether a subtype is there."""
-    if finding.present:
-        return "present" if finding.certain else "blood is present, its subtype is uncertain"
-    return "too little to count" if finding.volume.value else "not found"
+    if finding.presence is Presence.FOUND and not finding.certain:
+        return "blood is found, its subtype is uncertain"
+    return finding.presence.value
 
 
 def headline(exam: ExamMeasurements) -> str:
     """One sentence: is there blood, which, how much."""
-    if not exam.hemorrhage_present:
-        below = exam.total_volume_ml
-        return (
-            "No hemorrhage found."
-            if below == 0
-            else f"No hemorrhage found ({below:.2f} mL: too little to count)."
-        )
-    words = {
-        f: f"{label_of(f.subtype).name.lower()} {f.volume.value:.1f} mL"
-        for f in exam.subtypes
-        if f.present
-    }
-    names = [
-        text if f.certain else f"of uncertain subtype (perhaps {text})" for f, text in words.items()
-    ]
-    return f"Hemorrhage found, {exam.total_volume_ml:.1f} mL in all: {', '.join(names)}."
+    ml = exam.total_volume_ml
+    if exam.presence is Presence.NOT_FOUND:
+        return "No hemorrhage found." if ml == 0 else f"No hemorrhage found (a trace, {ml:.2f} mL)."
+    words = [_named(f) for f in exam.subtypes if f.presence is not Presence.NOT_FOUND]
+    named = f": {', '.join(words)}" if words else ""
+    if exam.presence is Presence.FOUND:
+        return f"Hemorrhage found, {ml:.1f} mL in all{named}."
+    said = ", ".join([f"{ml:.1f} mL in all", *probability_words(exam.probability)])
+    return f"Hemorrhage is possible, look at the slices ({said}){named}."
+
+
+def _named(finding: SubtypeFinding) -> str:
+    """For example ``"intraparenchymal hemorrhage 5.0 mL"``."""
+    text = f"{label_of(finding.subtype).name.lower()} {finding.volume.value:.1f} mL"
+    if finding.presence is Presence.POSSIBLE:
+        return f"possibly {text}"
+    return text if finding.certain else f"of uncertain subtype (perhaps {text})"
 
 
 def change_words(change: VolumeChange) -> str:

@@ -10,10 +10,11 @@ from urllib.parse import quote
 
 import numpy as np
 
+from monai_ich.core.exam import Presence
 from monai_ich.core.labels import Subtype, label_of
+from monai_ich.core.provenance import RESEARCH_USE
 from monai_ich.io.output import write_whole
 from monai_ich.report.page import as_page, as_table, swatch
-from monai_ich.report.wording import RESEARCH_USE
 from monai_ich.study.worker import Outcome
 
 _WIDTH, _HEIGHT, _BINS = 420, 130, 20
@@ -58,11 +59,14 @@ def write_summary(
 
 
 def _presence(rows: Sequence[Mapping[str, Any]]) -> str:
-    names = [("hemorrhage_present", "Any")]
-    names += [(f"{s.name}_present", swatch(s) + label_of(s).name) for s in Subtype]
-    counts = [(text, sum(row[column] for row in rows)) for column, text in names]
-    cells = [(text, str(n), f"{100 * n / len(rows):.0f} %") for text, n in counts]
-    return as_table(("Finding", "Scans", "Share"), cells, numbers=(1, 2))
+    names = [("hemorrhage_state", "Any")]
+    names += [(f"{s.name}_state", swatch(s) + label_of(s).name) for s in Subtype]
+    cells = []
+    for column, text in names:
+        counts = [sum(row[column] == state.value for row in rows) for state in Presence]
+        cells.append((text, *(f"{n} ({100 * n / len(rows):.0f} %)" for n in counts)))
+    states = (state.value.capitalize() for state in Presence)
+    return as_table(("Finding", *states), cells, numbers=(1, 2, 3))
 
 
 def _histogram(title: str, unit: str, values: Sequence[float]) -> str:
@@ -93,6 +97,14 @@ def _histogram(title: str, unit: str, values: Sequence[float]) -> str:
     )
 
 
+def _named(row: Mapping[str, Any]) -> str:
+    """For example ``"IPH, possibly SDH"``."""
+    state = {s.name: row[f"{s.name}_state"] for s in Subtype}
+    found = [name for name in state if state[name] == Presence.FOUND.value]
+    found += [f"possibly {name}" for name in state if state[name] == Presence.POSSIBLE.value]
+    return ", ".join(found) or "none"
+
+
 def _scans(rows: Sequence[Mapping[str, Any]]) -> str:
     def shift(row: Mapping[str, Any]) -> str:
         mm = row["midline_shift_mm"]
@@ -102,7 +114,7 @@ def _scans(rows: Sequence[Mapping[str, Any]]) -> str:
         (
             f'<a href="cases/{quote(row["case_id"])}/report.html">{escape(row["case_id"])}</a>',
             f"{row['total_volume_ml']:.1f} mL",
-            " ".join(s.name for s in Subtype if row[f"{s.name}_present"]) or "none",
+            _named(row),
             shift(row),
             escape(row["warnings"]),
         )

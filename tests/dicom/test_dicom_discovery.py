@@ -114,7 +114,7 @@ def test_links_that_lead_outside_are_counted_and_not_followed(tmp_path: Path) ->
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "folder").symlink_to(outside)
     (tmp_path / "in" / "file.dcm").symlink_to(files(outside)[0])
-    with pytest.raises(IchError, match="NO_DICOM.* 2 are links, which are not followed"):
+    with pytest.raises(IchError, match=r"NO_DICOM.* 2 are links, which are not followed"):
         read_ct(tmp_path / "in")
 
 

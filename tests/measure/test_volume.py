@@ -9,6 +9,7 @@ from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.measure.abc2 import measure_abc2
 from monai_ich.measure.components import find_lesions
 from monai_ich.measure.summary import measure_exam
+from monai_ich.measure.volume import DEFAULT_OPERATING_POINTS_ML
 
 
 def _labels(
@@ -142,7 +143,9 @@ def _infratentorial(
     given = None if anatomy is None else LabelMap(anatomy, labels.geometry, Anatomy)
     return next(
         (c.met, c.because)
-        for c in measure_exam(labels, anatomy=given).criteria
+        for c in measure_exam(
+            labels, anatomy=given, operating_points=DEFAULT_OPERATING_POINTS_ML
+        ).criteria
         if c.id == "ICH-SCORE-INFRATENTORIAL"
     )
 

@@ -208,6 +208,7 @@ def test_criteria_and_warnings_are_said_of_the_exam(tmp_path: Path, scan: Scan) 
     assert _evaluations(
         _sr(tmp_path, scan, replace(_exam(), criteria=criteria), warnings=warnings)
     ) == [
+        ("STATUS", "For research use; not a medical device."),
         ("BTF-SDH-THICK", "Yes"),
         ("BTF-SDH-THICK", "SDH 11.2 mm thick, limit 10 mm (Bullock 2006)"),
         ("ICHSCORE-VOLUME", "No"),
@@ -254,7 +255,7 @@ def test_an_exam_without_hemorrhage_has_a_report_too(tmp_path: Path, scan: Scan)
         "COMPLETE",
     )
     assert d.PatientID == "4711"
-    answers = [words for _, words in _evaluations(d)[::2]]
+    answers = [words for _, words in _evaluations(d)[1::2]]
     assert answers == ["No"] * 6 and len(codes.CRITERIA) == 6
     assert {c.id for c in empty.criteria} == set(codes.CRITERIA)
 

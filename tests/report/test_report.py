@@ -56,7 +56,12 @@ def test_tables_hold_the_same_numbers_and_no_nan(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "measurements.json").read_text(), parse_constant=pytest.fail)
     assert record["schema"] == "monai-ich/measurements/1" and record["case_id"] == "c1"
     assert record["total_volume_ml"] == pytest.approx(4 / 3 * np.pi * 15**3 / 1000, rel=0.03)
-    assert record["subtypes"]["SDH"] == {"present": False, "certain": True, "volume_ml": 0.0}
+    assert record["subtypes"]["SDH"] == {
+        "state": "not found",
+        "present": False,
+        "certain": True,
+        "volume_ml": 0.0,
+    }
     assert record["midline_shift"]["value_mm"] == pytest.approx(6, abs=1)
     assert record["midline_shift"]["toward"] == "right"
     assert record["key_slices"]["IPH"]["slice"] == record["key_slices"]["any"]["slice"]
