@@ -1,14 +1,31 @@
-"""Two scans of one patient: what of each is compared, and what changed."""
+"""Scans of one patient over time: what of each is compared, and what changed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from monai_ich.core.measurement import Measurement
+from monai_ich.core.provenance import Notice
 
-LIMIT_ML, LIMIT_PERCENT = 6.0, 33.0
-SOURCE = "Brouwers 2014, doi:10.1001/jamaneurol.2013.5433 (> 6 mL or > 33 %)"
+TRACE_ML = 1.0  # a third more of a 1 mL ball is a border 0.6 mm further out: one pixel
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much of one subtype, of several, or of all blood there is.
+
+    Args:
+        ml: volume; 0.0 means none was found.
+        present: whether that is enough to count, by the operating point of who made the mask.
+        certain: false where it is blood of a subtype that stays open.
+        interval_ml: 95 % interval; None where the weights gave none.
+    """
+
+    ml: float
+    present: bool = True
+    certain: bool = True
+    interval_ml: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -17,49 +34,105 @@ class TimePoint:
 
     Args:
         case_id: its name.
-        volume_ml: by subtype name, each measured on its own scan's grid.
+        amounts: by subtype name, each measured on its own scan's grid.
+        total: all blood.
         shift_mm: midline shift, positive to the patient's right, or why there is none.
+        hours: since any fixed moment, the same for all scans; None where nobody said.
+        weights: bundle name to the sha256 of the weights that made the masks.
+        version: of the toolkit that measured it.
     """
 
     case_id: str
-    volume_ml: Mapping[str, float]
+    amounts: Mapping[str, Amount]
+    total: Amount
     shift_mm: Measurement
+    hours: float | None = None
+    weights: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
 
 
 @dataclass(frozen=True)
 class VolumeChange:
-    """Of one subtype or of all blood.
+    """Of one subtype, of several or of all blood.
 
-    >>> change = VolumeChange("IPH", 10.0, 14.0)
-    >>> change.change_ml, change.change_percent, change.over_6_ml, change.over_33_percent
-    (4.0, 40.0, False, True)
+    >>> change = VolumeChange("IPH", Amount(10.0), Amount(14.0))
+    >>> change.change_ml, change.percent.value
+    (4.0, 40.0)
+    >>> VolumeChange("IPH", Amount(0.2), Amount(0.3)).percent.reason
+    'less than 1 mL at baseline'
     """
 
     of: str
-    baseline_ml: float
-    followup_ml: float
+    baseline: Amount
+    followup: Amount
 
     @property
     def change_ml(self) -> float:
-        """Positive where there is more."""
-        return self.followup_ml - self.baseline_ml
+        """Positive where there is more; to 0.001 mL, as precise as the two volumes are kept."""
+        return round(self.followup.ml - self.baseline.ml, 3)
 
     @property
-    def change_percent(self) -> float | None:
-        """Of the baseline; None where there was none."""
-        return 100.0 * self.change_ml / self.baseline_ml if self.baseline_ml else None
+    def percent(self) -> Measurement:
+        """Change in percent of the baseline.
+
+        Not of less than `TRACE_ML`, where 33 % is the border's shift by about a pixel and says
+        nothing of growth.
+        """
+        if self.baseline.ml < TRACE_ML:
+            some = f"less than {TRACE_ML:.0f} mL" if self.baseline.ml else "none"
+            return self._measured(None, f"{some} at baseline")
+        return self._measured(round(100.0 * self.change_ml / self.baseline.ml, 6))
 
     @property
-    def over_6_ml(self) -> bool:
-        """Whether it grew by more than 6 mL."""
-        return self.change_ml > LIMIT_ML
+    def beyond_intervals(self) -> bool | None:
+        """Whether the two 95 % intervals are apart; None where one of them is missing."""
+        a, b = self.baseline.interval_ml, self.followup.interval_ml
+        return None if a is None or b is None else a[1] < b[0] or b[1] < a[0]
+
+    def _measured(self, value: float | None, reason: str | None = None) -> Measurement:
+        method = "change over the baseline's volume"
+        return Measurement("volume_change", value, "%", self.of, method, reason=reason)
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """One published definition of hematoma expansion, applied to two scans.
+
+    Args:
+        id: also the name of its column, for example ``"iph_over_6_ml"``.
+        expanded: None where it cannot be decided.
+        because: the numbers behind it, or why it is undecided.
+        source: the publication.
+    """
+
+    id: str
+    expanded: bool | None
+    because: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A later scan against the baseline.
+
+    Args:
+        baseline, followup: the scans.
+        volumes: change of all blood, of IPH and IVH together, and of each subtype.
+        expansions: each published definition.
+        shift: change of the midline shift in mm, positive toward the patient's right.
+        warnings: what the reader must know.
+    """
+
+    baseline: TimePoint
+    followup: TimePoint
+    volumes: tuple[VolumeChange, ...]
+    expansions: tuple[Expansion, ...]
+    shift: Measurement
+    warnings: tuple[Notice, ...]
 
     @property
-    def over_33_percent(self) -> bool | None:
-        """Whether it grew by more than 33 %; None where there was none: it is new."""
-        return None if self.change_percent is None else self.change_percent > LIMIT_PERCENT
-
-    @property
-    def expanded(self) -> bool:
-        """Whether it grew by either."""
-        return self.over_6_ml or bool(self.over_33_percent)
+    def hours(self) -> float | None:
+        """From the baseline to this scan; None where nobody said."""
+        if self.baseline.hours is None or self.followup.hours is None:
+            return None
+        return self.followup.hours - self.baseline.hours

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from monai_ich.core.exam import (
     ExamMeasurements,
@@ -11,9 +11,8 @@ from monai_ich.core.exam import (
     Presence,
     SubtypeFinding,
 )
-from monai_ich.core.followup import VolumeChange
+from monai_ich.core.followup import Comparison, VolumeChange
 from monai_ich.core.labels import label_of
-from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import RESEARCH_USE, Notice, Provenance
 
 LIMITS = (
@@ -96,36 +95,33 @@ def _named(finding: SubtypeFinding) -> str:
 
 def change_words(change: VolumeChange) -> str:
     """For example ``"IPH: 10.0 to 14.0 mL (+4.0 mL, +40 %)"``."""
-    percent = "new" if change.change_percent is None else f"{change.change_percent:+.0f} %"
-    name = "all blood" if change.of == "all" else change.of
+    percent = change.percent
+    relative = f"{percent.value:+.0f} %" if percent.value is not None else percent.reason
+    name = {"all": "all blood", "IPH_IVH": "IPH + IVH"}.get(change.of, change.of)
     return (
-        f"{name}: {change.baseline_ml:.1f} to {change.followup_ml:.1f} mL "
-        f"({change.change_ml:+.1f} mL, {percent})"
+        f"{name}: {change.baseline.ml:.1f} to {change.followup.ml:.1f} mL "
+        f"({change.change_ml:+.1f} mL, {relative})"
     )
 
 
-def followup_lines(
-    volumes: tuple[VolumeChange, ...], shift: Measurement, warnings: Iterable[Notice]
-) -> list[str]:
-    """What the command line prints about two scans."""
-    whole = volumes[0]
-    by = [
-        text
-        for text, met in (("> 6 mL", whole.over_6_ml), ("> 33 %", whole.over_33_percent))
-        if met
-    ]
-    lines = [RESEARCH_USE, f"Expansion: {'yes, ' + ' and '.join(by) if by else 'no'}."]
-    lines += [change_words(v) for v in volumes if v.baseline_ml or v.followup_ml]
-    change = (
-        f"not measurable: {shift.reason}"
-        if shift.value is None
-        else f"{shift.value:+.1f} mm to the right"
-    )
-    return [
-        *lines,
-        f"Midline shift, change: {change}.",
-        *(f"warning {w.code}: {w.message}" for w in warnings),
-    ]
+def followup_lines(comparisons: Sequence[Comparison]) -> list[str]:
+    """What the command line prints: each later scan against the baseline."""
+    lines = [RESEARCH_USE]
+    for found in comparisons:
+        hours = "hours not given" if found.hours is None else f"{found.hours:g} h later"
+        lines.append(f"{found.followup.case_id} against {found.baseline.case_id}, {hours}")
+        lines += [change_words(v) for v in found.volumes if v.baseline.ml or v.followup.ml]
+        answer = {True: "yes", False: "no", None: "not decidable"}
+        lines += [f"{e.id}: {answer[e.expanded]} ({e.because})" for e in found.expansions]
+        shift = found.shift
+        change = (
+            f"not measurable: {shift.reason}"
+            if shift.value is None
+            else f"{shift.value:+.1f} mm to the right"
+        )
+        lines.append(f"Midline shift, change: {change}.")
+        lines += [f"warning {w.code}: {w.message}" for w in found.warnings]
+    return lines
 
 
 def summary_lines(

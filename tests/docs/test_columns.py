@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -58,3 +59,14 @@ def test_every_key_is_explained(numbers: Path) -> None:
     assert set(json.loads((numbers / "measurements.json").read_text())["provenance"]) == set(
         _in_page("provenance.json")
     )
+
+
+def test_every_column_of_a_followup_is_explained(numbers: Path, tmp_path: Path) -> None:
+    shutil.copytree(numbers, tmp_path / "later")
+    folders = [str(numbers), str(tmp_path / "later")]
+    assert main(["followup", *folders, "-o", str(tmp_path / "out")]) == 0
+    with (tmp_path / "out" / "followup.csv").open() as stream:
+        columns = next(csv.reader(stream))
+    volumes = ("all", "iph_ivh", *(s.lower() for s in SUBTYPES))
+    page = {n.replace("VOLUME", v) for n in _in_page("followup.csv") for v in volumes}
+    assert page == set(columns) and all(len(c) <= 26 for c in columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -12,7 +13,6 @@ import pytest
 
 from monai_ich.anatomy.registration import register_rigid
 from monai_ich.cli.app import main
-from monai_ich.core.followup import VolumeChange
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.io.nifti import write_nifti
@@ -44,23 +44,12 @@ def _analyzed(folder: Path, *, box: slice, shift_mm: float, ct: bool = True) -> 
     return folder
 
 
+def _names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if p.name != ".monai-ich.lock")
+
+
 def _followup(*args: object) -> int:
     return main(["followup", *(str(a) for a in args)])
-
-
-def test_expansion_by_either_limit_and_from_nothing() -> None:
-    grew = VolumeChange("IPH", 30.0, 36.5)
-    assert (grew.over_6_ml, grew.over_33_percent, grew.expanded) == (True, False, True)
-    at_limit = VolumeChange("IPH", 20.0, 26.0)
-    assert (at_limit.over_6_ml, at_limit.over_33_percent, at_limit.expanded) == (
-        False,
-        False,
-        False,
-    )
-    new = VolumeChange("IVH", 0.0, 5.0)
-    assert (new.change_percent, new.over_33_percent, new.expanded) == (None, None, False)
-    shrunk = VolumeChange("IPH", 10.0, 4.0)
-    assert (shrunk.change_ml, shrunk.change_percent, shrunk.expanded) == (-6.0, -60.0, False)
 
 
 def test_two_analyses_are_compared_and_drawn(
@@ -73,21 +62,25 @@ def test_two_analyses_are_compared_and_drawn(
     assert _followup(a, b, "-o", tmp_path / "out") == 0
     said = capsys.readouterr().out
     assert (
-        "Expansion: yes, > 6 mL and > 33 %." in said
+        "iph_over_6_ml_or_33_pct: yes (IPH 24.2 to 33.88 mL)" in said
         and "IPH: 24.2 to 33.9 mL (+9.7 mL, +40 %)" in said
     )
     record = json.loads(
         (tmp_path / "out" / "followup.json").read_text(), parse_constant=pytest.fail
     )
-    assert record["schema"] == "monai-ich/followup/1" and record["expansion"] is True
+    assert record["schema"] == "monai-ich/followup/2"
+    (record,) = record["comparisons"]
+    assert [e["expanded"] for e in record["expansion"]] == [True, True, True, False, True, True]
+    assert "nobody said" in record["hours"]["not_measurable"]
+    with (tmp_path / "out" / "followup.csv").open() as stream:
+        (row,) = csv.DictReader(stream)
+    assert all(len(column) <= 26 and column == column.lower() for column in row)
+    assert (row["baseline"], row["followup"], row["iph_change_pct"]) == ("a", "b", "40.0")
+    assert (row["iph_over_12_5_ml"], row["sdh_change_pct"]) == ("0", "")
+    assert row["sdh_change_pct_reason"] == "none at baseline"
     assert record["volumes"]["IPH"] == record["volumes"]["all"]
-    assert (
-        record["volumes"]["IPH"]["change_ml"] == pytest.approx(9.68)
-        and record["volumes"]["IPH"]["over_6_ml"]
-    )
-    assert record["volumes"]["SDH"]["change_percent"] == {
-        "not_measurable": "there was none at baseline"
-    }
+    assert record["volumes"]["IPH"]["change_ml"] == pytest.approx(9.68)
+    assert record["volumes"]["SDH"]["change_percent"] == {"not_measurable": "none at baseline"}
     assert record["midline_shift"]["change_right_mm"] == pytest.approx(-7, abs=0.7)
     assert (
         record["registration"]["correlation"] > 0.99
@@ -105,9 +98,10 @@ def test_without_ct_there_are_numbers_but_no_picture(tmp_path: Path) -> None:
     a = _analyzed(tmp_path / "a", box=slice(30, 40), shift_mm=0)
     b = _analyzed(tmp_path / "b", box=slice(30, 40), shift_mm=0, ct=False)
     assert _followup(a, b, "-o", tmp_path / "out") == 0
-    record = json.loads((tmp_path / "out" / "followup.json").read_text())
-    assert "is missing" in record["registration"]["not_measurable"] and record["expansion"] is False
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["followup.json"]
+    (record,) = json.loads((tmp_path / "out" / "followup.json").read_text())["comparisons"]
+    assert "is missing" in record["registration"]["not_measurable"]
+    assert [e["expanded"] for e in record["expansion"]] == [False] * 6
+    assert _names(tmp_path / "out") == ["followup.csv", "followup.json"]
 
 
 def test_a_mask_that_is_not_the_one_that_was_measured_is_not_drawn(tmp_path: Path) -> None:
@@ -118,12 +112,12 @@ def test_a_mask_that_is_not_the_one_that_was_measured_is_not_drawn(tmp_path: Pat
         nib.Nifti1Image(np.asarray(image.dataobj) // 2, image.affine), b / "ich.nii.gz"
     )  # IPH becomes 1
     assert _followup(a, b, "-o", tmp_path / "out") == 0
-    record = json.loads((tmp_path / "out" / "followup.json").read_text())
+    (record,) = json.loads((tmp_path / "out" / "followup.json").read_text())["comparisons"]
     assert [w["code"] for w in record["warnings"]] == ["NO_PICTURE"] and record["volumes"]["IPH"][
         "followup_ml"
     ] > 0
     assert "not the mask that was measured" in record["registration"]["not_measurable"]
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["followup.json"]
+    assert _names(tmp_path / "out") == ["followup.csv", "followup.json"]
 
 
 def test_what_is_no_analysis_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,6 +142,43 @@ def test_what_is_no_analysis_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
         and "SAME_SCAN" in capsys.readouterr().err
     )
     assert not (tmp_path / "out").exists()
+
+
+def test_three_scans_over_hours_each_against_the_first(tmp_path: Path) -> None:
+    folders = [
+        _analyzed(tmp_path / n / "out", box=slice(30, end), shift_mm=0)
+        for n, end in (("x", 40), ("y", 42), ("z", 44))
+    ]
+    assert _followup(*folders, "--hours", 0, 6, 24, "-o", tmp_path / "f") == 0
+    names = ["followup.csv", "followup.json", "followup.png", "volumes.png"]
+    assert _names(tmp_path / "f") == names
+    record = json.loads((tmp_path / "f" / "followup.json").read_text())
+    assert [s["name"] for s in record["scans"]] == ["out_scan_1", "out_scan_2", "out_scan_3"]
+    assert [s["hours"] for s in record["scans"]] == [0, 6, 24]
+    found = record["comparisons"]
+    assert [c["baseline"] for c in found] == ["out_scan_1"] * 2
+    assert [c["volumes"]["IPH"]["change_percent"] for c in found] == [20, 40]
+
+
+def test_another_patients_head_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = _analyzed(tmp_path / "a", box=slice(30, 40), shift_mm=0)
+    b = _analyzed(tmp_path / "b", box=slice(30, 40), shift_mm=0)
+    other = phantom(BASE).hu[:, :, ::2]  # half as high, and another skull base
+    squeezed = np.full(BASE.shape, -1000, np.float32)
+    squeezed[:, :, : other.shape[2]] = other
+    write_nifti(b / "ct.nii.gz", CTVolume(squeezed, BASE))
+    assert _followup(a, b, "-o", tmp_path / "out") == 3
+    assert "OTHER_PATIENT" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("hours", [(0,), (0, 0), (6, 0), (0, "nan"), (0, 6, 24)])
+def test_hours_that_do_not_fit_the_scans_are_refused(
+    tmp_path: Path, hours: tuple[object, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _followup(tmp_path / "a", tmp_path / "b", "--hours", *hours, "-o", tmp_path / "o") == 3
+    assert "BAD_HOURS" in capsys.readouterr().err
 
 
 def test_registration_finds_how_the_head_was_turned_and_moved() -> None:

@@ -385,7 +385,7 @@ def test_a_study_and_what_is_made_of_it_hold_no_identifier(tmp_path: Path) -> No
     assert (
         _clean(cohort) > 15
         and _clean(agreed) >= 5
-        and _clean(later) == 2
+        and _clean(later) == 3
         and _clean(tmp_path / "mlflow") >= 3
     )
 
