@@ -22,12 +22,14 @@ class Limit:
     """A limit at which decisions are taken.
 
     Args:
-        text: its name.
+        key: its name.
+        text: in words.
         measured, true: columns of ``cases.csv``.
         beyond: whether an amount lies beyond.
         amount: in the unit of the columns.
     """
 
+    key: str
     text: str
     measured: str
     true: str
@@ -39,11 +41,19 @@ _IPH, _SDH = Subtype.IPH.name, Subtype.SDH.name
 # 30 mL: Hemphill 2001, doi:10.1161/01.STR.32.4.891; 5 and 10 mm: Bullock 2006,
 # doi:10.1227/01.NEU.0000210364.29290.C9
 LIMITS = (
-    Limit(f"{_IPH} >= 30 mL", f"{_IPH}_volume_ml", f"{_IPH}_reference_ml", ge, 30.0),
-    Limit(f"{ANY} blood >= 30 mL", f"{ANY}_volume_ml", f"{ANY}_reference_ml", ge, 30.0),
-    Limit("midline shift > 5 mm", "midline_shift_mm", "reference_shift_along_mm", gt, 5.0),
+    Limit("iph_30_ml", "IPH >= 30 mL", f"{_IPH}_volume_ml", f"{_IPH}_reference_ml", ge, 30.0),
+    Limit("any_30_ml", "any blood >= 30 mL", f"{ANY}_volume_ml", f"{ANY}_reference_ml", ge, 30.0),
     Limit(
-        f"{_SDH} thickness > 10 mm",
+        "shift_5_mm",
+        "midline shift > 5 mm",
+        "midline_shift_mm",
+        "reference_shift_along_mm",
+        gt,
+        5.0,
+    ),
+    Limit(
+        "sdh_10_mm",
+        "SDH > 10 mm thick",
         f"{_SDH}_thickness_mm",
         f"{_SDH}_reference_thickness_mm",
         gt,
@@ -82,7 +92,8 @@ def see_limit(limit: Limit, rows: Sequence[Row]) -> dict[str, Any] | None:
         [bool(limit.beyond(round(abs(row[name]), _DIGITS), limit.amount)) for row in known]
         for name in (limit.measured, limit.true)
     )
-    return _told(said, true, known) | {"not_measured": len(wanted) - len(known)}
+    lacking = len(wanted) - len(known)
+    return {"limit": limit.text, "not_measured": lacking} | _told(said, true, known)
 
 
 def _told(said: Sequence[bool], true: Sequence[bool], rows: Sequence[Row]) -> dict[str, Any]:

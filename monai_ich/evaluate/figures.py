@@ -34,7 +34,7 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
     masked = {name: [row for row in rows if f"{name}_dice" in row] for name in FINDINGS}
     masked = {name: found for name, found in masked.items() if found}
     absent = [n for n, found in masked.items() if not any(r[f"{n}_reference_ml"] for r in found)]
-    limits = {limit.text: see_limit(limit, rows) for limit in LIMITS}
+    limits = {limit.key: see_limit(limit, rows) for limit in LIMITS}
     thickness = {s.name: _see_pairs(rows, THICKNESS, f"{s.name}_") for s in EXTRA_AXIAL}
     return {
         "cases": len(rows),
@@ -43,7 +43,7 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
         "exams": {name: see_exams(rows, name) for name in FINDINGS if _known(rows, name)},
         "midline_shift": _see_pairs(rows, SHIFT),
         "thickness": {name: found for name, found in thickness.items() if found},
-        "limits": {text: found for text, found in limits.items() if found},
+        "limits": {key: found for key, found in limits.items() if found},
     }
 
 

@@ -158,11 +158,11 @@ def _exam_table(exams: dict[str, Any]) -> Table:
 
 def _limit_table(limits: dict[str, Any]) -> Table:
     rows: list[tuple[str, ...]] = []
-    for text, found in limits.items():
+    for found in limits.values():
         counts = list(found["confusion"].values())
         cells = (_cell(found[key]) for key in _ANSWERS)
         known = str(sum(counts)), str(found["not_measured"])
-        rows.append((escape(text), *known, *cells, *map(str, counts)))
+        rows.append((found["limit"], *known, *cells, *map(str, counts)))
     return ("Limit", "cases", "not measured", *_ANSWERS, *_MATRIX), rows
 
 
@@ -189,16 +189,14 @@ def _stratum_table(strata: dict[str, Any]) -> Table:
         exam = part["exams"].get("any", {})
         cells = [_cell(masks.get(key, none)) for key in columns]
         shift = (part["midline_shift"] or {}).get("mean_absolute_error_mm", none)
-        rows.append(
-            (escape(name), str(part["cases"]), *cells, _cell(exam.get("auc", none)), _cell(shift))
-        )
+        rows.append((name, str(part["cases"]), *cells, _cell(exam.get("auc", none)), _cell(shift)))
     return (*header, "AUC", "shift error, mm"), rows
 
 
 def _lesion_table(summary: dict[str, Any]) -> Table:
     by_size = summary["lesion_sensitivity_by_size"]
     rows: list[tuple[str, ...]] = [
-        (f"{name}, {escape(size)}", str(figure["n"]), _cell(figure))
+        (f"{name}, {size}", str(figure["n"]), _cell(figure))
         for name, sizes in by_size.items()
         for size, figure in sizes.items()
     ]
@@ -207,7 +205,7 @@ def _lesion_table(summary: dict[str, Any]) -> Table:
 
 def _html(table: Table) -> str:
     header, rows = table
-    cells = [(name, *map(_two_lines, others)) for name, *others in rows]
+    cells = [(escape(name), *map(_two_lines, others)) for name, *others in rows]
     return as_table(header, cells, numbers=range(1, len(header)))
 
 

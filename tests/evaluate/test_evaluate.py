@@ -438,13 +438,13 @@ def test_two_scans_of_one_patient_give_no_interval() -> None:
 
 
 def test_agreement_at_clinical_limits_by_hand() -> None:
-    limits = {limit.text: limit for limit in LIMITS}
+    limits = {limit.key: limit for limit in LIMITS}
     pairs = [(30.0, 30.0), (29.999999999999996, 31.0), (31.0, 29.999), (3.0, 0.0)]
     rows = [
         {"IPH_volume_ml": measured, "IPH_reference_ml": true, "patient": n}
         for n, (measured, true) in enumerate(pairs)
     ]
-    found = see_limit(limits["IPH >= 30 mL"], rows)
+    found = see_limit(limits["iph_30_ml"], rows)
     assert found["confusion"] == {
         "true_positives": 2,
         "false_positives": 1,
@@ -455,9 +455,9 @@ def test_agreement_at_clinical_limits_by_hand() -> None:
     assert found["kappa"]["value"] == pytest.approx((3 / 4 - 1 / 2) / (1 - 1 / 2))
     names = ("midline_shift_mm", "reference_shift_along_mm")
     shifts = [dict(zip(names, pair, strict=True)) for pair in ((5.0, -5.1), (None, 6.0))]
-    found = see_limit(limits["midline shift > 5 mm"], shifts)
+    found = see_limit(limits["shift_5_mm"], shifts)
     assert (found["confusion"]["false_negatives"], found["not_measured"]) == (1, 1)
-    assert see_limit(limits["SDH thickness > 10 mm"], rows) is None
+    assert see_limit(limits["sdh_10_mm"], rows) is None
 
 
 def test_the_thickest_clot_counts_unless_one_was_not_measured() -> None:
