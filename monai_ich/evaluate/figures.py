@@ -88,7 +88,7 @@ def _see_pairs(
 
 
 def _known(rows: Sequence[Row], name: str) -> bool:
-    return any(row[f"{name}_reference"] is not None for row in rows)
+    return any(row.get(f"{name}_reference") is not None for row in rows)
 
 
 def _between(column: str, low: float, high: float) -> Holds:
