@@ -57,8 +57,8 @@ def _write_study_case(folder: Path, labels: LabelMap, **subtypes: float) -> None
 
 @pytest.fixture
 def data(tmp_path: Path) -> tuple[Path, Path]:
-    """Manifest and predictions. half: 1 of 2 mL overlaps; empty: both are; lost: missed; exam: labels
-    only; gone: missing.
+    """Manifest and predictions. half: 1 of 2 mL overlaps; empty: both are; lost: missed; exam:
+    labels only; gone: missing.
     """
     predictions = tmp_path / "predictions"
     _write_study_case(
