@@ -11,13 +11,13 @@ import numpy as np
 from lab.evaluate_synth.case import Row
 from monai_ich.agreement.bootstrap import (
     Statistic,
-    bootstrap_interval,
     mean,
     median,
     percentile_95,
     ratio,
     share_within,
 )
+from monai_ich.agreement.estimate import estimate
 from monai_ich.core.labels import Subtype
 
 
@@ -49,6 +49,7 @@ class Figure:
     Args:
         seen: None where no head counts.
         interval: 95 %, by bootstrap over heads.
+        interval_reason: why there is none.
         n: heads that count (for lesions: lesions).
         passed: None where there is no target; False where nothing was seen.
     """
@@ -59,6 +60,7 @@ class Figure:
     at_least: bool
     seen: float | None
     interval: tuple[float, float] | None
+    interval_reason: str | None
     n: int
     passed: bool | None
 
@@ -133,20 +135,25 @@ def see(measure: Measure, rows: Sequence[Row]) -> Figure:
     values = [[row.get(column) for column in measure.columns] for row in rows]
     table = np.array([v for v in values if all(isinstance(x, float) for x in v)], np.float64)
     table = table.reshape(-1, len(measure.columns))
-    table = (
-        table[table[:, -1] > 0] if measure.statistic is ratio else table
-    )  # nothing of nothing is no share
-    seen = float(measure.statistic(table)) if len(table) else np.nan
-    found = seen if np.isfinite(seen) else None
-    interval = bootstrap_interval(table, measure.statistic) if found is not None else None
-    n = int(table[:, 1].sum()) if measure.key in _OF_LESIONS else len(table)
+    found = estimate(table, measure.statistic)
+    seen, n = found.value, found.n
+    if measure.key in _OF_LESIONS:
+        n = int(table[:, 1].sum())
     passed = None
     if measure.target is not None:
-        passed = found is not None and (
-            found >= measure.target if measure.at_least else found <= measure.target
+        passed = seen is not None and (
+            seen >= measure.target if measure.at_least else seen <= measure.target
         )
     return Figure(
-        measure.key, measure.text, measure.target, measure.at_least, found, interval, n, passed
+        measure.key,
+        measure.text,
+        measure.target,
+        measure.at_least,
+        seen,
+        found.interval,
+        found.interval_reason,
+        n,
+        passed,
     )
 
 

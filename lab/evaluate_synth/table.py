@@ -21,7 +21,7 @@ def as_text(summary: Mapping[str, Any]) -> str:
             _DASH if f["target"] is None else f"{'>=' if f['at_least'] else '<='} {f['target']:g}"
         )
         interval = (
-            _DASH
+            f["interval_reason"] or _DASH
             if f["interval"] is None
             else f"{_number(f['interval'][0])} .. {_number(f['interval'][1])}"
         )

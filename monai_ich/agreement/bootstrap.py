@@ -1,8 +1,8 @@
-"""The interval of a figure over cases, by resampling the cases."""
+"""The interval of a figure over cases, by resampling the patients."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,27 +53,60 @@ def share_within(limit: float) -> Statistic:
 
 
 def bootstrap_interval(
-    table: NDArray[np.float64], statistic: Statistic, *, resamples: int = 2000, seed: int = 0
+    table: NDArray[np.float64],
+    statistic: Statistic,
+    *,
+    patients: Sequence[Hashable] | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> tuple[float, float] | None:
-    """95 % percentile interval of a statistic; None for fewer than two cases.
+    """95 % percentile interval of a statistic; None for fewer than two patients.
+
+    Resamples for which the statistic has no value (all exams of one kind) are left out.
 
     Args:
-        table: ``(cases, columns)``; whole cases (rows) are drawn with replacement.
+        table: ``(cases, columns)``; patients are drawn with replacement, each with all of its cases
+            (rows).
         statistic: of tables ``(..., cases, columns)``.
-        resamples: how often cases are drawn.
+        patients: of each row, equal where rows are of one patient; None: each row is one.
+        resamples: how often patients are drawn.
         seed: the same seed gives the same interval.
 
     References:
-        Efron 1979, doi:10.1214/aos/1176344552
+        Efron 1979, doi:10.1214/aos/1176344552; Field 2007, doi:10.1111/j.1467-9868.2007.00593.x
+        (clusters)
     """
-    cases = len(table)
-    if cases < 2:
+    order, sizes = _by_patient(patients, len(table))
+    if len(sizes) < 2:
         return None
     rng, at_once = np.random.default_rng(seed), max(1, _VALUES_AT_ONCE // table.size)
-    blocks = [min(at_once, resamples - done) for done in range(0, resamples, at_once)]
-    values = np.concatenate([statistic(table[rng.integers(0, cases, (n, cases))]) for n in blocks])
+    found = []
+    for done in range(0, resamples, at_once):
+        drawn = rng.integers(0, len(sizes), (min(at_once, resamples - done), len(sizes)))
+        lengths = sizes[drawn].sum(axis=1)
+        for length in np.unique(lengths):
+            rows = order[_rows_of(drawn[lengths == length], sizes)]
+            found.append(statistic(table[rows.reshape(-1, length)]))
+    values = np.concatenate(found)
     values = values[np.isfinite(values)]
     if not len(values):
         return None
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
+
+
+def _by_patient(
+    patients: Sequence[Hashable] | None, cases: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows, those of one patient side by side, and how many each patient has."""
+    names = range(cases) if patients is None else patients
+    first = {name: n for n, name in enumerate(dict.fromkeys(names))}
+    numbers = np.array([first[name] for name in names], np.int64)
+    return np.argsort(numbers, kind="stable"), np.bincount(numbers)
+
+
+def _rows_of(drawn: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """All rows of the drawn patients, one after the other, where rows lie patient by patient."""
+    counts = sizes[drawn].ravel()
+    starts = (sizes.cumsum() - sizes)[drawn].ravel()
+    return np.arange(counts.sum()) + np.repeat(starts - (counts.cumsum() - counts), counts)

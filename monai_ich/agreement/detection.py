@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, rankdata
+from scipy.stats import norm, rankdata
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,52 @@ def count_confusion(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) 
     return Confusion(*(int((said & there).sum()) for said, there in pairs))
 
 
-def wilson_interval(successes: int, trials: int) -> tuple[float, float] | None:
+def wilson_interval(
+    successes: int, trials: int, patients: int | None = None
+) -> tuple[float, float] | None:
     """95 % interval of a share; None for no trials.
 
+    Args:
+        successes: of the trials.
+        trials: scans, or lesions.
+        patients: from whom they are. Where these are fewer, they stand in the formula for the
+            trials: trials of one patient may all turn out alike, so this is the widest interval.
+
     References:
-        Wilson 1927, doi:10.1080/01621459.1927.10502953
+        Wilson 1927, doi:10.1080/01621459.1927.10502953; Kish 1965, Survey Sampling (effective
+        sample size)
     """
     if not trials:
         return None
-    found = binomtest(successes, trials).proportion_ci(method="wilson")
-    return float(found.low), float(found.high)
+    share, n = successes / trials, min(trials, patients or trials)
+    z = float(norm.ppf(0.975))
+    half = z * np.sqrt(share * (1.0 - share) / n + z * z / (4 * n * n))
+    ends = ((share + z * z / (2 * n) + side * half) / (1.0 + z * z / n) for side in (-1, 1))
+    low, high = (max(0.0, round(float(end), 12)) for end in ends)
+    return low, high
+
+
+def kappa(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cohen's kappa: agreement beyond chance.
+
+    Args:
+        table: ``(..., exams, 2)``: 1 where said to be so, 1 where it is so, else 0.
+
+    Returns:
+        ``(...)``, NaN where all exams are said to be, and are, of one kind.
+
+    >>> kappa(np.array([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])).item()
+    0.5
+
+    References:
+        Cohen 1960, doi:10.1177/001316446002000104
+    """
+    said, true = table[..., 0].mean(axis=-1), table[..., 1].mean(axis=-1)
+    agree = (table[..., 0] == table[..., 1]).mean(axis=-1)
+    chance = said * true + (1.0 - said) * (1.0 - true)
+    return np.asarray(
+        np.divide(agree - chance, 1.0 - chance, out=np.full(chance.shape, np.nan), where=chance < 1)
+    )
 
 
 def auc(table: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,149 +5,90 @@ size and site.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from monai_ich.agreement.bland_altman import bias, concordance, lower_limit, upper_limit
-from monai_ich.agreement.bootstrap import Statistic, bootstrap_interval, mean, ratio, share_within
-from monai_ich.agreement.detection import auc, count_confusion, f1, wilson_interval
-from monai_ich.evaluate.case import Row
+from monai_ich.agreement.estimate import estimate_share
+from monai_ich.core.labels import EXTRA_AXIAL
+from monai_ich.evaluate.exams import LIMITS, see_exams, see_limit
+from monai_ich.evaluate.masks import Row
+from monai_ich.evaluate.measures import (
+    MASKS,
+    SHIFT,
+    THICKNESS,
+    Measure,
+    as_record,
+    patients_of,
+    see,
+)
 from monai_ich.manifest.labels import FINDINGS
 
-
-@dataclass(frozen=True)
-class Measure:
-    """A figure over cases; a case counts where all `columns` have a value.
-
-    Args:
-        key: its name.
-        columns: of ``cases.csv``, without the finding before them.
-        statistic: from a table of these columns to the figure.
-        only: a column that must be above 0, for figures over the cases whose reference holds the
-            finding.
-    """
-
-    key: str
-    columns: tuple[str, ...]
-    statistic: Statistic = mean
-    only: str | None = None
-
-
-_PAIR = ("volume_ml", "reference_ml")
-MASKS = (
-    Measure("dice", ("dice",)),
-    Measure("dice_where_present", ("dice",), only="reference_ml"),
-    Measure("surface_dice", ("surface_dice",)),
-    Measure("surface_dice_where_present", ("surface_dice",), only="reference_ml"),
-    Measure("hd95_mm_where_present", ("hd95_mm",), only="reference_ml"),
-    Measure(
-        "relative_volume_difference_where_present", ("volume_difference",), only="reference_ml"
-    ),
-    Measure("lesion_sensitivity", ("lesions_found", "lesions"), ratio),
-    Measure("false_lesions", ("false_lesions",)),
-    Measure("volume_bias_ml", _PAIR, bias),
-    Measure("volume_lower_limit_ml", _PAIR, lower_limit),
-    Measure("volume_upper_limit_ml", _PAIR, upper_limit),
-    Measure("volume_concordance", _PAIR, concordance),
-)
-SHIFT = (
-    Measure("mean_absolute_error_mm", ("midline_shift_error_mm",)),
-    Measure("within_1_mm", ("midline_shift_error_mm",), share_within(1.0)),
-)
 Holds = Callable[[Row], bool]
 
 
-def see(measure: Measure, rows: Sequence[Row], finding: str = "") -> dict[str, Any]:
-    """One measure: value, 95 % interval by bootstrap over cases, how many cases count; a reason
-    where it has no value.
-
-    Args:
-        measure: which.
-        rows: as `evaluate_case` gives them.
-        finding: before the names of the columns.
-    """
-    table = _table(rows, finding, measure.columns, measure.only)
-    if measure.statistic is ratio:
-        table = table[table[:, 1] > 0]
-    value = float(measure.statistic(table)) if len(table) else np.nan
-    if not np.isfinite(value):
-        return _none(len(table))
-    return {
-        "value": value,
-        "interval": bootstrap_interval(table, measure.statistic),
-        "n": len(table),
-    }
-
-
-def _none(n: int) -> dict[str, Any]:
-    reason = "too few cases, or all of one kind" if n else "no case counts"
-    return {"value": None, "interval": None, "n": n, "reason": reason}
-
-
-def _table(
-    rows: Sequence[Row], finding: str, columns: Sequence[str], only: str | None = None
-) -> NDArray[np.float64]:
-    """``(cases, columns)``, the cases that have a value in each."""
-    prefix = f"{finding}_" if finding else ""
-    kept = [r for r in rows if only is None or (r.get(prefix + only) or 0) > 0]
-    values = [[row.get(prefix + column) for column in columns] for row in kept]
-    return np.array([v for v in values if None not in v], np.float64).reshape(-1, len(columns))
-
-
-def see_exams(rows: Sequence[Row], finding: str) -> dict[str, Any]:
-    """AUC, sensitivity, specificity, F1 and confusion matrix of one finding.
-
-    The score of the AUC is the probability where every exam has one, else the volume.
-    """
-    known = [row for row in rows if row.get(f"{finding}_reference") is not None]
-    with_probability = bool(known) and all(
-        row[f"{finding}_probability"] is not None for row in known
-    )
-    score = "probability" if with_probability else "volume_ml"
-    said, true = _table(known, finding, ("predicted", "reference")).T > 0
-    matrix = count_confusion(said, true)
-    return {
-        "auc": see(Measure("auc", (score, "reference"), auc), known, finding) | {"score": score},
-        "sensitivity": _share(
-            matrix.true_positives, matrix.true_positives + matrix.false_negatives
-        ),
-        "specificity": _share(
-            matrix.true_negatives, matrix.true_negatives + matrix.false_positives
-        ),
-        "f1": see(Measure("f1", ("predicted", "reference"), f1), known, finding),
-        "confusion": asdict(matrix),
-    }
-
-
-def _share(successes: int, trials: int) -> dict[str, Any]:
-    if not trials:
-        return _none(0)
-    return {
-        "value": successes / trials,
-        "interval": wilson_interval(successes, trials),
-        "n": trials,
-    }
-
-
 def summarize(rows: Sequence[Row]) -> dict[str, Any]:
-    """All figures of some cases: ``masks`` and ``exams`` by finding, ``midline_shift``."""
-    with_masks = [name for name in FINDINGS if any(f"{name}_dice" in row for row in rows)]
-    shift: dict[str, Any] = {m.key: see(m, rows) for m in SHIFT}
-    wanted = [row for row in rows if row["reference_midline_shift_mm"] is not None]
-    shift["not_measured"] = sum(row["midline_shift_mm"] is None for row in wanted)
+    """All figures of some cases: ``masks``, ``absent`` (from all references) and ``exams`` by
+    finding, ``midline_shift``, ``thickness``, ``limits``.
+    """
+    masked = {name: [row for row in rows if f"{name}_dice" in row] for name in FINDINGS}
+    masked = {name: found for name, found in masked.items() if found}
+    absent = [n for n, found in masked.items() if not any(r[f"{n}_reference_ml"] for r in found)]
+    limits = {limit.key: see_limit(limit, rows) for limit in LIMITS}
+    thickness = {s.name: _see_pairs(rows, THICKNESS, f"{s.name}_") for s in EXTRA_AXIAL}
     return {
         "cases": len(rows),
-        "masks": {name: {m.key: see(m, rows, name) for m in MASKS} for name in with_masks},
+        "masks": {n: _see_masks(found, n) for n, found in masked.items() if n not in absent},
+        "absent": {name: _see_absent(masked[name], name) for name in absent},
         "exams": {name: see_exams(rows, name) for name in FINDINGS if _known(rows, name)},
-        "midline_shift": shift if wanted else None,
+        "midline_shift": _see_pairs(rows, SHIFT),
+        "thickness": {name: found for name, found in thickness.items() if found},
+        "limits": {key: found for key, found in limits.items() if found},
     }
+
+
+def _see_masks(rows: Sequence[Row], name: str) -> dict[str, Any]:
+    """Figures of a finding, and how many masks they are from; HD95 has no value where one of both
+    is empty.
+    """
+    there = [row[f"{name}_reference_ml"] > 0 for row in rows]
+    apart = [row[f"{name}_hd95_mm"] is None for row in rows]
+    counts = {
+        "scans": len(rows),
+        "present": sum(there),
+        "missed": sum(a and t for a, t in zip(apart, there, strict=True)),
+        "false": sum(a and not t for a, t in zip(apart, there, strict=True)),
+    }
+    return {"counts": counts} | {m.key: see(m, rows, f"{name}_") for m in MASKS}
+
+
+def _see_absent(rows: Sequence[Row], name: str) -> dict[str, Any]:
+    """A finding that no reference holds: only what is falsely found can be told."""
+    false = sum(row[f"{name}_hd95_mm"] is None for row in rows)
+    lesions = see(Measure("false_lesions", ("false_lesions",)), rows, f"{name}_")
+    return {
+        "counts": {"scans": len(rows), "false": false},
+        "reason": "absent from all references",
+        "false_lesions": lesions,
+    }
+
+
+def _see_pairs(
+    rows: Sequence[Row], measures: Sequence[Measure], prefix: str = ""
+) -> dict[str, Any] | None:
+    """Measured amounts beside true ones, and how many were not measured; None where no case has a
+    true one.
+    """
+    measured, true = measures[0].columns
+    wanted = [row for row in rows if row.get(prefix + true) is not None]
+    if not wanted:
+        return None
+    lacking = sum(row[prefix + measured] is None for row in wanted)
+    return {m.key: see(m, rows, prefix) for m in measures} | {"not_measured": lacking}
 
 
 def _known(rows: Sequence[Row], name: str) -> bool:
-    return any(row[f"{name}_reference"] is not None for row in rows)
+    return any(row.get(f"{name}_reference") is not None for row in rows)
 
 
 def _between(column: str, low: float, high: float) -> Holds:
@@ -204,9 +145,9 @@ def lesions_by_size(lesions: Sequence[Row]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name in FINDINGS:
         for text, low, high in SIZES_ML:
-            hits = [
-                x["matched"] for x in real if x["finding"] == name and low <= x["volume_ml"] < high
-            ]
-            if hits:
-                found.setdefault(name, {})[text] = _share(sum(hits), len(hits))
+            chosen = [x for x in real if x["finding"] == name and low <= x["volume_ml"] < high]
+            if chosen:
+                hits = [x["matched"] for x in chosen]
+                share = estimate_share(hits, patients_of(chosen))
+                found.setdefault(name, {})[text] = as_record(share)
     return found

@@ -15,17 +15,22 @@ _OVERLAP = {
     "Dice, all": "dice",
     "Dice, present": "dice_where_present",
     "surface Dice, present": "surface_dice_where_present",
-    "HD95, present, mm": "hd95_mm_where_present",
+    "HD95 where both have it, mm": "hd95_mm_where_both",
     "lesions found": "lesion_sensitivity",
+    "true of lesions said": "lesion_precision",
     "false lesions": "false_lesions",
 }
-_VOLUME = {
-    "bias, mL": "volume_bias_ml",
-    "lower limit, mL": "volume_lower_limit_ml",
-    "upper limit, mL": "volume_upper_limit_ml",
-    "concordance": "volume_concordance",
-    "relative difference, present": "relative_volume_difference_where_present",
+_AMOUNTS = {
+    "bias": "bias_{}",
+    "lower limit": "lower_limit_{}",
+    "upper limit": "upper_limit_{}",
+    "mean absolute error": "mean_absolute_error_{}",
+    "median absolute error": "median_absolute_error_{}",
+    "concordance": "concordance",
+    "ICC": "icc",
 }
+_ANSWERS = ("sensitivity", "specificity", "kappa")
+_MATRIX = ("TP", "FP", "FN", "TN")
 Table = tuple[
     tuple[str, ...], list[tuple[str, ...]]
 ]  # header and rows; the first cell of a row is its heading
@@ -82,63 +87,83 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
 
 
 def _tables(figures: dict[str, Any]) -> list[tuple[str, Table]]:
-    found = []
-    if figures["masks"]:
-        found += [("Masks", _finding_table(figures["masks"], _OVERLAP))]
-        found += [("Volume", _finding_table(figures["masks"], _VOLUME))]
-    if figures["exams"]:
-        found += [("Exams", _exam_table(figures["exams"]))]
-    if figures["midline_shift"]:
-        found += [("Midline shift", _shift_table(figures["midline_shift"]))]
-    return found
+    shift = figures["midline_shift"]
+    found = {
+        "Masks": _mask_table(figures["masks"]),
+        "Absent from all references": _absent_table(figures["absent"]),
+        "Volume, mL, of scans with blood in either mask": _amount_table(
+            figures["masks"], "ml", "volume_", ("relative_volume_difference_where_present",)
+        ),
+        "Exams": _exam_table(figures["exams"]),
+        "Midline shift, mm": _amount_table(
+            {"midline shift": shift} if shift else {}, "mm", "", ("within_1_mm",)
+        ),
+        "Thickness, mm": _amount_table(figures["thickness"], "mm", "", ()),
+        "At clinical limits": _limit_table(figures["limits"]),
+    }
+    return [(title, table) for title, table in found.items() if table[1]]
 
 
 def _cell(figure: dict[str, Any], digits: int = 2) -> str:
-    """Value and interval; a dash where there is none."""
+    """Value and interval, or why there is no interval; a dash where there is no value."""
     if figure["value"] is None:
         return "-"
     value, *ends = (
         f"{round(v, digits) + 0.0:.{digits}f}"
         for v in (figure["value"], *(figure["interval"] or ()))
     )
-    return f"{value} ({' to '.join(ends)})" if ends else value
+    beside = " to ".join(ends) or figure.get("interval_reason", "")
+    return f"{value} ({beside})" if beside else value
 
 
-def _finding_table(masks: dict[str, Any], columns: dict[str, str]) -> Table:
+def _mask_table(masks: dict[str, Any]) -> Table:
     rows: list[tuple[str, ...]] = []
     for name, found in masks.items():
-        counts = (str(found[key]["n"]) for key in ("dice", "dice_where_present"))
-        rows.append((name, *counts, *(_cell(found[key]) for key in columns.values())))
-    return ("Finding", "cases", "present", *columns), rows
+        counts = map(str, found["counts"].values())
+        rows.append((name, *counts, *(_cell(found[key]) for key in _OVERLAP.values())))
+    return ("Finding", "scans", "present", "missed", "false", *_OVERLAP), rows
+
+
+def _absent_table(absent: dict[str, Any]) -> Table:
+    rows: list[tuple[str, ...]] = [
+        (name, *map(str, found["counts"].values()), _cell(found["false_lesions"]))
+        for name, found in absent.items()
+    ]
+    return ("Finding", "scans", "scans with false detections", "false lesions"), rows
+
+
+def _amount_table(
+    amounts: dict[str, Any], unit: str, before: str, others: tuple[str, ...]
+) -> Table:
+    """Agreement of amounts, one row a finding; `others` are shown after it, under their names."""
+    keys = [before + key.format(unit) for key in _AMOUNTS.values()] + list(others)
+    rows: list[tuple[str, ...]] = []
+    for name, found in amounts.items():
+        counts = str(found[keys[0]]["n"]), str(found.get("not_measured", 0))
+        rows.append((name, *counts, *(_cell(found[key]) for key in keys)))
+    words = [key.removesuffix("_where_present").replace("_", " ") for key in others]
+    return ("Of", "cases", "not measured", *_AMOUNTS, *words), rows
 
 
 def _exam_table(exams: dict[str, Any]) -> Table:
-    header = (
-        "Finding",
-        "exams",
-        "AUC",
-        "from",
-        "sensitivity",
-        "specificity",
-        "F1",
-        "TP",
-        "FP",
-        "FN",
-        "TN",
-    )
-    rows = []
+    header = ("Finding", "exams", "AUC", "from", *_ANSWERS, "F1", *_MATRIX)
+    rows: list[tuple[str, ...]] = []
     for name, e in exams.items():
         counts = list(e["confusion"].values())
-        shares = [_cell(e[key]) for key in ("sensitivity", "specificity", "f1")]
+        shares = [_cell(e[key]) for key in (*_ANSWERS, "f1")]
         score = e["auc"]["score"].removesuffix("_ml")
         rows.append((name, str(sum(counts)), _cell(e["auc"]), score, *shares, *map(str, counts)))
     return header, rows
 
 
-def _shift_table(shift: dict[str, Any]) -> Table:
-    mae, within = shift["mean_absolute_error_mm"], shift["within_1_mm"]
-    header = ("Cases", "not measured", "mean absolute error, mm", "within 1 mm, share")
-    return header, [(str(mae["n"]), str(shift["not_measured"]), _cell(mae), _cell(within))]
+def _limit_table(limits: dict[str, Any]) -> Table:
+    rows: list[tuple[str, ...]] = []
+    for found in limits.values():
+        counts = list(found["confusion"].values())
+        cells = (_cell(found[key]) for key in _ANSWERS)
+        known = str(sum(counts)), str(found["not_measured"])
+        rows.append((found["limit"], *known, *cells, *map(str, counts)))
+    return ("Limit", "cases", "not measured", *_ANSWERS, *_MATRIX), rows
 
 
 def _stratum_table(strata: dict[str, Any]) -> Table:
@@ -160,19 +185,18 @@ def _stratum_table(strata: dict[str, Any]) -> Table:
     none: dict[str, Any] = {"value": None}
     rows = []
     for name, part in strata.items():
-        masks, exam = part["masks"].get("any", {}), part["exams"].get("any", {})
+        masks = part["masks"].get("any") or part["absent"].get("any", {})
+        exam = part["exams"].get("any", {})
         cells = [_cell(masks.get(key, none)) for key in columns]
         shift = (part["midline_shift"] or {}).get("mean_absolute_error_mm", none)
-        rows.append(
-            (escape(name), str(part["cases"]), *cells, _cell(exam.get("auc", none)), _cell(shift))
-        )
+        rows.append((name, str(part["cases"]), *cells, _cell(exam.get("auc", none)), _cell(shift)))
     return (*header, "AUC", "shift error, mm"), rows
 
 
 def _lesion_table(summary: dict[str, Any]) -> Table:
     by_size = summary["lesion_sensitivity_by_size"]
     rows: list[tuple[str, ...]] = [
-        (f"{name}, {escape(size)}", str(figure["n"]), _cell(figure))
+        (f"{name}, {size}", str(figure["n"]), _cell(figure))
         for name, sizes in by_size.items()
         for size, figure in sizes.items()
     ]
@@ -181,7 +205,7 @@ def _lesion_table(summary: dict[str, Any]) -> Table:
 
 def _html(table: Table) -> str:
     header, rows = table
-    cells = [(name, *map(_two_lines, others)) for name, *others in rows]
+    cells = [(escape(name), *map(_two_lines, others)) for name, *others in rows]
     return as_table(header, cells, numbers=range(1, len(header)))
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from monai_ich.core.labels import Subtype, label_of
-from monai_ich.evaluate.case import Row
 from monai_ich.evaluate.densities import HIGHEST_HU, LOWEST_HU, Densities
+from monai_ich.evaluate.masks import Row
 from monai_ich.manifest.manifest import ANY
 
 _COLOR: dict[str, Any] = {

@@ -18,9 +18,10 @@ from monai_ich.core.errors import IchError, InputError, ManifestError
 from monai_ich.core.label_meaning import LabelMeaning
 from monai_ich.core.provenance import installed_versions, sha256_of
 from monai_ich.core.shipped import commit
-from monai_ich.evaluate.case import Row, evaluate_case
+from monai_ich.evaluate.case import evaluate_case
 from monai_ich.evaluate.densities import Densities, measure_densities
 from monai_ich.evaluate.figures import lesions_by_size, stratify, summarize
+from monai_ich.evaluate.masks import Row
 from monai_ich.evaluate.page import as_evaluation_page
 from monai_ich.evaluate.plots import draw_plots
 from monai_ich.io.output import output_folder
@@ -30,22 +31,27 @@ SCHEMA = "monai-ich/evaluation/1"
 RESULTS = ("cases.csv", "lesions.csv", "failures.csv", "summary.json", "report.html")
 CONVENTIONS = {
     "both_empty": "Where reference and prediction are both empty they agree: Dice and surface "
-    "Dice 1, HD95 0 mm, "
-    "relative volume difference 0.",
+    "Dice 1, HD95 0 mm, relative volume difference 0.",
     "one_empty": "Where one is empty, Dice and surface Dice are 0 and HD95 has no value; a "
-    "relative volume difference "
-    "has none where the reference is empty. Figures 'where_present' count cases whose reference "
-    "holds the finding.",
-    "surface_dice": f"Share of both boundaries within {NSD_TOLERANCE_MM:g} mm of the other, in "
-    "world millimeters.",
+    "relative volume difference has none where the reference is empty. Figures 'where_present' "
+    "count cases whose reference holds the finding. HD95 counts those in which the prediction "
+    "holds it too: 'missed' and 'false' say in how many only one of both does.",
+    "absent": "A finding that no reference holds has no Dice, only false detections.",
+    "surface_dice": f"Share of both surfaces' area within {NSD_TOLERANCE_MM:g} mm of the other, in "
+    "world millimeters (surface elements, Nikolov 2021, doi:10.2196/26151).",
     "lesions": "26-connected pieces; found where at least one voxel is predicted, false where "
-    "none is true.",
+    "none is true. Precision is the share of predicted lesions that are not false.",
+    "volume": "Bias, limits of agreement, absolute errors, concordance and ICC(2,1) count cases "
+    "with blood of the finding in either mask.",
     "exams": "Reference: exam labels, else slice labels, else mask. Prediction: "
-    "measurements.json, else 0.1 mL and "
-    "more. The score of the AUC is the probability where all exams have one, else the volume.",
-    "midline_shift": "The error counts the side: 3 mm to the wrong side are 6 mm wrong.",
-    "intervals": "95 %: Wilson's for sensitivity and specificity, else bootstrap over cases (2000 "
-    "resamples, seed 0).",
+    "measurements.json, else 0.1 mL and more. The score of the AUC is the probability where all "
+    "exams have one, else the volume.",
+    "midline_shift": "The error counts the side: 3 mm to the wrong side are 6 mm wrong. Bias and "
+    "limits are of the measured shift minus the true one toward the measured side.",
+    "thickness": "Of the thickest clot; 0 mm where none was found.",
+    "intervals": "95 %: Wilson's for sensitivity and specificity, with patients for trials where "
+    "these are fewer; else bootstrap, which draws patients with all of their scans (2000 "
+    "resamples, seed 0). One case, one patient, or values without spread give no interval.",
     "strata": "Slice thickness is the distance of the slice planes; lesion size that of the "
     "largest reference lesion.",
 }
@@ -170,7 +176,9 @@ def write_evaluation(
     with output_folder(Path(output_dir), results=RESULTS, overwrite=overwrite) as scratch:
         write_rows(scratch / "cases.csv", e.rows)
         write_rows(
-            scratch / "lesions.csv", e.lesions, ("case_id", "finding", "in", "volume_ml", "matched")
+            scratch / "lesions.csv",
+            e.lesions,
+            ("case_id", "patient", "finding", "in", "volume_ml", "matched"),
         )
         write_rows(
             scratch / "failures.csv",

@@ -51,7 +51,7 @@ def log_evaluation(
             for name, rows in (("cases.csv", evaluation.rows), ("lesions.csv", evaluation.lesions)):
                 numbered = [{"case": numbers[row["case_id"]], **row} for row in rows]
                 hidden = [
-                    {k: v for k, v in row.items() if k not in ("case_id", "site")}
+                    {k: v for k, v in row.items() if k not in ("case_id", "patient", "site")}
                     for row in numbered
                 ]
                 write_rows(scratch / name, hidden)

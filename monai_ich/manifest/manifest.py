@@ -44,6 +44,7 @@ class Case:
         exam_labels: subtype's name or ``"any"`` to 1 (present) or 0; None or absent: not known.
         slice_labels: for each slice the names of what is present, None where that is not known.
         midline_shift_mm: positive to the patient's right.
+        thickness_mm: ``"EDH"`` or ``"SDH"`` to the thickness of its thickest clot, 0 for none.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Case:
     exam_labels: Mapping[str, int] | None = None
     slice_labels: tuple[tuple[str, ...] | None, ...] | None = None
     midline_shift_mm: float | None = None
+    thickness_mm: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "patient", self.patient or self.id)
@@ -228,7 +230,8 @@ def _row(case: Case, folder: Path) -> dict[str, Any]:
         for key in ("label", "edema", "anatomy")
         if (p := getattr(case, key)) is not None
     }
-    for key in ("patient", "site", "fold", "exam_labels", "slice_labels", "midline_shift_mm"):
+    references = ("exam_labels", "slice_labels", "midline_shift_mm", "thickness_mm")
+    for key in ("patient", "site", "fold", *references):
         value = getattr(case, key)
         if value not in (None, "") and (key, value) != ("patient", case.id):
             row[key] = value

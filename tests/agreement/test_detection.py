@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
+from scipy.stats import binomtest
+from sklearn.metrics import (
+    cohen_kappa_score,
+    confusion_matrix,
+    f1_score,
+    mean_absolute_error,
+    median_absolute_error,
+    roc_auc_score,
+)
 
-from monai_ich.agreement.bland_altman import bias, concordance, lower_limit, upper_limit
+from monai_ich.agreement import amounts
+from monai_ich.agreement.amounts import bias, concordance, lower_limit, upper_limit
 from monai_ich.agreement.bootstrap import bootstrap_interval
-from monai_ich.agreement.detection import Confusion, auc, count_confusion, f1, wilson_interval
+from monai_ich.agreement.detection import (
+    Confusion,
+    auc,
+    count_confusion,
+    f1,
+    kappa,
+    wilson_interval,
+)
 from monai_ich.agreement.overlap import match_lesions, relative_volume_difference
 from tests.agreement.test_agreement import _mask
 
@@ -24,6 +42,18 @@ def test_wilson_for_8_of_10() -> None:
     low, high = wilson_interval(10, 10) or (0, 0)
     assert (low, high) == (pytest.approx(0.7225, abs=1e-4), 1.0), "never from 1 to 1"
     assert wilson_interval(0, 0) is None
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 1), (1, 1), (3, 7), (41, 41), (0, 30)])
+def test_wilson_is_that_of_scipy(successes: int, trials: int) -> None:
+    theirs = binomtest(successes, trials).proportion_ci(method="wilson")
+    ours = wilson_interval(successes, trials)
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+def test_wilson_counts_patients_where_these_are_fewer_than_scans() -> None:
+    assert wilson_interval(4, 8, 2) == wilson_interval(1, 2)
+    assert wilson_interval(4, 8, 8) == wilson_interval(4, 8)
 
 
 def test_a_confusion_matrix_by_hand_and_by_scikit_learn() -> None:
@@ -66,7 +96,41 @@ def test_limits_of_agreement_and_concordance_by_hand() -> None:
     shared = (-9 * -10 + -1 * 0 + 10 * 10) / 3  # about means 21 and 20
     assert concordance(table) == pytest.approx(2 * shared / (182 / 3 + 200 / 3 + 1))
     assert concordance(table[:, [0, 0]]) == 1.0
-    assert np.isnan(concordance(np.ones((3, 2)))) and np.isnan(lower_limit(table[:1]))
+    assert np.isnan(lower_limit(table[:1]))
+    assert amounts.mean_absolute_error(table) == mean_absolute_error(*table.T) == 1.0
+    assert amounts.median_absolute_error(table) == median_absolute_error(*table.T) == 1.0
+
+
+@pytest.mark.parametrize("statistic", [concordance, amounts.intraclass_correlation])
+def test_a_correlation_of_one_case_or_of_equal_ones_is_undefined(
+    statistic: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    assert np.isnan(statistic(np.array([[12.0, 10.0]])))
+    assert np.isnan(statistic(np.full((3, 2), 0.1)))
+    assert np.isnan(statistic(np.array([[29.9, 30.0], [30.1, 30.0]]))), "truth does not vary"
+    assert statistic(np.array([[1.0, 1.0], [2.0, 2.0]])) == 1.0
+    stack = np.array([[[1.0, 1.0], [2.0, 2.0]], [[1.0, 1.0], [1.0, 1.0]]])
+    assert np.isnan(statistic(stack)).tolist() == [False, True]
+
+
+def test_icc_of_the_table_of_shrout_and_fleiss() -> None:
+    judges = np.array(
+        [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float
+    )
+    assert amounts.intraclass_correlation(judges).round(2) == 0.29
+    by_case, by_rater, rest = 281 / 60, 80 + 1 / 12, 41 / 60  # mean squares of the first two
+    two = (by_case - rest) / (by_case + rest + 2 * (by_rater - rest) / 6)
+    assert amounts.intraclass_correlation(judges[:, :2]) == pytest.approx(two)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kappa_is_that_of_scikit_learn(seed: int) -> None:
+    said, true = np.random.default_rng(seed).random((2, 20)) < 0.4
+    table = np.stack([said, true], axis=-1).astype(float)
+    assert kappa(table) == pytest.approx(cohen_kappa_score(said, true), abs=1e-9)
+    assert kappa(np.stack([table, table[:, [0, 0]]]))[1] == 1.0
+    assert np.isnan(kappa(np.ones((3, 2)))), "all of one kind"
+    assert kappa(np.array([[1.0, 0.0], [1.0, 0.0]])) == 0.0, "all said, none true"
 
 
 def test_relative_volume_difference_and_its_reasons() -> None:

@@ -19,7 +19,10 @@ from monai_ich.core.provenance import Provenance
 from monai_ich.core.volume import LabelMap
 from monai_ich.evaluate.case import evaluate_case
 from monai_ich.evaluate.densities import HIGHEST_HU, LOWEST_HU, measure_densities
-from monai_ich.evaluate.figures import lesions_by_size, see_exams, stratify, summarize
+from monai_ich.evaluate.exams import LIMITS, see_exams, see_limit
+from monai_ich.evaluate.figures import lesions_by_size, stratify, summarize
+from monai_ich.evaluate.page import summary_lines
+from monai_ich.evaluate.prediction import thickest_mm
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.seg_nrrd import write_seg_nrrd
 from monai_ich.manifest.manifest import SAME_LABELS, Case
@@ -54,8 +57,8 @@ def _write_study_case(folder: Path, labels: LabelMap, **subtypes: float) -> None
 
 @pytest.fixture
 def data(tmp_path: Path) -> tuple[Path, Path]:
-    """Manifest and predictions. half: 1 of 2 mL overlaps; empty: both are; missed; exam: labels
-    only; gone: missing.
+    """Manifest and predictions. half: 1 of 2 mL overlaps; empty: both are; lost: missed; exam:
+    labels only; gone: missing.
     """
     predictions = tmp_path / "predictions"
     _write_study_case(
@@ -65,13 +68,13 @@ def data(tmp_path: Path) -> tuple[Path, Path]:
         predictions / "cases" / "half" / "ct.nii.gz",
         phantom(grid(pixels=48, pixel_mm=4.3, slice_mm=8.0)),
     )
-    write_nifti(predictions / "missed.nii.gz", _labels())
+    write_nifti(predictions / "lost.nii.gz", _labels())
     write_seg_nrrd(predictions / "empty.seg.nrrd", _labels())
     write_nifti(predictions / "exam.nii.gz", _labels((1, (0, 0, 0))))
     references = {
         "half": _labels((9, (slice(0, 2), 0, 0))),
         "empty": _labels(),
-        "missed": _labels((7, (slice(0, 4), 0, 0))),
+        "lost": _labels((7, (slice(0, 4), 0, 0))),
     }
     rows: list[dict[str, Any]] = [
         {"id": name, "image": "x.nii.gz", "label": f"{name}.nii.gz"} for name in references
@@ -125,12 +128,14 @@ def test_the_command_compares_every_case_and_lists_what_is_missing(
     )
 
     rows = _csv(out / "cases.csv")
-    assert list(rows) == ["half", "empty", "missed", "exam"]
+    assert list(rows) == ["half", "empty", "lost", "exam"]
     half, empty, missed, exam = rows.values()
     assert (half["SDH_dice"], half["SDH_reference_ml"], half["SDH_volume_ml"]) == ("0.5", "2", "2")
+    sides, ends = 4 * np.sqrt(0.5), 4 * np.sqrt(3) / 8  # of a bar: around its middle; at each end
+    share = (sides + ends) / (sides + 2 * ends)  # all but the end that the other does not reach
     assert (half["SDH_hd95_mm"], half["SDH_surface_dice"], half["SDH_volume_difference"]) == (
         "9.5",
-        "0.5",
+        f"{share:.6g}",
         "0",
     )
     assert (half["SDH_lesions"], half["SDH_lesions_found"], half["any_false_lesions"]) == (
@@ -175,10 +180,22 @@ def test_the_command_compares_every_case_and_lists_what_is_missing(
         "interval": 0,
         "n": 2,
     }
+    assert masks["counts"] == {"scans": 3, "present": 2, "missed": 1, "false": 0}
+    hd95 = masks["hd95_mm_where_both"]
+    assert (hd95["n"], hd95["interval"], hd95["interval_reason"]) == (1, None, "one case")
+    assert masks["lesion_precision"]["value"] == 1 / 2, "of IPH and SDH that were said, SDH is true"
     assert masks["lesion_sensitivity"]["value"] == 1 / 2 and masks["false_lesions"][
         "value"
     ] == pytest.approx(1 / 3)
-    assert masks["volume_bias_ml"]["value"] == pytest.approx((3 + 0 - 4) / 3)
+    assert masks["volume_bias_ml"]["value"] == pytest.approx((3 - 4) / 2), "without the empty pair"
+    assert masks["volume_bias_ml"]["n"] == masks["volume_icc"]["n"] == 2
+    assert masks["volume_mean_absolute_error_ml"]["value"] == pytest.approx((3 + 4) / 2)
+    assert summary["figures"]["masks"]["SDH"]["volume_concordance"] == {
+        "value": None,
+        "interval": None,
+        "n": 1,
+        "reason": "one case is too few",
+    }
     assert exams["confusion"] == {
         "true_positives": 2,
         "false_positives": 0,
@@ -200,6 +217,7 @@ def test_the_command_compares_every_case_and_lists_what_is_missing(
         1,
         1,
     )
+    assert (shift["bias_mm"]["value"], shift["icc"]["reason"]) == (0.5, "one case is too few")
     assert list(summary["strata"]["site"]) == ["Oslo", "unknown"]
     assert list(summary["strata"]["largest_lesion"]) == ["no lesion", "1 to 5 mL"]
     assert summary["lesion_sensitivity_by_size"]["IPH"]["1 to 5 mL"]["value"] == 0.0
@@ -241,7 +259,7 @@ def test_mlflow_holds_figures_and_tables_but_no_name_of_a_case_or_site_and_no_pa
         *(p.name for p in out.glob("*.png")),
     }
     texts = "".join([*(p.read_text() for p in files if p.suffix != ".png"), *parameters.values()])
-    assert not re.search(r"\b(half|missed|gone|Oslo)\b", texts) and str(tmp_path) not in texts
+    assert not re.search(r"\b(half|lost|gone|Oslo)\b", texts) and str(tmp_path) not in texts
 
 
 def _folder_of(tmp_path: Path, labels: LabelMap) -> Path:
@@ -366,9 +384,113 @@ def test_strata_part_the_cases_at_their_limits() -> None:
     assert summarize([row(1.0, 0.0)]) == {
         "cases": 1,
         "masks": {},
+        "absent": {},
         "exams": {},
         "midline_shift": None,
+        "thickness": {},
+        "limits": {},
     }
+
+
+def _mask_row(predicted_ml: float, reference_ml: float, patient: str = "a") -> dict[str, Any]:
+    """A case with EDH of these volumes, one beside the other."""
+    apart = (predicted_ml > 0) != (reference_ml > 0)
+    figures = {
+        "dice": float(predicted_ml == reference_ml),
+        "surface_dice": 0.5,
+        "hd95_mm": None if apart else 3.0,
+        "volume_difference": None,
+        "lesions": int(reference_ml > 0),
+        "lesions_found": 0,
+        "predicted_lesions": int(predicted_ml > 0),
+        "true_lesions": 0,
+        "false_lesions": int(predicted_ml > 0),
+        "reference_ml": reference_ml,
+        "volume_ml": predicted_ml,
+    }
+    row = {"site": None, "patient": patient, "reference_midline_shift_mm": None}
+    return row | {f"EDH_{key}": value for key, value in figures.items()}
+
+
+def test_a_class_that_no_reference_holds_has_no_dice_but_false_detections() -> None:
+    found = summarize([_mask_row(0.0, 0.0), _mask_row(2.0, 0.0, "b"), _mask_row(0.0, 0.0, "c")])
+    absent = found["absent"]["EDH"]
+    assert found["masks"] == {} and absent["reason"] == "absent from all references"
+    assert absent["counts"] == {"scans": 3, "false": 1}
+    assert absent["false_lesions"]["value"] == pytest.approx(1 / 3)
+    counts = {"evaluated": 3, "listed": 3, "failed": 0}
+    lines = summary_lines({"cases": counts, "figures": found})
+    assert "Masks" not in lines and "Absent from all references" in lines
+    assert lines[-1].split()[:3] == ["EDH", "3", "1"]
+
+
+def test_a_missed_bleed_is_counted_beside_the_hd95_of_the_others() -> None:
+    rows = [_mask_row(5.0, 5.0), _mask_row(0.0, 4.0, "b"), _mask_row(1.0, 0.0, "c")]
+    found = summarize([*rows, _mask_row(0.0, 0.0, "d")])["masks"]["EDH"]
+    assert found["counts"] == {"scans": 4, "present": 2, "missed": 1, "false": 1}
+    assert (found["hd95_mm_where_both"]["value"], found["hd95_mm_where_both"]["n"]) == (3.0, 1)
+    assert found["volume_bias_ml"]["n"] == 3 and found["volume_bias_ml"]["value"] == -1.0
+    assert found["lesion_precision"]["value"] == 0.0
+
+
+def test_two_scans_of_one_patient_give_no_interval() -> None:
+    found = summarize([_mask_row(5.0, 4.0), _mask_row(3.0, 4.0)])["masks"]["EDH"]
+    bias = found["volume_bias_ml"]
+    assert (bias["interval"], bias["interval_reason"]) == (None, "one patient")
+
+
+def test_agreement_at_clinical_limits_by_hand() -> None:
+    limits = {limit.key: limit for limit in LIMITS}
+    pairs = [(30.0, 30.0), (29.999999999999996, 31.0), (31.0, 29.999), (3.0, 0.0)]
+    rows = [
+        {"IPH_volume_ml": measured, "IPH_reference_ml": true, "patient": n}
+        for n, (measured, true) in enumerate(pairs)
+    ]
+    found = see_limit(limits["iph_30_ml"], rows)
+    assert found["confusion"] == {
+        "true_positives": 2,
+        "false_positives": 1,
+        "false_negatives": 0,
+        "true_negatives": 1,
+    }
+    assert (found["sensitivity"]["value"], found["specificity"]["value"]) == (1.0, 0.5)
+    assert found["kappa"]["value"] == pytest.approx((3 / 4 - 1 / 2) / (1 - 1 / 2))
+    names = ("midline_shift_mm", "reference_shift_along_mm")
+    shifts = [dict(zip(names, pair, strict=True)) for pair in ((5.0, -5.1), (None, 6.0))]
+    found = see_limit(limits["shift_5_mm"], shifts)
+    assert (found["confusion"]["false_negatives"], found["not_measured"]) == (1, 1)
+    assert see_limit(limits["sdh_10_mm"], rows) is None
+
+
+def test_the_thickest_clot_counts_unless_one_was_not_measured() -> None:
+    def clot(volume_ml: float, mm: float | None, subtype: str = "SDH") -> dict[str, Any]:
+        return {"subtype": subtype, "volume_ml": volume_ml, "max_thickness_mm": mm} | (
+            {"max_thickness_mm_not_measurable": "it lies on the falx"} if mm is None else {}
+        )
+
+    def thickest(*clots: dict[str, Any]) -> tuple[float | None, str | None]:
+        found = thickest_mm({"lesions": list(clots)}, Subtype.SDH)
+        return found.value, found.reason
+
+    assert thickest(clot(9.0, 7.0), clot(2.0, 11.0), clot(9.0, 20.0, "EDH")) == (11.0, None)
+    assert thickest(clot(9.0, 7.0), clot(0.09, None)) == (7.0, None), "a speck decides nothing"
+    unknown = "clot of 4.0 mL: it lies on the falx"
+    assert thickest(clot(9.0, 7.0), clot(4.0, None)) == (None, unknown)
+    assert thickest(clot(0.04, None))[0] is None and thickest() == (0.0, None)
+    assert thickest_mm(None, Subtype.SDH).reason == "there is no measurements.json"
+
+
+def test_thickness_and_shift_are_compared_with_the_manifests(tmp_path: Path) -> None:
+    _write_study_case(tmp_path / "a", _labels())
+    case = Case("a", "test", (), midline_shift_mm=-1.0, thickness_mm={"SDH": 2.5})
+    row, _ = evaluate_case(case, tmp_path, {})
+    assert (row["SDH_reference_thickness_mm"], row["SDH_thickness_mm"]) == (2.5, 0.0)
+    assert row["EDH_reference_thickness_mm"] is None
+    assert (row["reference_shift_along_mm"], row["midline_shift_error_mm"]) == (-1.0, 5.0)
+    found = summarize([row])
+    assert found["thickness"]["SDH"]["bias_mm"]["value"] == -2.5
+    assert list(found["thickness"]) == ["SDH"]
+    assert found["midline_shift"]["bias_mm"]["value"] == 5.0, "4 mm to the wrong side"
 
 
 def test_densities_are_hounsfield_units_after_resampling(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.scratch import CONTENT, EARLIER, Scratch
 from monai_ich.core.volume import LabelMap
-from monai_ich.evaluate.case import read_prediction
+from monai_ich.evaluate.prediction import read_prediction
 from monai_ich.io.followup import read_time_point
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.read import read_labels
