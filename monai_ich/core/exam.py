@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from monai_ich.core.calibration import Evidence
@@ -71,23 +71,39 @@ class Lesion:
 
 
 @dataclass(frozen=True)
-class MidlineShift:
-    """The shift and where it is.
+class ShiftAt:
+    """A midline shift and where it is.
 
     Args:
         measurement: mm, never negative; or the reason why there is none.
         toward: the patient's side that the midline moved to; None below 0.5 mm or where not
             measured.
-        at_ras_mm: point of the displaced midline where the shift is largest.
+        at_ras_mm: point of the displaced midline there.
         slice_index: its slice (K index).
-        profile_mm: slice index to largest shift there, signed, positive to the patient's right.
     """
 
     measurement: Measurement
     toward: str | None = None
     at_ras_mm: Point | None = None
     slice_index: int | None = None
+
+
+def _not_looked_for() -> ShiftAt:
+    reason = "it was not looked for"
+    return ShiftAt(Measurement("midline_shift_max", None, "mm", "midline", "", reason=reason))
+
+
+@dataclass(frozen=True)
+class MidlineShift(ShiftAt):
+    """The shift at the foramina of Monro, as guidelines measure it, and the largest.
+
+    Args:
+        profile_mm: slice index to largest shift there, signed, positive to the patient's right.
+        largest: the largest at the level of septum pellucidum and third ventricle, wherever it is.
+    """
+
     profile_mm: tuple[tuple[int, float], ...] = ()
+    largest: ShiftAt = field(default_factory=_not_looked_for)
 
 
 @dataclass(frozen=True)
