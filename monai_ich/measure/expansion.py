@@ -25,6 +25,12 @@ def compare_shifts(baseline: TimePoint, followup: TimePoint) -> Measurement:
     -2.5
     """
     method = "difference of two midline shifts, each from its own plane"
+    if baseline.shift_mm.method != followup.shift_mm.method and None not in (
+        baseline.shift_mm.value,
+        followup.shift_mm.value,
+    ):
+        reason = "the two analyses measured it differently: analyze both with one version"
+        return Measurement("midline_shift_change", None, "mm", "midline", method, reason=reason)
     for when, point in (("baseline", baseline), ("follow-up", followup)):
         if point.shift_mm.value is None:
             reason = f"{when}: {point.shift_mm.reason}"

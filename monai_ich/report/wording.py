@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from monai_ich.core.exam import ExamMeasurements, Lesion, MidlineShift, SubtypeFinding
+from monai_ich.core.exam import ExamMeasurements, Lesion, ShiftAt, SubtypeFinding
 from monai_ich.core.followup import VolumeChange
 from monai_ich.core.labels import label_of
 from monai_ich.core.measurement import Measurement
@@ -24,7 +24,7 @@ LIMITS = (
 )
 
 
-def shift_words(shift: MidlineShift) -> str:
+def shift_words(shift: ShiftAt) -> str:
     """For example ``"6.3 mm toward the right"``, or why it is not measurable."""
     mm = shift.measurement.value
     if mm is None:
@@ -124,5 +124,6 @@ def summary_lines(
         provenance.status or RESEARCH_USE,
         headline(exam),
         f"Midline shift: {shift_words(exam.midline_shift)}.",
+        f"Largest midline shift: {shift_words(exam.midline_shift.largest)}.",
     ]
     return lines + [f"warning {w.code}: {w.message}" for w in warnings]

@@ -368,8 +368,9 @@ class Head:
         return max(-22.0, min(20.0, mean))
 
     def shift_at_monro_mm(self) -> float:
-        """The exact midline shift at the foramina of Monro: how far the point of the brain that lies
-        between them was pushed, positive to the patient's right."""
+        """The exact midline shift at the foramina of Monro: how far the point of the brain there
+        was pushed, positive to the patient's right.
+        """
         brain = torch.tensor(MONRO_MM, device=self.device)
         head = brain.clone()
         for _ in range(_STEPS):
