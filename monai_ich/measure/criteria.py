@@ -73,7 +73,7 @@ def _thickness(present: bool, lesions: tuple[Lesion, ...], least_ml: float) -> V
     if not present:
         return False, "no SDH"
     clots = [(x, x.axial_thickness) for x in lesions if x.subtype is Subtype.SDH]
-    known = [mm for x, axial in clots if (mm := axial and axial.value or x.thickness_least_mm)]
+    known = [mm for x, axial in clots if (mm := (axial and axial.value) or x.thickness_least_mm)]
     thickest = max(known, default=0.0)
     if thickest > 10:
         return True, f"SDH {thickest:.1f} mm thick, limit 10 mm"

@@ -73,8 +73,9 @@ def measure_midline_shift(
     The 95 % interval adds variances: of the surface there and of the ideal plane there, both from
     the scatter of what they were fitted to, at the foramina of Monro also of their place (slope of
     the surface times its standard deviation), and a floor. It says how well the labels give the
-    shift, not how good the labels are; for labels of a network that was calibrated, the interval of
-    the shift that it was calibrated for reaches at least as far as the errors on validation scans.
+    shift, not how good the labels are; for labels of a network that was calibrated, the interval is
+    that of its errors on validation scans instead. Of the two shifts, the one that it was not
+    calibrated for has no interval then.
 
     Args:
         midline: from `fit_midline`.
@@ -154,9 +155,9 @@ def _shift(
     calibrator: ShiftCalibrator | None,
 ) -> ShiftAt:
     mm = abs(float(right_mm))
-    interval = max(0.0, mm - spread_mm), mm + spread_mm
-    if calibrator is not None and calibrator.of == name:
-        interval = calibrator.interval_mm(mm)
+    interval: tuple[float, float] | None = (max(0.0, mm - spread_mm), mm + spread_mm)
+    if calibrator is not None:
+        interval = calibrator.interval_mm(mm) if calibrator.of == name else None
     toward = None if mm < _NO_SIDE_MM else "right" if right_mm > 0 else "left"
     x, y, z = at.tolist()
     measured = Measurement(name, mm, "mm", "midline", _METHODS[name], interval)
