@@ -14,7 +14,6 @@ from monai_ich.core.exam import (
     ExamMeasurements,
     Lesion,
     MidlineShift,
-    ShiftAt,
     SliceRow,
     SubtypeFinding,
     Ventricles,
