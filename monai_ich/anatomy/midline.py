@@ -30,6 +30,13 @@ _LEVEL_RADIUS_MM = 28.0
 _LEVEL_AHEAD_MM = (
     12.0  # occipital and temporal horns pull the ventricles' center behind the foramina of Monro
 )
+# from the ventricles' center, from the middle of the third ventricle, and (where no ventricle is
+# labeled) from the hemispheres' center to the foramina of Monro: mm to the front and to the top,
+# along the ventricles' (the hemispheres') long axis
+_FROM_VENTRICLES_MM, _FROM_THIRD_MM, _FROM_HEMISPHERES_MM = (14.6, -5.1), (7.7, 5.5), (14.5, -8.3)
+_MONRO_SD_MM, _MONRO_SD_NO_VENTRICLE_MM = 2.0, 4.0
+_LEAST_THIRD = 20  # points of it
+_MOST_PITCH = 0.8  # cosine; a long axis further off the front is none
 _MIN_POINTS = 60
 _MIN_SPREAD_MM = 10.0
 _MIN_VENTRICLE_ML = 1.0
@@ -63,6 +70,12 @@ def fit_midline(anatomy: LabelMap) -> Midline | NotMeasurable:
     below the skull. On the MNI atlas that is the midline from the splenium to the genu, the central
     third of the head from front to back.
 
+    The foramina of Monro lie in front of and below the center of the lateral and third ventricles,
+    and in front of and above the middle of the third (where the left and the right ventricle label
+    touch); directions are those of the ventricles' long axis, so that a nodding head does no harm.
+    The place is the mean of both. On 120 synthetic heads it was 1.2 mm off (median), at most 3.0 mm
+    in 95 %; on 22 that were not used to find the distances 1.0 and 2.7 mm.
+
     Args:
         anatomy: map of `Anatomy`, on any grid: oblique, tilted, thick slices.
 
@@ -87,22 +100,30 @@ def fit_midline(anatomy: LabelMap) -> Midline | NotMeasurable:
     plane = _fit_plane(found.points_mm[rim], found.depths_mm[rim], across / np.linalg.norm(across))
     if isinstance(plane, NotMeasurable):
         return plane
-    ventricles = np.isin(voxels, _VENTRICLES)
-    landmark = (
-        ventricles if ventricles.sum() * geometry.voxel_ml > _MIN_VENTRICLE_ML else left | right
-    )
+    point, normal, covariance = plane
+    sides = [voxels == side for side in _VENTRICLES]
+    ventricles = sides[0] | sides[1]
+    seen = bool(ventricles.sum() * geometry.voxel_ml > _MIN_VENTRICLE_ML)
+    landmark = ventricles if seen else left | right
     if _cut_share(landmark) > _MAX_CUT:
         return NotMeasurable("the image's edge cuts through the level of the septum pellucidum")
-    level = ~rim & _near(
-        found.points_mm, geometry.to_world(np.argwhere(landmark).mean(axis=0)), plane[1]
-    )
+    marks = geometry.to_world(np.argwhere(landmark))
+    third = geometry.to_world(_contacts(*sides)) if seen else None
+    level = ~rim & _near(found.points_mm, marks.mean(axis=0), normal)
     slices = np.rint(first_slice + slice_step * found.slices[level])
-    point, normal, covariance = plane
     slices = np.minimum(slices, anatomy.geometry.shape[2] - 1)
     covariance[0, 0] += (
         min(geometry.spacing_mm) ** 2 / 12.0
     )  # labels end between voxels, often all on the same side
-    return Midline(point, normal, found.points_mm[level], slices, covariance)
+    return Midline(
+        point,
+        normal,
+        found.points_mm[level],
+        slices,
+        covariance,
+        _monro(marks, third, point, front_and_top(normal)),
+        _MONRO_SD_MM if seen else _MONRO_SD_NO_VENTRICLE_MM,
+    )
 
 
 def _working_copy(anatomy: LabelMap) -> tuple[NDArray[np.uint8], Geometry, int, int]:
@@ -135,7 +156,15 @@ def _cut_share(landmark: NDArray[np.bool_]) -> float:
 def _interface(
     left: NDArray[np.bool_], right: NDArray[np.bool_], border_mm: FloatArray, geometry: Geometry
 ) -> _Interface:
-    """Midpoints between neighbors along I, J and K that belong to different sides."""
+    """Where the sides meet, how deep, and on which slice."""
+    ijk = _contacts(left, right)
+    points = geometry.to_world(ijk)
+    depths, _ = cKDTree(border_mm).query(points, distance_upper_bound=_RIM_MM)  # deeper: infinite
+    return _Interface(points, np.asarray(depths), ijk[:, 2])
+
+
+def _contacts(left: NDArray[np.bool_], right: NDArray[np.bool_]) -> FloatArray:
+    """Midpoints ``(N, 3)`` between neighbors along I, J and K of which one is left, one right."""
     middles = []
     for axis in range(3):
         a = tuple(slice(None, -1) if n == axis else slice(None) for n in range(3))
@@ -143,10 +172,30 @@ def _interface(
         meets = np.argwhere((left[a] & right[b]) | (right[a] & left[b])).astype(np.float64)
         meets[:, axis] += 0.5
         middles.append(meets)
-    ijk = np.concatenate(middles)
-    points = geometry.to_world(ijk)
-    depths, _ = cKDTree(border_mm).query(points, distance_upper_bound=_RIM_MM)  # deeper: infinite
-    return _Interface(points, np.asarray(depths), ijk[:, 2])
+    return np.concatenate(middles)
+
+
+def _monro(
+    marks_mm: FloatArray, third_mm: FloatArray | None, point: FloatArray, axes: FloatArray
+) -> FloatArray:
+    """Where the ideal plane passes between the foramina of Monro ``(3,)``.
+
+    Args:
+        marks_mm: ``(N, 3)`` the lateral and third ventricles; the hemispheres where `third_mm` is
+            None.
+        third_mm: ``(M, 3)`` where the ventricles of both sides touch.
+        point, axes: of the ideal plane, axes to the front and to the top.
+    """
+    marks = (marks_mm - point) @ axes.T
+    front = np.linalg.eigh(np.cov(marks.T))[1][:, -1]
+    front = front * np.sign(front[0]) if abs(front[0]) > _MOST_PITCH else np.array([1.0, 0.0])
+    turned = np.stack([front, [-front[1], front[0]]])
+    ahead = _FROM_HEMISPHERES_MM if third_mm is None else _FROM_VENTRICLES_MM
+    places = [marks.mean(axis=0) + ahead @ turned]
+    if third_mm is not None and len(third_mm) >= _LEAST_THIRD:
+        third = np.median((third_mm - point) @ axes.T, axis=0)
+        places.append(third + _FROM_THIRD_MM @ turned)
+    return np.asarray(point + np.mean(places, axis=0) @ axes)
 
 
 def _fit_plane(

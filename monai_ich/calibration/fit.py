@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from monai_ich.core.calibration import (
     ANY,
+    SHIFT,
     Calibration,
     Calibrator,
     Evidence,
@@ -73,7 +74,11 @@ def calibrate(
         [o.shift_error_mm for o in outcomes if o.shift_error_mm is not None], np.float64
     )
     middle = _central(errors_mm)
-    shift = ShiftCalibrator(anatomy_sha256, middle, len(errors_mm)) if middle is not None else None
+    shift = (
+        ShiftCalibrator(anatomy_sha256, middle, len(errors_mm), SHIFT)
+        if middle is not None
+        else None
+    )
     return Calibration(weights_sha256, data, of, shift)
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 ANY = "any"  # all subtypes together
+SHIFT, SHIFT_MAX = "midline_shift", "midline_shift_max"  # at the foramina of Monro; the largest
 _SURE = 50.0  # log odds beyond which nothing changes in 4 digits
 LEAST_ML = 0.01  # below this, expected volumes are all the same
 
@@ -85,11 +86,14 @@ class ShiftCalibrator:
         errors_mm: lowest and highest of true minus measured shift, toward the measured side, that
             hold 95 %.
         scans: how many.
+        of: name of the measurement whose errors these are; until version 0.2 `midline_shift` was
+            what is `midline_shift_max` now.
     """
 
     weights_sha256: str
     errors_mm: tuple[float, float]
     scans: int
+    of: str = SHIFT_MAX
 
     def interval_mm(self, shift_mm: float) -> tuple[float, float]:
         """95 % interval of the true shift toward the same side, the measured one in it.

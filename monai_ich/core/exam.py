@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
 from monai_ich.core.calibration import Evidence
-from monai_ich.core.labels import Subtype
-from monai_ich.core.measurement import Measurement
+from monai_ich.core.labels import EXTRA_AXIAL, Subtype
+from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.provenance import Notice
 
 Point: TypeAlias = tuple[float, float, float]
@@ -73,13 +73,42 @@ class SubtypeFinding:
 
 
 @dataclass(frozen=True)
+class Abc2:
+    """Bedside estimate of a volume from three lengths; see `measure_abc2`.
+
+    Args:
+        method: ``"Kothari 1996"`` or ``"Gebel 1998"``.
+        a_mm, b_mm: length and width on the slice of largest area.
+        c_mm: height by weighted slices (Gebel: by all).
+        c_all_mm: height by all slices, each with weight 1.
+    """
+
+    method: str
+    a_mm: float
+    b_mm: float
+    c_mm: float
+    c_all_mm: float
+
+    @property
+    def ml(self) -> float:
+        """``A B C / 2``."""
+        return self.a_mm * self.b_mm * self.c_mm / 2000.0
+
+    @property
+    def unweighted_ml(self) -> float:
+        """The same with each slice of weight 1, as many trials do."""
+        return self.a_mm * self.b_mm * self.c_all_mm / 2000.0
+
+
+@dataclass(frozen=True)
 class Lesion:
     """One connected piece of hemorrhage.
 
     Args:
         id: 1 is the largest.
         subtype: which.
-        volume_ml, abc2_ml: true volume and bedside estimate.
+        volume_ml: true volume.
+        abc2: bedside estimate of it, or why there is none.
         centroid_ras_mm: center of mass.
         side: ``"left"``, ``"right"``, ``"both"`` (less than 80 % on one side) or ``"unknown"``.
         compartment: ``"supratentorial"``, ``"infratentorial"`` or ``"unknown"``.
@@ -90,12 +119,15 @@ class Lesion:
         thickness: of an EDH or SDH, perpendicular to the skull, or why there is none; None for
             other subtypes.
         thickest_at_ras_mm: point of its inner border where it is thickest.
+        axial_thickness: the same within the axial slice, as trials read it.
+        thickness_least_mm: axial thickness of what could be measured, where another part may be
+            thicker.
     """
 
     id: int
     subtype: Subtype
     volume_ml: float
-    abc2_ml: float
+    abc2: Abc2 | NotMeasurable
     centroid_ras_mm: Point
     side: str
     compartment: str
@@ -107,26 +139,52 @@ class Lesion:
     skull_mm: float | None = None
     thickness: Measurement | None = None
     thickest_at_ras_mm: Point | None = None
+    axial_thickness: Measurement | None = None
+    thickness_least_mm: float | None = None
 
 
 @dataclass(frozen=True)
-class MidlineShift:
-    """The shift and where it is.
+class Specks:
+    """Pieces of blood that are too small to be lesions: how many, and their volume."""
+
+    count: int
+    volume_ml: float
+
+
+@dataclass(frozen=True)
+class ShiftAt:
+    """A midline shift and where it is.
 
     Args:
         measurement: mm, never negative; or the reason why there is none.
         toward: the patient's side that the midline moved to; None below 0.5 mm or where not
             measured.
-        at_ras_mm: point of the displaced midline where the shift is largest.
+        at_ras_mm: point of the displaced midline there.
         slice_index: its slice (K index).
-        profile_mm: slice index to largest shift there, signed, positive to the patient's right.
     """
 
     measurement: Measurement
     toward: str | None = None
     at_ras_mm: Point | None = None
     slice_index: int | None = None
+
+
+def _not_looked_for() -> ShiftAt:
+    reason = "it was not looked for"
+    return ShiftAt(Measurement("midline_shift_max", None, "mm", "midline", "", reason=reason))
+
+
+@dataclass(frozen=True)
+class MidlineShift(ShiftAt):
+    """The shift at the foramina of Monro, as guidelines measure it, and the largest.
+
+    Args:
+        profile_mm: slice index to largest shift there, signed, positive to the patient's right.
+        largest: the largest at the level of septum pellucidum and third ventricle, wherever it is.
+    """
+
     profile_mm: tuple[tuple[int, float], ...] = ()
+    largest: ShiftAt = field(default_factory=_not_looked_for)
 
 
 @dataclass(frozen=True)
@@ -195,7 +253,8 @@ class ExamMeasurements:
     """What was measured in one exam; see the modules of `measure` for definitions.
 
     `total_interval_ml` and `probability` are those of any hemorrhage, None where they were not
-    calibrated; `evidence` is the network's, None for labels that come from elsewhere.
+    calibrated; `evidence` is the network's, None for labels that come from elsewhere. `lesions` are
+    the pieces of `lesion_floor_ml` or more, `specks` the smaller ones; volumes count both.
     """
 
     subtypes: tuple[SubtypeFinding, ...]
@@ -210,6 +269,8 @@ class ExamMeasurements:
     probability: float | None = None
     evidence: Evidence | None = None
     key_slices: tuple[KeySlice, ...] = ()
+    lesion_floor_ml: float = 0.0
+    specks: Specks = Specks(0, 0.0)
 
     @property
     def hemorrhage_present(self) -> bool:
@@ -233,12 +294,24 @@ class ExamMeasurements:
 
     @property
     def max_thickness_mm(self) -> dict[Subtype, float]:
-        """Of each subtype with a clot whose thickness could be measured, the largest."""
-        found: dict[Subtype, float] = {}
-        for lesion in self.lesions:
-            if lesion.thickness is not None and lesion.thickness.value is not None:
-                found[lesion.subtype] = max(found.get(lesion.subtype, 0.0), lesion.thickness.value)
-        return found
+        """Perpendicular to the inner table, of each subtype where it is known; see
+        `max_thickness`.
+        """
+        found = {s: self.max_thickness(s) for s in EXTRA_AXIAL}
+        return {s: m.value for s, m in found.items() if m is not None and m.value is not None}
+
+    def max_thickness(self, subtype: Subtype, *, axial: bool = False) -> Measurement | None:
+        """Of the thickest clot of a subtype, or why it is not known which that is; None where there
+        is no clot.
+        """
+        found = [
+            measured
+            for x in self.lesions
+            if x.subtype is subtype
+            and (measured := x.axial_thickness if axial else x.thickness) is not None
+        ]
+        unknown = (measured for measured in found if measured.value is None)
+        return next(unknown, max(found, key=lambda m: m.value or 0.0, default=None))
 
     def as_metrics(self) -> dict[str, float]:
         """The exam's numbers by name, without those that could not be measured."""

@@ -24,6 +24,9 @@ class Midline:
         covariance: ``(3, 3)`` of the plane's distance at `point_mm`, mm2, and of its slopes to the
             front and to the top (see `front_and_top`), from the scatter of what it was fitted to;
             zeros where the plane is known.
+        monro_mm: ``(3,)`` where the ideal plane passes between the foramina of Monro; None where
+            that was not looked for.
+        monro_sd_mm: standard deviation of that place along the plane, in each direction.
     """
 
     point_mm: FloatArray
@@ -31,6 +34,8 @@ class Midline:
     displaced_mm: FloatArray
     slices: FloatArray
     covariance: FloatArray = field(default_factory=lambda: np.zeros((3, 3)))
+    monro_mm: FloatArray | None = None
+    monro_sd_mm: float = 0.0
 
     def __post_init__(self) -> None:
         if not np.isclose(np.linalg.norm(self.normal), 1.0, atol=1e-6) or self.normal[0] <= 0:
@@ -50,11 +55,15 @@ class Midline:
         """
         return front_and_top(self.normal)
 
+    def along_mm(self, ras_mm: FloatArray) -> FloatArray:
+        """Where points ``(N, 3)`` lie along the ideal plane ``(N, 2)``: to the front and to the
+        top of `point_mm`.
+        """
+        return np.asarray((np.asarray(ras_mm, np.float64) - self.point_mm) @ self.front_and_top.T)
+
     def sd_mm(self, ras_mm: FloatArray) -> float:
         """Standard deviation of the ideal plane's place at a point ``(3,)``."""
-        at = np.concatenate(
-            [[1.0], self.front_and_top @ (np.asarray(ras_mm, np.float64) - self.point_mm)]
-        )
+        at = np.concatenate([[1.0], self.along_mm(ras_mm)])
         return float(np.sqrt(at @ self.covariance @ at))
 
     def distance_mm(self, ras_mm: FloatArray) -> FloatArray:

@@ -111,7 +111,11 @@ def _signed(shift: dict[str, Any]) -> Measurement:
         )
     mm = finite(shift["value_mm"])
     return Measurement(
-        "midline_shift", -mm if shift["toward"] == "left" else mm, "mm", "midline", ""
+        "midline_shift",
+        -mm if shift["toward"] == "left" else mm,
+        "mm",
+        "midline",
+        str(shift.get("method", "")),
     )
 
 

@@ -1,4 +1,4 @@
-"""3D Slicer's markup file (.mrk.json): the midlines as lines, the largest shift as a point.
+"""3D Slicer's markup file (.mrk.json): midline and shift as lines, the largest shift as a point.
 
 References:
     3D Slicer's markups schema 1.0.3; positions are written in RAS, as everywhere inside.
@@ -27,15 +27,21 @@ _IDEAL, _SHIFTED = (1.0, 0.84, 0.29), (1.0, 0.32, 0.32)
 def midline_markups(
     midline: Midline | NotMeasurable | None, shift: MidlineShift
 ) -> list[dict[str, Any]]:
-    """The ideal midline through the level of largest shift, and from it to the point of largest
-    shift.
+    """The ideal midline at the foramina of Monro, from it to the displaced midline there, and the
+    point of largest shift.
 
     Returns:
-        Two lines (``Ideal midline``, ``Midline shift``) and a point (``Largest shift``); empty
-        where there is no midline or no shift to mark.
+        Two lines (``Ideal midline``, ``Midline shift``) and a point (``Largest shift``), each where
+        it was measured; empty where there is no midline.
     """
-    if not isinstance(midline, Midline) or shift.at_ras_mm is None:
+    if not isinstance(midline, Midline):
         return []
+    largest = shift.largest.at_ras_mm
+    marks = []
+    if largest is not None:
+        marks.append(_markup("Fiducial", "Largest shift", np.array([largest]), _SHIFTED))
+    if shift.at_ras_mm is None:
+        return marks
     at = np.array(shift.at_ras_mm)
     foot = at - midline.distance_mm(at[None])[0] * midline.normal
     along = midline.front_and_top[0] @ (midline.displaced_mm - foot).T
@@ -44,7 +50,7 @@ def midline_markups(
     return [
         _markup("Line", "Ideal midline", ideal, _IDEAL),
         _markup("Line", "Midline shift", np.stack([foot, at]), _SHIFTED),
-        _markup("Fiducial", "Largest shift", at[None], _SHIFTED),
+        *marks,
     ]
 
 

@@ -11,18 +11,29 @@ from typing import Any
 
 from monai_ich.core.calibration import Evidence
 from monai_ich.core.cells import plain_cell
-from monai_ich.core.exam import ExamMeasurements, Lesion, SubtypeFinding, Ventricles
-from monai_ich.core.labels import Subtype
-from monai_ich.core.measurement import Measurement
+from monai_ich.core.exam import (
+    Abc2,
+    ExamMeasurements,
+    Lesion,
+    MidlineShift,
+    ShiftAt,
+    SubtypeFinding,
+    Ventricles,
+)
+from monai_ich.core.labels import EXTRA_AXIAL, Subtype
+from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.io.identity import Identity
 
 SCHEMA = "monai-ich/measurements/1"
 _LESION_COLUMNS = (
     *("id", "subtype", "volume_ml", "abc2_ml", "side", "compartment", "first_slice", "last_slice"),
+    *("abc2_method", "abc2_a_mm", "abc2_b_mm", "abc2_c_mm", "abc2_c_unweighted_mm"),
+    *("abc2_unweighted_ml", "abc2_reason"),
     *("mean_hu", "sd_hu", "max_hu", "centroid_r_mm", "centroid_a_mm", "centroid_s_mm"),
     *("sphericity", "skull_distance_mm", "max_thickness_mm", "max_thickness_mm_not_measurable"),
     *("thickest_r_mm", "thickest_a_mm", "thickest_s_mm"),
+    *("axial_thickness_mm", "axial_thickness_reason"),
 )
 
 
@@ -80,8 +91,7 @@ def _subtype(finding: SubtypeFinding) -> dict[str, Any]:
     )
 
 
-def _shift(exam: ExamMeasurements) -> dict[str, Any]:
-    shift = exam.midline_shift
+def _shift(shift: ShiftAt) -> dict[str, Any]:
     found = _value(shift.measurement, "value_mm", 2)
     if "not_measurable" in found:
         return found
@@ -92,10 +102,11 @@ def _shift(exam: ExamMeasurements) -> dict[str, Any]:
     }
     if shift.measurement.interval is not None:
         found["interval_mm"] = [round(end, 2) for end in shift.measurement.interval]
-    found["profile_mm"] = [
-        {"slice": k, "offset_right_mm": round(mm, 2)} for k, mm in shift.profile_mm
-    ]
     return found | {"method": shift.measurement.method}
+
+
+def _profile(shift: MidlineShift) -> list[dict[str, Any]]:
+    return [{"slice": k, "offset_right_mm": round(mm, 2)} for k, mm in shift.profile_mm]
 
 
 def _ventricles(found: Ventricles) -> dict[str, Any]:
@@ -108,12 +119,31 @@ def _ventricles(found: Ventricles) -> dict[str, Any]:
     return record | {"evans_slice": found.evans_slice}
 
 
+def _abc2(found: Abc2 | NotMeasurable) -> dict[str, Any]:
+    if isinstance(found, NotMeasurable):
+        return {"abc2_ml": None, "abc2_reason": found.reason}
+    lengths = zip("abc", (found.a_mm, found.b_mm, found.c_mm), strict=True)
+    return {
+        "abc2_ml": round(found.ml, 3),
+        "abc2_method": found.method,
+        **{f"abc2_{name}_mm": round(mm, 1) for name, mm in lengths},
+        "abc2_c_unweighted_mm": round(found.c_all_mm, 1),
+        "abc2_unweighted_ml": round(found.unweighted_ml, 3),
+    }
+
+
+def _with_reason(name: str, measured: Measurement | None) -> dict[str, Any]:
+    """A length in mm and why there is none; both empty where there is nothing to measure."""
+    value, reason = (None, None) if measured is None else (measured.value, measured.reason)
+    return {f"{name}_mm": _cell(value, 1), f"{name}_reason": reason}
+
+
 def _lesion(lesion: Lesion) -> dict[str, Any]:
     record = {
         "id": lesion.id,
         "subtype": lesion.subtype.name,
         "volume_ml": round(lesion.volume_ml, 3),
-        "abc2_ml": round(lesion.abc2_ml, 3),
+        **_abc2(lesion.abc2),
         "side": lesion.side,
         "compartment": lesion.compartment,
         "centroid_ras_mm": _point(lesion.centroid_ras_mm),
@@ -128,6 +158,7 @@ def _lesion(lesion: Lesion) -> dict[str, Any]:
     if lesion.thickness is None:
         return record
     record |= _member(lesion.thickness, "max_thickness_mm", 1)
+    record |= _with_reason("axial_thickness", lesion.axial_thickness)
     return record | {"thickest_at_ras_mm": _point(lesion.thickest_at_ras_mm)}
 
 
@@ -153,8 +184,12 @@ def write_measurements_json(
             {"total_interval_ml": _ends(exam.total_interval_ml), "probability": exam.probability}
         ),
         "subtypes": {f.subtype.name: _subtype(f) for f in exam.subtypes},
-        "midline_shift": _shift(exam),
+        "midline_shift": _shift(exam.midline_shift)
+        | _known({"profile_mm": _profile(exam.midline_shift) or None}),
+        "midline_shift_max": _shift(exam.midline_shift.largest),
         "lesions": [_lesion(lesion) for lesion in exam.lesions],
+        "lesion_floor_ml": exam.lesion_floor_ml,
+        "specks": {"count": exam.specks.count, "volume_ml": round(exam.specks.volume_ml, 3)},
         "key_slices": {
             key.of: {"slice": key.index, "because": key.because} for key in exam.key_slices
         },
@@ -190,16 +225,25 @@ def write_measurements_csv(
         row |= _interval_cells(f"{finding.subtype.name}_volume", finding.volume.interval, 3)
         row[f"{finding.subtype.name}_probability"] = finding.probability
         row[f"{finding.subtype.name}_certain"] = int(finding.certain)
-    thickest = exam.max_thickness_mm
-    row |= {
-        f"{s.name}_max_thickness_mm": _cell(thickest.get(s), 1) for s in (Subtype.EDH, Subtype.SDH)
-    }
+    for s in EXTRA_AXIAL:
+        found = _with_reason("max_thickness", exam.max_thickness(s))
+        row[f"{s.name}_max_thickness_mm"] = found["max_thickness_mm"]
+        row[f"{s.name.lower()}_max_thickness_reason"] = found["max_thickness_reason"]
+        row |= _with_reason(f"{s.name.lower()}_axial_thickness", exam.max_thickness(s, axial=True))
     row |= {
         "midline_shift_mm": _cell(shift.measurement.value, 2),
         **_interval_cells("midline_shift", shift.measurement.interval, 2, unit="mm"),
         "midline_shift_toward": shift.toward,
         "midline_shift_reason": shift.measurement.reason,
+        **_largest_shift_cells(shift.largest),
         "lesion_count": len(exam.lesions),
+        **{
+            f"{s.name.lower()}_lesion_count": sum(x.subtype is s for x in exam.lesions)
+            for s in Subtype
+        },
+        "lesion_floor_ml": exam.lesion_floor_ml,
+        "speck_count": exam.specks.count,
+        "specks_ml": round(exam.specks.volume_ml, 3),
         "cavity_ml": _cell(exam.cavity_ml.value, 1),
         "ventricles_ml": _cell(exam.ventricles.volume.value, 2),
         "ventricles_left_right_ratio": _cell(exam.ventricles.left_right_ratio.value, 3),
@@ -211,6 +255,18 @@ def write_measurements_csv(
         for criterion in exam.criteria
     }
     _write_csv(path, list(row), [row])
+
+
+def _largest_shift_cells(largest: ShiftAt) -> dict[str, Any]:
+    name, (x, y, z) = "midline_shift_max", largest.at_ras_mm or (None, None, None)
+    return {
+        f"{name}_mm": _cell(largest.measurement.value, 2),
+        **_interval_cells(name, largest.measurement.interval, 2, unit="mm"),
+        f"{name}_toward": largest.toward,
+        f"{name}_slice": largest.slice_index,
+        **{f"{name}_{axis}_mm": _cell(mm, 2) for axis, mm in zip("ras", (x, y, z), strict=True)},
+        f"{name}_reason": largest.measurement.reason,
+    }
 
 
 def _interval_cells(

@@ -43,7 +43,7 @@ class Case:
         fold: for cross-validation, from 0.
         exam_labels: subtype's name or ``"any"`` to 1 (present) or 0; None or absent: not known.
         slice_labels: for each slice the names of what is present, None where that is not known.
-        midline_shift_mm: positive to the patient's right.
+        midline_shift_mm: at the foramina of Monro, positive to the patient's right.
         thickness_mm: ``"EDH"`` or ``"SDH"`` to the thickness of its thickest clot, 0 for none.
     """
 

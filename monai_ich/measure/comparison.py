@@ -58,10 +58,15 @@ def compare_shifts(baseline: TimePoint, followup: TimePoint) -> Measurement:
     -2.5
     """
     method = "difference of two midline shifts, each from its own plane"
+
+    def none(reason: str) -> Measurement:
+        return Measurement("midline_shift_change", None, "mm", "midline", method, reason=reason)
+
     for when, point in (("baseline", baseline), ("follow-up", followup)):
         if point.shift_mm.value is None:
-            reason = f"{when}: {point.shift_mm.reason}"
-            return Measurement("midline_shift_change", None, "mm", "midline", method, reason=reason)
+            return none(f"{when}: {point.shift_mm.reason}")
+    if baseline.shift_mm.method != followup.shift_mm.method:
+        return none("the two analyses measured it differently: analyze both with one version")
     change = float(followup.shift_mm.value or 0.0) - float(baseline.shift_mm.value or 0.0)
     return Measurement("midline_shift_change", change, "mm", "midline", method)
 

@@ -10,7 +10,7 @@ from scipy.ndimage import binary_erosion, find_objects, label
 from scipy.spatial import cKDTree
 
 from monai_ich.core.errors import GeometryError
-from monai_ich.core.exam import Lesion
+from monai_ich.core.exam import Lesion, Specks
 from monai_ich.core.geometry import Box, FloatArray
 from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Subtype
 from monai_ich.core.midline import Midline
@@ -62,11 +62,26 @@ def find_lesions(
             if subtype in EXTRA_AXIAL:
                 thick = _thickness(subtype, mask, box, labels, ct, anatomy, bone_hu)
                 lesion = replace(
-                    lesion, thickness=thick.measurement, thickest_at_ras_mm=thick.at_ras_mm
+                    lesion,
+                    thickness=thick.measurement,
+                    thickest_at_ras_mm=thick.at_ras_mm,
+                    axial_thickness=thick.axial,
+                    thickness_least_mm=thick.least_mm,
                 )
             lesions.append(lesion)
     lesions.sort(key=lambda lesion: -lesion.volume_ml)
     return tuple(replace(lesion, id=n) for n, lesion in enumerate(lesions, start=1))
+
+
+def split_lesions(pieces: tuple[Lesion, ...], floor_ml: float) -> tuple[tuple[Lesion, ...], Specks]:
+    """Part what is large enough to be a lesion from the specks; the largest piece is first.
+
+    >>> split_lesions((), 0.1)
+    ((), Specks(count=0, volume_ml=0.0))
+    """
+    lesions = tuple(x for x in pieces if x.volume_ml >= floor_ml * (1.0 - 1e-9))
+    rest = pieces[len(lesions) :]
+    return lesions, Specks(len(rest), sum((x.volume_ml for x in rest), 0.0))
 
 
 def _thickness(
@@ -147,7 +162,7 @@ def _describe(
         id=0,
         subtype=subtype,
         volume_ml=int(mask.sum()) * geometry.voxel_ml,
-        abc2_ml=measure_abc2(mask, geometry),
+        abc2=measure_abc2(mask, geometry, subtype),
         centroid_ras_mm=(float(centroid[0]), float(centroid[1]), float(centroid[2])),
         side=_side(parts, centroid, midline),
         compartment=_compartment(parts),

@@ -67,29 +67,22 @@ def check_criteria(
 
 
 def _thickness(present: bool, lesions: tuple[Lesion, ...], least_ml: float) -> Verdict:
-    """One clot that is thick enough decides; that none is, only where each that counts could be
-    measured.
+    """On axial slices, as Bullock measures. One clot (or part of one) that is thick enough decides;
+    that none is, only where each that counts could be measured.
     """
     if not present:
         return False, "no SDH"
-    clots = [x for x in lesions if x.subtype is Subtype.SDH and x.thickness is not None]
-    measured = [
-        x.thickness.value
-        for x in clots
-        if x.thickness is not None and x.thickness.value is not None
-    ]
-    if measured and max(measured) > 10:
-        return True, f"SDH {max(measured):.1f} mm thick, limit 10 mm"
-    for clot in clots:
-        if (
-            clot.volume_ml >= least_ml
-            and clot.thickness is not None
-            and clot.thickness.value is None
-        ):
-            return None, f"SDH of {clot.volume_ml:.1f} mL, thickness: {clot.thickness.reason}"
-    if not measured:
+    clots = [(x, x.axial_thickness) for x in lesions if x.subtype is Subtype.SDH]
+    known = [mm for x, axial in clots if (mm := (axial and axial.value) or x.thickness_least_mm)]
+    thickest = max(known, default=0.0)
+    if thickest > 10:
+        return True, f"SDH {thickest:.1f} mm thick, limit 10 mm"
+    for clot, axial in clots:
+        if axial is not None and axial.value is None and clot.volume_ml >= least_ml:
+            return None, f"SDH of {clot.volume_ml:.1f} mL, thickness: {axial.reason}"
+    if not known:
         return None, "the thickness of the SDH was not measured"
-    return False, f"SDH {max(measured):.1f} mm thick, limit 10 mm"
+    return False, f"SDH {thickest:.1f} mm thick, limit 10 mm"
 
 
 def _shift(present: bool, shift: MidlineShift) -> Verdict:

@@ -13,7 +13,7 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CTVolume, LabelMap, slices_last
-from monai_ich.measure.components import find_lesions
+from monai_ich.measure.components import find_lesions, split_lesions
 from monai_ich.measure.criteria import check_criteria
 from monai_ich.measure.key_slices import find_key_slices
 from monai_ich.measure.midline_shift import measure_midline_shift
@@ -29,6 +29,8 @@ from monai_ich.measure.volume import (
     measure_subtypes,
 )
 
+LESION_FLOOR_ML = 0.1
+
 
 def measure_exam(
     labels: LabelMap,
@@ -40,6 +42,7 @@ def measure_exam(
     uncertain: Collection[str] = (),
     evidence: Evidence | None = None,
     calibration: Calibration | None = None,
+    lesion_floor_ml: float = LESION_FLOOR_ML,
 ) -> ExamMeasurements:
     """Measure everything that the given images allow.
 
@@ -53,6 +56,8 @@ def measure_exam(
         uncertain: names of subtypes that whoever made the labels confuses with others; a criterion
             about one of them stays undecided where such blood is present.
         evidence, calibration: of the network that made the labels, for intervals and probabilities.
+        lesion_floor_ml: from which volume a connected piece is a lesion; smaller ones are specks.
+            Volumes and criteria count both.
 
     Raises:
         GeometryError: ``GRID_MISMATCH`` where the images lie on different grids.
@@ -64,7 +69,8 @@ def measure_exam(
     )
     midline = midline if midline is not None else NotMeasurable("no anatomy labels were given")
     plane = midline if isinstance(midline, Midline) else None
-    lesions = find_lesions(labels, ct=ct, anatomy=anatomy, midline=plane)
+    pieces = find_lesions(labels, ct=ct, anatomy=anatomy, midline=plane)
+    lesions, specks = split_lesions(pieces, lesion_floor_ml)
     shift = measure_midline_shift(midline, calibration.shift if calibration is not None else None)
     if operating_points is None and calibration is not None:
         operating_points = calibration.operating_points_ml
@@ -81,7 +87,7 @@ def measure_exam(
         midline_shift=shift,
         cavity_ml=_cavity_ml(anatomy),
         ventricles=measure_ventricles(anatomy, midline),
-        criteria=check_criteria(subtypes, lesions, shift, anatomy, operating_points),
+        criteria=check_criteria(subtypes, pieces, shift, anatomy, operating_points),
         slices=_slices(labels),
         warnings=(
             *edge_warnings(labels),
@@ -92,6 +98,8 @@ def measure_exam(
         probability=probability,
         evidence=evidence,
         key_slices=find_key_slices(labels, evidence),
+        lesion_floor_ml=lesion_floor_ml,
+        specks=specks,
     )
 
 

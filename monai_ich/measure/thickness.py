@@ -22,6 +22,7 @@ from monai_ich.core.measurement import Measurement
 from monai_ich.core.volume import box_around
 
 METHOD = "largest distance of the clot's inner border from the inner table, on native slices"
+AXIAL_METHOD = "the same, perpendicular to the inner table within the axial slice"
 _RIM_MM = (
     3.0  # partial volume of bone hides what lies nearer to it; a reader measures from the bone
 )
@@ -36,17 +37,46 @@ _LEAST_SHARE = (
 _FACING = 0.5  # cosine
 _BONE_HU, _BONE_WITHIN_MM = 200.0, 12.0
 _TOP = 400
+_DEEPER_MM = 2.0  # than the thickness, for a voxel to be of another part of the clot
+_SOME = 20_000  # voxels that stand for a clot
+_MOST_OBLIQUE = 0.7  # 45 degrees between slices and axial ones
+_FAR_MM = 1e4  # between slices, so that none is nearer than the own
 _ALONG = np.linspace(0.0, 1.0, 17)
 
 
 @dataclass(frozen=True)
 class Thickness:
-    """How thick a clot is, and the point of its inner border where; None where it was not
-    measured.
+    """How thick a clot is, or why that is not known.
+
+    Args:
+        measurement: perpendicular to the inner table.
+        at_ras_mm: the point of the inner border where; None where it was not measured.
+        axial: perpendicular to the inner table within the axial slice, as readers of axial images
+            and trials measure it; never less than `measurement`.
+        least_mm: axial thickness of what could be measured, where `axial` has a reason because
+            another part may be thicker.
     """
 
     measurement: Measurement
-    at_ras_mm: Point | None = None
+    at_ras_mm: Point | None
+    axial: Measurement
+    least_mm: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Border:
+    """Points of a clot's border with their way to the inner table.
+
+    Args:
+        points_mm, feet_mm: ``(N, 3)``, and where the ways end.
+        depths_mm: ``(N,)``.
+        on_skull: ``(N,)`` which are inner border of a clot on the skull.
+    """
+
+    points_mm: FloatArray
+    feet_mm: FloatArray
+    depths_mm: FloatArray
+    on_skull: NDArray[np.bool_]
 
 
 def measure_thickness(
@@ -71,15 +101,22 @@ def measure_thickness(
         bone_hu: from which density a voxel of `hu` is bone; None: `least_bone_hu` of it.
 
     Returns:
-        No value but a reason without a cavity, for a clot away from the skull (falx, tentorium) and
-        below a craniectomy.
+        No value but a reason without a cavity, for a clot away from the skull (falx, tentorium),
+        below a craniectomy, and where such a part of the clot is wider than the rest is thick. No
+        axial value where slices are not axial, or cut the skull at less than 30 degrees where the
+        clot is thickest.
 
     References:
-        Bullock 2006, doi:10.1227/01.NEU.0000210364.29290.C9 (thickness as a criterion for SDH)
+        Bullock 2006, doi:10.1227/01.NEU.0000210364.29290.C9 (thickness as a criterion for SDH, on
+        axial CT)
     """
 
-    def none(reason: str) -> Thickness:
-        return Thickness(Measurement("thickness", None, "mm", of, METHOD, reason=reason))
+    def none(reason: str, least_mm: float | None = None) -> Thickness:
+        normal, axial = (
+            Measurement(name, None, "mm", of, method, reason=reason)
+            for name, method in (("thickness", METHOD), ("axial_thickness", AXIAL_METHOD))
+        )
+        return Thickness(normal, None, axial, least_mm)
 
     if cavity is None:
         return none("no intracranial cavity was given")
@@ -91,28 +128,113 @@ def measure_thickness(
     box = geometry.grow(found, MARGIN_MM)
     near = geometry.crop(box)
     clot = signed_distance_mm(mask[box], near)
-    skull = _contour(signed_distance_mm(cavity[box] | mask[box], near), near, _SUBSLICE_MM)
-    edge = _contour(clot, near)
+    table = signed_distance_mm(cavity[box] | mask[box], near)
+    skull, edge = _contour(table, near, _SUBSLICE_MM), _contour(clot, near)
     if not len(skull) or not len(edge):
         return none("the skull around the clot is not in view")
-    depth, nearest = cKDTree(skull).query(edge)
-    foot = skull[nearest]
-    on_skull = _lies_on_skull(edge, foot, depth, clot, near)
-    if on_skull.mean() < _LEAST_SHARE:
+    bone = None if hu is None else (hu[box], least_bone_hu(hu) if bone_hu is None else bone_hu)
+    border = _border(edge, skull, cKDTree(skull).query(edge)[1], clot, near)
+    if border.on_skull.mean() < _LEAST_SHARE:
         return none("the clot does not lie on the skull (falx, tentorium)")
-    if hu is not None:
-        on_skull &= _below_bone(
-            edge, foot, depth, hu[box], near, least_bone_hu(hu) if bone_hu is None else bone_hu
+    best = _thickest(border, near, bone)
+    if best is None:
+        return none("no bone covers the clot")
+    mm, at = best
+    axial = _axial(mm, edge, table, clot, near, bone)
+    wide_mm = _width_elsewhere_mm(mask[box], clot, skull, near, mm)
+    if wide_mm > mm:
+        return none(
+            f"a part of the clot that is up to {wide_mm:.1f} mm wide does not lie on the skull "
+            f"(falx, tentorium) or below bone; the rest is {mm:.1f} mm thick",
+            mm if isinstance(axial, str) else axial,
         )
-        if not on_skull.any():
-            return none("no bone covers the clot")
-    edge, depth = edge[on_skull], depth[on_skull]
+    value, reason = (None, axial) if isinstance(axial, str) else (axial, None)
+    return Thickness(
+        Measurement("thickness", mm, "mm", of, METHOD),
+        at,
+        Measurement("axial_thickness", value, "mm", of, AXIAL_METHOD, reason=reason),
+        mm if value is None else None,
+    )
+
+
+def _border(
+    edge: FloatArray,
+    skull: FloatArray,
+    nearest: NDArray[np.int64],
+    clot: FloatArray,
+    geometry: Geometry,
+) -> _Border:
+    foot = skull[nearest]
+    depth = np.linalg.norm(edge - foot, axis=1)
+    return _Border(edge, foot, depth, _lies_on_skull(edge, foot, depth, clot, geometry))
+
+
+def _thickest(
+    border: _Border, geometry: Geometry, bone: tuple[NDArray[np.float32], float] | None
+) -> tuple[float, Point] | None:
+    """Largest depth of the inner border below bone, and where; not one point decides. None where no
+    bone covers it.
+    """
+    kept = border.on_skull.copy()
+    if bone is not None:
+        kept &= _below_bone(border.points_mm, border.feet_mm, border.depths_mm, geometry, *bone)
+    if not kept.any():
+        return None
+    edge, depth = border.points_mm[kept], border.depths_mm[kept]
     top = np.argsort(depth)[-_TOP:]
     around = cKDTree(edge).query_ball_point(edge[top], _AROUND_MM)
     smooth = np.array([np.percentile(depth[points], 75) for points in around])
     best = int(smooth.argmax())
     x, y, z = edge[top[best]].tolist()
-    return Thickness(Measurement("thickness", float(smooth[best]), "mm", of, METHOD), (x, y, z))
+    return float(smooth[best]), (x, y, z)
+
+
+def _axial(
+    normal_mm: float,
+    edge: FloatArray,
+    table: FloatArray,
+    clot: FloatArray,
+    geometry: Geometry,
+    bone: tuple[NDArray[np.float32], float] | None,
+) -> float | str:
+    """Largest thickness within a slice, or why there is none.
+
+    Where slices cut the skull at less than 30 degrees (at the vertex), border and way differ by
+    more than 60 degrees, and the point does not count: a layer of any thickness looks wide there.
+    """
+    i, j = (geometry.affine[:3, n] / np.linalg.norm(geometry.affine[:3, n]) for n in (0, 1))
+    if abs(np.cross(i, j)[2]) < _MOST_OBLIQUE:
+        return "the slices are not axial"
+    skull = _contour(table, geometry)
+
+    def in_slices(points: FloatArray) -> FloatArray:
+        k = np.rint(geometry.to_voxel(points)[:, 2])
+        return np.column_stack([points @ i, points @ (j - (j @ i) * i), k * _FAR_MM])
+
+    apart, nearest = cKDTree(in_slices(skull)).query(in_slices(edge))
+    own = apart < _FAR_MM  # the slice has a skull
+    border = _border(edge[own], skull, nearest[own], clot, geometry)
+    best = _thickest(border, geometry, bone)
+    if best is None or best[0] < normal_mm - max(geometry.spacing_mm[:2]):
+        return "axial slices cut the skull at a flat angle where the clot is thickest"
+    return max(best[0], normal_mm)
+
+
+def _width_elsewhere_mm(
+    mask: NDArray[np.bool_],
+    clot: FloatArray,
+    skull: FloatArray,
+    geometry: Geometry,
+    thickness_mm: float,
+) -> float:
+    """How wide, on a slice, the clot is where it is deeper than it is thick: away from the skull,
+    or below no bone. 0 where it is nowhere.
+    """
+    voxels = np.argwhere(mask)
+    voxels = voxels[:: len(voxels) // _SOME + 1]
+    depth, _ = cKDTree(skull).query(geometry.to_world(voxels))
+    deeper = voxels[depth > thickness_mm + _DEEPER_MM]
+    return 2.0 * max(0.0, -float(clot[tuple(deeper.T)].min())) if len(deeper) else 0.0
 
 
 def least_bone_hu(hu: NDArray[np.float32]) -> float:
@@ -205,8 +327,8 @@ def _below_bone(
     edge: FloatArray,
     foot: FloatArray,
     depth: FloatArray,
-    hu: NDArray[np.float32],
     geometry: Geometry,
+    hu: NDArray[np.float32],
     bone_hu: float,
 ) -> NDArray[np.bool_]:
     """Whether bone lies behind the skull's border, on the way on from each point."""

@@ -39,7 +39,8 @@ REGIONS = {  # of hemorrhage in other writers' files, where the region alone say
     Subtype.SAH: Code("35951006", "SCT", "Subarachnoid space"),
     Subtype.SDH: Code("54214006", "SCT", "Subdural space"),
 }
-MIDLINE_SHIFT = _private("MLS", "Midline shift")
+MIDLINE_SHIFT = _private("MLS", "Midline shift at the foramina of Monro")
+MIDLINE_SHIFT_MAX = _private("MLS-MAX", "Largest midline shift")
 VENTRICLES = Code("35764002", "SCT", "Brain ventricle")
 CAVITY = Code("1101003", "SCT", "Cranial cavity")
 
@@ -95,6 +96,7 @@ VOLUME = Code("118565006", "SCT", "Volume")
 ABC2 = _private("ABC2", "ABC/2 bedside estimate")
 DISTANCE = Code("121206", "DCM", "Distance")
 THICKNESS = _private("THICKNESS", "Largest thickness perpendicular to the skull")
+AXIAL_THICKNESS = _private("AXIAL-THICKNESS", "Largest thickness within an axial slice")
 SKULL_DISTANCE = _private("SKULL-DISTANCE", "Shortest distance from the inner skull surface")
 ATTENUATION = Code("112031", "DCM", "Attenuation Coefficient")
 SPHERICITY = Code("QCFX", "IBSI", "Sphericity")

@@ -23,11 +23,12 @@ from highdicom import sr
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 
 from monai_ich.core.exam import (
+    Abc2,
     Criterion,
     ExamMeasurements,
     Lesion,
-    MidlineShift,
     Point,
+    ShiftAt,
     SubtypeFinding,
     Ventricles,
 )
@@ -85,7 +86,8 @@ def make_dicom_sr(
         groups.exam(exam),
         *(groups.subtype(finding) for finding in exam.subtypes),
         *(groups.lesion(lesion) for lesion in exam.lesions),
-        groups.shift(exam.midline_shift),
+        groups.shift("midline shift", codes.MIDLINE_SHIFT, exam.midline_shift),
+        groups.shift("largest midline shift", codes.MIDLINE_SHIFT_MAX, exam.midline_shift.largest),
         groups.ventricles(exam.ventricles),
         groups.cavity(exam.cavity_ml),
     ]
@@ -193,8 +195,10 @@ class _Groups:
     def lesion(self, lesion: Lesion) -> _Group:
         numbers = [
             _Number(codes.VOLUME, codes.MILLILITER, lesion.volume_ml, 3),
-            _Number(codes.VOLUME, codes.MILLILITER, lesion.abc2_ml, 3, method=codes.ABC2),
         ]
+        if isinstance(lesion.abc2, Abc2):
+            ml = lesion.abc2.ml
+            numbers.append(_Number(codes.VOLUME, codes.MILLILITER, ml, 3, method=codes.ABC2))
         if lesion.thickness is not None:
             thick = lesion.thickness
             at = lesion.thickest_at_ras_mm
@@ -203,6 +207,9 @@ class _Groups:
                     codes.THICKNESS, codes.MILLIMETER, thick.value, 1, thick.interval, at_ras_mm=at
                 )
             )
+        if lesion.axial_thickness is not None:
+            axial = lesion.axial_thickness.value
+            numbers.append(_Number(codes.AXIAL_THICKNESS, codes.MILLIMETER, axial, 1))
         for value, derivation in (
             (lesion.mean_hu, codes.MEAN),
             (lesion.sd_hu, codes.STANDARD_DEVIATION),
@@ -224,7 +231,7 @@ class _Groups:
             _site(lesion.subtype, lesion.side),
         )
 
-    def shift(self, shift: MidlineShift) -> _Group:
+    def shift(self, name: str, finding: Code, shift: ShiftAt) -> _Group:
         found = shift.measurement
         number = _Number(
             codes.DISTANCE,
@@ -235,7 +242,7 @@ class _Groups:
             at_ras_mm=shift.at_ras_mm,
         )
         toward = (codes.TOWARD, codes.SIDES.get(shift.toward or ""))
-        return self._group("midline shift", codes.MIDLINE_SHIFT, [number], [toward])
+        return self._group(name, finding, [number], [toward])
 
     def ventricles(self, found: Ventricles) -> _Group:
         numbers = [

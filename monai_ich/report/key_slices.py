@@ -67,7 +67,7 @@ def slice_areas_cm2(view: View, subtype: Subtype) -> NDArray[np.float64]:
 
 def key_slice_figures(view: View, exam: ExamMeasurements, midline: Midline | NotMeasurable) -> str:
     """One figure a slice: window 0 to 80 HU, blood in its color, the midlines where the shift is
-    largest.
+    measured.
     """
     figures = []
     for key in pick_key_slices(view, exam):

@@ -32,8 +32,8 @@ def render_montage(
     """Write a PNG: 15 slices from skull base to vertex, the patient's left on the right of the
     picture.
 
-    Blood is filled in its subtype's color, the cavity outlined; the slice of largest shift shows
-    the ideal midline (dashed) and the displaced one (dots). Any order and direction of the image's
+    Blood is filled in its subtype's color, the cavity outlined; the slice of the shift shows the
+    ideal midline (dashed) and the displaced one (dots). Any order and direction of the image's
     axes will do.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg

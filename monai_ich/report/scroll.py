@@ -106,9 +106,7 @@ def _captions(view: View, exam: ExamMeasurements) -> list[str]:
     captions = []
     for k, number in enumerate(view.numbers.tolist()):
         words = [f"{s.name} {area[k]:.1f} cm²" for s, area in areas.items() if area[k] >= 0.05]
-        words += (
-            [f"largest midline shift, {shift_words(exam.midline_shift)}"] if k == shifted else []
-        )
+        words += [f"midline shift, {shift_words(exam.midline_shift)}"] if k == shifted else []
         captions.append(f"Slice {number}: {', '.join(words) or 'no mask'}")
     return captions
 

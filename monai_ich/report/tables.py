@@ -9,7 +9,7 @@ from html import escape
 
 from monai_ich.core.exam import ExamMeasurements, Lesion
 from monai_ich.core.labels import EXTRA_AXIAL, label_of
-from monai_ich.core.measurement import Measurement
+from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.report.page import as_table, swatch
 from monai_ich.report.wording import (
@@ -50,16 +50,15 @@ def measurement_table(exam: ExamMeasurements) -> str:
         ("<b>All hemorrhage</b>", total, ", ".join(whole), "<small>sum of the subtypes</small>")
     )
     shift = exam.midline_shift
-    side = [f"toward the {shift.toward}"] if shift.toward else []
-    where = [] if shift.slice_index is None else [f"slice {shift.slice_index}"]
-    rows.append(_row("Midline shift", shift.measurement, side + where))
+    for name, at in (("Midline shift", shift), ("Largest midline shift", shift.largest)):
+        side = [f"toward the {at.toward}"] if at.toward else []
+        where = [] if at.slice_index is None else [f"slice {at.slice_index}"]
+        rows.append(_row(name, at.measurement, side + where))
     for subtype in EXTRA_AXIAL:
-        found = [
-            x.thickness for x in exam.lesions if x.subtype is subtype and x.thickness is not None
-        ]
-        thickest = max(found, key=lambda measured: measured.value or 0.0, default=None)
-        if thickest is not None:
-            rows.append(_row(f"Thickness of {subtype.name}", thickest))
+        for name, axial in (("Thickness", False), ("Axial thickness", True)):
+            thickest = exam.max_thickness(subtype, axial=axial)
+            if thickest is not None:
+                rows.append(_row(f"{name} of {subtype.name}", thickest))
     rows.append(_row("Intracranial cavity", exam.cavity_ml))
     rows.append(_row("Lateral and third ventricles", exam.ventricles.volume))
     rows.append(_row("Ventricles, left to right", exam.ventricles.left_right_ratio, digits=2))
@@ -117,7 +116,7 @@ def _lesion_row(x: Lesion) -> tuple[str, ...]:
         str(x.id),
         x.subtype.name,
         f"{x.volume_ml:.2f} mL",
-        f"{x.abc2_ml:.2f} mL",
+        "" if isinstance(x.abc2, NotMeasurable) else f"{x.abc2.ml:.2f} mL",
         x.side,
         x.compartment,
         f"{x.slices[0]} to {x.slices[1]}",

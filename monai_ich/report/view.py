@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from monai_ich.core.exam import MidlineShift, Point
+from monai_ich.core.exam import Point, ShiftAt
 from monai_ich.core.geometry import FloatArray, Geometry, to_lps
 from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import Subtype
@@ -41,8 +41,8 @@ class View:
     numbers: NDArray[np.int64]
     heat: Mapping[Subtype, NDArray[np.uint8]] = field(default_factory=dict)
 
-    def slice_of(self, shift: MidlineShift | None) -> int | None:
-        """The slice of largest shift, None where it was not measured."""
+    def slice_of(self, shift: ShiftAt | None) -> int | None:
+        """The slice of a shift, None where it was not measured."""
         if shift is None or shift.at_ras_mm is None:
             return None
         return self.slice_at(shift.at_ras_mm)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from monai_ich.core.exam import (
     ExamMeasurements,
     Lesion,
-    MidlineShift,
     Presence,
+    ShiftAt,
     SubtypeFinding,
 )
 from monai_ich.core.followup import Comparison, VolumeChange
@@ -28,7 +28,7 @@ LIMITS = (
 )
 
 
-def shift_words(shift: MidlineShift) -> str:
+def shift_words(shift: ShiftAt) -> str:
     """For example ``"6.3 mm toward the right"``, or why it is not measurable."""
     mm = shift.measurement.value
     if mm is None:
@@ -132,5 +132,6 @@ def summary_lines(
         provenance.status or RESEARCH_USE,
         headline(exam),
         f"Midline shift: {shift_words(exam.midline_shift)}.",
+        f"Largest midline shift: {shift_words(exam.midline_shift.largest)}.",
     ]
     return lines + [f"warning {w.code}: {w.message}" for w in warnings]

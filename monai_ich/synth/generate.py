@@ -30,7 +30,8 @@ class Truth:
     Args:
         volume_ml: by subtype, from partial-volume shares (not from the voxel labels), without the
             rim that bone outshines, where nobody could see blood.
-        midline_shift_mm: positive to the patient's right.
+        midline_shift_mm: at the foramina of Monro, positive to the patient's right.
+        midline_shift_max_mm: the largest from there to the splenium and the genu.
         cavity_ml: intracranial cavity inside the field of view.
         thickness_mm: of each subtype with a clot on the skull (EDH, SDH), the largest in view, in
             mm of the world along the skull's normal, with the rim that bone outshines (see
@@ -40,6 +41,7 @@ class Truth:
 
     volume_ml: dict[str, float]
     midline_shift_mm: float
+    midline_shift_max_mm: float
     cavity_ml: float
     thickness_mm: dict[str, float]
     edema_ml: float = 0.0
@@ -101,6 +103,7 @@ def _synthesize(case: HeadCase, device: torch.device, thickness: bool) -> Synthe
             s.name: round(float(v), 4)
             for s, v in zip(Subtype, seen.sum((1, 2, 3)) * coarse.voxel_ml, strict=True)
         },
+        round(head.shift_at_monro_mm(), 3),
         round(head.shift_mm, 3),
         round(float(parts.sum() * coarse.voxel_ml), 2),
         {name: round(mm, 2) for name, mm in true_thickness_mm(head, geometry).items()}

@@ -31,6 +31,10 @@ from monai_ich.synth.case import SETTLED, HeadCase, HemorrhageCase, Point
 from monai_ich.synth.cisterns import cisterns_mm
 
 CENTER_MM = (0.0, -18.0, 10.0)  # the middle of the head, MNI mm
+# between the foramina of Monro, MNI mm: the septum's lower end, above the front of the third
+# ventricle
+MONRO_MM = (0.0, -2.0, 5.0)
+_STEPS, _DAMPED = 60, 0.7  # of the search for where a point of the brain was pushed to
 _NOISE_SPACING_MM = (60.0, 60.0, 60.0, 50.0, 9.0, 16.0, 6.0, 12.0)
 WARP, SKULL, FOLD, BLOB, FINE, FACE = slice(0, 3), 3, 4, 5, 6, 7
 _MAX_THICKNESS_MM = {Subtype.EDH: 38.0, Subtype.SDH: 28.0}
@@ -363,8 +367,19 @@ class Head:
         )
         return max(-22.0, min(20.0, mean))
 
+    def shift_at_monro_mm(self) -> float:
+        """The exact midline shift at the foramina of Monro: how far the point of the brain there
+        was pushed, positive to the patient's right.
+        """
+        brain = torch.tensor(MONRO_MM, device=self.device)
+        head = brain.clone()
+        for _ in range(_STEPS):
+            f = self.fields_of_head(*head[:, None])
+            head = head + _DAMPED * (brain - torch.cat([f.bx, f.by, f.bz]))
+        return float(head[0]) * self.case.anatomy.scale[0]
+
     def measure_shift_mm(self) -> float:
-        """The exact midline shift: largest distance between the displaced midline and the ideal
+        """The largest midline shift: largest distance between the displaced midline and the ideal
         plane at the level of septum pellucidum and third ventricle, positive to the patient's
         right."""
         x, y, z = torch.meshgrid(

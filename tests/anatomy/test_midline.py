@@ -28,19 +28,20 @@ CUBIC = grid(pixels=180, pixel_mm=1.0, slice_mm=1.0, count=160)
 def test_shift_is_right_within_half_a_millimeter(
     shift_mm: float, turned: tuple[float, float, float], geometry: Geometry
 ) -> None:
-    found = measure_midline_shift(fit_midline(anatomy(geometry, shift_mm=shift_mm, turned=turned)))
+    found = measure_midline_shift(
+        fit_midline(anatomy(geometry, shift_mm=shift_mm, turned=turned))
+    ).largest
     assert found.measurement.value == pytest.approx(abs(shift_mm), abs=0.5)
     assert found.toward == (None if shift_mm == 0 else "right" if shift_mm > 0 else "left")
 
 
 def test_the_point_lies_where_the_bump_is_and_on_its_slice() -> None:
-    found = measure_midline_shift(fit_midline(anatomy(TILTED, shift_mm=10)))
+    found = measure_midline_shift(fit_midline(anatomy(TILTED, shift_mm=10))).largest
     assert found.at_ras_mm is not None
     assert (
         np.abs(np.array(found.at_ras_mm) - [10, 0, 0]).max() < 8
     )  # the bell is flat on top: 9.5 mm at 11 mm off
     assert found.slice_index == round(float(TILTED.to_voxel(found.at_ras_mm)[2]))
-    assert max(mm for _, mm in found.profile_mm) == found.measurement.value
 
 
 @settings(max_examples=8, deadline=None)
@@ -103,7 +104,9 @@ def test_a_hole_in_the_skull_does_not_move_the_plane() -> None:
     voxels = np.where(
         bulge & (labels.voxels == 0) & (x > 0), Anatomy.RIGHT_HEMISPHERE, labels.voxels
     )
-    found = measure_midline_shift(fit_midline(LabelMap(voxels.astype(np.uint8), CUBIC, Anatomy)))
+    found = measure_midline_shift(
+        fit_midline(LabelMap(voxels.astype(np.uint8), CUBIC, Anatomy))
+    ).largest
     assert found.measurement.value == pytest.approx(5, abs=0.5) and found.toward == "right"
 
 

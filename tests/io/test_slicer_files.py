@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monai_ich.core.exam import MidlineShift
+from monai_ich.core.exam import MidlineShift, ShiftAt
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
@@ -22,7 +22,9 @@ _MIDLINE = Midline(
 
 
 def _shift(at: tuple[float, float, float] | None) -> MidlineShift:
-    return MidlineShift(Measurement("midline_shift", 6.0, "mm", "midline", "by hand"), "right", at)
+    measured = Measurement("midline_shift", 6.0, "mm", "midline", "by hand")
+    largest = ShiftAt(measured, "right", at and (7.0, 20.0, 5.0))
+    return MidlineShift(measured, "right", at, largest=largest)
 
 
 def test_the_marked_shift_runs_from_the_ideal_plane_to_the_displaced_point(tmp_path: Path) -> None:
@@ -30,7 +32,7 @@ def test_the_marked_shift_runs_from_the_ideal_plane_to_the_displaced_point(tmp_p
     marks = {m["name"]: m for m in json.loads((tmp_path / "m.mrk.json").read_text())["markups"]}
     places = {name: [p["position"] for p in mark["controlPoints"]] for name, mark in marks.items()}
     assert places["Midline shift"] == [[0, 10, 5], [6, 10, 5]] and places["Largest shift"] == [
-        [6, 10, 5]
+        [7, 20, 5]
     ]
     assert places["Ideal midline"] == [[0, -30, 5], [0, 40, 5]]
     assert {m["coordinateSystem"] for m in marks.values()} == {"RAS"}

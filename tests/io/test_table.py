@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from monai_ich.core.exam import (
+    Abc2,
     Criterion,
     ExamMeasurements,
     Lesion,
@@ -39,7 +40,7 @@ LESION = Lesion(
     1,
     Subtype.SDH,
     40.1004,
-    38.0,
+    Abc2("Gebel 1998", 100.0, 9.5, 80.0, 80.0),
     (-51.239, 2.0, 33.333),
     "left",
     "supratentorial",
@@ -51,6 +52,7 @@ LESION = Lesion(
     skull_mm=0.04,
     thickness=Measurement("thickness", 11.24, "mm", "SDH", "by hand"),
     thickest_at_ras_mm=(-60.0, 1.0, 30.0),
+    axial_thickness=Measurement("axial_thickness", 12.34, "mm", "SDH", "by hand"),
 )
 SHIFT = MidlineShift(
     Measurement("midline_shift", 6.3049, "mm", "midline", "by hand", (5.6049, 7.0049)),

@@ -33,6 +33,7 @@ def _tiny(**scanner: tuple[float, float]) -> SyntheticScan:
     truth = Truth(
         volume_ml={"EDH": 1.25, "IPH": 0.0, "IVH": 0.0, "SAH": 0.0, "SDH": 0.5},
         midline_shift_mm=-6.0,
+        midline_shift_max_mm=-6.5,
         cavity_ml=9.0,
         thickness_mm={"EDH": 4.2},
     )

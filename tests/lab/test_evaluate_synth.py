@@ -42,7 +42,7 @@ def _truth(
 ) -> SyntheticScan:
     exact = {s.name: labels.volume_ml(s) for s in Subtype} | (true_ml or {})
     ct = CTVolume(np.zeros(GRID.shape, np.float32), GRID)
-    numbers = Truth(exact, 0.0, 64.0, {})
+    numbers = Truth(exact, 0.0, 0.0, 64.0, {})
     edema, bone = Mask(np.zeros(GRID.shape, bool), GRID), np.zeros(GRID.shape, np.float32)
     return SyntheticScan(draw_case(0), ct, labels, edema, anatomy, numbers, bone)
 

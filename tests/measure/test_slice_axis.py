@@ -53,7 +53,7 @@ def test_abc2_slices_and_volume_do_not_depend_on_the_order_of_axes(
     lesion = exam.lesions[0]
     assert len(exam.slices) == 9 and lesion.slices == (2, 6)
     assert lesion.volume_ml == pytest.approx(10 * 20 * 5 * 1.25 / 1000)
-    assert lesion.abc2_ml == pytest.approx(measure_exam(labels).lesions[0].abc2_ml)
+    assert lesion.abc2.ml == pytest.approx(measure_exam(labels).lesions[0].abc2.ml)
     # A: diagonal of 9.5 x 4.5 mm and a pixel; B: twice the height over it and a pixel; C: 25 mm
     a = np.hypot(9.5, 4.5)
-    assert lesion.abc2_ml == pytest.approx((a + 0.5) * (2 * 9.5 * 4.5 / a + 0.5) * 25 / 2 / 1000)
+    assert lesion.abc2.ml == pytest.approx((a + 0.5) * (2 * 9.5 * 4.5 / a + 0.5) * 25 / 2 / 1000)

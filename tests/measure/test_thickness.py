@@ -80,6 +80,31 @@ def test_a_leaf_along_the_falx_has_a_reason_not_its_length() -> None:
     )
 
 
+def test_a_wide_clot_along_the_falx_is_not_as_thick_as_its_rim_on_the_convexity() -> None:
+    x, y, z = np.moveaxis(_world(FINE), -1, 0)
+    radius = np.sqrt(x**2 + y**2 + z**2)
+    leaf = (x > 1) & (x < 15) & (radius < SKULL_MM) & (radius > 25) & (y > 0) & (np.abs(z) < 20)
+    found = _measured(FINE, leaf | _layer(FINE, 3.0, axis=(-0.5, np.sqrt(0.75), 0.0)))
+    for measured in (found.measurement, found.axial):
+        assert measured.value is None and "does not lie on the skull" in measured.reason
+    assert found.least_mm < 10, "so that 10 mm stay undecided"
+
+
+def test_axial_thickness_is_larger_than_the_normal_one_where_the_skull_is_oblique() -> None:
+    """At 46 degrees, the end of the layer: sqrt(70^2 - 44.5^2) - sqrt(61.9^2 - 44.5^2) = 11.0."""
+    found = _measured(FINE, _layer(FINE, 8.1, axis=(-np.cos(0.3665), 0.0, np.sin(0.3665))))
+    assert found.measurement.value == pytest.approx(8.1, abs=0.5)
+    assert found.axial.value == pytest.approx(11.0, abs=1.0)
+    assert found.axial.name == "axial_thickness" and found.least_mm is None
+
+
+def test_a_layer_on_the_vertex_has_no_axial_thickness_and_its_normal_one_is_the_least() -> None:
+    found = _measured(FINE, _layer(FINE, 12.0, axis=(0.0, 0.0, 1.0)))
+    assert found.measurement.value == pytest.approx(12.0, abs=0.7)
+    assert found.axial.value is None and "flat angle" in found.axial.reason
+    assert found.least_mm == found.measurement.value
+
+
 def test_below_a_craniectomy_there_is_a_reason() -> None:
     world = _world(FINE)
     radius = np.linalg.norm(world, axis=-1)

@@ -95,7 +95,7 @@ def test_abc2_of_a_box_is_half_of_diagonal_times_width_times_height() -> None:
     mask = np.zeros((40, 40, 10), bool)
     mask[5:35, 20, 2:8] = True  # a line of 30 voxels of 1 mm, one wide, on 6 slices of 5 mm
     geometry = Geometry(mask.shape, np.diag([1.0, 1.0, 5.0, 1.0]))
-    assert measure_abc2(mask, geometry) == pytest.approx(30 * 1 * 30 / 2 / 1000)
+    assert measure_abc2(mask, geometry, Subtype.IPH).ml == pytest.approx(30 * 1 * 30 / 2 / 1000)
 
 
 def test_abc2_of_a_sphere_is_near_its_volume() -> None:
@@ -104,9 +104,9 @@ def test_abc2_of_a_sphere_is_near_its_volume() -> None:
     truth = 4 / 3 * np.pi * 20**3 / 1000
     # C counts the polar caps below 25 % of the largest area as 0, those below 75 % as half: about
     # 0.82 of the diameter
-    assert measure_abc2(mask, Geometry(mask.shape, np.eye(4))) / truth == pytest.approx(
-        0.7, abs=0.05
-    )
+    assert measure_abc2(
+        mask, Geometry(mask.shape, np.eye(4)), Subtype.IPH
+    ).ml / truth == pytest.approx(0.7, abs=0.05)
 
 
 def test_a_criterion_about_an_uncertain_subtype_stays_open_where_there_is_such_blood() -> None:

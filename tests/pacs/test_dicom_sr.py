@@ -12,6 +12,7 @@ import pydicom
 import pytest
 
 from monai_ich.core.exam import (
+    Abc2,
     Criterion,
     ExamMeasurements,
     Lesion,
@@ -53,10 +54,27 @@ def _exam() -> ExamMeasurements:
     where = ((40, 10, 5), "left", "supratentorial", (3, 9))
     density_and_shape = (63.5, 7.5, 88.0, 0.41, 0.6)
     sdh = Lesion(
-        1, Subtype.SDH, 40.125, 38.25, *where, *density_and_shape, thick, (61.0, -12.0, 7.5)
+        1,
+        Subtype.SDH,
+        40.125,
+        Abc2("Gebel 1998", 90.0, 10.0, 85.0, 85.0),
+        *where,
+        *density_and_shape,
+        thick,
+        (61.0, -12.0, 7.5),
     )
     iph = Lesion(
-        2, Subtype.IPH, 1.5, 1.375, (-20, 0, 0), "right", "infratentorial", (4, 5), None, None, None
+        2,
+        Subtype.IPH,
+        1.5,
+        Abc2("Kothari 1996", 20.0, 11.0, 12.5, 15.0),
+        (-20, 0, 0),
+        "right",
+        "infratentorial",
+        (4, 5),
+        None,
+        None,
+        None,
     )
     shift = MidlineShift(
         Measurement("midline_shift", 6.25, "mm", "midline", "plane", (5.5, 7.0)),
