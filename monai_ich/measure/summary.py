@@ -13,11 +13,13 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CTVolume, LabelMap, slices_last
+from monai_ich.measure.blood import Blood
 from monai_ich.measure.components import find_lesions
 from monai_ich.measure.criteria import check_criteria
 from monai_ich.measure.key_slices import find_key_slices
 from monai_ich.measure.midline_shift import measure_midline_shift
 from monai_ich.measure.plausibility import plausibility_warnings
+from monai_ich.measure.scores import measure_scores
 from monai_ich.measure.ventricles import measure_ventricles
 from monai_ich.measure.volume import (
     DEFAULT_OPERATING_POINTS_ML,
@@ -73,6 +75,7 @@ def measure_exam(
         )
     subtypes = measure_subtypes(labels, operating_points, uncertain, evidence, calibration)
     total_ml = sum(float(finding.volume.value or 0.0) for finding in subtypes)
+    blood = Blood.of(subtypes, lesions, shift, anatomy, operating_points)
     total_interval_ml, probability = measure_confidence(ANY, total_ml, evidence, calibration)
     return ExamMeasurements(
         subtypes=subtypes,
@@ -80,7 +83,7 @@ def measure_exam(
         midline_shift=shift,
         cavity_ml=_cavity_ml(anatomy),
         ventricles=measure_ventricles(anatomy, midline),
-        criteria=check_criteria(subtypes, lesions, shift, anatomy, operating_points),
+        criteria=check_criteria(blood),
         slices=_slices(labels),
         warnings=(
             *edge_warnings(labels),
@@ -91,6 +94,7 @@ def measure_exam(
         probability=probability,
         evidence=evidence,
         key_slices=find_key_slices(labels, evidence),
+        scores=measure_scores(blood, labels),
     )
 
 
