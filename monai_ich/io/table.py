@@ -132,10 +132,10 @@ def _lesion(lesion: Lesion) -> dict[str, Any]:
 
 
 def _points(number: Measurement) -> float | None:
-    """Points of a score as whole numbers; shares keep four digits, amounts three."""
-    if number.value is None or not number.value.is_integer() or number.unit != "1":
+    """Points as whole numbers; shares keep four digits, amounts three."""
+    if number.name.endswith("_share") or number.unit != "1":
         return _cell(number.value, 4 if number.unit == "1" else 3)
-    return int(number.value)
+    return None if number.value is None else round(number.value)
 
 
 def _score(score: Score) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def _score(score: Score) -> dict[str, Any]:
             return {"not_measurable": number.reason}
         return {"value": _points(number)}
 
-    record = {
+    record: dict[str, Any] = {
         "id": score.id,
         "components": [{"name": part.name, **known(part)} for part in score.components],
     }

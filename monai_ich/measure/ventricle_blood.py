@@ -50,9 +50,9 @@ def measure_ventricle_blood(blood: Blood, labels: LabelMap) -> VentricleBlood:
     ivh = blood.present(Subtype.IVH)
     if not blood.ml[Subtype.IVH] or blood.anatomy is None:
         number = NO_ANATOMY if blood.ml[Subtype.IVH] else 0.0
-        holds = Verdict(None, NO_ANATOMY) if ivh.met else ivh
+        everywhere = Verdict(None, NO_ANATOMY) if ivh.met else ivh
         return VentricleBlood(
-            dict.fromkeys((*_SIDES, "fossa"), holds), dict.fromkeys(_SIDES, number), number
+            dict.fromkeys((*_SIDES, "fossa"), everywhere), dict.fromkeys(_SIDES, number), number
         )
     anatomy, ivh_ml = blood.anatomy, _ivh_ml(labels, blood.anatomy)
 

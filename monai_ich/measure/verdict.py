@@ -32,7 +32,7 @@ def all_of(*verdicts: Verdict) -> Verdict:
         if verdict.met is False:
             return verdict
     met = None if any(v.met is None for v in verdicts) else True
-    return Verdict(met, "; ".join(v.because for v in verdicts))
+    return Verdict(met, _joined(verdicts))
 
 
 def any_of(*verdicts: Verdict) -> Verdict:
@@ -45,7 +45,11 @@ def any_of(*verdicts: Verdict) -> Verdict:
         if verdict.met:
             return verdict
     met = None if any(v.met is None for v in verdicts) else False
-    return Verdict(met, "; ".join(v.because for v in verdicts))
+    return Verdict(met, _joined(verdicts))
+
+
+def _joined(verdicts: tuple[Verdict, ...]) -> str:
+    return "; ".join(dict.fromkeys(v.because for v in verdicts))
 
 
 def compare(
