@@ -169,9 +169,13 @@ def _hijdra(blood: Blood) -> Score:
 
 def _modified_fisher(blood: Blood) -> Score:
     sah, ivh = blood.present(Subtype.SAH), blood.present(Subtype.IVH)
-    parts = {"sah": _points(sah), "ivh": _points(ivh), "thick": _points(sah, _THICK)}
-    open_ = "IVH without SAH has no grade" if sah.met is False else "not known: thick"
-    grade = _points(any_of(sah, ivh), open_)
+    parts: dict[str, Value] = {
+        "sah": _points(sah),
+        "ivh": _points(ivh),
+        "thick": _points(sah, _THICK),
+    }
+    open_ = "IVH without SAH has no grade" if sah.met is False else _missing(parts)
+    grade = _points(any_of(sah, ivh), str(open_))
     source = "Frontera 2006, doi:10.1227/01.NEU.0000218821.34014.1B"
     return _score("mfisher", "Modified Fisher (2006)", source, parts, grade)
 

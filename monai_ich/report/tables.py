@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from monai_ich.core.exam import ExamMeasurements, Lesion, Score
-from monai_ich.core.labels import EXTRA_AXIAL, label_of
+from monai_ich.core.exam import ExamMeasurements, Lesion
+from monai_ich.core.labels import EXTRA_AXIAL, Subtype, label_of
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.report.page import as_table, swatch
@@ -141,11 +141,16 @@ def score_table(exam: ExamMeasurements) -> str:
     rows = []
     for score in exam.scores:
         known = [
-            f"{_part(score, number)} {number.value:g}{_unit(number)}"
+            f"{_part_words(number.name.removeprefix(f'{score.id}_'))} "
+            f"{number.value:g}{_unit(number)}"
             for number in score.components
             if number.value is not None
         ]
-        open_ = [f"{', '.join(parts)}: {escape(why)}" for why, parts in score.unknown.items()]
+        open_ = [
+            f"{', '.join(map(_part_words, parts))}: {escape(why)}"
+            for why, parts in score.unknown.items()
+            if not (parts == ["total"] and why.startswith("not known"))  # the lines above say it
+        ]
         total = score.total.value if score.total else None
         rows.append(
             (
@@ -158,10 +163,13 @@ def score_table(exam: ExamMeasurements) -> str:
     return as_table(("Score", "Total", "Known parts", "Not known"), rows, numbers=(1,))
 
 
-def _part(score: Score, number: Measurement) -> str:
-    """Its name without the score's and the unit, as words."""
-    name = number.name.removeprefix(f"{score.id}_")
-    return name.removesuffix("_ml").removesuffix("_mm").replace("_", " ")
+_ABBREVIATIONS = {"dai", *(subtype.name.lower() for subtype in Subtype)}
+
+
+def _part_words(name: str) -> str:
+    """For example ``"SDH both sides"`` of ``"sdh_both_sides"``; units stand at the number."""
+    words = name.removesuffix("_ml").removesuffix("_mm").split("_")
+    return " ".join(word.upper() if word in _ABBREVIATIONS else word for word in words)
 
 
 def _unit(number: Measurement) -> str:
