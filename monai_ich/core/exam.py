@@ -205,6 +205,39 @@ class Criterion:
 
 
 @dataclass(frozen=True)
+class Score:
+    """A published score in its parts.
+
+    Args:
+        id: lower case; the names of its parts begin with it, and are columns of tables.
+        title: its name and year.
+        components: each with its value, or the reason why there is none.
+        total: known only where all components are; None where the publication defines no total.
+        source: the publication.
+    """
+
+    id: str
+    title: str
+    components: tuple[Measurement, ...]
+    total: Measurement | None
+    source: str
+
+    @property
+    def numbers(self) -> tuple[Measurement, ...]:
+        """The components and, last, the total."""
+        return (*self.components, *([] if self.total is None else [self.total]))
+
+    @property
+    def unknown(self) -> dict[str, list[str]]:
+        """Reasons why numbers are missing, each with the names of the parts, without the id."""
+        found: dict[str, list[str]] = {}
+        for number in self.numbers:
+            if number.reason is not None:
+                found.setdefault(number.reason, []).append(number.name.removeprefix(f"{self.id}_"))
+        return found
+
+
+@dataclass(frozen=True)
 class SliceRow:
     """One slice of the label map: index, height of its center (RAS mm) and mL of each subtype."""
 
@@ -271,6 +304,7 @@ class ExamMeasurements:
     key_slices: tuple[KeySlice, ...] = ()
     lesion_floor_ml: float = 0.0
     specks: Specks = Specks(0, 0.0)
+    scores: tuple[Score, ...] = ()
 
     @property
     def hemorrhage_present(self) -> bool:

@@ -16,6 +16,7 @@ from monai_ich.core.exam import (
     ExamMeasurements,
     Lesion,
     MidlineShift,
+    Score,
     ShiftAt,
     SubtypeFinding,
     Ventricles,
@@ -24,6 +25,7 @@ from monai_ich.core.labels import EXTRA_AXIAL, Subtype
 from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.io.identity import Identity
+from monai_ich.measure.criteria import CRITERION_COLUMNS
 
 SCHEMA = "monai-ich/measurements/1"
 _LESION_COLUMNS = (
@@ -162,6 +164,28 @@ def _lesion(lesion: Lesion) -> dict[str, Any]:
     return record | {"thickest_at_ras_mm": _point(lesion.thickest_at_ras_mm)}
 
 
+def _points(number: Measurement) -> float | None:
+    """Points as whole numbers; shares keep four digits, amounts three."""
+    if number.name.endswith("_share") or number.unit != "1":
+        return _cell(number.value, 4 if number.unit == "1" else 3)
+    return None if number.value is None else round(number.value)
+
+
+def _score(score: Score) -> dict[str, Any]:
+    def known(number: Measurement) -> dict[str, Any]:
+        if number.value is None:
+            return {"not_measurable": number.reason}
+        return {"value": _points(number)}
+
+    record: dict[str, Any] = {
+        "id": score.id,
+        "components": [{"name": part.name, **known(part)} for part in score.components],
+    }
+    if score.total is not None:
+        record["total"] = known(score.total)
+    return record | {"source": score.source}
+
+
 def write_measurements_json(
     path: Path,
     exam: ExamMeasurements,
@@ -197,6 +221,7 @@ def write_measurements_json(
         "cavity": _value(exam.cavity_ml, "volume_ml", 1),
         "ventricles": _ventricles(exam.ventricles),
         "criteria": [asdict(c) for c in exam.criteria],
+        "scores": [_score(score) for score in exam.scores],
         "warnings": [asdict(w) for w in warnings],
         "provenance": asdict(provenance),
     }
@@ -250,10 +275,14 @@ def write_measurements_csv(
         "evans_index": _cell(exam.ventricles.evans_index.value, 3),
         "evans_index_reason": exam.ventricles.evans_index.reason,
     }
-    row |= {
-        criterion.id: None if criterion.met is None else int(criterion.met)
-        for criterion in exam.criteria
-    }
+    for criterion in exam.criteria:
+        column, met = CRITERION_COLUMNS[criterion.id], criterion.met
+        row[column] = None if met is None else int(met)
+        row[f"{column}_reason"] = criterion.because if met is None else None
+    for score in exam.scores:
+        row |= {number.name: _points(number) for number in score.numbers}
+        why = [f"{', '.join(parts)}: {reason}" for reason, parts in score.unknown.items()]
+        row[f"{score.id}_reason"] = "; ".join(why) or None
     _write_csv(path, list(row), [row])
 
 

@@ -1,111 +1,128 @@
-"""Published criteria as facts: met, not met, or why that cannot be decided. No advice."""
+"""Published criteria as facts: met, not met, or why that cannot be decided. No advice.
+
+Only what images show is judged. Criteria of consciousness, age or course are not here, nor is the
+fifth paper of the series, on depressed skull fractures, which are not looked for.
+
+References:
+    Bullock 2006, doi:10.1227/01.NEU.0000210363.91172.A8 (EDH),
+    doi:10.1227/01.NEU.0000210364.29290.C9 (SDH), doi:10.1227/01.NEU.0000210365.36914.E3
+    (parenchymal), doi:10.1227/01.NEU.0000210366.36914.38 (posterior fossa); Hemphill 2001,
+    doi:10.1161/01.STR.32.4.891
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from monai_ich.core.exam import Criterion, Lesion, MidlineShift, SubtypeFinding
+from monai_ich.core.exam import Criterion
 from monai_ich.core.labels import Subtype
-from monai_ich.core.volume import LabelMap
-from monai_ich.measure.volume import DEFAULT_OPERATING_POINTS_ML
+from monai_ich.measure.blood import MASSES, Blood
+from monai_ich.measure.verdict import Verdict, all_of, beside
 
 _EDH = "Bullock 2006, doi:10.1227/01.NEU.0000210363.91172.A8"
 _SDH = "Bullock 2006, doi:10.1227/01.NEU.0000210364.29290.C9"
+_IPH = "Bullock 2006, doi:10.1227/01.NEU.0000210365.36914.E3"
+_FOSSA = "Bullock 2006, doi:10.1227/01.NEU.0000210366.36914.38"
 _ICH = "Hemphill 2001, doi:10.1161/01.STR.32.4.891"
-_SOURCES = {
-    "BTF-2006-EDH-VOLUME": (Subtype.EDH, _EDH),
-    "BTF-2006-SDH-THICKNESS": (Subtype.SDH, _SDH),
-    "BTF-2006-SDH-SHIFT": (Subtype.SDH, _SDH),
-    "ICH-SCORE-VOLUME": (Subtype.IPH, _ICH),
-    "ICH-SCORE-IVH": (Subtype.IVH, _ICH),
-    "ICH-SCORE-INFRATENTORIAL": (Subtype.IPH, _ICH),
-}
-Verdict = tuple[bool | None, str]
 
 
-def check_criteria(
-    subtypes: tuple[SubtypeFinding, ...],
-    lesions: tuple[Lesion, ...],
-    shift: MidlineShift,
-    anatomy: LabelMap | None,
-    operating_points: Mapping[str, float] = DEFAULT_OPERATING_POINTS_ML,
-) -> tuple[Criterion, ...]:
-    """EDH > 30 mL; SDH > 10 mm thick or shift > 5 mm; the imaging points of the ICH score.
+@dataclass(frozen=True)
+class _Rule:
+    """One criterion: its id in reports, its column in tables, and how it is decided."""
 
-    Args:
-        subtypes: a criterion about a subtype that the labels' maker confuses with others stays
-            undecided where such blood is present.
-        lesions: for thickness and compartment.
-        shift: the midline shift.
-        anatomy: None where there is none, which leaves the compartment open.
-        operating_points: subtype name to the mL from which it counts as present; less decides
-            nothing.
+    id: str
+    column: str
+    source: str
+    decide: Callable[[Blood], Verdict]
+
+
+def check_criteria(blood: Blood) -> tuple[Criterion, ...]:
+    """Decide each criterion.
+
+    A criterion about a subtype that the labels' maker confuses with others stays undecided where
+    such blood is present and could decide it.
     """
-    finding = {f.subtype: f for f in subtypes}
-    ml = {subtype: float(f.volume.value or 0.0) for subtype, f in finding.items()}
-    least = {s: operating_points.get(s.name, DEFAULT_OPERATING_POINTS_ML[s.name]) for s in Subtype}
-    verdicts: dict[str, Verdict] = {
-        "BTF-2006-EDH-VOLUME": (ml[Subtype.EDH] > 30, f"EDH {ml[Subtype.EDH]:.1f} mL, limit 30 mL"),
-        "BTF-2006-SDH-THICKNESS": _thickness(
-            finding[Subtype.SDH].present, lesions, least[Subtype.SDH]
-        ),
-        "BTF-2006-SDH-SHIFT": _shift(finding[Subtype.SDH].present, shift),
-        "ICH-SCORE-VOLUME": (ml[Subtype.IPH] >= 30, f"IPH {ml[Subtype.IPH]:.1f} mL, limit 30 mL"),
-        "ICH-SCORE-IVH": (finding[Subtype.IVH].present, f"IVH {ml[Subtype.IVH]:.1f} mL"),
-        "ICH-SCORE-INFRATENTORIAL": _below(
-            finding[Subtype.IPH].present, lesions, anatomy, least[Subtype.IPH]
-        ),
-    }
-    doubt = any(f.present and not f.certain for f in subtypes)
     found = []
-    for name, (met, because) in verdicts.items():
-        subtype, source = _SOURCES[name]
-        if doubt and not finding[subtype].certain:
-            met, because = None, f"{because}; there is blood of uncertain subtype"
-        found.append(Criterion(name, met, because, source))
+    for rule in _RULES:
+        verdict = rule.decide(blood)
+        found.append(Criterion(rule.id, verdict.met, verdict.because, rule.source))
     return tuple(found)
 
 
-def _thickness(present: bool, lesions: tuple[Lesion, ...], least_ml: float) -> Verdict:
-    """On axial slices, as Bullock measures. One clot (or part of one) that is thick enough decides;
-    that none is, only where each that counts could be measured.
+def _large_iph(blood: Blood) -> Verdict:
+    """Any one lesion above 50 mL."""
+    return blood.over_ml("largest IPH", blood.largest_ml(Subtype.IPH), 50, Subtype.IPH)
+
+
+def _iph_mass_effect(blood: Blood) -> Verdict:
+    """A frontal or temporal lesion above 20 mL with a shift of 5 mm or more or compressed cisterns:
+    never met, since neither lobes nor cisterns are known.
     """
-    if not present:
-        return False, "no SDH"
-    clots = [(x, x.axial_thickness) for x in lesions if x.subtype is Subtype.SDH]
-    known = [mm for x, axial in clots if (mm := (axial and axial.value) or x.thickness_least_mm)]
-    thickest = max(known, default=0.0)
-    if thickest > 10:
-        return True, f"SDH {thickest:.1f} mm thick, limit 10 mm"
-    for clot, axial in clots:
-        if axial is not None and axial.value is None and clot.volume_ml >= least_ml:
-            return None, f"SDH of {clot.volume_ml:.1f} mL, thickness: {axial.reason}"
-    if not known:
-        return None, "the thickness of the SDH was not measured"
-    return False, f"SDH {thickest:.1f} mm thick, limit 10 mm"
+    ml = blood.largest_ml(Subtype.IPH, outside_of="infratentorial")
+    large = blood.over_ml("largest supratentorial IPH", ml, 20, Subtype.IPH)
+    if large.met is False:
+        return large
+    shifted = blood.shifted(5, at_limit=True)
+    open_ = "whether it is frontal or temporal"
+    if not shifted.met:
+        open_ += " and whether the basal cisterns are compressed"
+    return Verdict(None, f"{large.because}; {shifted.because}; not known: {open_}")
 
 
-def _shift(present: bool, shift: MidlineShift) -> Verdict:
-    mm = shift.measurement.value
-    if not present:
-        return False, "no SDH"
-    if mm is None:
-        return None, f"midline shift: {shift.measurement.reason}"
-    return mm > 5, f"SDH with midline shift {mm:.1f} mm, limit 5 mm"
-
-
-def _below(
-    present: bool, lesions: tuple[Lesion, ...], anatomy: LabelMap | None, least_ml: float
-) -> Verdict:
-    """Met when the IPH below the tentorium would be called present by itself: a speck there decides
-    nothing.
+def _fossa_mass(blood: Blood) -> Verdict:
+    """A mass in the posterior fossa with mass effect: not met where there is no mass, never met
+    since its effect is not measured.
     """
-    if not present:
-        return False, "no IPH"
-    if anatomy is None:
-        return None, "no anatomy labels were given"
-    placed = [x for x in lesions if x.subtype is Subtype.IPH and x.compartment != "unknown"]
-    if not placed:
-        return None, "the IPH lies outside of the anatomy labels"
-    ml = sum(x.volume_ml for x in placed if x.compartment == "infratentorial")
-    return ml > 0 and ml >= least_ml, f"infratentorial IPH {ml:.1f} mL"
+    if not any(blood.ml[s] for s in MASSES) and not blood.doubt(*MASSES):
+        return Verdict(False, "no EDH, IPH or SDH")
+    ml, why = blood.below_tentorium(*MASSES)
+    if not ml and why is None and not blood.doubt(*MASSES):
+        return Verdict(False, "no EDH, IPH or SDH in the posterior fossa")
+    known = why or f"EDH, IPH and SDH in the posterior fossa {beside(ml, 0)} mL"
+    return Verdict(
+        None,
+        f"{known}; not known: whether the fourth ventricle is distorted, the basal cisterns are "
+        "compressed or there is hydrocephalus",
+    )
+
+
+def _infratentorial(blood: Blood) -> Verdict:
+    """IPH below the tentorium that would be called present by itself."""
+    present = blood.present(Subtype.IPH)
+    if present.met is False or blood.doubt(Subtype.IPH):
+        return present
+    ml, why = blood.below_tentorium(Subtype.IPH)
+    below = blood.amount("infratentorial IPH", ml, Subtype.IPH)
+    return below if below.met or why is None else Verdict(None, f"{present.because}; {why}")
+
+
+_RULES = (
+    _Rule("BTF-2006-EDH-VOLUME", "btf_edh_volume", _EDH, lambda b: b.total_over(Subtype.EDH, 30)),
+    _Rule("BTF-2006-EDH-THICKNESS", "btf_edh_thickness", _EDH, lambda b: b.thick(Subtype.EDH, 15)),
+    _Rule(
+        "BTF-2006-EDH-SHIFT",
+        "btf_edh_shift",
+        _EDH,
+        lambda b: all_of(b.present(Subtype.EDH), b.shifted(5)),
+    ),
+    _Rule("BTF-2006-SDH-THICKNESS", "btf_sdh_thickness", _SDH, lambda b: b.thick(Subtype.SDH, 10)),
+    _Rule(
+        "BTF-2006-SDH-SHIFT",
+        "btf_sdh_shift",
+        _SDH,
+        lambda b: all_of(b.present(Subtype.SDH), b.shifted(5)),
+    ),
+    _Rule("BTF-2006-IPH-VOLUME", "btf_iph_volume", _IPH, _large_iph),
+    _Rule("BTF-2006-IPH-MASS-EFFECT", "btf_iph_mass_effect", _IPH, _iph_mass_effect),
+    _Rule("BTF-2006-POSTERIOR-FOSSA", "btf_posterior_fossa", _FOSSA, _fossa_mass),
+    _Rule(
+        "ICH-SCORE-VOLUME",
+        "ich_score_volume",
+        _ICH,
+        lambda b: b.total_over(Subtype.IPH, 30, at_limit=True),
+    ),
+    _Rule("ICH-SCORE-IVH", "ich_score_ivh", _ICH, lambda b: b.present(Subtype.IVH)),
+    _Rule("ICH-SCORE-INFRATENTORIAL", "ich_score_infratent", _ICH, _infratentorial),
+)
+CRITERION_COLUMNS = {rule.id: rule.column for rule in _RULES}

@@ -13,11 +13,13 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CTVolume, LabelMap, slices_last
+from monai_ich.measure.blood import Blood
 from monai_ich.measure.components import find_lesions, split_lesions
 from monai_ich.measure.criteria import check_criteria
 from monai_ich.measure.key_slices import find_key_slices
 from monai_ich.measure.midline_shift import measure_midline_shift
 from monai_ich.measure.plausibility import plausibility_warnings
+from monai_ich.measure.scores import measure_scores
 from monai_ich.measure.ventricles import measure_ventricles
 from monai_ich.measure.volume import (
     ANY_VOXEL,
@@ -78,6 +80,7 @@ def measure_exam(
         operating_points = DEFAULT_OPERATING_POINTS_ML if evidence is not None else ANY_VOXEL
     subtypes = measure_subtypes(labels, operating_points, uncertain, evidence, calibration)
     total_ml = sum(float(finding.volume.value or 0.0) for finding in subtypes)
+    blood = Blood.of(subtypes, pieces, shift, anatomy, operating_points)
     total_interval_ml, probability = _at_least(
         subtypes, *measure_confidence(ANY, total_ml, evidence, calibration)
     )
@@ -87,7 +90,7 @@ def measure_exam(
         midline_shift=shift,
         cavity_ml=_cavity_ml(anatomy),
         ventricles=measure_ventricles(anatomy, midline),
-        criteria=check_criteria(subtypes, pieces, shift, anatomy, operating_points),
+        criteria=check_criteria(blood),
         slices=_slices(labels),
         warnings=(
             *edge_warnings(labels),
@@ -100,6 +103,7 @@ def measure_exam(
         key_slices=find_key_slices(labels, evidence),
         lesion_floor_ml=lesion_floor_ml,
         specks=specks,
+        scores=measure_scores(blood, labels),
     )
 
 

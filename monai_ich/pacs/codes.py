@@ -73,9 +73,20 @@ SIDES = {
 EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 CRITERIA = {
     "BTF-2006-EDH-VOLUME": _private("BTF-EDH-VOLUME", "Epidural hematoma larger than 30 mL"),
+    "BTF-2006-EDH-THICKNESS": _private("BTF-EDH-THICK", "Epidural hematoma thicker than 15 mm"),
+    "BTF-2006-EDH-SHIFT": _private(
+        "BTF-EDH-SHIFT", "Epidural hematoma with midline shift over 5 mm"
+    ),
     "BTF-2006-SDH-THICKNESS": _private("BTF-SDH-THICK", "Subdural hematoma thicker than 10 mm"),
     "BTF-2006-SDH-SHIFT": _private(
         "BTF-SDH-SHIFT", "Subdural hematoma with midline shift over 5 mm"
+    ),
+    "BTF-2006-IPH-VOLUME": _private("BTF-IPH-VOLUME", "Parenchymal lesion larger than 50 mL"),
+    "BTF-2006-IPH-MASS-EFFECT": _private(
+        "BTF-IPH-EFFECT", "Frontal or temporal lesion over 20 mL with mass effect"
+    ),
+    "BTF-2006-POSTERIOR-FOSSA": _private(
+        "BTF-FOSSA-MASS", "Posterior fossa lesion with mass effect"
     ),
     "ICH-SCORE-VOLUME": _private(
         "ICHSCORE-VOLUME", "ICH score: parenchymal hemorrhage of 30 mL or more"

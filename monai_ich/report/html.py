@@ -22,6 +22,7 @@ from monai_ich.report.tables import (
     lesion_table,
     measurement_table,
     provenance_table,
+    score_table,
     warning_list,
 )
 from monai_ich.report.view import View
@@ -68,6 +69,9 @@ def write_report(
         "<h2>Published criteria</h2>",
         "<p>Facts with their source, no advice.</p>",
         criteria_table(exam),
+        "<h2>Published scores</h2>",
+        "<p>Parts that images give. A total is there only where all parts are known.</p>",
+        score_table(exam),
         "<h2>Limits</h2>",
         f"<p>{LIMITS}</p>",
         "<h2>The whole head</h2>",

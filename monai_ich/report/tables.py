@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 
 from monai_ich.core.exam import ExamMeasurements, Lesion
-from monai_ich.core.labels import EXTRA_AXIAL, label_of
+from monai_ich.core.labels import EXTRA_AXIAL, Subtype, label_of
 from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.report.page import as_table, swatch
@@ -80,7 +80,7 @@ def _row(
     how = f"<small>{escape(measured.method)}</small>"
     if measured.value is None:
         return name, "", f"not measurable: {escape(str(measured.reason))}", how
-    unit = "" if measured.unit == "1" else f" {measured.unit}"
+    unit = _unit(measured)
     found = [*words, *interval_words(measured.interval, measured.unit)]
     return name, f"{measured.value:.{digits}f}{unit}", ", ".join(found), how
 
@@ -133,6 +133,46 @@ def criteria_table(exam: ExamMeasurements) -> str:
         for c in exam.criteria
     ]
     return as_table(("Criterion", "State", "Because", "Source"), rows)
+
+
+def score_table(exam: ExamMeasurements) -> str:
+    """Published scores: the parts that are known, and why the others are not."""
+    rows = []
+    for score in exam.scores:
+        known = [
+            f"{_part_words(number.name.removeprefix(f'{score.id}_'))} "
+            f"{number.value:g}{_unit(number)}"
+            for number in score.components
+            if number.value is not None
+        ]
+        open_ = [
+            f"{', '.join(map(_part_words, parts))}: {escape(why)}"
+            for why, parts in score.unknown.items()
+            if not (parts == ["total"] and why.startswith("not known"))  # the lines above say it
+        ]
+        total = score.total.value if score.total else None
+        rows.append(
+            (
+                f"{score.title}<br><small>{escape(score.source)}</small>",
+                "" if total is None else f"{total:g}",
+                ", ".join(known),
+                f"<small>{'<br>'.join(open_)}</small>" if open_ else "",
+            )
+        )
+    return as_table(("Score", "Total", "Known parts", "Not known"), rows, numbers=(1,))
+
+
+_ABBREVIATIONS = {"dai", *(subtype.name.lower() for subtype in Subtype)}
+
+
+def _part_words(name: str) -> str:
+    """For example ``"SDH both sides"`` of ``"sdh_both_sides"``; units stand at the number."""
+    words = name.removesuffix("_ml").removesuffix("_mm").split("_")
+    return " ".join(word.upper() if word in _ABBREVIATIONS else word for word in words)
+
+
+def _unit(number: Measurement) -> str:
+    return "" if number.unit == "1" else f" {number.unit}"
 
 
 def provenance_table(provenance: Provenance) -> str:

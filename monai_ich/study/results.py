@@ -20,6 +20,8 @@ from monai_ich.core.json_text import read_json
 from monai_ich.core.provenance import sha256_of
 from monai_ich.core.shipped import code_digest
 from monai_ich.io.output import renamed
+from monai_ich.measure.criteria import CRITERION_COLUMNS
+from monai_ich.measure.scores import SCORE_IDS
 from monai_ich.study.inputs import StudyCase
 from monai_ich.study.worker import Outcome
 
@@ -108,15 +110,21 @@ def _read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
     return row | {"seconds": round(sum(found["provenance"]["seconds"].values()), 2)}
 
 
+_AMOUNTS = ("_ml", "_mm", "_probability", "_ratio", "_index", "_share")
+_FLAGS = ("_present", "_certain", "_count")
+_POINTS = tuple(f"{score}_" for score in SCORE_IDS)
+
+
 def _kind(name: str) -> type:
     """What a column holds, whether its cells are empty or not: an amount, a whole number or a
     word.
     """
-    if name.endswith(("_ml", "_mm", "_probability", "_ratio", "_index")) or name == "seconds":
+    if name.endswith("_reason"):
+        return str
+    if name.endswith(_AMOUNTS) or name == "seconds":
         return float
-    return (
-        int if name.endswith(("_present", "_certain", "_count")) or name.isupper() else str
-    )  # criteria are upper case
+    is_whole = name.endswith(_FLAGS) or name.startswith(_POINTS)
+    return int if is_whole or name in CRITERION_COLUMNS.values() else str
 
 
 def _value(name: str, text: str) -> float | int | str | None:

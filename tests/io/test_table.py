@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from monai_ich.core.exam import (
     ExamMeasurements,
     Lesion,
     MidlineShift,
+    Score,
     SliceRow,
     SubtypeFinding,
     Ventricles,
@@ -29,6 +31,7 @@ from monai_ich.io.table import (
     write_measurements_json,
     write_slices_csv,
 )
+from monai_ich.measure.criteria import CRITERION_COLUMNS
 from monai_ich.measure.summary import measure_exam
 
 
@@ -61,16 +64,27 @@ SHIFT = MidlineShift(
     4,
     ((4, 6.3049), (5, -2)),
 )
-_FACTS = tuple(
-    Criterion(name, None, "by hand")
-    for name in (
-        "BTF-2006-EDH-VOLUME",
-        "BTF-2006-SDH-THICKNESS",
-        "ICH-SCORE-VOLUME",
-        "ICH-SCORE-IVH",
-        "ICH-SCORE-INFRATENTORIAL",
+FACTS = {name: Criterion(name, None, "by hand") for name in CRITERION_COLUMNS} | {
+    "BTF-2006-SDH-SHIFT": Criterion(
+        "BTF-2006-SDH-SHIFT", True, "SDH with midline shift 6.3 mm, limit > 5 mm"
     )
-)
+}
+
+
+def _score_of(name: str) -> Score:
+    return Score(
+        name,
+        name,
+        (
+            Measurement(f"{name}_shift", -3.0, "1", name, "by hand"),
+            Measurement(f"{name}_share", 0.12345, "1", name, "by hand"),
+            Measurement(f"{name}_cisterns", None, "1", name, "by hand", reason="not measured"),
+        ),
+        Measurement(f"{name}_total", None, "1", name, "by hand", reason="not known: cisterns"),
+        "by hand",
+    )
+
+
 EXAM = ExamMeasurements(
     subtypes=tuple(
         SubtypeFinding(s, s is Subtype.SDH, _ml("volume", 40.1004 * (s is Subtype.SDH)))
@@ -86,16 +100,13 @@ EXAM = ExamMeasurements(
             "evans_index", None, "1", "ventricles", "by hand", reason="the slices are not axial"
         ),
     ),
-    criteria=(
-        *_FACTS[:2],
-        Criterion("BTF-2006-SDH-SHIFT", True, "SDH with midline shift 6.3 mm, limit 5 mm"),
-        *_FACTS[2:],
-    ),
+    criteria=tuple(FACTS.values()),
     slices=(
         SliceRow(4, (0, 0, 10), (0, 0, 0, 0, 20.05)),
         SliceRow(6, (0, 0, 20), (0, 0, 0, 0, 20.0504)),
     ),
     warnings=(),
+    scores=(_score_of("rotterdam"),),
 )
 
 
@@ -141,9 +152,20 @@ def test_json_holds_the_contract(tmp_path: Path) -> None:
         "evans_index_not_measurable": "the slices are not axial",
         "evans_slice": None,
     }
-    assert record["criteria"][2]["met"] is True and record["warnings"] == [
-        {"code": "GANTRY_TILT", "message": "tilted"}
+    assert [c["id"] for c in record["criteria"] if c["met"]] == ["BTF-2006-SDH-SHIFT"]
+    assert record["scores"] == [
+        {
+            "id": "rotterdam",
+            "components": [
+                {"name": "rotterdam_shift", "value": -3},
+                {"name": "rotterdam_share", "value": 0.1235},
+                {"name": "rotterdam_cisterns", "not_measurable": "not measured"},
+            ],
+            "total": {"not_measurable": "not known: cisterns"},
+            "source": "by hand",
+        }
     ]
+    assert record["warnings"] == [{"code": "GANTRY_TILT", "message": "tilted"}]
     assert record["provenance"]["status"] == "made by hand"
 
 
@@ -170,8 +192,15 @@ def test_one_scan_is_one_row(tmp_path: Path) -> None:
     assert (
         row["SDH_max_thickness_mm"],
         row["EDH_max_thickness_mm"],
-        row["BTF-2006-SDH-SHIFT"],
+        row["btf_sdh_shift"],
     ) == ("11.2", "", "1")
+    assert (row["btf_edh_volume"], row["btf_edh_volume_reason"]) == ("", "by hand")
+    assert (row["rotterdam_shift"], row["rotterdam_cisterns"], row["rotterdam_total"]) == (
+        "-3",
+        "",
+        "",
+    )
+    assert row["rotterdam_reason"] == "cisterns: not measured; total: not known: cisterns"
     assert (row["evans_index"], row["evans_index_reason"]) == ("", "the slices are not axial")
 
 
@@ -197,7 +226,7 @@ def test_an_empty_exam_has_zeros_and_reasons_but_the_same_columns(tmp_path: Path
     empty = measure_exam(
         LabelMap(np.zeros((4, 4, 4), np.uint8), Geometry((4, 4, 4), np.eye(4)), Subtype)
     )
-    for name, exam in (("a", EXAM), ("b", empty)):
+    for name, exam in (("a", replace(EXAM, scores=empty.scores)), ("b", empty)):
         write_measurements_csv(tmp_path / f"{name}.csv", exam, case_id=name)
         write_lesions_csv(tmp_path / f"{name}-lesions.csv", exam, case_id=name)
     assert (tmp_path / "a.csv").read_text().splitlines()[0] == (

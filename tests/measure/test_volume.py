@@ -127,7 +127,7 @@ def test_criteria_are_facts_with_numbers() -> None:
     affine = np.diag([1.0, 1.0, 1.0, 1.0])
     exam = measure_exam(_labels((40, 40, 40), {Subtype.EDH: (slice(2, 35),) * 3}, affine))
     criteria = {c.id: (c.met, c.because) for c in exam.criteria}
-    assert criteria["BTF-2006-EDH-VOLUME"] == (True, "EDH 35.9 mL, limit 30 mL")
+    assert criteria["BTF-2006-EDH-VOLUME"] == (True, "EDH 35.9 mL, limit > 30 mL")
     assert criteria["BTF-2006-SDH-SHIFT"] == (False, "no SDH")
     assert criteria["ICH-SCORE-INFRATENTORIAL"] == (False, "no IPH")
 
@@ -157,17 +157,16 @@ def test_infratentorial_is_decided_by_parenchymal_blood_that_counts_as_present()
     high = (slice(10, 20), slice(10, 20), slice(15, 20))
     speck = (slice(25, 26), slice(25, 26), slice(5, 6))  # 0.001 mL
     assert _infratentorial({"low": low}, anatomy) == (True, "infratentorial IPH 0.5 mL")
-    assert _infratentorial({"high": high}, anatomy) == (False, "infratentorial IPH 0.0 mL")
-    assert _infratentorial({"speck": speck}, anatomy) == (False, "no IPH")
-    assert _infratentorial({"high": high, "speck": speck}, anatomy) == (
-        False,
-        "infratentorial IPH 0.0 mL",
-    )
-    assert _infratentorial({"low": low}, None) == (None, "no anatomy labels were given")
+    assert _infratentorial({"high": high}, anatomy) == (False, "no infratentorial IPH")
+    trace = "infratentorial IPH 0.001 mL, below the operating point of 0.1 mL: too little to tell"
+    assert _infratentorial({"speck": speck}, anatomy) == (None, trace)
+    assert _infratentorial({"high": high, "speck": speck}, anatomy) == (None, trace)
+    met, because = _infratentorial({"low": low}, None)
+    assert met is None and because == "IPH 0.5 mL; no anatomy labels were given"
     anatomy[low] = 0
     assert _infratentorial({"low": low}, anatomy) == (
         None,
-        "the IPH lies outside of the anatomy labels",
+        "IPH 0.5 mL; 0.5 mL of it lie outside of the anatomy labels",
     )
 
 

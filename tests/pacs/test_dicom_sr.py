@@ -274,7 +274,7 @@ def test_an_exam_without_hemorrhage_has_a_report_too(tmp_path: Path, scan: Scan)
     )
     assert d.PatientID == "4711"
     answers = [words for _, words in _evaluations(d)[1::2]]
-    assert answers == ["No"] * 6 and len(codes.CRITERIA) == 6
+    assert answers == ["No"] * 11 and len(codes.CRITERIA) == 11
     assert {c.id for c in empty.criteria} == set(codes.CRITERIA)
 
 

@@ -82,6 +82,9 @@ def test_tables_keep_types_where_cells_are_empty(
         and parquet["midline_shift_mm"][1] == 3.5
     )
     assert parquet["IPH_present"].dtype == "Int64" and parquet["total_volume_ml"].dtype == "Float64"
+    kinds = {"btf_edh_volume": "Int64", "helsinki_edh": "Int64", "graeb_left_share": "Float64"}
+    kinds |= {"marshall_mass_ml": "Float64", "graeb_reason": "string"}
+    assert {name: str(parquet[name].dtype).split("[")[0] for name in kinds} == kinds
     (first, _) = csv.DictReader((tmp_path / "study.csv").open())
     (measured,) = csv.DictReader((done[1] / "measurements.csv").open())
     assert {name: first[name] for name in measured} == measured, "no digit is lost or added"
