@@ -115,7 +115,7 @@ def _bring_together(
     shown: list[tuple[_Scan, FloatArray, str]] = []
     for point, scan in zip(points[1:], later, strict=True):
         if isinstance(base, NotMeasurable) or isinstance(scan, NotMeasurable):
-            reason = (base if isinstance(base, NotMeasurable) else scan).reason
+            reason = next(s.reason for s in (base, scan) if isinstance(s, NotMeasurable))
             records.append({"not_measurable": reason})
             warnings.append((Notice("NO_PICTURE", f"The picture lacks a scan: {reason}."),))
             continue
@@ -156,7 +156,7 @@ def _doubts(found: Registration, *, whole: bool) -> tuple[Notice, ...]:
 
 def _has_bone(ct: CTVolume) -> bool:
     """False for an export of a narrow window: a skull holds hundreds of mL of bone."""
-    return np.count_nonzero(ct.hu >= _BONE_HU) * ct.geometry.voxel_ml >= _LEAST_BONE_ML
+    return bool(np.count_nonzero(ct.hu >= _BONE_HU) * ct.geometry.voxel_ml >= _LEAST_BONE_ML)
 
 
 def _record(found: Registration) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from monai_ich.core.followup import Amount, Expansion, VolumeChange
 
-BOTH = "IPH_IVH"
+BOTH = "iph_ivh"
 BROTT = "Brott 1997, doi:10.1161/01.STR.28.1.1"
 BROUWERS = "Brouwers 2014, doi:10.1001/jamaneurol.2013.5433"
 DOWLATSHAHI = "Dowlatshahi 2011, doi:10.1212/WNL.0b013e3182143317"
@@ -135,7 +135,8 @@ def _any(verdicts: list[Verdict]) -> Verdict:
 
 def _words(change: VolumeChange) -> str:
     before, after = _ml(change.baseline), _ml(change.followup)
-    return f"{change.of.replace('_', ' + ')} {before} to {after} mL"
+    name = change.of.upper().replace("_", " + ")
+    return f"{name} {before} to {after} mL"
 
 
 def _ml(amount: Amount) -> str:

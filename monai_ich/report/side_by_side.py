@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from monai_ich.core.followup import TimePoint
+from monai_ich.core.followup import Amount, TimePoint
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import Subtype, label_of
 from monai_ich.core.resample import orthogonal_grid
@@ -22,6 +22,7 @@ _WINDOW_HU = (0.0, 80.0)
 _PLANE_MM = 1.0
 _STEP_MM = 5.0
 _MARGIN_MM = 4.0
+_Line = tuple[str, tuple[float, ...], list[Amount]]
 
 
 def render_side_by_side(
@@ -52,9 +53,9 @@ def render_side_by_side(
     )
     bottom = 0.3 / (_ROW_INCH * len(scans))
     figure.subplots_adjust(left=0.02, right=1, bottom=bottom, top=1)
-    for n, (axes, images) in enumerate(zip(grid_of_axes, seen, strict=True)):
+    for n, (axes, (hu, labels)) in enumerate(zip(grid_of_axes, seen, strict=True)):
         for axis, k in zip(axes, chosen, strict=True):
-            _draw(axis, *(image[:, :, k].T for image in images))
+            _draw(axis, hu[:, :, k].T, labels[:, :, k].T)
             axis.set_xlim(right, left)  # radiological: the patient's left on the right
             axis.set_ylim(back, front)
         y = 1 - (1 - bottom) * (n + 0.5) / len(scans)
@@ -82,7 +83,7 @@ def render_volumes(path: Path, points: Sequence[TimePoint]) -> None:
     FigureCanvasAgg(figure)
     axis = figure.subplots()
     at = hours if timed else list(range(1, len(points) + 1))
-    lines = [("all blood", "black", [point.total for point in points])]
+    lines: list[_Line] = [("all blood", (0.0, 0.0, 0.0), [point.total for point in points])]
     lines += [(s.name, _color(s), [point.amounts[s.name] for point in points]) for s in Subtype]
     for name, color, amounts in lines:
         if not any(amount.ml for amount in amounts):

@@ -97,7 +97,7 @@ def change_words(change: VolumeChange) -> str:
     """For example ``"IPH: 10.0 to 14.0 mL (+4.0 mL, +40 %)"``."""
     percent = change.percent
     relative = f"{percent.value:+.0f} %" if percent.value is not None else percent.reason
-    name = {"all": "all blood", "IPH_IVH": "IPH + IVH"}.get(change.of, change.of)
+    name = {"all": "all blood", "iph_ivh": "IPH + IVH"}.get(change.of, change.of)
     return (
         f"{name}: {change.baseline.ml:.1f} to {change.followup.ml:.1f} mL "
         f"({change.change_ml:+.1f} mL, {relative})"
