@@ -30,6 +30,7 @@ def lesion(
     return Lesion(
         *(1, subtype, ml, ml, (0.0, 0.0, 0.0), side, compartment, (0, 0), None, None, None),
         thickness=thickness if subtype in EXTRA_AXIAL else None,
+        axial_thickness=thickness if subtype in EXTRA_AXIAL else None,
     )
 
 
