@@ -124,8 +124,13 @@ def test_json_holds_the_contract(tmp_path: Path) -> None:
     record = _record(tmp_path / "m.json", EXAM)
     assert record["schema"] == "monai-ich/measurements/1" and record["case_id"] == "c1"
     assert record["hemorrhage_present"] is True and record["total_volume_ml"] == 40.1
-    assert record["subtypes"]["SDH"] == {"present": True, "certain": True, "volume_ml": 40.1}
-    assert record["subtypes"]["EDH"] == {"present": False, "certain": True, "volume_ml": 0.0}
+    assert record["subtypes"]["SDH"] == {
+        "state": "found",
+        "present": True,
+        "certain": True,
+        "volume_ml": 40.1,
+    }
+    assert record["subtypes"]["EDH"]["state"] == "not found"
     shift = record["midline_shift"]
     assert (shift["value_mm"], shift["toward"], shift["at_ras_mm"]) == (
         6.3,

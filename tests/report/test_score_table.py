@@ -8,11 +8,15 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.measure.summary import measure_exam
+from monai_ich.measure.volume import DEFAULT_OPERATING_POINTS_ML
 from monai_ich.report.tables import criteria_table, score_table
 
 VOXELS = np.zeros((10, 10, 10), np.uint8)
 VOXELS[:5, :5, :2] = Subtype.IVH  # 0.05 mL
-EXAM = measure_exam(LabelMap(VOXELS, Geometry(VOXELS.shape, np.eye(4)), Subtype))
+EXAM = measure_exam(
+    LabelMap(VOXELS, Geometry(VOXELS.shape, np.eye(4)), Subtype),
+    operating_points=DEFAULT_OPERATING_POINTS_ML,
+)
 
 
 def test_an_undecided_criterion_is_worded_as_undecided() -> None:
