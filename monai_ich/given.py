@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monai_ich.anatomy.atlas_pose import find_atlas_pose
 from monai_ich.anatomy.midline import fit_midline
 from monai_ich.core.case_names import case_name
 from monai_ich.core.errors import GeometryError
@@ -83,7 +84,8 @@ def measure_masks(
     with output_folder(folder, results=TABLES, overwrite=overwrite) as scratch:
         scan = _scan_beside(ct)
         masks = _read(labels, anatomy, scan, meaning)
-        exam = _measured(*masks, scan)
+        parts = masks[1]
+        exam = _measured(*masks, fit_midline(parts) if parts else None, scan)
         warnings = _warnings(exam, scan, labels, anatomy)
         provenance = Provenance(versions=installed_versions(), status=_MEASURED)
         own = folder.resolve().name
@@ -142,7 +144,7 @@ def export_masks(
         found, parts = masks[0], masks[1]
         assert found is not None
         midline = fit_midline(parts) if parts else None
-        exam = measure_exam(found, ct=scan.volume, anatomy=parts, midline=midline)
+        exam = _measured(found, parts, midline, scan)
         warnings = _warnings(exam, scan, labels, anatomy)
         provenance = Provenance(installed_versions(), status=_EXPORTED)
         if "seg.nrrd" in wanted:
@@ -202,9 +204,16 @@ def _read_mask(
     )
 
 
-def _measured(labels: LabelMap, anatomy: LabelMap | None, scan: Scan | None) -> ExamMeasurements:
-    midline: Midline | NotMeasurable | None = fit_midline(anatomy) if anatomy else None
-    return measure_exam(labels, ct=scan.volume if scan else None, anatomy=anatomy, midline=midline)
+def _measured(
+    labels: LabelMap,
+    anatomy: LabelMap | None,
+    midline: Midline | NotMeasurable | None,
+    scan: Scan | None,
+) -> ExamMeasurements:
+    pose = find_atlas_pose(anatomy, midline) if anatomy and midline else None
+    return measure_exam(
+        labels, ct=scan.volume if scan else None, anatomy=anatomy, midline=midline, pose=pose
+    )
 
 
 def _warnings(

@@ -7,10 +7,14 @@ from typing import TypeAlias
 
 from monai_ich.core.calibration import Evidence
 from monai_ich.core.labels import Subtype
-from monai_ich.core.measurement import Measurement
+from monai_ich.core.measurement import Category, Measurement
 from monai_ich.core.provenance import Notice
 
 Point: TypeAlias = tuple[float, float, float]
+
+
+def _unmeasured(name: str, unit: str, of: str) -> Measurement:
+    return Measurement(name, None, unit, of, "none", reason="it was not measured")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Lesion:
         thickness: of an EDH or SDH, perpendicular to the skull, or why there is none; None for
             other subtypes.
         thickest_at_ras_mm: point of its inner border where it is thickest.
+        location: of an IPH, see `locate`; None for other subtypes.
+        density: of an SDH, against the brain, see `classify_density`; None for other subtypes.
     """
 
     id: int
@@ -68,6 +74,20 @@ class Lesion:
     skull_mm: float | None = None
     thickness: Measurement | None = None
     thickest_at_ras_mm: Point | None = None
+    location: Category | None = None
+    density: Category | None = None
+
+    @property
+    def irregularity_index(self) -> float | None:
+        """Of an IPH: radius of the ball of the same surface, as a percentage of that of the ball of
+        the same volume; 100 for a ball. None for other subtypes.
+
+        References:
+            Hematoma irregularity index, BMC Neurology 2022, doi:10.1186/s12883-022-02983-w
+        """
+        if self.subtype is not Subtype.IPH or not self.sphericity:
+            return None
+        return 100.0 / float(self.sphericity) ** 0.5
 
 
 @dataclass(frozen=True)
@@ -143,18 +163,36 @@ class Ventricles:
         evans_index: largest width of the frontal horns over the largest width inside the skull on
             the same slice.
         evans_slice: that slice (K index); None where not measured.
+        third_width: largest width of the third ventricle, mm.
+        temporal_horns: width of the temporal horns, mm.
     """
 
     volume: Measurement
     left_right_ratio: Measurement
     evans_index: Measurement
     evans_slice: int | None = None
+    third_width: Measurement = _unmeasured("third_ventricle", "mm", "ventricles")
+    temporal_horns: Measurement = _unmeasured("temporal_horns", "mm", "ventricles")
+
+
+@dataclass(frozen=True)
+class Edema:
+    """Edema around the clots, which is no blood.
+
+    Args:
+        volume: mL.
+        ratio: that volume over the volume of IPH.
+    """
+
+    volume: Measurement = _unmeasured("edema_volume", "mL", "edema")
+    ratio: Measurement = _unmeasured("edema_iph_ratio", "1", "edema")
 
 
 @dataclass(frozen=True)
 class ExamMeasurements:
     """What was measured in one exam; see the modules of `measure` for definitions.
 
+    `signs` are those of the largest IPH on non-contrast CT, one `Criterion` each.
     `total_interval_ml` and `probability` are those of any hemorrhage, None where they were not
     calibrated; `evidence` is the network's, None for labels that come from elsewhere.
     """
@@ -171,6 +209,8 @@ class ExamMeasurements:
     probability: float | None = None
     evidence: Evidence | None = None
     key_slices: tuple[KeySlice, ...] = ()
+    edema: Edema = Edema()
+    signs: tuple[Criterion, ...] = ()
 
     @property
     def hemorrhage_present(self) -> bool:
@@ -191,6 +231,12 @@ class ExamMeasurements:
                 found[lesion.subtype] = max(found.get(lesion.subtype, 0.0), lesion.thickness.value)
         return found
 
+    @property
+    def iph_location(self) -> Category:
+        """Where the largest IPH lies."""
+        found = [x.location for x in self.lesions if x.location is not None]
+        return found[0] if found else Category(None, "no IPH was found")
+
     def as_metrics(self) -> dict[str, float]:
         """The exam's numbers by name, without those that could not be measured."""
         found = {f"volume_ml_{f.subtype.name}": f.volume.value for f in self.subtypes}
@@ -199,6 +245,7 @@ class ExamMeasurements:
         found["cavity_ml"] = self.cavity_ml.value
         found["ventricles_ml"] = self.ventricles.volume.value
         found["evans_index"] = self.ventricles.evans_index.value
+        found["edema_ml"] = self.edema.volume.value
         found |= {
             f"max_thickness_mm_{subtype.name}": mm for subtype, mm in self.max_thickness_mm.items()
         }

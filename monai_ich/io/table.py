@@ -11,9 +11,9 @@ from typing import Any
 
 from monai_ich.core.calibration import Evidence
 from monai_ich.core.cells import plain_cell
-from monai_ich.core.exam import ExamMeasurements, Lesion, SubtypeFinding, Ventricles
+from monai_ich.core.exam import Edema, ExamMeasurements, Lesion, SubtypeFinding, Ventricles
 from monai_ich.core.labels import Subtype
-from monai_ich.core.measurement import Measurement
+from monai_ich.core.measurement import Category, Measurement
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.io.identity import Identity
 
@@ -23,6 +23,7 @@ _LESION_COLUMNS = (
     *("mean_hu", "sd_hu", "max_hu", "centroid_r_mm", "centroid_a_mm", "centroid_s_mm"),
     *("sphericity", "skull_distance_mm", "max_thickness_mm", "max_thickness_mm_not_measurable"),
     *("thickest_r_mm", "thickest_a_mm", "thickest_s_mm"),
+    *("location", "location_reason", "irregularity_index", "density_class", "density_reason"),
 )
 
 
@@ -104,7 +105,18 @@ def _ventricles(found: Ventricles) -> dict[str, Any]:
     record |= _member(found.left_right_ratio, "left_right_ratio", 3) | _member(
         found.evans_index, "evans_index", 3
     )
-    return record | {"evans_slice": found.evans_slice}
+    record |= {"evans_slice": found.evans_slice}
+    record |= _member(found.third_width, "third_ventricle_mm", 1)
+    return record | _member(found.temporal_horns, "temporal_horns_mm", 1)
+
+
+def _edema(found: Edema) -> dict[str, Any]:
+    record = _value(found.volume, "volume_ml", 2)
+    return record if "not_measurable" in record else record | _member(found.ratio, "iph_ratio", 3)
+
+
+def _word(found: Category | None, key: str, reason: str) -> dict[str, str | None]:
+    return {} if found is None else {key: found.value, reason: found.reason}
 
 
 def _lesion(lesion: Lesion) -> dict[str, Any]:
@@ -123,7 +135,11 @@ def _lesion(lesion: Lesion) -> dict[str, Any]:
         "max_hu": _cell(lesion.max_hu, 1),
         "sphericity": _cell(lesion.sphericity, 3),
         "skull_distance_mm": _cell(lesion.skull_mm, 1),
+        **_word(lesion.location, "location", "location_reason"),
+        **_word(lesion.density, "density_class", "density_reason"),
     }
+    if lesion.irregularity_index is not None:
+        record["irregularity_index"] = round(lesion.irregularity_index, 1)
     if lesion.thickness is None:
         return record
     record |= _member(lesion.thickness, "max_thickness_mm", 1)
@@ -159,6 +175,8 @@ def write_measurements_json(
         **_known({"evidence": _evidence(exam.evidence)}),
         "cavity": _value(exam.cavity_ml, "volume_ml", 1),
         "ventricles": _ventricles(exam.ventricles),
+        "edema": _edema(exam.edema),
+        "signs": [asdict(sign) for sign in exam.signs],
         "criteria": [asdict(c) for c in exam.criteria],
         "warnings": [asdict(w) for w in warnings],
         "provenance": asdict(provenance),
@@ -201,12 +219,30 @@ def write_measurements_csv(
         "ventricles_left_right_ratio": _cell(exam.ventricles.left_right_ratio.value, 3),
         "evans_index": _cell(exam.ventricles.evans_index.value, 3),
         "evans_index_reason": exam.ventricles.evans_index.reason,
+        "third_ventricle_mm": _cell(exam.ventricles.third_width.value, 1),
+        "third_ventricle_reason": exam.ventricles.third_width.reason,
+        **_word(exam.iph_location, "iph_location", "iph_location_reason"),
+        "edema_ml": _cell(exam.edema.volume.value, 2),
+        "edema_iph_ratio": _cell(exam.edema.ratio.value, 3),
+        "edema_reason": exam.edema.volume.reason or exam.edema.ratio.reason,
+        **{sign.id: None if sign.met is None else int(sign.met) for sign in exam.signs},
+        "iph_signs_reason": _reasons(exam),
     }
     row |= {
         criterion.id: None if criterion.met is None else int(criterion.met)
         for criterion in exam.criteria
     }
     _write_csv(path, list(row), [row])
+
+
+def _reasons(exam: ExamMeasurements) -> str | None:
+    """Why signs were not decided, each reason once, with the signs where it is not that of all."""
+    open_ = [sign for sign in exam.signs if sign.met is None]
+    reasons = list(dict.fromkeys(sign.because for sign in open_))
+    if len(reasons) == 1 and len(open_) == len(exam.signs):
+        return reasons[0]
+    names = {r: ", ".join(sign.id for sign in open_ if sign.because == r) for r in reasons}
+    return "; ".join(f"{names[reason]}: {reason}" for reason in reasons) or None
 
 
 def _interval_cells(
