@@ -26,7 +26,9 @@ LOW_MM, HIGH_MM = (-87.0, -129.0, -78.0), (87.0, 93.0, 96.0)
 def average_surfaces() -> NDArray[np.int8]:
     """Signed distances ``(3, X, Y, Z)`` in half millimeters, cut at 63 mm."""
     head = Head(HeadCase(0, AnatomyCase(scale=(1.0, 1.0, 1.0), warp_mm=0.0)))
-    axes = [torch.arange(low, high + 0.1, FINE_MM) for low, high in zip(LOW_MM, HIGH_MM, strict=True)]
+    axes = [
+        torch.arange(low, high + 0.1, FINE_MM) for low, high in zip(LOW_MM, HIGH_MM, strict=True)
+    ]
     with torch.inference_mode():
         shares = paint(head, head.fields_of_head(*torch.meshgrid(*axes, indexing="ij"))).anatomy
     inside = (shares > 0.5).numpy()

@@ -169,9 +169,7 @@ def _coarse(anatomy: LabelMap) -> tuple[NDArray[np.uint8], Geometry]:
     return voxels, Geometry((i, j, k), affine)
 
 
-def _between(
-    one: NDArray[np.bool_], other: NDArray[np.bool_], geometry: Geometry
-) -> FloatArray:
+def _between(one: NDArray[np.bool_], other: NDArray[np.bool_], geometry: Geometry) -> FloatArray:
     """Midpoints of neighbors along I, J and K of which one is in each mask; at most `_POINTS`."""
     found = []
     for axis in range(3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,6 +16,12 @@ Point: TypeAlias = tuple[float, float, float]
 
 def _unmeasured(name: str, unit: str, of: str) -> Measurement:
     return Measurement(name, None, unit, of, "none", reason="it was not measured")
+
+
+_NO_THIRD = _unmeasured("third_ventricle", "mm", "ventricles")
+_NO_HORNS = _unmeasured("temporal_horns", "mm", "ventricles")
+_NO_EDEMA = _unmeasured("edema_volume", "mL", "edema")
+_NO_RATIO = _unmeasured("edema_iph_ratio", "1", "edema")
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ class Lesion:
         """
         if self.subtype is not Subtype.IPH or not self.sphericity:
             return None
-        return 100.0 / float(self.sphericity) ** 0.5
+        return 100.0 / math.sqrt(self.sphericity)
 
 
 @dataclass(frozen=True)
@@ -171,8 +178,8 @@ class Ventricles:
     left_right_ratio: Measurement
     evans_index: Measurement
     evans_slice: int | None = None
-    third_width: Measurement = _unmeasured("third_ventricle", "mm", "ventricles")
-    temporal_horns: Measurement = _unmeasured("temporal_horns", "mm", "ventricles")
+    third_width: Measurement = _NO_THIRD
+    temporal_horns: Measurement = _NO_HORNS
 
 
 @dataclass(frozen=True)
@@ -184,8 +191,8 @@ class Edema:
         ratio: that volume over the volume of IPH.
     """
 
-    volume: Measurement = _unmeasured("edema_volume", "mL", "edema")
-    ratio: Measurement = _unmeasured("edema_iph_ratio", "1", "edema")
+    volume: Measurement = _NO_EDEMA
+    ratio: Measurement = _NO_RATIO
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Category, Measurement
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.io.identity import Identity
+from monai_ich.measure.signs import SOURCES
 
 SCHEMA = "monai-ich/measurements/1"
 _LESION_COLUMNS = (
@@ -225,8 +226,7 @@ def write_measurements_csv(
         "edema_ml": _cell(exam.edema.volume.value, 2),
         "edema_iph_ratio": _cell(exam.edema.ratio.value, 3),
         "edema_reason": exam.edema.volume.reason or exam.edema.ratio.reason,
-        **{sign.id: None if sign.met is None else int(sign.met) for sign in exam.signs},
-        "iph_signs_reason": _reasons(exam),
+        **_signs(exam),
     }
     row |= {
         criterion.id: None if criterion.met is None else int(criterion.met)
@@ -235,14 +235,21 @@ def write_measurements_csv(
     _write_csv(path, list(row), [row])
 
 
-def _reasons(exam: ExamMeasurements) -> str | None:
-    """Why signs were not decided, each reason once, with the signs where it is not that of all."""
-    open_ = [sign for sign in exam.signs if sign.met is None]
-    reasons = list(dict.fromkeys(sign.because for sign in open_))
-    if len(reasons) == 1 and len(open_) == len(exam.signs):
-        return reasons[0]
-    names = {r: ", ".join(sign.id for sign in open_ if sign.because == r) for r in reasons}
-    return "; ".join(f"{names[reason]}: {reason}" for reason in reasons) or None
+def _signs(exam: ExamMeasurements) -> dict[str, int | str | None]:
+    """A cell for each sign, and why some were not decided: each reason once, with its signs unless
+    it is that of all.
+    """
+    met = {sign.id: sign.met for sign in exam.signs}
+    cells = {name: None if met.get(name) is None else int(bool(met[name])) for name in SOURCES}
+    why = {sign.id: sign.because for sign in exam.signs}
+    signs_of: dict[str, list[str]] = {}
+    for name in [name for name, cell in cells.items() if cell is None]:
+        signs_of.setdefault(why.get(name, "it was not judged"), []).append(name)
+    said = [
+        reason if len(names) == len(cells) else f"{', '.join(names)}: {reason}"
+        for reason, names in signs_of.items()
+    ]
+    return cells | {"iph_signs_reason": "; ".join(said) or None}
 
 
 def _interval_cells(

@@ -24,6 +24,7 @@ from monai_ich.measure.thickness import MARGIN_MM, Thickness, least_bone_hu, mea
 _LEFT = (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE)
 _RIGHT = (Anatomy.RIGHT_HEMISPHERE, Anatomy.RIGHT_VENTRICLE)
 _FIRST = 200
+_NO_BRAIN = NotMeasurable("the brain's density was not measured")
 
 
 def find_lesions(
@@ -32,7 +33,7 @@ def find_lesions(
     ct: CTVolume | None = None,
     anatomy: LabelMap | None = None,
     midline: Midline | None = None,
-    brain_hu: float | NotMeasurable = NotMeasurable("the brain's density was not measured"),
+    brain_hu: float | NotMeasurable = _NO_BRAIN,
 ) -> tuple[Lesion, ...]:
     """26-connected pieces of each subtype, largest first; empty where there is no blood.
 
@@ -68,10 +69,9 @@ def find_lesions(
                 lesion = replace(
                     lesion, thickness=thick.measurement, thickest_at_ras_mm=thick.at_ras_mm
                 )
-            if subtype is Subtype.SDH and ct is not None:
-                grid = labels.geometry.crop(box)
-                density = classify_density(ct.hu[box], mask, grid, brain_hu)
-                lesion = replace(lesion, density=density)
+            if subtype is Subtype.SDH:
+                grid, hu = labels.geometry.crop(box), ct.hu[box] if ct is not None else None
+                lesion = replace(lesion, density=classify_density(hu, mask, grid, brain_hu))
             lesions.append(lesion)
     lesions.sort(key=lambda lesion: -lesion.volume_ml)
     return tuple(replace(lesion, id=n) for n, lesion in enumerate(lesions, start=1))

@@ -44,7 +44,7 @@ def find_brain_hu(
 
 
 def classify_density(
-    hu: NDArray[np.float32],
+    hu: NDArray[np.float32] | None,
     mask: NDArray[np.bool_],
     geometry: Geometry,
     brain_hu: float | NotMeasurable,
@@ -56,13 +56,15 @@ def classify_density(
     which bone and brain share, is left out.
 
     Args:
-        hu, mask: ``(I, J, K)`` in the lesion's box, slices along K.
+        hu, mask: ``(I, J, K)`` in the lesion's box, slices along K; None without a CT.
         geometry: their grid.
         brain_hu: from `find_brain_hu`.
 
     References:
         Lee 1997, doi:10.3346/jkms.1997.12.4.353; Park 2013, J Korean Neurosurg Soc 54(1)
     """
+    if hu is None:
+        return Category(None, "no CT was given")
     if isinstance(brain_hu, NotMeasurable):
         return Category(None, brain_hu.reason)
     core = binary_erosion(mask, structure=_CROSS)

@@ -60,7 +60,9 @@ def check_signs(
     else:
         verdicts = _shape(slabs) | _density(slabs, brain_hu)
     return tuple(
-        Criterion(name, *verdicts[name], source if source == _STANDARD else f"{source}; {_STANDARD}")
+        Criterion(
+            name, *verdicts[name], source if source == _STANDARD else f"{source}; {_STANDARD}"
+        )
         for name, source in SOURCES.items()
     )
 
@@ -80,7 +82,7 @@ def _shape(slabs: Slabs) -> dict[str, Verdict]:
     return {
         "island_sign": (
             apart >= 3 or small >= 4,
-            f"{apart} small hematomas apart on one slice, limit 3; {small} apart or joined, limit 4",
+            f"{apart} small hematomas apart, limit 3; with joined ones {small}, limit 4",
         ),
         "satellite_sign": (
             bool(near),

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
-from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.volume import CONNECTED_26, CTVolume, LabelMap, box_around, box_inside
@@ -92,11 +92,10 @@ def cut_slabs(labels: LabelMap, ct: CTVolume | None) -> Slabs | NotMeasurable:
     )
 
 
-def _pooled(
-    values: NDArray[np.bool_] | NDArray[np.float32], group: tuple[int, int, int]
-) -> NDArray[np.float64]:
+def _pooled(values: NDArray[Any], group: tuple[int, int, int]) -> NDArray[np.float64]:
     """Mean over blocks; the last ones are filled up with nothing."""
-    full = np.pad(values, [(0, -n % g) for n, g in zip(values.shape, group, strict=True)])
+    ends = [(0, -n % g) for n, g in zip(values.shape, group, strict=True)]
+    full = np.pad(values, ends).astype(np.float32, copy=False)
     i, j, k = group
     total = np.zeros([n // g for n, g in zip(full.shape, group, strict=True)])
     for a, b, c in product(range(i), range(j), range(k)):

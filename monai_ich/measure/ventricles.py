@@ -22,7 +22,9 @@ _AHEAD_MM = 12.0
 _BELOW_MM = 15.0  # further below the center: third ventricle and temporal horns
 _LEAST_ML = 1.0
 _MOST_OBLIQUE = 0.7  # 45 degrees
-THIRD_METHOD = "largest extent across the midsagittal plane, in line, at the third ventricle's level"
+THIRD_METHOD = (
+    "largest extent across the midsagittal plane, in line, at the third ventricle's level"
+)
 _NO_POSE = NotMeasurable("the head was not brought to the atlas")
 _NO_HORNS = "the anatomy labels do not part the temporal horns from the rest of the ventricles"
 _THIRD_MNI_MM = np.array([[-15.0, 15.0], [-22.0, -2.0], [-8.0, 4.0]])  # below the lateral ones

@@ -1,4 +1,4 @@
-"""The average head itself, turned, scaled and moved by a known map, is brought back to the atlas."""
+"""The average head, turned, scaled and moved by a known map, is brought back to the atlas."""
 
 import numpy as np
 import pytest

@@ -34,9 +34,7 @@ def _signs(
     voxels[..., 1:3] = np.where(mask, Subtype.IPH, 0)[..., None]
     geometry = Geometry(SHAPE, np.diag([*spacing_mm, 1.0]))
     density[..., 1:3] = (np.full(DISK.shape, 60.0) if hu is None else hu)[..., None]
-    found = check_signs(
-        LabelMap(voxels, geometry, Subtype), CTVolume(density, geometry), brain_hu
-    )
+    found = check_signs(LabelMap(voxels, geometry, Subtype), CTVolume(density, geometry), brain_hu)
     assert [sign.id for sign in found] == list(SOURCES)
     return {sign.id: sign for sign in found}
 
