@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from monai_ich.anatomy.atlas_pose import find_atlas_pose
 from monai_ich.anatomy.cavity import cavity_box
 from monai_ich.bundle import find_bundle
 from monai_ich.core.case_names import case_name
@@ -154,6 +155,8 @@ class Pipeline:
                 ct=ct,
                 anatomy=anatomy,
                 midline=midline,
+                pose=find_atlas_pose(anatomy, midline),
+                edema=found.edema,
                 uncertain=ich_bundle.uncertain,
                 evidence=found.evidence,
                 calibration=calibration,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monai_ich.anatomy.atlas_pose import find_atlas_pose
 from monai_ich.anatomy.midline import fit_midline
 from monai_ich.core.case_names import case_name
 from monai_ich.core.errors import GeometryError
@@ -27,6 +28,7 @@ from monai_ich.io.nifti_space import require_grid_kept
 from monai_ich.io.output import output_folder, refuse_strangers
 from monai_ich.io.read import Scan, interpolation_warnings, is_nifti, read_ct, read_labels
 from monai_ich.measure.summary import measure_exam
+from monai_ich.measure.volume import ANY_VOXEL
 from monai_ich.results.files import OF_THE_NUMBERS, TABLES, write_tables
 
 _MEASURED = "Measured from a given mask, no network was run."
@@ -86,7 +88,9 @@ def measure_masks(
     with output_folder(folder, results=TABLES, overwrite=overwrite) as scratch:
         scan = _scan_beside(ct)
         masks = _read(labels, anatomy, scan, meaning)
-        exam = _measured(*masks, scan, {s.name: operating_point_ml for s in Subtype})
+        parts = masks[1]
+        limits = {s.name: operating_point_ml for s in Subtype}
+        exam = _measured(*masks, fit_midline(parts) if parts else None, scan, limits)
         warnings = _warnings(exam, scan, labels, anatomy)
         provenance = Provenance(versions=installed_versions(), status=_MEASURED)
         own = folder.resolve().name
@@ -145,7 +149,7 @@ def export_masks(
         found, parts = masks[0], masks[1]
         assert found is not None
         midline = fit_midline(parts) if parts else None
-        exam = measure_exam(found, ct=scan.volume, anatomy=parts, midline=midline)
+        exam = _measured(found, parts, midline, scan)
         warnings = _warnings(exam, scan, labels, anatomy)
         provenance = Provenance(installed_versions(), status=_EXPORTED)
         if "seg.nrrd" in wanted:
@@ -208,13 +212,17 @@ def _read_mask(
 def _measured(
     labels: LabelMap,
     anatomy: LabelMap | None,
+    midline: Midline | NotMeasurable | None,
     scan: Scan | None,
-    operating_points: Mapping[str, float],
+    operating_points: Mapping[str, float] = ANY_VOXEL,
 ) -> ExamMeasurements:
-    midline: Midline | NotMeasurable | None = fit_midline(anatomy) if anatomy else None
-    ct = scan.volume if scan else None
     return measure_exam(
-        labels, ct=ct, anatomy=anatomy, midline=midline, operating_points=operating_points
+        labels,
+        ct=scan.volume if scan else None,
+        anatomy=anatomy,
+        midline=midline,
+        pose=find_atlas_pose(anatomy, midline) if anatomy and midline else None,
+        operating_points=operating_points,
     )
 
 

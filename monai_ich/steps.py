@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from monai_ich.bundle import Bundle
+from monai_ich.core.atlas import AtlasPose
 from monai_ich.core.calibration import Calibration, Evidence
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.geometry import Box
@@ -62,6 +63,8 @@ class MeasureExam(Protocol):
         ct: CTVolume | None,
         anatomy: LabelMap | None,
         midline: Midline | NotMeasurable | None,
+        pose: AtlasPose | NotMeasurable | None,
+        edema: Mask | None,
         uncertain: Sequence[str],
         evidence: Evidence | None,
         calibration: Calibration | None,

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
 from monai_ich.core.calibration import Evidence
 from monai_ich.core.labels import EXTRA_AXIAL, Subtype
-from monai_ich.core.measurement import Measurement, NotMeasurable
+from monai_ich.core.measurement import Category, Measurement, NotMeasurable
 from monai_ich.core.provenance import Notice
 
 Point: TypeAlias = tuple[float, float, float]
+
+
+def _unmeasured(name: str, unit: str, of: str) -> Measurement:
+    return Measurement(name, None, unit, of, "none", reason="it was not measured")
+
+
+_NO_THIRD = _unmeasured("third_ventricle", "mm", "ventricles")
+_NO_HORNS = _unmeasured("temporal_horns", "mm", "ventricles")
+_NO_EDEMA = _unmeasured("edema_volume", "mL", "edema")
+_NO_RATIO = _unmeasured("edema_iph_ratio", "1", "edema")
 
 
 TRACE_ML = 0.1  # below it nothing is called possible; the networks drop smaller pieces
@@ -122,6 +133,8 @@ class Lesion:
         axial_thickness: the same within the axial slice, as trials read it.
         thickness_least_mm: axial thickness of what could be measured, where another part may be
             thicker.
+        location: of an IPH, see `locate`; None for other subtypes.
+        density: of an SDH, against the brain, see `classify_density`; None for other subtypes.
     """
 
     id: int
@@ -141,6 +154,20 @@ class Lesion:
     thickest_at_ras_mm: Point | None = None
     axial_thickness: Measurement | None = None
     thickness_least_mm: float | None = None
+    location: Category | None = None
+    density: Category | None = None
+
+    @property
+    def irregularity_index(self) -> float | None:
+        """Of an IPH: radius of the ball of the same surface, as a percentage of that of the ball of
+        the same volume; 100 for a ball. None for other subtypes.
+
+        References:
+            Hematoma irregularity index, BMC Neurology 2022, doi:10.1186/s12883-022-02983-w
+        """
+        if self.subtype is not Subtype.IPH or not self.sphericity:
+            return None
+        return 100.0 / math.sqrt(self.sphericity)
 
 
 @dataclass(frozen=True)
@@ -273,18 +300,36 @@ class Ventricles:
         evans_index: largest width of the frontal horns over the largest width inside the skull on
             the same slice.
         evans_slice: that slice (K index); None where not measured.
+        third_width: largest width of the third ventricle, mm.
+        temporal_horns: width of the temporal horns, mm.
     """
 
     volume: Measurement
     left_right_ratio: Measurement
     evans_index: Measurement
     evans_slice: int | None = None
+    third_width: Measurement = _NO_THIRD
+    temporal_horns: Measurement = _NO_HORNS
+
+
+@dataclass(frozen=True)
+class Edema:
+    """Edema around the clots, which is no blood.
+
+    Args:
+        volume: mL.
+        ratio: that volume over the volume of IPH.
+    """
+
+    volume: Measurement = _NO_EDEMA
+    ratio: Measurement = _NO_RATIO
 
 
 @dataclass(frozen=True)
 class ExamMeasurements:
     """What was measured in one exam; see the modules of `measure` for definitions.
 
+    `signs` are those of the largest IPH on non-contrast CT, one `Criterion` each.
     `total_interval_ml` and `probability` are those of any hemorrhage, None where they were not
     calibrated; `evidence` is the network's, None for labels that come from elsewhere. `lesions` are
     the pieces of `lesion_floor_ml` or more, `specks` the smaller ones; volumes count both.
@@ -305,6 +350,8 @@ class ExamMeasurements:
     lesion_floor_ml: float = 0.0
     specks: Specks = Specks(0, 0.0)
     scores: tuple[Score, ...] = ()
+    edema: Edema = Edema()
+    signs: tuple[Criterion, ...] = ()
 
     @property
     def hemorrhage_present(self) -> bool:
@@ -347,6 +394,12 @@ class ExamMeasurements:
         unknown = (measured for measured in found if measured.value is None)
         return next(unknown, max(found, key=lambda m: m.value or 0.0, default=None))
 
+    @property
+    def iph_location(self) -> Category:
+        """Where the largest IPH lies."""
+        found = [x.location for x in self.lesions if x.location is not None]
+        return found[0] if found else Category(None, "no IPH was found")
+
     def as_metrics(self) -> dict[str, float]:
         """The exam's numbers by name, without those that could not be measured."""
         found = {f"volume_ml_{f.subtype.name}": f.volume.value for f in self.subtypes}
@@ -355,6 +408,7 @@ class ExamMeasurements:
         found["cavity_ml"] = self.cavity_ml.value
         found["ventricles_ml"] = self.ventricles.volume.value
         found["evans_index"] = self.ventricles.evans_index.value
+        found["edema_ml"] = self.edema.volume.value
         found |= {
             f"max_thickness_mm_{subtype.name}": mm for subtype, mm in self.max_thickness_mm.items()
         }

@@ -20,6 +20,26 @@ class NotMeasurable:
 
 
 @dataclass(frozen=True)
+class Category:
+    """One of a closed set of words, or the reason why there is none.
+
+    Args:
+        value: the word, or None where it could not be decided.
+        reason: why not.
+
+    Raises:
+        IchError: ``NO_REASON`` where neither is given.
+    """
+
+    value: str | None
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.value is None and not self.reason:
+            raise IchError("NO_REASON", "A category has no value and no reason.")
+
+
+@dataclass(frozen=True)
 class Measurement:
     """One measured value with its unit and method.
 

@@ -13,6 +13,7 @@ from monai_ich.core.calibration import Evidence
 from monai_ich.core.cells import plain_cell
 from monai_ich.core.exam import (
     Abc2,
+    Edema,
     ExamMeasurements,
     Lesion,
     MidlineShift,
@@ -22,10 +23,11 @@ from monai_ich.core.exam import (
     Ventricles,
 )
 from monai_ich.core.labels import EXTRA_AXIAL, Subtype
-from monai_ich.core.measurement import Measurement, NotMeasurable
+from monai_ich.core.measurement import Category, Measurement, NotMeasurable
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.io.identity import Identity
 from monai_ich.measure.criteria import CRITERION_COLUMNS
+from monai_ich.measure.signs import SOURCES
 
 SCHEMA = "monai-ich/measurements/1"
 _LESION_COLUMNS = (
@@ -36,6 +38,7 @@ _LESION_COLUMNS = (
     *("sphericity", "skull_distance_mm", "max_thickness_mm", "max_thickness_mm_not_measurable"),
     *("thickest_r_mm", "thickest_a_mm", "thickest_s_mm"),
     *("axial_thickness_mm", "axial_thickness_reason"),
+    *("location", "location_reason", "irregularity_index", "density_class", "density_reason"),
 )
 
 
@@ -118,7 +121,18 @@ def _ventricles(found: Ventricles) -> dict[str, Any]:
     record |= _member(found.left_right_ratio, "left_right_ratio", 3) | _member(
         found.evans_index, "evans_index", 3
     )
-    return record | {"evans_slice": found.evans_slice}
+    record |= {"evans_slice": found.evans_slice}
+    record |= _member(found.third_width, "third_ventricle_mm", 1)
+    return record | _member(found.temporal_horns, "temporal_horns_mm", 1)
+
+
+def _edema(found: Edema) -> dict[str, Any]:
+    record = _value(found.volume, "volume_ml", 2)
+    return record if "not_measurable" in record else record | _member(found.ratio, "iph_ratio", 3)
+
+
+def _word(found: Category | None, key: str, reason: str) -> dict[str, str | None]:
+    return {} if found is None else {key: found.value, reason: found.reason}
 
 
 def _abc2(found: Abc2 | NotMeasurable) -> dict[str, Any]:
@@ -156,7 +170,11 @@ def _lesion(lesion: Lesion) -> dict[str, Any]:
         "max_hu": _cell(lesion.max_hu, 1),
         "sphericity": _cell(lesion.sphericity, 3),
         "skull_distance_mm": _cell(lesion.skull_mm, 1),
+        **_word(lesion.location, "location", "location_reason"),
+        **_word(lesion.density, "density_class", "density_reason"),
     }
+    if lesion.irregularity_index is not None:
+        record["irregularity_index"] = round(lesion.irregularity_index, 1)
     if lesion.thickness is None:
         return record
     record |= _member(lesion.thickness, "max_thickness_mm", 1)
@@ -220,6 +238,8 @@ def write_measurements_json(
         **_known({"evidence": _evidence(exam.evidence)}),
         "cavity": _value(exam.cavity_ml, "volume_ml", 1),
         "ventricles": _ventricles(exam.ventricles),
+        "edema": _edema(exam.edema),
+        "signs": [asdict(sign) for sign in exam.signs],
         "criteria": [asdict(c) for c in exam.criteria],
         "scores": [_score(score) for score in exam.scores],
         "warnings": [asdict(w) for w in warnings],
@@ -274,6 +294,13 @@ def write_measurements_csv(
         "ventricles_left_right_ratio": _cell(exam.ventricles.left_right_ratio.value, 3),
         "evans_index": _cell(exam.ventricles.evans_index.value, 3),
         "evans_index_reason": exam.ventricles.evans_index.reason,
+        "third_ventricle_mm": _cell(exam.ventricles.third_width.value, 1),
+        "third_ventricle_reason": exam.ventricles.third_width.reason,
+        **_word(exam.iph_location, "iph_location", "iph_location_reason"),
+        "edema_ml": _cell(exam.edema.volume.value, 2),
+        "edema_iph_ratio": _cell(exam.edema.ratio.value, 3),
+        "edema_reason": exam.edema.volume.reason or exam.edema.ratio.reason,
+        **_signs(exam),
     }
     for criterion in exam.criteria:
         column, met = CRITERION_COLUMNS[criterion.id], criterion.met
@@ -296,6 +323,23 @@ def _largest_shift_cells(largest: ShiftAt) -> dict[str, Any]:
         **{f"{name}_{axis}_mm": _cell(mm, 2) for axis, mm in zip("ras", (x, y, z), strict=True)},
         f"{name}_reason": largest.measurement.reason,
     }
+
+
+def _signs(exam: ExamMeasurements) -> dict[str, int | str | None]:
+    """A cell for each sign, and why some were not decided: each reason once, with its signs unless
+    it is that of all.
+    """
+    met = {sign.id: sign.met for sign in exam.signs}
+    cells = {name: None if met.get(name) is None else int(bool(met[name])) for name in SOURCES}
+    why = {sign.id: sign.because for sign in exam.signs}
+    signs_of: dict[str, list[str]] = {}
+    for name in [name for name, cell in cells.items() if cell is None]:
+        signs_of.setdefault(why.get(name, "it was not judged"), []).append(name)
+    said = [
+        reason if len(names) == len(cells) else f"{', '.join(names)}: {reason}"
+        for reason, names in signs_of.items()
+    ]
+    return cells | {"iph_signs_reason": "; ".join(said) or None}
 
 
 def _interval_cells(

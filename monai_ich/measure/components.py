@@ -13,15 +13,18 @@ from monai_ich.core.errors import GeometryError
 from monai_ich.core.exam import Lesion, Specks
 from monai_ich.core.geometry import Box, FloatArray
 from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Subtype
+from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CONNECTED_26, CTVolume, LabelMap, box_around, box_inside
 from monai_ich.measure.abc2 import measure_abc2
+from monai_ich.measure.density import classify_density
 from monai_ich.measure.shape import sphericity
 from monai_ich.measure.thickness import MARGIN_MM, Thickness, least_bone_hu, measure_thickness
 
 _LEFT = (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE)
 _RIGHT = (Anatomy.RIGHT_HEMISPHERE, Anatomy.RIGHT_VENTRICLE)
 _FIRST = 200
+_NO_BRAIN = NotMeasurable("the brain's density was not measured")
 
 
 def find_lesions(
@@ -30,6 +33,7 @@ def find_lesions(
     ct: CTVolume | None = None,
     anatomy: LabelMap | None = None,
     midline: Midline | None = None,
+    brain_hu: float | NotMeasurable = _NO_BRAIN,
 ) -> tuple[Lesion, ...]:
     """26-connected pieces of each subtype, largest first; empty where there is no blood.
 
@@ -38,6 +42,7 @@ def find_lesions(
         ct: for densities, and to see where bone is missing over an extra-axial clot.
         anatomy: map of `Anatomy`, for side, compartment, distance to the skull and thickness.
         midline: for the side of lesions in the posterior fossa, which has no sides of its own.
+        brain_hu: what the density of an SDH is compared with.
 
     Raises:
         GeometryError: ``GRID_MISMATCH`` where CT or anatomy lie on another grid.
@@ -68,6 +73,9 @@ def find_lesions(
                     axial_thickness=thick.axial,
                     thickness_least_mm=thick.least_mm,
                 )
+            if subtype is Subtype.SDH:
+                grid, hu = labels.geometry.crop(box), ct.hu[box] if ct is not None else None
+                lesion = replace(lesion, density=classify_density(hu, mask, grid, brain_hu))
             lesions.append(lesion)
     lesions.sort(key=lambda lesion: -lesion.volume_ml)
     return tuple(replace(lesion, id=n) for n, lesion in enumerate(lesions, start=1))

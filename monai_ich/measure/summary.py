@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import numpy as np
 
+from monai_ich.core.atlas import AtlasPose
 from monai_ich.core.calibration import ANY, Calibration, Evidence
 from monai_ich.core.exam import ExamMeasurements, SliceRow, SubtypeFinding
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.midline import Midline
-from monai_ich.core.volume import CTVolume, LabelMap, slices_last
+from monai_ich.core.volume import CTVolume, LabelMap, Mask, slices_last
 from monai_ich.measure.blood import Blood
 from monai_ich.measure.components import find_lesions, split_lesions
 from monai_ich.measure.criteria import check_criteria
+from monai_ich.measure.density import find_brain_hu
+from monai_ich.measure.edema import measure_edema
 from monai_ich.measure.key_slices import find_key_slices
+from monai_ich.measure.location import locate
 from monai_ich.measure.midline_shift import measure_midline_shift
 from monai_ich.measure.plausibility import plausibility_warnings
 from monai_ich.measure.scores import measure_scores
+from monai_ich.measure.signs import check_signs
 from monai_ich.measure.ventricles import measure_ventricles
 from monai_ich.measure.volume import (
     ANY_VOXEL,
@@ -40,6 +46,8 @@ def measure_exam(
     ct: CTVolume | None = None,
     anatomy: LabelMap | None = None,
     midline: Midline | NotMeasurable | None = None,
+    pose: AtlasPose | NotMeasurable | None = None,
+    edema: Mask | None = None,
     operating_points: Mapping[str, float] | None = None,
     uncertain: Collection[str] = (),
     evidence: Evidence | None = None,
@@ -53,6 +61,8 @@ def measure_exam(
         ct: the scan, for densities.
         anatomy: map of `Anatomy`, for sides, cavity and ventricles.
         midline: from `fit_midline`; None where no anatomy was given.
+        pose: from `find_atlas_pose`, for the place of an IPH; None where no anatomy was given.
+        edema: around the clots; None where whoever made the labels does not know it.
         operating_points: subtype name to the mL from which it counts as present; None takes those
             of the calibration, else 0.1 mL for a network, and any voxel for a mask that was drawn.
         uncertain: names of subtypes that whoever made the labels confuses with others; a criterion
@@ -69,9 +79,15 @@ def measure_exam(
         (slices_last(ct) if ct is not None else None),
         (slices_last(anatomy) if anatomy is not None else None),
     )
+    edema = slices_last(edema) if edema is not None else None
     midline = midline if midline is not None else NotMeasurable("no anatomy labels were given")
+    pose = pose if pose is not None else NotMeasurable("no anatomy labels were given")
     plane = midline if isinstance(midline, Midline) else None
-    pieces = find_lesions(labels, ct=ct, anatomy=anatomy, midline=plane)
+    brain_hu = find_brain_hu(ct, anatomy, labels, edema)
+    pieces = tuple(
+        replace(x, location=locate(x, pose)) if x.subtype is Subtype.IPH else x
+        for x in find_lesions(labels, ct=ct, anatomy=anatomy, midline=plane, brain_hu=brain_hu)
+    )
     lesions, specks = split_lesions(pieces, lesion_floor_ml)
     shift = measure_midline_shift(midline, calibration.shift if calibration is not None else None)
     if operating_points is None and calibration is not None:
@@ -89,7 +105,7 @@ def measure_exam(
         lesions=lesions,
         midline_shift=shift,
         cavity_ml=_cavity_ml(anatomy),
-        ventricles=measure_ventricles(anatomy, midline),
+        ventricles=measure_ventricles(anatomy, midline, pose),
         criteria=check_criteria(blood),
         slices=_slices(labels),
         warnings=(
@@ -97,6 +113,8 @@ def measure_exam(
             *cut_warnings(anatomy),
             *plausibility_warnings(labels, ct, anatomy),
         ),
+        edema=measure_edema(edema, labels),
+        signs=check_signs(labels, ct, brain_hu),
         total_interval_ml=total_interval_ml,
         probability=probability,
         evidence=evidence,

@@ -1,10 +1,11 @@
-"""Volume of the ventricles, their left-right ratio and Evans' index."""
+"""Volume of the ventricles, their left-right ratio, Evans' index and width of the third one."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_ich.core.atlas import AtlasPose
 from monai_ich.core.exam import Ventricles
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import Anatomy
@@ -21,15 +22,26 @@ _AHEAD_MM = 12.0
 _BELOW_MM = 15.0  # further below the center: third ventricle and temporal horns
 _LEAST_ML = 1.0
 _MOST_OBLIQUE = 0.7  # 45 degrees
+THIRD_METHOD = (
+    "largest extent across the midsagittal plane, in line, at the third ventricle's level"
+)
+_NO_POSE = NotMeasurable("the head was not brought to the atlas")
+_NO_HORNS = "the anatomy labels do not part the temporal horns from the rest of the ventricles"
+_THIRD_MNI_MM = np.array([[-15.0, 15.0], [-22.0, -2.0], [-8.0, 4.0]])  # below the lateral ones
 _SIDES = (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE)
 
 
-def measure_ventricles(anatomy: LabelMap | None, midline: Midline | NotMeasurable) -> Ventricles:
+def measure_ventricles(
+    anatomy: LabelMap | None,
+    midline: Midline | NotMeasurable,
+    pose: AtlasPose | NotMeasurable = _NO_POSE,
+) -> Ventricles:
     """Measure the lateral and third ventricles.
 
     Args:
         anatomy: map of `Anatomy`, slices along K; None where there is none.
         midline: says which way is left and right.
+        pose: tells the third ventricle from the others.
 
     References:
         Evans 1942, doi:10.1001/archneurpsyc.1942.02290060069004; Relkin 2005,
@@ -37,17 +49,50 @@ def measure_ventricles(anatomy: LabelMap | None, midline: Midline | NotMeasurabl
     """
     if anatomy is None:
         reason = "no anatomy labels were given"
-        return Ventricles(_volume(None, reason), _ratio(None, reason), _evans(None, reason))
+        volume, ratio, evans = _volume(None, reason), _ratio(None, reason), _evans(None, reason)
+        return Ventricles(volume, ratio, evans, None, _third(None, reason), _horns(reason))
     left, right = (anatomy.volume_ml(side) for side in _SIDES)
     ratio = (
         _ratio(left / right)
         if left and right
         else _ratio(None, "a lateral ventricle was not found")
     )
-    found = _widest_slice(anatomy, midline)
-    if isinstance(found, NotMeasurable):
-        return Ventricles(_volume(left + right), ratio, _evans(None, found.reason))
-    return Ventricles(_volume(left + right), ratio, _evans(found[0]), found[1])
+    ijk = _ventricles(anatomy)
+    found = _widest_slice(anatomy, ijk, midline)
+    evans, k = (
+        (_evans(None, found.reason), None)
+        if isinstance(found, NotMeasurable)
+        else (_evans(found[0]), found[1])
+    )
+    third = _third_mm(anatomy.geometry, ijk, midline, pose)
+    width = _third(None, third.reason) if isinstance(third, NotMeasurable) else _third(third)
+    return Ventricles(_volume(left + right), ratio, evans, k, width, _horns(_NO_HORNS))
+
+
+def _third_mm(
+    geometry: Geometry,
+    ijk: NDArray[np.int64],
+    midline: Midline | NotMeasurable,
+    pose: AtlasPose | NotMeasurable,
+) -> float | NotMeasurable:
+    """Largest width in a line: of a bent ventricle the whole slice would be too wide."""
+    for known in (midline, pose):
+        if isinstance(known, NotMeasurable):
+            return known
+    assert isinstance(midline, Midline) and isinstance(pose, AtlasPose)
+    low, high = _THIRD_MNI_MM.T
+    mni = pose.to_mni(geometry.to_world(ijk))
+    here = ijk[((mni > low) & (mni < high)).all(axis=1)]
+    if not len(here):
+        return NotMeasurable("the third ventricle was not found")
+    along = int(np.abs(geometry.affine[:3, :2].T @ midline.normal).argmin())  # runs to the front
+    lines = np.unique(here[:, [along, 2]], axis=0, return_inverse=True)[1].reshape(-1)
+    distance = midline.distance_mm(geometry.to_world(here))
+    first, last = np.full((2, lines.max() + 1), np.inf)
+    np.minimum.at(first, lines, distance)
+    np.minimum.at(last, lines, -distance)
+    pixel = float(np.abs(geometry.affine[:3, :2].T @ midline.normal).max())
+    return float((-last - first).max()) + pixel
 
 
 def _volume(value: float | None, reason: str | None = None) -> Measurement:
@@ -62,8 +107,16 @@ def _evans(value: float | None, reason: str | None = None) -> Measurement:
     return Measurement("evans_index", value, "1", "ventricles", EVANS_METHOD, reason=reason)
 
 
+def _third(value: float | None, reason: str | None = None) -> Measurement:
+    return Measurement("third_ventricle", value, "mm", "ventricles", THIRD_METHOD, reason=reason)
+
+
+def _horns(reason: str) -> Measurement:
+    return Measurement("temporal_horns", None, "mm", "ventricles", "width", reason=reason)
+
+
 def _widest_slice(
-    anatomy: LabelMap, midline: Midline | NotMeasurable
+    anatomy: LabelMap, ijk: NDArray[np.int64], midline: Midline | NotMeasurable
 ) -> tuple[float, int] | NotMeasurable:
     """Evans' index and the slice of the widest frontal horns, or why there is none.
 
@@ -73,7 +126,7 @@ def _widest_slice(
     """
     if isinstance(midline, NotMeasurable):
         return midline
-    geometry, ijk = anatomy.geometry, _ventricles(anatomy)
+    geometry = anatomy.geometry
     if len(ijk) * geometry.voxel_ml < _LEAST_ML:
         return NotMeasurable("the ventricles are too small to be measured")
     i, j = geometry.affine[:3, 0], geometry.affine[:3, 1]

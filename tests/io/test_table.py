@@ -156,6 +156,10 @@ def test_json_holds_the_contract(tmp_path: Path) -> None:
         "evans_index": None,
         "evans_index_not_measurable": "the slices are not axial",
         "evans_slice": None,
+        "third_ventricle_mm": None,
+        "third_ventricle_mm_not_measurable": "it was not measured",
+        "temporal_horns_mm": None,
+        "temporal_horns_mm_not_measurable": "it was not measured",
     }
     assert [c["id"] for c in record["criteria"] if c["met"]] == ["BTF-2006-SDH-SHIFT"]
     assert record["scores"] == [

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monai_ich.anatomy.midline import fit_midline
+from monai_ich.core.atlas import AtlasPose
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.measurement import NotMeasurable
+from monai_ich.core.midline import Midline
 from monai_ich.core.volume import LabelMap, slices_last
 from monai_ich.measure.ventricles import measure_ventricles
 from tests.heads import anatomy
@@ -79,3 +81,24 @@ def test_the_order_of_axes_does_not_matter(order: list[int], flips: tuple[bool, 
     labels = reoriented(anatomy(GRID, shift_mm=0), order, flips)
     found = measure_ventricles(slices_last(labels), fit_midline(labels))
     assert found.evans_index.value == pytest.approx(EVANS, abs=0.015)
+
+
+def test_the_third_ventricle_is_measured_across_even_where_it_is_bent() -> None:
+    """6 mm wide, 5 mm off at its end; a lateral ventricle of 20 mm above is none of it."""
+    labels = np.zeros(GRID.shape, np.uint8)
+    x, y, z = np.moveaxis(GRID.to_world(np.moveaxis(np.indices(GRID.shape), 0, -1)), -1, 0)
+    third = (np.abs(x - np.clip(y + 12, 0, 5)) < 3) & (np.abs(y + 12) < 10) & (np.abs(z + 2) < 6)
+    wide = (np.abs(x) < 10) & (np.abs(y + 12) < 10) & (np.abs(z - 12) < 4)
+    labels[third | wide] = Anatomy.LEFT_VENTRICLE
+    labels[(third | wide) & (x > 0)] = Anatomy.RIGHT_VENTRICLE
+    anatomy_labels = LabelMap(labels, GRID, Anatomy)
+    midline = Midline(np.zeros(3), np.array([1.0, 0.0, 0.0]), np.empty((0, 3)), np.empty(0))
+    pose = AtlasPose(np.eye(4))
+    found = measure_ventricles(anatomy_labels, midline, pose)
+    assert found.third_width.value == pytest.approx(6.0, abs=0.01)
+    assert found.temporal_horns.value is None and found.temporal_horns.reason
+    labels[third] = Anatomy.LEFT_HEMISPHERE
+    closed = measure_ventricles(LabelMap(labels, GRID, Anatomy), midline, pose)
+    assert closed.third_width.reason == "the third ventricle was not found"
+    lost = measure_ventricles(anatomy_labels, midline, NotMeasurable("no pose"))
+    assert lost.third_width.reason == "no pose"

@@ -1,0 +1,58 @@
+"""Where in the brain an intraparenchymal hemorrhage lies."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from monai_ich.core.atlas import AtlasPose
+from monai_ich.core.exam import Lesion
+from monai_ich.core.geometry import FloatArray
+from monai_ich.core.measurement import Category, NotMeasurable
+
+# half-axes and centers, MNI mm, left-right mirrored: caudate to external capsule; thalamus
+_GANGLIA = np.array([[20.0, 2.0, 3.0], [15.0, 25.0, 17.0]])
+_THALAMUS = np.array([[11.0, -19.0, 8.0], [12.0, 15.0, 12.0]])
+_STEM_SIDE_MM, _STEM_BACK_MM = 17.0, -40.0  # the fourth ventricle's front wall
+_MIDBRAIN_FRONT_MM, _MIDBRAIN_TOP_MM = -14.0, -6.0
+_BETWEEN = 0.15  # of the half-axes: about 2 mm from the border of the two
+
+
+def locate(lesion: Lesion, pose: AtlasPose | NotMeasurable) -> Category:
+    """Name the place of a lesion's center of mass: ``"lobar"``, ``"basal_ganglia"``,
+    ``"thalamus"``, ``"deep"`` (near the border of these two), ``"brainstem"`` or ``"cerebellum"``.
+
+    The anatomy labels say what lies below the tentorium; within, regions are simple bodies in MNI
+    millimeters around basal ganglia with the capsules, thalamus and brainstem.
+
+    Args:
+        lesion: an IPH.
+        pose: the head in the atlas, from `find_atlas_pose`.
+    """
+    if isinstance(pose, NotMeasurable):
+        return Category(None, pose.reason)
+    if lesion.compartment == "unknown":
+        return Category(None, "the lesion lies outside of the anatomy labels")
+    mni = pose.to_mni(lesion.centroid_ras_mm)
+    return Category(_region(mni, lesion.compartment == "infratentorial"))
+
+
+def _region(mni_mm: FloatArray, infratentorial: bool) -> str:
+    """The region at a point ``(3,)``.
+
+    >>> _region(np.array([-27.0, 0.0, 2.0]), False), _region(np.array([3.0, -27.0, -32.0]), True)
+    ('basal_ganglia', 'brainstem')
+    """
+    x, y, z = abs(float(mni_mm[0])), float(mni_mm[1]), float(mni_mm[2])
+    stem = x < _STEM_SIDE_MM and y > _STEM_BACK_MM
+    if infratentorial:
+        return "brainstem" if stem else "cerebellum"
+    if stem and y < _MIDBRAIN_FRONT_MM and z < _MIDBRAIN_TOP_MM:
+        return "brainstem"
+    ganglia, thalamus = (
+        float(np.linalg.norm(([x, y, z] - body[0]) / body[1])) for body in (_GANGLIA, _THALAMUS)
+    )
+    if min(ganglia, thalamus) > 1.0:
+        return "lobar"
+    if abs(ganglia - thalamus) < _BETWEEN:
+        return "deep"
+    return "basal_ganglia" if ganglia < thalamus else "thalamus"
