@@ -167,7 +167,8 @@ def test_every_number_is_there_with_code_and_unit(tmp_path: Path, scan: Scan) ->
     volume, hu = codes.VOLUME.value, "[hnsf'U]"
     assert list(groups) == [
         *("hemorrhage", "EDH", "IPH", "IVH", "SAH", "SDH"),
-        *("SDH lesion 1", "IPH lesion 2", "midline shift", "ventricles", "intracranial cavity"),
+        *("SDH lesion 1", "IPH lesion 2", "midline shift", "largest midline shift"),
+        *("ventricles", "intracranial cavity"),
     ]
     assert _numbers(groups["hemorrhage"]) == {(volume,): (41.625, "ml"), ("122157",): (0.99, "1")}
     assert _numbers(groups["SDH"]) == {(volume,): (40.125, "ml"), ("122157",): (0.97, "1")}
