@@ -81,7 +81,8 @@ def test_two_analyses_are_compared_and_drawn(
     assert record["volumes"]["IPH"] == record["volumes"]["all"]
     assert record["volumes"]["IPH"]["change_ml"] == pytest.approx(9.68)
     assert record["volumes"]["SDH"]["change_percent"] == {"not_measurable": "none at baseline"}
-    assert record["midline_shift"]["change_right_mm"] == pytest.approx(-7, abs=0.7)
+    # 7 mm at the middle of the bell, 6.1 mm at the foramina of Monro, 15 mm in front of it
+    assert record["midline_shift"]["change_right_mm"] == pytest.approx(-6.1, abs=0.7)
     assert (
         record["registration"]["correlation"] > 0.99
         and record["registration"]["rotation_deg"] < 0.5

@@ -211,6 +211,12 @@ def test_one_scan_is_one_row(tmp_path: Path) -> None:
     )
     assert row["rotterdam_reason"] == "cisterns: not measured; total: not known: cisterns"
     assert (row["evans_index"], row["evans_index_reason"]) == ("", "the slices are not axial")
+    assert (row["sdh_axial_thickness_mm"], row["sdh_axial_thickness_reason"]) == ("12.3", "")
+    assert (row["midline_shift_max_mm"], row["midline_shift_max_reason"]) == (
+        "",
+        "it was not looked for",
+    )
+    assert (row["sdh_lesion_count"], row["iph_lesion_count"], row["speck_count"]) == ("1", "0", "0")
 
 
 def test_lesions_and_slices_are_rows(tmp_path: Path) -> None:
@@ -221,6 +227,9 @@ def test_lesions_and_slices_are_rows(tmp_path: Path) -> None:
         "3",
         "9",
     )
+    lengths = ("abc2_a_mm", "abc2_b_mm", "abc2_c_mm", "abc2_c_unweighted_mm", "abc2_ml")
+    assert [float(lesion[name]) for name in lengths] == [100, 9.5, 80, 80, 38]
+    assert (lesion["abc2_method"], lesion["abc2_reason"]) == ("Gebel 1998", "")
     write_slices_csv(tmp_path / "s.csv", EXAM, case_id="c1")
     first, second = csv.DictReader((tmp_path / "s.csv").open())
     assert (first["SDH_volume_ml"], first["midline_offset_right_mm"]) == ("20.05", "6.3")

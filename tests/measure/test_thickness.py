@@ -158,6 +158,11 @@ def test_thickness_decides_the_criterion_where_it_can_be_measured() -> None:
 
     assert verdict(_layer(THICK, 14.0), anatomy)[0] is True
     assert verdict(_layer(THICK, 6.0), anatomy)[0] is False
+    x, y, z = np.moveaxis(_world(THICK), -1, 0)
+    leaf = (x > 1) & (x < 15) & (x**2 + y**2 + z**2 < SKULL_MM**2) & (y > 35) & (np.abs(z) < 20)
+    met, because = verdict(leaf | _layer(THICK, 3.0, axis=(-0.5, np.sqrt(0.75), 0.0)), anatomy)
+    assert met is None and "does not lie on the skull" in because
+    assert verdict(leaf | _layer(THICK, 14.0), anatomy)[0] is True, "another part decides"
     met, because = verdict(_layer(THICK, 14.0), None)
     assert met is None and because.endswith("thickness: no intracranial cavity was given")
     assert verdict(np.zeros(THICK.shape, bool), anatomy) == (False, "no SDH")

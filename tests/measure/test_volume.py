@@ -76,6 +76,17 @@ def test_lesions_touching_at_a_corner_are_one_and_apart_are_two() -> None:
     assert lesions[0].slices == (1, 3) and [x.id for x in lesions] == [1, 2]
 
 
+def test_pieces_below_the_floor_are_specks_whose_volume_counts() -> None:
+    labels = _labels((20, 20, 20), {Subtype.SDH: (slice(1, 6),) * 3}, np.eye(4))  # 125 voxels
+    labels.voxels[10:15, 10:15, 10:14] = Subtype.SDH  # 100 voxels of 0.001 mL: at the floor
+    labels.voxels[18, 18, 18:20] = Subtype.IPH
+    exam = measure_exam(labels)
+    assert [(x.id, round(x.volume_ml, 3)) for x in exam.lesions] == [(1, 0.125), (2, 0.1)]
+    assert (exam.specks.count, exam.specks.volume_ml) == (1, pytest.approx(0.002))
+    assert exam.total_volume_ml == pytest.approx(0.227)
+    assert len(measure_exam(labels, lesion_floor_ml=0.0).lesions) == 3
+
+
 def test_side_compartment_and_density() -> None:
     labels = _labels(
         (20, 10, 10), {Subtype.SDH: (slice(1, 5), slice(2, 6), slice(2, 6))}, np.eye(4)
