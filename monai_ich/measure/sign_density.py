@@ -56,8 +56,7 @@ def look_inside(
     mask: NDArray[np.bool_], hu: NDArray[np.float64], pixel_mm: tuple[float, float]
 ) -> Inside | None:
     """Take the rim off and smooth; None where hardly anything is left."""
-    depth = distance_transform_edt(np.pad(mask, 1), sampling=pixel_mm)[1:-1, 1:-1]
-    core = depth > _RIM_MM
+    core = _depth_mm(mask, pixel_mm) >= _RIM_MM
     if core.sum() * pixel_mm[0] * pixel_mm[1] < _LEAST_MM2:
         return None
     sigma = [_SMOOTH_MM / mm for mm in pixel_mm]
@@ -66,6 +65,12 @@ def look_inside(
     smooth = np.divide(total, weight, out=np.zeros_like(total), where=core)
     dense = core & (smooth > _otsu(smooth[core]))
     return Inside(core, hu, smooth, float(np.median(hu[dense if dense.any() else core])), pixel_mm)
+
+
+def _depth_mm(mask: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> NDArray[np.float64]:
+    """Of each pixel's center below the mask's edge, which runs between pixels."""
+    depth = distance_transform_edt(np.pad(mask, 1), sampling=pixel_mm)[1:-1, 1:-1]
+    return np.asarray(depth - 0.5 * float(np.mean(pixel_mm)))
 
 
 def _otsu(values: NDArray[np.float64]) -> float:
@@ -101,7 +106,7 @@ def dark_regions(inside: Inside, below_hu: float) -> list[Region]:
 def _region(part: NDArray[np.bool_], inside: Inside) -> Region:
     hu = float(np.median(inside.hu[part]))
     step = inside.dense_hu - hu
-    half = distance_transform_edt(np.pad(part, 1), sampling=inside.pixel_mm)
+    half = _depth_mm(part, inside.pixel_mm)
     around = binary_dilation(part, structure=_EIGHT)
     between = np.abs(inside.smooth_hu - (hu + inside.dense_hu) / 2.0) < step / 6.0
     slope = (between & inside.core).sum() / inside.core.sum()
@@ -116,25 +121,25 @@ def _region(part: NDArray[np.bool_], inside: Inside) -> Region:
 
 
 def level_hu(inside: Inside, up_mm: tuple[float, float]) -> tuple[float, float]:
-    """How much denser the lower part is, and what share of all variance one straight level line
-    explains, 0 to 1.
+    """How much denser the lower part is, and what share of the variance between level rows one
+    line explains, 0 to 1; 0 where rows differ less than what is within them.
 
     Args:
         inside: of one slab.
         up_mm: how much a step along I and J rises.
     """
     i, j = np.nonzero(inside.core)
-    height = i * up_mm[0] + j * up_mm[1]
-    order = np.argsort(height, kind="stable")
-    height, values = height[order], inside.smooth_hu[i, j][order]
-    total = float(((values - values.mean()) ** 2).sum())
-    n = np.arange(1, len(values))
-    low = np.cumsum(values)[:-1]
-    between = n * (len(values) - n) * (low / n - (values.sum() - low) / (len(values) - n)) ** 2
-    usable = (np.diff(height) > 1e-6) & (np.minimum(n, len(values) - n) >= 0.1 * len(values))
-    if not usable.any() or total < 1e-9:
+    rows = np.rint((i * up_mm[0] + j * up_mm[1]) / float(np.mean(inside.pixel_mm))).astype(int)
+    order = np.argsort(rows, kind="stable")
+    row = np.unique(rows[order], return_inverse=True)[1].reshape(-1)
+    values, hu = inside.smooth_hu[i, j][order], inside.hu[i, j][order]
+    means = (np.bincount(row, values) / np.bincount(row))[row]
+    n = np.arange(1, len(row))
+    low, high = np.cumsum(means)[:-1] / n, np.cumsum(means[::-1])[-2::-1] / n[::-1]
+    between = n * n[::-1] * (low - high) ** 2 / len(row)
+    usable = (np.diff(row) > 0) & (np.minimum(n, n[::-1]) >= 0.1 * len(row))
+    of_rows, of_all = (float(((v - v.mean()) ** 2).sum()) for v in (means, values))
+    if not usable.any() or of_rows < max(1e-9, 0.5 * of_all):
         return 0.0, 0.0
     cut = int(np.where(usable, between, -1.0).argmax()) + 1
-    hu = inside.hu[i, j][order]
-    step = float(np.median(hu[:cut]) - np.median(hu[cut:]))
-    return step, float(between[cut - 1]) / len(values) / total
+    return float(np.median(hu[:cut]) - np.median(hu[cut:])), float(between[cut - 1]) / of_rows

@@ -35,7 +35,7 @@ _SATELLITE_GAP_MM = (1.0, 20.0)
 _BLEND_HU, _HOLE_HU = 18.0, 28.0
 _FOCUS_HU = 10.0  # of heterogeneous density and fluid level, published by eye
 ISODENSE_HU = 5.0  # by eye, too: about as much as gray and white matter differ
-_LEVEL_SHARE = 0.85  # of the variance; a slope from bottom to top reaches 0.75
+_LEVEL_SHARE = 0.85  # of the variance between rows; a slope from bottom to top reaches 0.75
 Verdict = tuple[bool | None, str]
 
 
@@ -97,14 +97,17 @@ def _small(outline: Outline) -> int:
 
 
 def _density(slabs: Slabs, brain_hu: float | NotMeasurable) -> dict[str, Verdict]:
-    """Signs inside; each on the slab where it is plainest, foci on the largest one."""
+    """Signs inside; each on the slab where it is plainest, foci on the largest one.
+
+    Slabs of less than half the largest area cut the hematoma's caps, which share them with brain.
+    """
     names = [name for name in SOURCES if name not in _OF_SHAPE]
     if slabs.hu is None:
         return dict.fromkeys(names, (None, "no CT was given"))
     area = slabs.area_mm2
     seen = {
         s: inside
-        for s in np.flatnonzero(area >= _LEAST_MM2).tolist()
+        for s in np.flatnonzero(area >= max(_LEAST_MM2, 0.5 * area.max())).tolist()
         if (inside := look_inside(slabs.main[..., s], slabs.hu[..., s], slabs.pixel_mm))
     }
     largest = seen.get(int(area.argmax()))

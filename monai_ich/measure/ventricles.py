@@ -22,9 +22,7 @@ _AHEAD_MM = 12.0
 _BELOW_MM = 15.0  # further below the center: third ventricle and temporal horns
 _LEAST_ML = 1.0
 _MOST_OBLIQUE = 0.7  # 45 degrees
-THIRD_METHOD = (
-    "largest extent across the midsagittal plane, in line, at the third ventricle's level"
-)
+THIRD_METHOD = "median width across the midsagittal plane, on the slice where it is largest"
 _NO_POSE = NotMeasurable("the head was not brought to the atlas")
 _NO_HORNS = "the anatomy labels do not part the temporal horns from the rest of the ventricles"
 _THIRD_MNI_MM = np.array([[-15.0, 15.0], [-22.0, -2.0], [-8.0, 4.0]])  # below the lateral ones
@@ -75,7 +73,7 @@ def _third_mm(
     midline: Midline | NotMeasurable,
     pose: AtlasPose | NotMeasurable,
 ) -> float | NotMeasurable:
-    """Largest width in a line: of a bent ventricle the whole slice would be too wide."""
+    """Width in a line: of a bent ventricle the whole slice would be too wide."""
     for known in (midline, pose):
         if isinstance(known, NotMeasurable):
             return known
@@ -86,13 +84,14 @@ def _third_mm(
     if not len(here):
         return NotMeasurable("the third ventricle was not found")
     along = int(np.abs(geometry.affine[:3, :2].T @ midline.normal).argmin())  # runs to the front
-    lines = np.unique(here[:, [along, 2]], axis=0, return_inverse=True)[1].reshape(-1)
-    distance = midline.distance_mm(geometry.to_world(here))
-    first, last = np.full((2, lines.max() + 1), np.inf)
-    np.minimum.at(first, lines, distance)
-    np.minimum.at(last, lines, -distance)
+    lines, line = np.unique(here[:, [along, 2]], axis=0, return_inverse=True)
+    distance, line = midline.distance_mm(geometry.to_world(here)), line.reshape(-1)
+    first, last = np.full((2, len(lines)), np.inf)
+    np.minimum.at(first, line, distance)
+    np.minimum.at(last, line, -distance)
     pixel = float(np.abs(geometry.affine[:3, :2].T @ midline.normal).max())
-    return float((-last - first).max()) + pixel
+    widths = pixel - last - first
+    return max(float(np.median(widths[lines[:, 1] == k])) for k in np.unique(lines[:, 1]))
 
 
 def _volume(value: float | None, reason: str | None = None) -> Measurement:
