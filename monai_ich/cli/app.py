@@ -15,6 +15,7 @@ from monai_ich import __version__
 from monai_ich.cli.analyze import add_analyze
 from monai_ich.cli.bundle import add_bundle
 from monai_ich.cli.calibrate import add_calibrate
+from monai_ich.cli.dictionary import add_dictionary
 from monai_ich.cli.evaluate import add_evaluate
 from monai_ich.cli.export import add_export
 from monai_ich.cli.followup import add_followup
@@ -35,6 +36,7 @@ _COMMANDS = (
     add_import,
     add_resample,
     add_measure,
+    add_dictionary,
     add_followup,
     add_synth,
     add_evaluate,

@@ -145,6 +145,6 @@ def thickest_mm(record: Mapping[str, Any] | None, subtype: Subtype) -> Measureme
     least_ml = DEFAULT_OPERATING_POINTS_ML[subtype.name] if measured else 0.0
     for clot in clots:
         if clot.get("max_thickness_mm") is None and clot["volume_ml"] >= least_ml:
-            reason = clot.get("max_thickness_mm_not_measurable", "thickness was not measured")
+            reason = clot.get("max_thickness_reason", "thickness was not measured")
             return result(None, f"clot of {clot['volume_ml']:.1f} mL: {reason}")
     return result(max(measured, default=0.0))

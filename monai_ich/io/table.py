@@ -35,7 +35,7 @@ _LESION_COLUMNS = (
     *("abc2_method", "abc2_a_mm", "abc2_b_mm", "abc2_c_mm", "abc2_c_unweighted_mm"),
     *("abc2_unweighted_ml", "abc2_reason"),
     *("mean_hu", "sd_hu", "max_hu", "centroid_r_mm", "centroid_a_mm", "centroid_s_mm"),
-    *("sphericity", "skull_distance_mm", "max_thickness_mm", "max_thickness_mm_not_measurable"),
+    *("sphericity", "skull_distance_mm", "max_thickness_mm", "max_thickness_reason"),
     *("thickest_r_mm", "thickest_a_mm", "thickest_s_mm"),
     *("axial_thickness_mm", "axial_thickness_reason"),
     *("location", "location_reason", "irregularity_index", "density_class", "density_reason"),
@@ -177,7 +177,7 @@ def _lesion(lesion: Lesion) -> dict[str, Any]:
         record["irregularity_index"] = round(lesion.irregularity_index, 1)
     if lesion.thickness is None:
         return record
-    record |= _member(lesion.thickness, "max_thickness_mm", 1)
+    record |= _with_reason("max_thickness", lesion.thickness)
     record |= _with_reason("axial_thickness", lesion.axial_thickness)
     return record | {"thickest_at_ras_mm": _point(lesion.thickest_at_ras_mm)}
 
@@ -264,17 +264,17 @@ def write_measurements_csv(
         **_interval_cells("total_volume", exam.total_interval_ml, 3),
     }
     for finding in exam.subtypes:
-        row[f"{finding.subtype.name}_state"] = finding.presence.value
-        row[f"{finding.subtype.name}_present"] = int(finding.present)
-        row[f"{finding.subtype.name}_volume_ml"] = round(float(finding.volume.value or 0.0), 3)
-        row |= _interval_cells(f"{finding.subtype.name}_volume", finding.volume.interval, 3)
-        row[f"{finding.subtype.name}_probability"] = finding.probability
-        row[f"{finding.subtype.name}_certain"] = int(finding.certain)
+        name = finding.subtype.name.lower()
+        row[f"{name}_state"] = finding.presence.value
+        row[f"{name}_present"] = int(finding.present)
+        row[f"{name}_volume_ml"] = round(float(finding.volume.value or 0.0), 3)
+        row |= _interval_cells(f"{name}_volume", finding.volume.interval, 3)
+        row[f"{name}_probability"] = finding.probability
+        row[f"{name}_certain"] = int(finding.certain)
     for s in EXTRA_AXIAL:
-        found = _with_reason("max_thickness", exam.max_thickness(s))
-        row[f"{s.name}_max_thickness_mm"] = found["max_thickness_mm"]
-        row[f"{s.name.lower()}_max_thickness_reason"] = found["max_thickness_reason"]
-        row |= _with_reason(f"{s.name.lower()}_axial_thickness", exam.max_thickness(s, axial=True))
+        name = s.name.lower()
+        row |= _with_reason(f"{name}_max_thickness", exam.max_thickness(s))
+        row |= _with_reason(f"{name}_axial_thickness", exam.max_thickness(s, axial=True))
     row |= {
         "midline_shift_mm": _cell(shift.measurement.value, 2),
         **_interval_cells("midline_shift", shift.measurement.interval, 2, unit="mm"),
@@ -291,7 +291,7 @@ def write_measurements_csv(
         "specks_ml": round(exam.specks.volume_ml, 3),
         "cavity_ml": _cell(exam.cavity_ml.value, 1),
         "ventricles_ml": _cell(exam.ventricles.volume.value, 2),
-        "ventricles_left_right_ratio": _cell(exam.ventricles.left_right_ratio.value, 3),
+        "ventricles_lr_ratio": _cell(exam.ventricles.left_right_ratio.value, 3),
         "evans_index": _cell(exam.ventricles.evans_index.value, 3),
         "evans_index_reason": exam.ventricles.evans_index.reason,
         "third_ventricle_mm": _cell(exam.ventricles.third_width.value, 1),
@@ -381,7 +381,8 @@ def write_slices_csv(
             "center_s_mm": round(s.center_ras_mm[2], 2),
         }
         row |= {
-            f"{k.name}_volume_ml": round(v, 4) for k, v in zip(Subtype, s.volume_ml, strict=True)
+            f"{k.name.lower()}_volume_ml": round(v, 4)
+            for k, v in zip(Subtype, s.volume_ml, strict=True)
         }
         row["midline_offset_right_mm"] = round(profile[s.index], 2) if s.index in profile else None
         rows.append(row)

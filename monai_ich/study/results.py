@@ -20,8 +20,7 @@ from monai_ich.core.json_text import read_json
 from monai_ich.core.provenance import sha256_of
 from monai_ich.core.shipped import code_digest
 from monai_ich.io.output import renamed
-from monai_ich.measure.criteria import CRITERION_COLUMNS
-from monai_ich.measure.scores import SCORE_IDS
+from monai_ich.results.dictionary import ColumnType, columns
 from monai_ich.study.inputs import StudyCase
 from monai_ich.study.worker import Outcome
 
@@ -99,7 +98,7 @@ def _read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
         name: subtype.get("volume_ml", 0.0) for name, subtype in found["subtypes"].items()
     }
     both = [(measured["total_volume_ml"], found["total_volume_ml"])]
-    both += [(measured[f"{name}_volume_ml"], ml) for name, ml in volumes_ml.items()]
+    both += [(measured[f"{name.lower()}_volume_ml"], ml) for name, ml in volumes_ml.items()]
     if measured["case_id"] != plain_cell(found["case_id"]) or any(
         float(text) != ml for text, ml in both
     ):
@@ -110,25 +109,15 @@ def _read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
     return row | {"seconds": round(sum(found["provenance"]["seconds"].values()), 2)}
 
 
-_AMOUNTS = ("_ml", "_mm", "_probability", "_ratio", "_index", "_share")
-_FLAGS = ("_present", "_certain", "_count")
-_POINTS = tuple(f"{score}_" for score in SCORE_IDS)
-
-
-def _kind(name: str) -> type:
-    """What a column holds, whether its cells are empty or not: an amount, a whole number or a
-    word.
-    """
-    if name.endswith("_reason"):
-        return str
-    if name.endswith(_AMOUNTS) or name == "seconds":
-        return float
-    is_whole = name.endswith(_FLAGS) or name.startswith(_POINTS)
-    return int if is_whole or name in CRITERION_COLUMNS.values() else str
+_KINDS = {
+    column.name: {ColumnType.NUMBER: float, ColumnType.TEXT: str}.get(column.type, int)
+    for column in columns()
+    if column.table in ("measurements", "study")
+}
 
 
 def _value(name: str, text: str) -> float | int | str | None:
-    value: float | int | str = _kind(name)(text) if text else ""
+    value: float | int | str = _KINDS.get(name, str)(text) if text else ""
     return None if value == "" else value
 
 
@@ -136,7 +125,7 @@ def as_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Rows as a table whose columns keep their types when cells are empty."""
     table = pd.DataFrame(list(rows))
     kinds = {float: "Float64", int: "Int64", str: "string"}
-    return table.astype({name: kinds[_kind(name)] for name in table.columns})
+    return table.astype({name: kinds[_KINDS.get(name, str)] for name in table.columns})
 
 
 def write_tables(

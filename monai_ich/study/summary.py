@@ -60,7 +60,7 @@ def write_summary(
 
 def _presence(rows: Sequence[Mapping[str, Any]]) -> str:
     names = [("hemorrhage_state", "Any")]
-    names += [(f"{s.name}_state", swatch(s) + label_of(s).name) for s in Subtype]
+    names += [(f"{s.name.lower()}_state", swatch(s) + label_of(s).name) for s in Subtype]
     cells = []
     for column, text in names:
         counts = [sum(row[column] == state.value for row in rows) for state in Presence]
@@ -99,7 +99,7 @@ def _histogram(title: str, unit: str, values: Sequence[float]) -> str:
 
 def _named(row: Mapping[str, Any]) -> str:
     """For example ``"IPH, possibly SDH"``."""
-    state = {s.name: row[f"{s.name}_state"] for s in Subtype}
+    state = {s.name: row[f"{s.name.lower()}_state"] for s in Subtype}
     found = [name for name in state if state[name] == Presence.FOUND.value]
     found += [f"possibly {name}" for name in state if state[name] == Presence.POSSIBLE.value]
     return ", ".join(found) or "none"

@@ -12,6 +12,7 @@ import nibabel as nib
 import pytest
 
 from monai_ich.cli import main
+from monai_ich.results.dictionary import ColumnType, as_redcap, columns
 from tests.bundles.tiny import tiny_head
 from tests.conftest import ROOT
 
@@ -31,7 +32,7 @@ def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _in_page(heading: str) -> list[str]:
-    """Names in the first column of the table below a heading; SUBTYPE stands for each."""
+    """Names in the first column of the table below a heading; subtype stands for each."""
     text = (ROOT / "docs/reference/outputs.md").read_text()
     section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     names = [
@@ -39,10 +40,13 @@ def _in_page(heading: str) -> list[str]:
         for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
         for n in re.findall(r"`([^`]+)`", row)
     ]
+    stands_for = {"subtype": [s.lower() for s in SUBTYPES]}
+    stands_for["VOLUME"] = ["all", "iph_ivh", *stands_for["subtype"]]
     return [
-        n.replace("SUBTYPE", s)
+        n.replace(word, each)
         for n in names
-        for s in (SUBTYPES if "SUBTYPE" in n else SUBTYPES[:1])
+        for word in [next((w for w in stands_for if n.startswith(f"{w}_")), "")]
+        for each in stands_for.get(word, [""])
     ]
 
 
@@ -67,6 +71,46 @@ def test_every_column_of_a_followup_is_explained(numbers: Path, tmp_path: Path) 
     assert main(["followup", *folders, "-o", str(tmp_path / "out")]) == 0
     with (tmp_path / "out" / "followup.csv").open() as stream:
         columns = next(csv.reader(stream))
-    volumes = ("all", "iph_ivh", *(s.lower() for s in SUBTYPES))
-    page = {n.replace("VOLUME", v) for n in _in_page("followup.csv") for v in volumes}
-    assert page == set(columns) and all(len(c) <= 26 for c in columns)
+    assert sorted(_in_page("followup.csv")) == sorted(columns)
+
+
+@pytest.mark.parametrize("name", ["measurements", "lesions", "slices", "followup"])
+def test_the_dictionary_and_the_page_name_the_same_columns(name: str) -> None:
+    names = [column.name for column in columns() if column.table == name]
+    assert len(names) == len(set(names))
+    assert sorted(names) == sorted(_in_page(f"{name}.csv"))
+
+
+def test_every_name_can_be_read_by_every_statistics_program() -> None:
+    for column in columns():
+        assert re.fullmatch(r"[a-z][a-z0-9_]{0,25}", column.name), column.name
+        assert len(column.meaning) > 3, column.name
+
+
+def test_each_cell_is_of_the_type_that_the_dictionary_says(numbers: Path) -> None:
+    of = {(c.table, c.name): c.type for c in columns()}
+    for table in ("measurements", "lesions", "slices"):
+        for row in csv.DictReader((numbers / f"{table}.csv").open()):
+            for name, text in row.items():
+                kind = of[table, name]
+                if text and kind is ColumnType.NUMBER:
+                    float(text)
+                if text and kind in (ColumnType.FLAG, ColumnType.WHOLE):
+                    assert int(text) in (0, 1) or kind is ColumnType.WHOLE, name
+
+
+def test_redcap_gets_one_form_whose_first_field_is_the_case() -> None:
+    rows = list(csv.DictReader(as_redcap().splitlines()))
+    assert rows[0]["Variable / Field Name"] == "case_id" and len(rows[0]) == 18
+    assert {row["Form Name"] for row in rows} == {"measurements"}
+    assert {row["Field Type"] for row in rows} == {"text", "yesno"}
+    assert {row["Text Validation Type OR Show Slider Number"] for row in rows} == {
+        *("", "number", "integer")
+    }
+    assert len(rows) == len(_in_page("measurements.csv"))
+
+
+def test_the_command_prints_every_column(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dictionary"]) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert len(rows) == len(columns()) and rows[0]["column"] == "case_id"

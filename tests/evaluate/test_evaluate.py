@@ -465,7 +465,7 @@ def test_agreement_at_clinical_limits_by_hand() -> None:
 def test_the_thickest_clot_counts_unless_one_was_not_measured() -> None:
     def clot(volume_ml: float, mm: float | None, subtype: str = "SDH") -> dict[str, Any]:
         return {"subtype": subtype, "volume_ml": volume_ml, "max_thickness_mm": mm} | (
-            {"max_thickness_mm_not_measurable": "it lies on the falx"} if mm is None else {}
+            {"max_thickness_reason": "it lies on the falx"} if mm is None else {}
         )
 
     def thickest(*clots: dict[str, Any]) -> tuple[float | None, str | None]:

@@ -66,7 +66,7 @@ def test_all_images_lie_on_one_grid_and_tables_agree_with_them(results: Path) ->
     (row,) = csv.DictReader((results / "measurements.csv").open())
     for subtype in Subtype:
         expected = (labels == subtype).sum() * voxel_ml
-        assert float(row[f"{subtype.name}_volume_ml"]) == pytest.approx(expected, abs=1e-3)
+        assert float(row[f"{subtype.name.lower()}_volume_ml"]) == pytest.approx(expected, abs=1e-3)
     assert (labels[np.asarray(images["cavity"].dataobj) == 0] == 0).all()
     segments = read_seg_nrrd(results / "ich.seg.nrrd", Subtype)
     assert segments.mask().volume_ml == pytest.approx(float(row["total_volume_ml"]), rel=0.05)

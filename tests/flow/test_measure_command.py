@@ -92,7 +92,7 @@ def test_without_ct_and_anatomy_what_is_missing_has_a_reason(images: Path, tmp_p
     found = _measure(images / "ich.nii.gz", tmp_path / "out")
     clot = next(x for x in found["lesions"] if x["subtype"] == "SDH")
     assert clot["max_thickness_mm"] is None and clot["mean_hu"] is None
-    assert clot["max_thickness_mm_not_measurable"] == "no intracranial cavity was given"
+    assert clot["max_thickness_reason"] == "no intracranial cavity was given"
     for part in ("midline_shift", "ventricles", "cavity"):
         assert found[part] == {"not_measurable": "no anatomy labels were given"}
     assert {c["met"] for c in found["criteria"] if "SDH" in c["id"] or "INFRA" in c["id"]} == {None}

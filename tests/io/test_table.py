@@ -186,7 +186,7 @@ def test_json_has_no_key_of_what_is_not_measured_yet(tmp_path: Path) -> None:
 def test_one_scan_is_one_row(tmp_path: Path) -> None:
     write_measurements_csv(tmp_path / "m.csv", EXAM, case_id="c1")
     (row,) = csv.DictReader((tmp_path / "m.csv").open())
-    assert (row["case_id"], row["SDH_present"], row["SDH_volume_ml"], row["EDH_volume_ml"]) == (
+    assert (row["case_id"], row["sdh_present"], row["sdh_volume_ml"], row["edh_volume_ml"]) == (
         "c1",
         "1",
         "40.1",
@@ -199,8 +199,8 @@ def test_one_scan_is_one_row(tmp_path: Path) -> None:
     )
     assert (row["midline_shift_low_mm"], row["midline_shift_high_mm"]) == ("5.6", "7.0")
     assert (
-        row["SDH_max_thickness_mm"],
-        row["EDH_max_thickness_mm"],
+        row["sdh_max_thickness_mm"],
+        row["edh_max_thickness_mm"],
         row["btf_sdh_shift"],
     ) == ("11.2", "", "1")
     assert (row["btf_edh_volume"], row["btf_edh_volume_reason"]) == ("", "by hand")
@@ -232,7 +232,7 @@ def test_lesions_and_slices_are_rows(tmp_path: Path) -> None:
     assert (lesion["abc2_method"], lesion["abc2_reason"]) == ("Gebel 1998", "")
     write_slices_csv(tmp_path / "s.csv", EXAM, case_id="c1")
     first, second = csv.DictReader((tmp_path / "s.csv").open())
-    assert (first["SDH_volume_ml"], first["midline_offset_right_mm"]) == ("20.05", "6.3")
+    assert (first["sdh_volume_ml"], first["midline_offset_right_mm"]) == ("20.05", "6.3")
     assert (second["slice"], second["center_s_mm"], second["midline_offset_right_mm"]) == (
         "6",
         "20",

@@ -67,14 +67,14 @@ def test_tables_hold_the_same_numbers_and_no_nan(tmp_path: Path) -> None:
     assert record["key_slices"]["IPH"]["slice"] == record["key_slices"]["any"]["slice"]
     assert record["lesions"][0]["side"] == "left" and record["warnings"][0]["code"] == "GANTRY_TILT"
     (row,) = csv.DictReader((tmp_path / "measurements.csv").open())
-    assert float(row["total_volume_ml"]) == record["total_volume_ml"] and row["IPH_present"] == "1"
+    assert float(row["total_volume_ml"]) == record["total_volume_ml"] and row["iph_present"] == "1"
     assert (
         float(row["midline_shift_mm"]) == record["midline_shift"]["value_mm"]
         and row["midline_shift_reason"] == ""
     )
     slices = list(csv.DictReader((tmp_path / "slices.csv").open()))
     assert len(slices) == 32
-    assert sum(float(s["IPH_volume_ml"]) for s in slices) == pytest.approx(
+    assert sum(float(s["iph_volume_ml"]) for s in slices) == pytest.approx(
         record["total_volume_ml"], abs=0.01
     )
     assert len(list(csv.DictReader((tmp_path / "lesions.csv").open()))) == 1

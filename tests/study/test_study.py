@@ -57,7 +57,7 @@ def test_a_row_is_what_analyze_measured_with_its_patient_warnings_and_time(
     row = read_row(case, folder)
     measured = json.loads((folder / "measurements.json").read_text())
     assert (row["case_id"], row["patient"], row["site"]) == ("c1", "p1", "here")
-    assert row["total_volume_ml"] == measured["total_volume_ml"] > 10 and row["IPH_present"] == 1
+    assert row["total_volume_ml"] == measured["total_volume_ml"] > 10 and row["iph_present"] == 1
     assert (
         row["midline_shift_mm"] is None and row["midline_shift_reason"] == "a stub has no midline"
     )
@@ -81,7 +81,7 @@ def test_tables_keep_types_where_cells_are_empty(
         parquet["midline_shift_mm"].isna().tolist() == [True, False]
         and parquet["midline_shift_mm"][1] == 3.5
     )
-    assert parquet["IPH_present"].dtype == "Int64" and parquet["total_volume_ml"].dtype == "Float64"
+    assert parquet["iph_present"].dtype == "Int64" and parquet["total_volume_ml"].dtype == "Float64"
     kinds = {"btf_edh_volume": "Int64", "helsinki_edh": "Int64", "graeb_left_share": "Float64"}
     kinds |= {"marshall_mass_ml": "Float64", "graeb_reason": "string"}
     assert {name: str(parquet[name].dtype).split("[")[0] for name in kinds} == kinds
