@@ -19,6 +19,7 @@ _HOME = {
     "read_labels": "io.read",
     "write_nifti": "io.nifti",
     "write_seg_nrrd": "io.seg_nrrd",
+    "find_atlas_pose": "anatomy.atlas_pose",
     "fit_midline": "anatomy.midline",
     "measure_exam": "measure.summary",
     "measure_midline_shift": "measure.midline_shift",

@@ -21,12 +21,13 @@ from scipy.ndimage import map_coordinates
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
+from monai_ich.anatomy.coarse import coarse_copy
 from monai_ich.core.atlas import AtlasPose
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
-from monai_ich.core.volume import LabelMap, box_around
+from monai_ich.core.volume import LabelMap
 
 _STEP_MM = 2.0
 _POINTS = 400  # of each surface
@@ -147,26 +148,12 @@ def _fit(
 
 def _surfaces(anatomy: LabelMap) -> list[FloatArray]:
     """Points ``(N, 3)`` RAS mm on the cavity, on the tentorium and on the ventricles."""
-    voxels, geometry = _coarse(anatomy)
+    voxels, geometry, _, _ = coarse_copy(anatomy, _STEP_MM)
     cavity, below = voxels > 0, voxels == Anatomy.POSTERIOR_FOSSA
     ventricles = np.isin(voxels, (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE))
     brain = cavity & ~ventricles
     pairs = ((cavity, ~cavity), (below, cavity & ~below), (ventricles, brain & ~below))
     return [_between(one, other, geometry) for one, other in pairs]
-
-
-def _coarse(anatomy: LabelMap) -> tuple[NDArray[np.uint8], Geometry]:
-    """The cavity's box with a margin of a voxel, where finer than 2 mm every n-th voxel."""
-    box = box_around(anatomy.voxels > 0) or (slice(0, 1),) * 3
-    steps = [max(1, int(_STEP_MM / mm + 0.2)) for mm in anatomy.geometry.spacing_mm]
-    starts = [max(0, s.start - step) for s, step in zip(box, steps, strict=True)]
-    stops = [s.stop + step for s, step in zip(box, steps, strict=True)]
-    voxels = anatomy.voxels[tuple(slice(*ends) for ends in zip(starts, stops, steps, strict=True))]
-    affine = anatomy.geometry.affine.copy()
-    affine[:3, :3] *= steps
-    affine[:3, 3] = anatomy.geometry.to_world(starts)
-    i, j, k = voxels.shape
-    return voxels, Geometry((i, j, k), affine)
 
 
 def _between(one: NDArray[np.bool_], other: NDArray[np.bool_], geometry: Geometry) -> FloatArray:

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 from scipy.spatial import cKDTree
 
+from monai_ich.anatomy.coarse import coarse_copy
 from monai_ich.anatomy.pieces import largest_piece
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline, front_and_top
-from monai_ich.core.volume import LabelMap, box_around, slices_last
+from monai_ich.core.volume import LabelMap, slices_last
 
 _RIM_MM = 12.0  # how deep the falx insertions reach, for the plane
 _RIM_DECAY_MM = 6.0  # the nearer to the skull, the more a point says about the plane
@@ -83,7 +84,7 @@ def fit_midline(anatomy: LabelMap) -> Midline | NotMeasurable:
         The midline, or the reason why it cannot be measured.
     """
     anatomy = slices_last(anatomy)
-    voxels, geometry, first_slice, slice_step = _working_copy(anatomy)
+    voxels, geometry, starts, steps = coarse_copy(anatomy, _WORKING_MM)
     left, right = largest_piece(np.isin(voxels, _LEFT)), largest_piece(np.isin(voxels, _RIGHT))
     if not left.any() or not right.any():
         return NotMeasurable("a hemisphere was not found")
@@ -107,10 +108,18 @@ def fit_midline(anatomy: LabelMap) -> Midline | NotMeasurable:
     landmark = ventricles if seen else left | right
     if _cut_share(landmark) > _MAX_CUT:
         return NotMeasurable("the image's edge cuts through the level of the septum pellucidum")
+<<<<<<< HEAD
     marks = geometry.to_world(np.argwhere(landmark))
     third = geometry.to_world(_contacts(*sides)) if seen else None
     level = ~rim & _near(found.points_mm, marks.mean(axis=0), normal)
     slices = np.rint(first_slice + slice_step * found.slices[level])
+=======
+    level = ~rim & _near(
+        found.points_mm, geometry.to_world(np.argwhere(landmark).mean(axis=0)), plane[1]
+    )
+    slices = np.rint(starts[2] + steps[2] * found.slices[level])
+    point, normal, covariance = plane
+>>>>>>> m-signs
     slices = np.minimum(slices, anatomy.geometry.shape[2] - 1)
     covariance[0, 0] += (
         min(geometry.spacing_mm) ** 2 / 12.0
@@ -124,22 +133,6 @@ def fit_midline(anatomy: LabelMap) -> Midline | NotMeasurable:
         _monro(marks, third, point, front_and_top(normal)),
         _MONRO_SD_MM if seen else _MONRO_SD_NO_VENTRICLE_MM,
     )
-
-
-def _working_copy(anatomy: LabelMap) -> tuple[NDArray[np.uint8], Geometry, int, int]:
-    """The cavity's box with a margin, every n-th voxel where finer than needed; its first slice and
-    slice step.
-    """
-    box = box_around(anatomy.voxels > 0) or (slice(0, 1),) * 3
-    steps = [max(1, int(_WORKING_MM / s + 0.2)) for s in anatomy.geometry.spacing_mm]
-    starts = [max(0, s.start - step) for s, step in zip(box, steps, strict=True)]
-    stops = [s.stop + step for s, step in zip(box, steps, strict=True)]
-    voxels = anatomy.voxels[tuple(slice(*ends) for ends in zip(starts, stops, steps, strict=True))]
-    affine = anatomy.geometry.affine.copy()
-    affine[:3, :3] *= steps
-    affine[:3, 3] = anatomy.geometry.to_world(starts)
-    i, j, k = voxels.shape
-    return voxels, Geometry((i, j, k), affine), starts[2], steps[2]
 
 
 def _cut_share(landmark: NDArray[np.bool_]) -> float:
