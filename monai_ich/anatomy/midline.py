@@ -108,18 +108,10 @@ def fit_midline(anatomy: LabelMap) -> Midline | NotMeasurable:
     landmark = ventricles if seen else left | right
     if _cut_share(landmark) > _MAX_CUT:
         return NotMeasurable("the image's edge cuts through the level of the septum pellucidum")
-<<<<<<< HEAD
     marks = geometry.to_world(np.argwhere(landmark))
     third = geometry.to_world(_contacts(*sides)) if seen else None
     level = ~rim & _near(found.points_mm, marks.mean(axis=0), normal)
-    slices = np.rint(first_slice + slice_step * found.slices[level])
-=======
-    level = ~rim & _near(
-        found.points_mm, geometry.to_world(np.argwhere(landmark).mean(axis=0)), plane[1]
-    )
     slices = np.rint(starts[2] + steps[2] * found.slices[level])
-    point, normal, covariance = plane
->>>>>>> m-signs
     slices = np.minimum(slices, anatomy.geometry.shape[2] - 1)
     covariance[0, 0] += (
         min(geometry.spacing_mm) ** 2 / 12.0
