@@ -39,7 +39,7 @@ _BONE_HU, _BONE_WITHIN_MM = 200.0, 12.0
 _TOP = 400
 _DEEPER_MM = 2.0  # than the thickness, for a voxel to be of another part of the clot
 _SOME = 20_000  # voxels that stand for a clot
-_MOST_OBLIQUE = 0.7  # 45 degrees between slices and axial ones
+_MOST_OBLIQUE = 0.7  # cosine: 45 degrees, of slices to axial ones and of the skull to slices
 _FAR_MM = 1e4  # between slices, so that none is nearer than the own
 _ALONG = np.linspace(0.0, 1.0, 17)
 
@@ -103,7 +103,7 @@ def measure_thickness(
     Returns:
         No value but a reason without a cavity, for a clot away from the skull (falx, tentorium),
         below a craniectomy, and where such a part of the clot is wider than the rest is thick. No
-        axial value where slices are not axial, or cut the skull at less than 30 degrees where the
+        axial value where slices are not axial, or cut the skull at less than 45 degrees where the
         clot is thickest.
 
     References:
@@ -140,7 +140,7 @@ def measure_thickness(
     if best is None:
         return none("no bone covers the clot")
     mm, at = best
-    axial = _axial(mm, edge, table, clot, near, bone)
+    axial = _axial(mm, border, table, clot, near, bone)
     wide_mm = _width_elsewhere_mm(mask[box], clot, skull, near, mm)
     if wide_mm > mm:
         return none(
@@ -191,7 +191,7 @@ def _thickest(
 
 def _axial(
     normal_mm: float,
-    edge: FloatArray,
+    border: _Border,
     table: FloatArray,
     clot: FloatArray,
     geometry: Geometry,
@@ -199,8 +199,9 @@ def _axial(
 ) -> float | str:
     """Largest thickness within a slice, or why there is none.
 
-    Where slices cut the skull at less than 30 degrees (at the vertex), border and way differ by
-    more than 60 degrees, and the point does not count: a layer of any thickness looks wide there.
+    Where slices cut the skull at less than 45 degrees (toward the vertex) a point does not count: a
+    layer of any thickness looks wide there. The way within the slice is then much longer than the
+    shortest.
     """
     i, j = (geometry.affine[:3, n] / np.linalg.norm(geometry.affine[:3, n]) for n in (0, 1))
     if abs(np.cross(i, j)[2]) < _MOST_OBLIQUE:
@@ -211,10 +212,11 @@ def _axial(
         k = np.rint(geometry.to_voxel(points)[:, 2])
         return np.column_stack([points @ i, points @ (j - (j @ i) * i), k * _FAR_MM])
 
+    edge = border.points_mm
     apart, nearest = cKDTree(in_slices(skull)).query(in_slices(edge))
-    own = apart < _FAR_MM  # the slice has a skull
-    border = _border(edge[own], skull, nearest[own], clot, geometry)
-    best = _thickest(border, geometry, bone)
+    steep = border.depths_mm > _MOST_OBLIQUE * apart  # never where the slice has no skull
+    within = _border(edge[steep], skull, nearest[steep], clot, geometry)
+    best = _thickest(within, geometry, bone)
     if best is None or best[0] < normal_mm - max(geometry.spacing_mm[:2]):
         return "axial slices cut the skull at a flat angle where the clot is thickest"
     return max(best[0], normal_mm)

@@ -105,6 +105,13 @@ def test_a_layer_on_the_vertex_has_no_axial_thickness_and_its_normal_one_is_the_
     assert found.least_mm == found.measurement.value
 
 
+def test_a_speck_at_the_vertex_has_a_reason_not_an_error() -> None:
+    speck = np.zeros(FINE.shape, bool)
+    speck[79:81, 79:81, 143] = True  # 1.5 mm below the top of the ball
+    found = _measured(FINE, speck)
+    assert found.axial.value is None and found.axial.reason
+
+
 def test_below_a_craniectomy_there_is_a_reason() -> None:
     world = _world(FINE)
     radius = np.linalg.norm(world, axis=-1)
