@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         study / "dicom", results, case_id="demo", overwrite=True, **{"write#scene": True}
     )
     truth = json.loads((study / "truth.json").read_text())["truth"]
-    found = {f.subtype.name: float(f.volume.value or 0.0) for f in done.exam.subtypes}
+    found = {f.subtype.name: f.volume_ml for f in done.exam.subtypes}
     shift = done.exam.midline_shift
     mm = shift.measurement.value
     signed = None if mm is None else mm if shift.toward != "left" else -mm

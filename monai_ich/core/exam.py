@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TypeAlias
 
 from monai_ich.core.calibration import Evidence
 from monai_ich.core.labels import EXTRA_AXIAL, Subtype
 from monai_ich.core.measurement import Category, Measurement, NotMeasurable
+from monai_ich.core.presence import Presence
 from monai_ich.core.provenance import Notice
 
 Point: TypeAlias = tuple[float, float, float]
@@ -23,38 +23,6 @@ _NO_THIRD = _unmeasured("third_ventricle", "mm", "ventricles")
 _NO_HORNS = _unmeasured("temporal_horns", "mm", "ventricles")
 _NO_EDEMA = _unmeasured("edema_volume", "mL", "edema")
 _NO_RATIO = _unmeasured("edema_iph_ratio", "1", "edema")
-
-
-TRACE_ML = 0.1  # below it nothing is called possible; the networks drop smaller pieces
-
-
-class Presence(StrEnum):
-    """What is said of a finding. Between yes and no lies what a reader must look at."""
-
-    FOUND = "found"
-    POSSIBLE = "possible"
-    NOT_FOUND = "not found"
-
-    @classmethod
-    def of(
-        cls,
-        present: bool,
-        volume_ml: float,
-        interval_ml: tuple[float, float] | None,
-        probability: float | None,
-    ) -> Presence:
-        """Found: the volume reaches its operating point and its interval is above zero. Not found:
-        no more than a trace, and improbable. All else is possible, so that what is said never
-        contradicts a number beside it.
-
-        >>> [Presence.of(ml > 1, ml, (low, 9.0), 0.3).value for ml, low in ((5, 2), (5, 0), (0, 0))]
-        ['found', 'possible', 'not found']
-        """
-        if present and (interval_ml is None or interval_ml[0] > 0):
-            return cls.FOUND
-        if not present and volume_ml < TRACE_ML and (probability or 0.0) < 0.5:
-            return cls.NOT_FOUND
-        return cls.POSSIBLE
 
 
 @dataclass(frozen=True)
@@ -77,10 +45,14 @@ class SubtypeFinding:
     probability: float | None = None
 
     @property
+    def volume_ml(self) -> float:
+        """Its volume; 0.0 where none was found."""
+        return float(self.volume.value or 0.0)
+
+    @property
     def presence(self) -> Presence:
         """Found, possible or not found."""
-        ml = float(self.volume.value or 0.0)
-        return Presence.of(self.present, ml, self.volume.interval, self.probability)
+        return Presence.of(self.present, self.volume_ml, self.volume.interval, self.probability)
 
 
 @dataclass(frozen=True)
@@ -371,7 +343,7 @@ class ExamMeasurements:
     @property
     def total_volume_ml(self) -> float:
         """All subtypes, below their operating points too."""
-        return sum(float(finding.volume.value or 0.0) for finding in self.subtypes)
+        return sum(finding.volume_ml for finding in self.subtypes)
 
     @property
     def max_thickness_mm(self) -> dict[Subtype, float]:

@@ -42,6 +42,11 @@ class Provenance:
     settings: dict[str, object] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def notice(self) -> str:
+        """The status and what results are for, as each document shows it."""
+        return f"{self.status} {RESEARCH_USE}".strip()
+
 
 def installed_versions() -> dict[str, str]:
     """Versions of Python and of the packages that shape a result."""

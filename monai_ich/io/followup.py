@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from monai_ich.core.cells import plain_cell
 from monai_ich.core.errors import InputError
 from monai_ich.core.followup import Amount, Comparison, TimePoint, VolumeChange
 from monai_ich.core.json_text import finite, read_json
@@ -17,7 +15,7 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import installed_versions
 from monai_ich.io.output import settle
-from monai_ich.io.table import SCHEMA
+from monai_ich.io.table import SCHEMA, write_csv
 
 FOLLOWUP_SCHEMA = "monai-ich/followup/2"
 _NO_HOURS = "nobody said when the scans were made"
@@ -193,10 +191,7 @@ def write_followup_csv(
 ) -> None:
     """Write one row for each later scan against the baseline; see `write_followup_json`."""
     rows = [_row(*pair) for pair in zip(comparisons, registrations, strict=True)]
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: plain_cell(value) for name, value in row.items()} for row in rows)
+    write_csv(path, list(rows[0]), rows)
 
 
 def _row(found: Comparison, registration: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -267,7 +267,7 @@ def write_measurements_csv(
         name = finding.subtype.name.lower()
         row[f"{name}_state"] = finding.presence.value
         row[f"{name}_present"] = int(finding.present)
-        row[f"{name}_volume_ml"] = round(float(finding.volume.value or 0.0), 3)
+        row[f"{name}_volume_ml"] = round(finding.volume_ml, 3)
         row |= _interval_cells(f"{name}_volume", finding.volume.interval, 3)
         row[f"{name}_probability"] = finding.probability
         row[f"{name}_certain"] = int(finding.certain)
@@ -310,7 +310,7 @@ def write_measurements_csv(
         row |= {number.name: _points(number) for number in score.numbers}
         why = [f"{', '.join(parts)}: {reason}" for reason, parts in score.unknown.items()]
         row[f"{score.id}_reason"] = "; ".join(why) or None
-    _write_csv(path, list(row), [row])
+    write_csv(path, list(row), [row])
 
 
 def _largest_shift_cells(largest: ShiftAt) -> dict[str, Any]:
@@ -364,7 +364,7 @@ def write_lesions_csv(
             row |= {f"{name}_{axis}_mm": mm for axis, mm in zip("ras", ends or (), strict=False)}
         rows.append(row)
     columns = [*keys, *_LESION_COLUMNS]
-    _write_csv(path, columns, rows)
+    write_csv(path, columns, rows)
 
 
 def write_slices_csv(
@@ -386,12 +386,11 @@ def write_slices_csv(
         }
         row["midline_offset_right_mm"] = round(profile[s.index], 2) if s.index in profile else None
         rows.append(row)
-    _write_csv(path, list(rows[0]), rows)
+    write_csv(path, list(rows[0]), rows)
 
 
-def _write_csv(
-    path: Path, columns: list[str], rows: list[Mapping[str, Any]] | list[dict[str, Any]]
-) -> None:
+def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows under a header, each cell made harmless for spreadsheets."""
     with path.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()

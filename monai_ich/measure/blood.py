@@ -54,7 +54,7 @@ class Blood:
         found = {f.subtype: f for f in subtypes}
         points = {**DEFAULT_OPERATING_POINTS_ML, **operating_points}
         return cls(
-            {s: float(f.volume.value or 0.0) for s, f in found.items()},
+            {s: f.volume_ml for s, f in found.items()},
             {s: points[s.name] for s in Subtype},
             frozenset(s for s, f in found.items() if not f.certain),
             lesions,
@@ -141,6 +141,10 @@ class Blood:
         if found.value is None:
             return Verdict(None, f"midline shift: {found.reason}")
         return compare("midline shift {}", found.value, limit_mm, "mm", at_limit=at_limit)
+
+    def with_shift(self, subtype: Subtype, limit_mm: float) -> Verdict:
+        """Whether the subtype is there beside a midline shift above a limit."""
+        return all_of(self.present(subtype), self.shifted(limit_mm))
 
     def below_tentorium(self, *subtypes: Subtype) -> tuple[float, str | None]:
         """Volume (mL) of the lesions of these subtypes in the posterior fossa, and why it may be

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from monai_ich.core.exam import Criterion
 from monai_ich.core.labels import Subtype
 from monai_ich.measure.blood import MASSES, Blood
-from monai_ich.measure.verdict import Verdict, all_of, beside
+from monai_ich.measure.verdict import Verdict, beside
 
 _EDH = "Bullock 2006, doi:10.1227/01.NEU.0000210363.91172.A8"
 _SDH = "Bullock 2006, doi:10.1227/01.NEU.0000210364.29290.C9"
@@ -100,19 +100,9 @@ def _infratentorial(blood: Blood) -> Verdict:
 _RULES = (
     _Rule("BTF-2006-EDH-VOLUME", "btf_edh_volume", _EDH, lambda b: b.total_over(Subtype.EDH, 30)),
     _Rule("BTF-2006-EDH-THICKNESS", "btf_edh_thickness", _EDH, lambda b: b.thick(Subtype.EDH, 15)),
-    _Rule(
-        "BTF-2006-EDH-SHIFT",
-        "btf_edh_shift",
-        _EDH,
-        lambda b: all_of(b.present(Subtype.EDH), b.shifted(5)),
-    ),
+    _Rule("BTF-2006-EDH-SHIFT", "btf_edh_shift", _EDH, lambda b: b.with_shift(Subtype.EDH, 5)),
     _Rule("BTF-2006-SDH-THICKNESS", "btf_sdh_thickness", _SDH, lambda b: b.thick(Subtype.SDH, 10)),
-    _Rule(
-        "BTF-2006-SDH-SHIFT",
-        "btf_sdh_shift",
-        _SDH,
-        lambda b: all_of(b.present(Subtype.SDH), b.shifted(5)),
-    ),
+    _Rule("BTF-2006-SDH-SHIFT", "btf_sdh_shift", _SDH, lambda b: b.with_shift(Subtype.SDH, 5)),
     _Rule("BTF-2006-IPH-VOLUME", "btf_iph_volume", _IPH, _large_iph),
     _Rule("BTF-2006-IPH-MASS-EFFECT", "btf_iph_mass_effect", _IPH, _iph_mass_effect),
     _Rule("BTF-2006-POSTERIOR-FOSSA", "btf_posterior_fossa", _FOSSA, _fossa_mass),

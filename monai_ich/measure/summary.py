@@ -95,7 +95,7 @@ def measure_exam(
     if operating_points is None:
         operating_points = DEFAULT_OPERATING_POINTS_ML if evidence is not None else ANY_VOXEL
     subtypes = measure_subtypes(labels, operating_points, uncertain, evidence, calibration)
-    total_ml = sum(float(finding.volume.value or 0.0) for finding in subtypes)
+    total_ml = sum(finding.volume_ml for finding in subtypes)
     blood = Blood.of(subtypes, pieces, shift, anatomy, operating_points)
     total_interval_ml, probability = _at_least(
         subtypes, *measure_confidence(ANY, total_ml, evidence, calibration)

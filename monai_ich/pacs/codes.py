@@ -10,8 +10,8 @@ References:
 
 from __future__ import annotations
 
-from monai_ich.core.exam import Presence
 from monai_ich.core.labels import Code, Subtype
+from monai_ich.core.presence import Presence
 
 PRIVATE_SCHEME = "99ICHSEG"
 PRIVATE_SCHEME_NAME = "MONAI-ICH private codes"
@@ -97,7 +97,7 @@ CRITERIA = {
 MET = {
     True: Code("373066001", "SCT", "Yes"),
     False: Code("373067005", "SCT", "No"),
-    None: Code("373068000", "SCT", "Undetermined"),
+    None: UNDETERMINED,
 }
 STATUS = _private("STATUS", "What the weights were trained and tested on")
 WARNING = _private("WARNING", "Warning")

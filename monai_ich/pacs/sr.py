@@ -35,7 +35,7 @@ from monai_ich.core.exam import (
 from monai_ich.core.geometry import to_lps
 from monai_ich.core.labels import Code, Subtype, label_of
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.provenance import RESEARCH_USE, Notice
+from monai_ich.core.provenance import Notice
 from monai_ich.pacs import codes
 from monai_ich.pacs.origin import MAKER, Origin, coded
 
@@ -105,8 +105,9 @@ def make_dicom_sr(
         procedure_reported=coded(codes.PROCEDURE),
         imaging_measurements=content,
     )
-    status = f"{origin.provenance.status} {RESEARCH_USE}".strip()
-    report[0].ContentSequence.extend(_evaluations(status, exam.criteria, warnings))
+    report[0].ContentSequence.extend(
+        _evaluations(origin.provenance.notice, exam.criteria, warnings)
+    )
     return sr.Comprehensive3DSR(
         evidence=[*origin.images, segmentation],
         content=report,

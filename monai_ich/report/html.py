@@ -12,7 +12,7 @@ from pathlib import Path
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
-from monai_ich.core.provenance import RESEARCH_USE, Notice, Provenance
+from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.report.heat_maps import heat_map_section
 from monai_ich.report.key_slices import RULE, key_slice_figures
 from monai_ich.report.page import as_page
@@ -50,7 +50,7 @@ def write_report(
     """Write ``report.html``; works offline, holds no patient data but the scan itself and what
     `case_id` says.
     """
-    head, status = view.cropped(), escape(f"{provenance.status} {RESEARCH_USE}".strip())
+    head, status = view.cropped(), escape(provenance.notice)
     parts = [
         f"<p class=status role=note>{status}</p>",
         f"<p class=running aria-hidden=true>{status}</p>",

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from monai_ich.core.exam import (
     ExamMeasurements,
     Lesion,
-    Presence,
     ShiftAt,
     SubtypeFinding,
 )
 from monai_ich.core.followup import Comparison, VolumeChange
 from monai_ich.core.labels import label_of
+from monai_ich.core.presence import Presence
 from monai_ich.core.provenance import RESEARCH_USE, Notice, Provenance
 
 LIMITS = (

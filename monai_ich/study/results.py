@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -109,15 +110,18 @@ def _read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
     return row | {"seconds": round(sum(found["provenance"]["seconds"].values()), 2)}
 
 
-_KINDS = {
-    column.name: {ColumnType.NUMBER: float, ColumnType.TEXT: str}.get(column.type, int)
-    for column in columns()
-    if column.table in ("measurements", "study")
-}
+@cache
+def _kinds() -> dict[str, type]:
+    """What each column of a study holds, whether its cells are empty or not."""
+    return {
+        column.name: {ColumnType.NUMBER: float, ColumnType.TEXT: str}.get(column.type, int)
+        for column in columns()
+        if column.table in ("measurements", "study")
+    }
 
 
 def _value(name: str, text: str) -> float | int | str | None:
-    value: float | int | str = _KINDS.get(name, str)(text) if text else ""
+    value: float | int | str = _kinds().get(name, str)(text) if text else ""
     return None if value == "" else value
 
 
@@ -125,7 +129,7 @@ def as_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Rows as a table whose columns keep their types when cells are empty."""
     table = pd.DataFrame(list(rows))
     kinds = {float: "Float64", int: "Int64", str: "string"}
-    return table.astype({name: kinds[_KINDS.get(name, str)] for name in table.columns})
+    return table.astype({name: kinds[_kinds().get(name, str)] for name in table.columns})
 
 
 def write_tables(

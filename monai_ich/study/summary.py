@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from monai_ich.core.exam import Presence
 from monai_ich.core.labels import Subtype, label_of
+from monai_ich.core.presence import Presence
 from monai_ich.core.provenance import RESEARCH_USE
 from monai_ich.io.output import write_whole
 from monai_ich.report.page import as_page, as_table, swatch

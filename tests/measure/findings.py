@@ -9,7 +9,7 @@ import numpy as np
 from monai_ich.core.exam import Lesion, MidlineShift, SubtypeFinding
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Subtype
-from monai_ich.core.measurement import Measurement
+from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.volume import LabelMap
 from monai_ich.measure.blood import Blood
 
@@ -28,7 +28,19 @@ def lesion(
         "thickness", thick_mm, "mm", subtype.name, "by hand", reason=None if thick_mm else why
     )
     return Lesion(
-        *(1, subtype, ml, ml, (0.0, 0.0, 0.0), side, compartment, (0, 0), None, None, None),
+        *(
+            1,
+            subtype,
+            ml,
+            NotMeasurable("by hand"),
+            (0.0, 0.0, 0.0),
+            side,
+            compartment,
+            (0, 0),
+            None,
+            None,
+            None,
+        ),
         thickness=thickness if subtype in EXTRA_AXIAL else None,
         axial_thickness=thickness if subtype in EXTRA_AXIAL else None,
     )

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from monai_ich.core.calibration import Calibration, Calibrator, Evidence
-from monai_ich.core.exam import Presence
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
+from monai_ich.core.presence import Presence
 from monai_ich.core.volume import LabelMap
 from monai_ich.measure.summary import measure_exam
 from monai_ich.report.wording import headline, probability_words
