@@ -122,7 +122,7 @@ def test_slicer_opens_the_scene_with_ct_segments_and_markers(
             assert color == pytest.approx([c / 255 for c in label_of(value).color], abs=1e-3)
             assert voxels * shown.voxel_ml == pytest.approx(image.volume_ml(value), rel=0.02)
     marks = {name: np.array(points) for name, points in found["markups"].items()}
-    assert np.allclose(marks["Largest shift"], [shift.at_ras_mm], atol=0.01)
+    assert np.allclose(marks["Largest shift"], [shift.largest.at_ras_mm], atol=0.01)
     offset = abs(float(midline.distance_mm(np.array([shift.at_ras_mm]))[0]))
     assert np.linalg.norm(np.diff(marks["Midline shift"], axis=0)) == pytest.approx(
         offset, abs=0.01
