@@ -35,7 +35,7 @@ demo: $(READY)  ## a synthetic study as DICOM, analyzed: truth beside result, ma
 	$(BIN)/python -m monai_ich.demo -o $(DEMO)
 
 test: $(READY)  ## all tests but those that need other programs, in JOBS processes, and what share of the code they run
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations 25 --cov --cov-report=
 
 test-quick: $(READY)  ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow and not interop and not gpu"

@@ -4,9 +4,7 @@ data set.
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -14,14 +12,14 @@ import numpy as np
 import pytest
 import torch
 
+from tests.processes import run_module
+
 pytestmark = pytest.mark.slow
 
 
 def run(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
     """`monai-ich bundle run` in `folder`."""
-    command = [sys.executable, "-m", "monai_ich.cli", "bundle", "run", *map(str, words)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    return run_module("monai_ich.cli", "bundle", "run", *words, folder=folder)
 
 
 def test_fine_tuning_on_real_and_synthetic_scans_then_an_ensemble(

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from monai_ich.core.labels import EDEMA
+from tests.processes import run_module
 
 pytestmark = pytest.mark.slow
 
@@ -25,18 +26,13 @@ def run_bundle(
 ) -> str:
     """`python -m monai.bundle run` in `folder`; its output."""
     paths = [str(bundle / "configs" / name) for name in files]
-    command = [
-        sys.executable,
-        *(launcher or ()),
-        "-m",
-        "monai.bundle",
-        "run",
-        "--config_file",
-        str(paths),
-    ]
-    command += ["--bundle_root", str(bundle), *options]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    found = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    words = ["run", "--config_file", str(paths), "--bundle_root", str(bundle), *options]
+    if launcher:
+        command = [sys.executable, *launcher, "-m", "monai.bundle", *words]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        found = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    else:
+        found = run_module("monai.bundle", *words, folder=folder)
     assert found.returncode == 0, found.stdout[-2000:] + found.stderr[-3000:]
     return found.stdout + found.stderr
 

@@ -11,8 +11,6 @@ import gzip
 import json
 import logging
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +29,7 @@ from monai_ich.results.files import EDEMA, RESULTS
 from monai_ich.study.inputs import list_cases
 from monai_ich.synth.dataset import design_case, write_case
 from tests.phantom import edit, grid, series
+from tests.processes import run_module
 
 # text tags get a word, dates and UIDs digits that occur nowhere else
 WORDS = [
@@ -133,6 +132,13 @@ def _found(data: bytes) -> list[str]:
     marks = {name: value.rsplit(".", 1)[-1] for name, value in MARKS.items()}
     marks |= {"folder": "DOE^JANE", "folder ": "ZQDOE", "file": FILE, "private": "ZQPRIVATE"}
     return [name for name, value in marks.items() if value.encode() in data]
+
+
+def _quiet(code: int, *words: object, folder: Path) -> None:
+    """The command ends with this code and says no mark."""
+    done = run_module("monai_ich.cli", *words, folder=folder)
+    assert done.returncode == code, done.stderr[-2000:]
+    assert not _found((done.stdout + done.stderr).encode())
 
 
 def _clean(folder: Path) -> int:
@@ -316,27 +322,17 @@ def test_an_analysis_holds_no_identifier(tmp_path: Path) -> None:
     """The whole pipeline in its own process, MLflow included; then once more with --keep-ids."""
     case = design_case(77, hemorrhages={Subtype.IPH: 40.0}, tilt_deg=15, thickness_mm=5)
     study = _marked(tmp_path / "in", write_case(case, tmp_path / "plain", dicom=True) / "dicom")
-    out, command = tmp_path / "out", [sys.executable, "-m", "monai_ich.cli"]
-    analyze = [*command, "analyze", str(study), "--device", "cpu"]
-    store = f"sqlite:///{tmp_path}/mlflow/runs.db"
+    out, store = tmp_path / "out", f"sqlite:///{tmp_path}/mlflow/runs.db"
     (tmp_path / "mlflow").mkdir()
-    done = subprocess.run(
-        [*analyze, "-o", str(out), "--mlflow", store, "--keep-ids"],
-        capture_output=True,
-        check=True,
-        cwd=tmp_path / "mlflow",
-    )
-    assert not _found(done.stdout + done.stderr)
+    analyze = ("analyze", study, "--device", "cpu", "-o", out)
+    _quiet(0, *analyze, "--mlflow", store, "--keep-ids", folder=tmp_path / "mlflow")
     assert _clean(tmp_path / "mlflow") >= 3
     assert _found((out / "measurements.json").read_bytes()) == [
         "PatientID",
         "StudyInstanceUID",
         "SeriesInstanceUID",
     ]
-    done = subprocess.run(
-        [*analyze, "-o", str(out), "--overwrite"], capture_output=True, check=True, cwd=tmp_path
-    )
-    assert not _found(done.stdout + done.stderr)
+    _quiet(0, *analyze, "--overwrite", folder=tmp_path)
     assert _clean(out) == len({*RESULTS, EDEMA})
 
 
@@ -378,10 +374,7 @@ def test_a_study_and_what_is_made_of_it_hold_no_identifier(tmp_path: Path) -> No
     ):
         if words[0] == "followup":
             shutil.copytree(cohort / "cases" / "a", tmp_path / "again")
-        command = [sys.executable, "-m", "monai_ich.cli", *map(str, words)]
-        done = subprocess.run(command, capture_output=True, cwd=tmp_path / "mlflow", check=False)
-        assert done.returncode == code, done.stderr.decode()[-2000:]
-        assert not _found(done.stdout + done.stderr)
+        _quiet(code, *words, folder=tmp_path / "mlflow")
     assert (
         _clean(cohort) > 15
         and _clean(agreed) >= 5
