@@ -28,7 +28,7 @@ install: $(READY)  ## make .venv and install the toolkit into it
 $(READY): constraints.txt setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,check]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,check,service,postgresql]'
 	touch $@
 
 demo: $(READY)  ## a synthetic study as DICOM, analyzed: truth beside result, masks over CT

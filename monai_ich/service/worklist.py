@@ -1,0 +1,241 @@
+"""What the pages show of studies: bands, order, words. Identity is joined here, for pages only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from monai_ich.core.presence import Presence
+from monai_ich.service.states import (
+    BETTER_SERIES,
+    FINISHED,
+    OWN_RESULT,
+    WAITING,
+    Reading,
+    State,
+)
+from monai_ich.service.summary import Summary
+from monai_ich.service.tables import identity, outbox, result, series, study, verdict
+
+ATTENTION, FOUND, POSSIBLE, NEGATIVE, OTHER = "attention", "found", "possible", "negative", "other"
+BANDS = {  # in the order of the page
+    ATTENTION: "Without a result: refused, failed, or not yet analyzed",
+    FOUND: "Hemorrhage found",
+    POSSIBLE: "Hemorrhage possible",
+    NEGATIVE: "No hemorrhage found",
+    OTHER: "No head CT, or expired",
+}
+_WORDS = {
+    State.RECEIVING: "images are arriving",
+    State.SETTLED: "all images are here",
+    State.QUEUED: "waits for analysis",
+    State.ANALYZING: "being analyzed",
+    State.ANALYZED: "analyzed",
+    State.SENDING: "results on their way",
+    State.SENT: "results sent",
+    State.NOT_HEAD_CT: "no head CT",
+    State.REFUSED: "refused",
+    State.FAILED: "failed",
+    State.EXPIRED: "expired",
+}
+_BY_PRESENCE = {
+    Presence.FOUND.value: FOUND,
+    Presence.POSSIBLE.value: POSSIBLE,
+    Presence.NOT_FOUND.value: NEGATIVE,
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One series.
+
+    Args:
+        band: where it stands.
+        state, reason: as in the table; `words` says both.
+        summary: of the result that holds; None where there is none.
+        result_id: of it.
+        failed_objects: what an archive refused for good.
+    """
+
+    id: int
+    case: int
+    generation: int
+    band: str
+    state: str
+    reason: str
+    words: str
+    reading: str
+    images: int
+    urgency: int
+    received_at: float
+    changed_at: float
+    summary: Summary | None
+    result_id: int | None
+    folder: str
+    failed_objects: int
+
+
+@dataclass(frozen=True)
+class Study:
+    """One line of the worklist: its most urgent series, and what else must not be overlooked."""
+
+    case: int
+    first: Entry
+    others: tuple[Entry, ...]
+    name: str = ""
+    patient_id: str = ""
+    accession: str = ""
+    birth_date: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+
+def read_studies(link: Connection, case: int | None = None) -> list[Study]:
+    """Every study, most urgent first within its band.
+
+    Args:
+        link: a transaction.
+        case: only this one; its series are all there then.
+    """
+    failed = (
+        sa.select(sa.func.count())
+        .where(outbox.c.result_id == result.c.id, outbox.c.state == "failed")
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(
+            series,
+            result.c.id.label("result_id"),
+            result.c.summary,
+            result.c.folder,
+            failed.label("failed_objects"),
+            identity.c.name,
+            identity.c.patient_id,
+            identity.c.accession,
+            identity.c.birth_date,
+        )
+        .join(study, study.c.id == series.c.study_id)
+        .outerjoin(
+            result,
+            sa.and_(result.c.series_id == series.c.id, result.c.superseded_at.is_(None)),
+        )
+        .outerjoin(identity, identity.c.study_id == study.c.id)
+        .order_by(series.c.received_at.desc())
+    )
+    if case is not None:
+        query = query.where(study.c.id == case)
+    by_case: dict[int, list[Row[tuple[object, ...]]]] = {}
+    for row in link.execute(query):
+        by_case.setdefault(row.study_id, []).append(row)
+    found = [_study(rows, whole=case is not None) for rows in by_case.values()]
+    order = list(BANDS)
+    return sorted(
+        (s for s in found if s is not None),
+        key=lambda s: (
+            order.index(s.first.band),
+            s.first.urgency,
+            -_volume(s),
+            -s.first.received_at,
+        ),
+    )
+
+
+def _volume(one: Study) -> float:
+    return one.first.summary.total_ml if one.first.summary else 0.0
+
+
+def _study(rows: list[Row[tuple[object, ...]]], *, whole: bool) -> Study | None:
+    entries = [_entry(row) for row in rows if row.reason != OWN_RESULT]
+    shown = [e for e in entries if whole or e.reason != BETTER_SERIES] or entries
+    if not shown:
+        return None
+    # blood first, then what nobody has looked at, then the rest: a study is never calmer than that
+    rank = [FOUND, ATTENTION, POSSIBLE, NEGATIVE, OTHER]
+    shown.sort(key=lambda e: (rank.index(e.band), e.urgency, e.received_at))
+    first, *others = shown
+    notes = [f"another series: {e.words}" for e in others if e.band == ATTENTION]
+    if first.failed_objects:
+        notes.append(f"{first.failed_objects} objects not accepted by an archive")
+    who = {name: getattr(rows[0], name) or "" for name in
+           ("name", "patient_id", "accession", "birth_date")}  # fmt: skip
+    return Study(first.case, first, tuple(others), notes=tuple(notes), **who)
+
+
+def _entry(row: Row[tuple[object, ...]]) -> Entry:
+    state = State(row.state)
+    summary = Summary.from_json(row.summary) if row.summary and state in FINISHED else None
+    band = OTHER
+    if state in WAITING or state in (State.REFUSED, State.FAILED):
+        band = ATTENTION
+    elif summary is not None:
+        band = _BY_PRESENCE[summary.presence]
+    words = _WORDS[state] + (f" ({row.reason})" if row.reason else "")
+    return Entry(
+        id=row.id,
+        case=row.study_id,
+        generation=row.generation,
+        band=band,
+        state=state.value,
+        reason=row.reason,
+        words=words,
+        reading=Reading(row.reading).value,
+        images=row.images,
+        urgency=row.urgency if summary else 0,
+        received_at=row.received_at,
+        changed_at=row.changed_at,
+        summary=summary,
+        result_id=row.result_id if summary else None,
+        folder=row.folder or "",
+        failed_objects=row.failed_objects if row.result_id else 0,
+    )
+
+
+def chosen(studies: Iterable[Study], *, words: str, band: str, reading: str) -> list[Study]:
+    """Those that fit the filters of the page."""
+    wanted = words.casefold().split()
+    return [
+        s
+        for s in studies
+        if (not band or s.first.band == band)
+        and (not reading or s.first.reading == reading)
+        and all(
+            w in f"case {s.case} {s.name} {s.patient_id} {s.accession}".casefold() for w in wanted
+        )
+    ]
+
+
+def read_verdicts(link: Connection, series_id: int) -> list[Row[tuple[object, ...]]]:
+    """All that was said of a series, newest first, of superseded results too."""
+    query = (
+        sa.select(verdict, result.c.generation)
+        .join(result, result.c.id == verdict.c.result_id)
+        .where(result.c.series_id == series_id)
+        .order_by(verdict.c.id.desc())
+    )
+    return list(link.execute(query))
+
+
+def since_words(then: float, now: float | None = None) -> str:
+    """How long ago.
+
+    >>> since_words(0.0, 59.0), since_words(0.0, 3700.0), since_words(0.0, 200_000.0)
+    ('under 1 min', '1 h 1 min', '2 d')
+    """
+    minutes = int(((now or time.time()) - then) // 60)
+    if minutes < 1:
+        return "under 1 min"
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 60 * 48:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes // 1440} d"
+
+
+def time_words(then: float, zone: str) -> str:
+    """Date and time at the site."""
+    return datetime.fromtimestamp(then, ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M %Z")
