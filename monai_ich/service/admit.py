@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -92,7 +93,7 @@ def _keep_and_record(
     return Status.OTHER_BYTES
 
 
-def _known(link: Connection, sop_uid: str) -> Row[tuple[str, str, int]] | None:
+def _known(link: Connection, sop_uid: str) -> Any:
     query = (
         sa.select(instance.c.sha256, instance.c.path, series.c.study_id)
         .join(series, series.c.id == instance.c.series_id)
@@ -173,7 +174,7 @@ def _record(
     )
 
 
-def _reopened(link: Connection, row: Row[tuple[object, ...]], now: float) -> dict[str, object]:
+def _reopened(link: Connection, row: Row[Any], now: float) -> dict[str, object]:
     """A late image: the series is received again. Once somebody judged or analyzed it, that is a
     new generation; what was found before is superseded, and what was not yet sent never goes.
     """

@@ -6,7 +6,7 @@ import hashlib
 import json
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from monai_ich.core.errors import ServiceError
 from monai_ich.service.settings import Settings
@@ -65,7 +65,8 @@ def load(settings: Settings) -> Analyzer:
     """The pipeline as ``pipeline.yaml`` describes it, with DICOM results."""
     from monai_ich.analysis import load_pipeline
 
-    return PipelineAnalyzer(load_pipeline(**{"pipeline#dicom": True, "heatmap": settings.heatmap}))
+    overrides: dict[str, Any] = {"pipeline#dicom": True, "heatmap": settings.heatmap}
+    return PipelineAnalyzer(load_pipeline(**overrides))
 
 
 def load_analyzer(settings: Settings) -> Analyzer:

@@ -47,7 +47,7 @@ def commit(place: Destination, path: Path, tls: ssl.SSLContext | None) -> str:
 
         def report(event: evt.Event) -> tuple[int, None]:
             if event.event_information.TransactionUID == asked.TransactionUID:
-                said[0] = event.event_type
+                said[0] = event.event_type or 0
                 answered.set()
             return 0, None
 

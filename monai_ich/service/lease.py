@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -26,7 +27,7 @@ def release_own(db: Database, owner: str) -> None:
         link.execute(series.update().where(series.c.owner == owner).values(lease_until=0.0))
 
 
-def claim(db: Database, settings: Settings, owner: str) -> Row[tuple[object, ...]] | None:
+def claim(db: Database, settings: Settings, owner: str) -> Row[Any] | None:
     """The most urgent series that waits, the oldest first; None where none does.
 
     A series whose worker died is claimed again; once two died over it, it has failed.
@@ -69,7 +70,7 @@ def claim(db: Database, settings: Settings, owner: str) -> Row[tuple[object, ...
         return link.execute(sa.select(series).where(series.c.id == row.id)).one()
 
 
-def still_ours(row: Row[tuple[object, ...]], owner: str) -> sa.ColumnElement[bool]:
+def still_ours(row: Row[Any], owner: str) -> sa.ColumnElement[bool]:
     """Whether the series is the claimed one: neither opened again nor taken by another worker."""
     return sa.and_(
         series.c.id == row.id,
@@ -80,9 +81,7 @@ def still_ours(row: Row[tuple[object, ...]], owner: str) -> sa.ColumnElement[boo
 
 
 @contextmanager
-def kept_alive(
-    db: Database, settings: Settings, row: Row[tuple[object, ...]], owner: str
-) -> Iterator[None]:
+def kept_alive(db: Database, settings: Settings, row: Row[Any], owner: str) -> Iterator[None]:
     """The lease is renewed meanwhile."""
     done = threading.Event()
 
@@ -109,7 +108,7 @@ def kept_alive(
 
 
 def end_series(
-    link: Connection, row: Row[tuple[object, ...]], state: State, reason: str, *, deaths: int = 0
+    link: Connection, row: Row[Any], state: State, reason: str, *, deaths: int = 0
 ) -> None:
     """A series comes to nothing, with its code."""
     link.execute(

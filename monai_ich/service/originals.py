@@ -72,7 +72,9 @@ def _header(found: Dataset) -> Header | None:
         return None
     counts = [int(found.get(n)) for n in _COUNTS if str(found.get(n) or "").isdecimal()]
     return Header(
-        *uids,
+        sop_uid=uids[0],
+        series_uid=uids[1],
+        study_uid=uids[2],
         is_image="Rows" in found and _PIXELS in found,
         is_ours=found.get("SOPClassUID") not in CT_CLASSES
         and str(found.get("Manufacturer", "")) == MAKER

@@ -5,7 +5,6 @@ when file and row are on disk.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import ssl
 import tempfile
@@ -37,6 +36,7 @@ class Receiver:
     def __init__(self, db: Database, settings: Settings, owner: str) -> None:
         self.db, self.settings, self.owner = db, settings, owner
         self.server: Any = None
+        self._names: dict[object, str] = {}
 
     def start(self) -> None:
         """Listen; what an earlier run left half received goes.
@@ -58,8 +58,8 @@ class Receiver:
         entity.require_calling_aet = list(self.settings.callers)
         entity.add_supported_context(Verification)
         for context in AllStoragePresentationContexts:
-            entity.add_supported_context(context.abstract_syntax, ALL_TRANSFER_SYNTAXES)
-        handlers = [
+            entity.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
+        handlers: list[Any] = [
             (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_C_STORE, self._store),
             *((event, self._ended) for event in (evt.EVT_RELEASED, evt.EVT_ABORTED)),
@@ -72,7 +72,8 @@ class Receiver:
             )
         except OSError as error:
             raise ServiceError(
-                "PORT_TAKEN", f"The DICOM port cannot be listened to ({os.strerror(error.errno)})."
+                "PORT_TAKEN",
+                f"The DICOM port cannot be listened to ({error.strerror}).",
             ) from None
 
     def stop(self) -> None:
@@ -81,20 +82,20 @@ class Receiver:
             self.server.shutdown()
 
     def _requested(self, event: evt.Event) -> None:
-        event.assoc.monai_ich_id = uuid.uuid4().hex
+        self._names[event.assoc] = uuid.uuid4().hex
         if not has_room(self.settings):
             event.assoc.acse.send_reject(_TRANSIENT, _PROVIDER, _CONGESTION)
-            event.assoc._is_rejected = True
             _LOG.warning("association refused: free disk is below the reserve")
 
     def _store(self, event: evt.Event) -> int:
+        request: Any = event.request
         try:
             status = admit(
                 self.db,
                 self.settings,
                 event.dataset_path,
-                sop_uid=event.request.AffectedSOPInstanceUID,
-                association=event.assoc.monai_ich_id,
+                sop_uid=str(request.AffectedSOPInstanceUID),
+                association=self._names.get(event.assoc, ""),
                 owner=self.owner,
             )
         except Exception as error:  # whatever it was: not acknowledged, so the sender keeps it
@@ -103,7 +104,7 @@ class Receiver:
         return int(status)
 
     def _ended(self, event: evt.Event) -> None:
-        known = getattr(event.assoc, "monai_ich_id", None)
+        known = self._names.pop(event.assoc, None)
         if known is None:
             return
         try:

@@ -8,6 +8,7 @@ import hashlib
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import sqlalchemy as sa
@@ -63,7 +64,7 @@ def publish_result(settings: Settings, key: str, made: Path, summary: Summary) -
     sync_folder(final.parent)
 
 
-def predecessor_of(link: Connection, row: Row[tuple[object, ...]]) -> str:
+def predecessor_of(link: Connection, row: Row[Any]) -> str:
     """UID of the report of an earlier generation that some archive holds; empty where none does."""
     query = (
         sa.select(result.c.sr_uid)
@@ -125,7 +126,7 @@ def supersede(link: Connection, series_id: int) -> None:
 def record_result(
     link: Connection,
     settings: Settings,
-    row: Row[tuple[object, ...]],
+    row: Row[Any],
     key: str,
     summary: Summary,
 ) -> None:

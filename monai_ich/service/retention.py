@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -50,7 +51,7 @@ class Retention:
                 removed += self._expire(row)
         return removed
 
-    def _finished(self, link: Connection) -> list[Row[tuple[object, ...]]]:
+    def _finished(self, link: Connection) -> list[Row[Any]]:
         kept = sa.func.sum(sa.case((instance.c.path != "", instance.c.bytes), else_=0))
         query = (
             sa.select(series.c.id, series.c.study_id, series.c.changed_at, kept.label("bytes"))
@@ -61,7 +62,7 @@ class Retention:
         )
         return list(link.execute(query))
 
-    def _expire(self, row: Row[tuple[object, ...]]) -> int:
+    def _expire(self, row: Row[Any]) -> int:
         """Rows first: a file without a row is an orphan, a row without its file would be a lie."""
         with self.db.write() as link:
             done = sa.and_(series.c.id == row.id, series.c.state.in_(_DONE))

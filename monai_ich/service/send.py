@@ -12,6 +12,7 @@ import ssl
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -61,7 +62,7 @@ class Sender:
         crash_point("between_objects")
         return True
 
-    def _claim(self) -> Row[tuple[object, ...]] | None:
+    def _claim(self) -> Row[Any] | None:
         now = time.time()
         before = outbox.alias()
         waits = sa.exists().where(  # for an earlier object of the same result
@@ -98,9 +99,7 @@ class Sender:
                 )
         return row
 
-    def _record(
-        self, link: Connection, row: Row[tuple[object, ...]], reason: str, *, is_final: bool
-    ) -> None:
+    def _record(self, link: Connection, row: Row[Any], reason: str, *, is_final: bool) -> None:
         tries = row.tries + 1
         wait_s = min(self.settings.send_wait_s * 2.0**row.tries, self.settings.send_wait_most_s)
         values: dict[str, object] = {"reason": reason, "tries": tries, "lease_until": 0.0}

@@ -167,7 +167,8 @@ def read_settings(data: Path, config: Path | None = None, **given: Any) -> Setti
     except TypeError:
         raise _bad("each [[destination]] needs a name") from None
     values |= {name: value for name, value in given.items() if value is not None}
-    return replace(_typed(Settings, {"data": data.absolute(), **values}), destinations=made)
+    settings: Settings = _typed(Settings, {"data": data.absolute(), **values})
+    return replace(settings, destinations=made)
 
 
 def _typed(kind: type[Any], values: Mapping[str, Any]) -> Any:

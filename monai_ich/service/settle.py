@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -81,7 +82,7 @@ def judge(folder: Path) -> Judgment:
     return Judgment(State.QUEUED, score=found.score)
 
 
-def record_judgment(link: sa.Connection, row: sa.Row[tuple[object, ...]], found: Judgment) -> None:
+def record_judgment(link: sa.Connection, row: sa.Row[Any], found: Judgment) -> None:
     """Write what import said. Where a better series of the study is taken already, this one need
     not be.
     """
@@ -111,7 +112,7 @@ def record_judgment(link: sa.Connection, row: sa.Row[tuple[object, ...]], found:
     )
 
 
-def take_next_best(link: sa.Connection, row: sa.Row[tuple[object, ...]]) -> None:
+def take_next_best(link: sa.Connection, row: sa.Row[Any]) -> None:
     """Queue what was left aside for a series that comes to nothing."""
     link.execute(
         series.update()

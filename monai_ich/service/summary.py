@@ -104,7 +104,7 @@ def summarize(
         shift_mm=shift.measurement.value,
         shift_interval_mm=shift.measurement.interval,
         toward=shift.toward or "",
-        shift_reason=shift.measurement.reason,
+        shift_reason=shift.measurement.reason or "",
         findings=tuple(
             Finding(
                 f.subtype.name,

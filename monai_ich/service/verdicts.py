@@ -12,6 +12,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -105,7 +106,7 @@ def record_verdict(
         note(link, user.name, f"verdict: {said.reading}", case=row.study_id)
 
 
-def _current(link: Connection, result_id: int, after: int) -> Row[tuple[object, ...]]:
+def _current(link: Connection, result_id: int, after: int) -> Row[Any]:
     query = (
         sa.select(result, series.c.study_id)
         .join(series, series.c.id == result.c.series_id)
@@ -123,9 +124,7 @@ def _current(link: Connection, result_id: int, after: int) -> Row[tuple[object, 
     return row
 
 
-def _measured(
-    db: Database, settings: Settings, row: Row[tuple[object, ...]], upload: Path
-) -> tuple[str, str]:
+def _measured(db: Database, settings: Settings, row: Row[Any], upload: Path) -> tuple[str, str]:
     """Folder and summary of the numbers of a reader's masks."""
     from monai_ich.given import measure_masks
 

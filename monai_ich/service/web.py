@@ -13,6 +13,7 @@ from typing import TypeAlias
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import (
@@ -148,8 +149,8 @@ class Web:
                 return self.pages.message("This form is not from this page: load it anew.", 403)
             said = _said(form.get("reading"), form.get("reason"), form.get("after"))
             sent = form.get("masks")
-            body = await sent.read() if hasattr(sent, "read") and sent.filename else None
-            name = sent.filename if body is not None else ""
+            is_file = isinstance(sent, UploadFile) and bool(sent.filename)
+            body, name = (await sent.read(), sent.filename or "") if is_file else (None, "")
         number = request.path_params["number"]
         try:
             case = await run_in_threadpool(self._record, user, number, said, name, body)

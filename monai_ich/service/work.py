@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
@@ -69,14 +70,14 @@ class Worker:
                 shutil.rmtree(self.scratch, ignore_errors=True)
         return True
 
-    def _judge(self, row: Row[tuple[object, ...]]) -> None:
+    def _judge(self, row: Row[Any]) -> None:
         found = judge(self._images(row))
         crash_point("judged")
         with self.db.write() as link:
             if self._is_ours(link, row):
                 record_judgment(link, row, found)
 
-    def _analyze(self, row: Row[tuple[object, ...]]) -> None:
+    def _analyze(self, row: Row[Any]) -> None:
         with self.db.read() as link:
             predecessor = predecessor_of(link, row)
             key = work_key(link, row.id, self.analyze.key, predecessor)
@@ -96,7 +97,7 @@ class Worker:
             if self._is_ours(link, row):
                 record_result(link, self.settings, row, key, summary)
 
-    def _images(self, row: Row[tuple[object, ...]]) -> Path:
+    def _images(self, row: Row[Any]) -> Path:
         """A folder of what the series holds now: one that grows meanwhile does not change it."""
         folder = self.scratch / "images"
         folder.mkdir(parents=True)
@@ -112,11 +113,11 @@ class Worker:
         sync_folder(folder)
         return folder
 
-    def _is_ours(self, link: sa.Connection, row: Row[tuple[object, ...]]) -> bool:
+    def _is_ours(self, link: sa.Connection, row: Row[Any]) -> bool:
         ours = sa.select(series.c.id).where(still_ours(row, self.owner)).with_for_update()
         return link.execute(ours).one_or_none() is not None
 
-    def _end(self, row: Row[tuple[object, ...]], error: IchError) -> None:
+    def _end(self, row: Row[Any], error: IchError) -> None:
         """Refused for good, or tried again."""
         again = error.code in _OURS
         _LOG.error("case %s: %s", row.study_id, error)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -129,7 +130,7 @@ def read_studies(link: Connection, case: int | None = None) -> list[Study]:
     )
     if case is not None:
         query = query.where(study.c.id == case)
-    by_case: dict[int, list[Row[tuple[object, ...]]]] = {}
+    by_case: dict[int, list[Row[Any]]] = {}
     for row in link.execute(query):
         by_case.setdefault(row.study_id, []).append(row)
     found = [_study(rows, whole=case is not None) for rows in by_case.values()]
@@ -149,7 +150,7 @@ def _volume(one: Study) -> float:
     return one.first.summary.total_ml if one.first.summary else 0.0
 
 
-def _study(rows: list[Row[tuple[object, ...]]], *, whole: bool) -> Study | None:
+def _study(rows: list[Row[Any]], *, whole: bool) -> Study | None:
     entries = [_entry(row) for row in rows if row.reason != OWN_RESULT]
     shown = [e for e in entries if whole or e.reason != BETTER_SERIES] or entries
     if not shown:
@@ -166,7 +167,7 @@ def _study(rows: list[Row[tuple[object, ...]]], *, whole: bool) -> Study | None:
     return Study(first.case, first, tuple(others), notes=tuple(notes), **who)
 
 
-def _entry(row: Row[tuple[object, ...]]) -> Entry:
+def _entry(row: Row[Any]) -> Entry:
     state = State(row.state)
     summary = Summary.from_json(row.summary) if row.summary and state in FINISHED else None
     band = OTHER
@@ -209,7 +210,7 @@ def chosen(studies: Iterable[Study], *, words: str, band: str, reading: str) -> 
     ]
 
 
-def read_verdicts(link: Connection, series_id: int) -> list[Row[tuple[object, ...]]]:
+def read_verdicts(link: Connection, series_id: int) -> list[Row[Any]]:
     """All that was said of a series, newest first, of superseded results too."""
     query = (
         sa.select(verdict, result.c.generation)
