@@ -149,8 +149,9 @@ class Web:
                 return self.pages.message("This form is not from this page: load it anew.", 403)
             said = _said(form.get("reading"), form.get("reason"), form.get("after"))
             sent = form.get("masks")
-            is_file = isinstance(sent, UploadFile) and bool(sent.filename)
-            body, name = (await sent.read(), sent.filename or "") if is_file else (None, "")
+            upload = sent if isinstance(sent, UploadFile) and sent.filename else None
+            body = await upload.read() if upload else None
+            name = (upload.filename or "") if upload else ""
         number = request.path_params["number"]
         try:
             case = await run_in_threadpool(self._record, user, number, said, name, body)
