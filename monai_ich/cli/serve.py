@@ -48,11 +48,9 @@ def _serve(args: argparse.Namespace) -> int:
     from monai_ich.service.run import run_all, run_role
     from monai_ich.service.settings import read_settings
 
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for name in ("alembic", "pynetdicom", "pydicom"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    line = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.ERROR, format=line)  # libraries would log UIDs
+    logging.getLogger("monai_ich.service").setLevel(logging.INFO)
     given = {name: getattr(args, name) for name in _GIVEN}
     settings = read_settings(args.data, args.config, **given)
     if args.role:

@@ -88,12 +88,15 @@ class Pages:
             )
         newest = [v for v in verdicts if v.result_id == found[0].first.result_id]
         changed = [(v, Summary.from_json(v.summary)) for v in verdicts if v.summary]
+        summary = found[0].first.summary
+        network = {f.name: f.volume_ml for f in summary.findings} if summary else {}
         viewer = self.settings.viewer_url.replace("{study}", str(uid))
         text = self._text(
             "study.html",
             study=found[0],
             verdicts=verdicts,
             changed=changed,
+            network=network,
             after=newest[0].id if newest else 0,
             sent=sent,
             user=user,

@@ -162,9 +162,17 @@ def _study(rows: list[Row[Any]], *, whole: bool) -> Study | None:
     notes = [f"another series: {e.words}" for e in others if e.band == ATTENTION]
     if first.failed_objects:
         notes.append(f"{first.failed_objects} objects not accepted by an archive")
-    who = {name: getattr(rows[0], name) or "" for name in
-           ("name", "patient_id", "accession", "birth_date")}  # fmt: skip
-    return Study(first.case, first, tuple(others), notes=tuple(notes), **who)
+    row = rows[0]
+    return Study(
+        first.case,
+        first,
+        tuple(others),
+        name=", ".join(part for part in (row.name or "").split("^") if part),
+        patient_id=row.patient_id or "",
+        accession=row.accession or "",
+        birth_date=row.birth_date or "",
+        notes=tuple(notes),
+    )
 
 
 def _entry(row: Row[Any]) -> Entry:
@@ -204,10 +212,12 @@ def chosen(studies: Iterable[Study], *, words: str, band: str, reading: str) -> 
         for s in studies
         if (not band or s.first.band == band)
         and (not reading or s.first.reading == reading)
-        and all(
-            w in f"case {s.case} {s.name} {s.patient_id} {s.accession}".casefold() for w in wanted
-        )
+        and all(w in _searched(s) for w in wanted)
     ]
+
+
+def _searched(one: Study) -> str:
+    return f"case {one.case} {one.name} {one.patient_id} {one.accession}".casefold()
 
 
 def read_verdicts(link: Connection, series_id: int) -> list[Row[Any]]:

@@ -11,11 +11,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage
 
@@ -65,13 +68,23 @@ def head(folder: Path, *, count: int = 12, value: int = 35) -> list[Path]:
 class Service:
     """Roles called step by step in this process, on a database of their own."""
 
-    def __init__(self, folder: Path, **values: object) -> None:
+    def __init__(self, folder: Path, *, revision: str = "head", **values: object) -> None:
         url = str(values.pop("database", ""))
         start = {"settle_s": 0.0, "reserve_bytes": 0, "send_wait_s": 0.0}
         self.settings = replace(Settings(folder, database=url), **(start | values))  # type: ignore[arg-type]
         require_folder(folder)
         self.db = Database(self.settings.database_url)
-        self.db.migrate()
+        self._migrate(revision)
+
+    def _migrate(self, revision: str) -> None:
+        if revision == "head":
+            self.db.migrate()
+            return
+        with as_file(files("monai_ich.service") / "migrations") as place, self.db.write() as link:
+            config = Config()
+            config.set_main_option("script_location", str(place))
+            config.attributes["connection"] = link
+            command.upgrade(config, revision)
 
     def admit(self, paths: Iterable[Path], **names: str) -> list[Status]:
         """As C-STORE does."""

@@ -65,14 +65,14 @@ def test_nobody_without_the_token_sees_anything(service: Service, tmp_path: Path
     client = _client(service, logged_in=False)
     for path in ("/", "/study/1", "/operations", "/result/1/report.html", "/modified.json"):
         assert client.get(path).status_code == 401
-        assert NAME not in client.get(path, headers={"accept": "text/html"}).text
+        assert "DOE" not in client.get(path, headers={"accept": "text/html"}).text
     assert client.post("/dicom-web/studies").status_code == 401
     assert client.get("/?token=wrong").status_code == 401
     token = (service.settings.data / "token").read_text()
     answer = client.get(f"/?token={token}")
     assert answer.status_code == 303 and token not in answer.headers["location"]
     assert {"HttpOnly", "SameSite=strict"} <= set(answer.headers["set-cookie"].split("; "))
-    assert NAME in client.get("/").text
+    assert "DOE, JANE" in client.get("/").text
 
 
 def test_a_name_of_another_site_and_its_forms_are_refused(service: Service, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_filters_find_and_hide(service: Service, tmp_path: Path) -> None:
     service.admit(head(tmp_path / "head"))
     service.work(Says("found", 9.0))
     client = _client(service)
-    assert 'data-case="1"' in client.get("/", params={"q": "doe zq47"}).text
+    assert 'data-case="1"' in client.get("/", params={"q": "doe zq47 case"}).text
     assert "No study fits" in client.get("/", params={"q": "nobody"}).text
     assert "No study fits" in client.get("/", params={"band": "negative"}).text
     assert "No study fits" in client.get("/", params={"reading": "confirmed"}).text
@@ -309,4 +309,4 @@ def test_health_says_what_is_missing_and_figures_hold_no_identity(
     assert 'monai_ich_series{state="analyzed"} 1.0' in figures and "monai_ich_ready 1.0" in figures
     assert NAME not in figures and PATIENT not in figures
     operations = _client(service).get("/operations").text
-    assert "The chain is whole." in operations and NAME not in operations
+    assert "The chain is whole." in operations and "DOE" not in operations

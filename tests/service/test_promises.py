@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pydicom
 import pytest
+import sqlalchemy as sa
 
 from monai_ich.core.errors import SeriesError
 from monai_ich.service import originals
-from monai_ich.service.admit import Status
+from monai_ich.service.admit import Status, admit
 from monai_ich.service.audit import broken_at
 from monai_ich.service.settle import settle
 from monai_ich.service.summary import Summary
-from monai_ich.service.tables import audit, heartbeat, identity, instance, result, series
+from monai_ich.service.tables import audit, heartbeat, identity, instance, metadata, result, series
 from tests.service.fake import Fake, keep
 from tests.service.service import (
     NAME,
@@ -29,9 +32,20 @@ from tests.service.service import (
 )
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Service:
-    return Service(tmp_path / "data")
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.interop)])
+def service(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Service]:
+    """On both databases."""
+    is_other = request.param == "postgresql"
+    url = request.getfixturevalue("postgresql") if is_other else ""
+    made = Service(tmp_path / "data", database=url)
+    yield made
+    made.db.engine.dispose()
+
+
+_DROP = {
+    "sqlite": "DROP TRIGGER audit_keeps_update",
+    "postgresql": "DROP TRIGGER audit_keeps ON audit",
+}
 
 
 def _changed(path: Path, **values: object) -> Path:
@@ -96,8 +110,8 @@ def test_below_the_reserve_nothing_is_taken_and_it_goes_on_when_there_is_room(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = head(tmp_path / "head")
-    full = Service(service.settings.data, reserve_bytes=1 << 60, reserve_share=1.0)
-    assert set(full.admit(paths)) == {Status.NO_ROOM}
+    full = replace(service.settings, reserve_bytes=1 << 60, reserve_share=1.0)
+    assert {admit(service.db, full, path) for path in paths} == {Status.NO_ROOM}
 
     def no_space(path: Path) -> None:
         raise OSError(28, "no space")
@@ -110,13 +124,12 @@ def test_below_the_reserve_nothing_is_taken_and_it_goes_on_when_there_is_room(
     require_kept(service, paths)
 
 
-def test_a_full_disk_in_the_database_is_no_success(service: Service, tmp_path: Path) -> None:
+def test_a_full_disk_in_the_database_is_no_success(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data")
     paths = head(tmp_path / "head", count=40)
     with service.db.engine.connect() as link:
         pages = link.exec_driver_sql("PRAGMA page_count").scalar()
     service.db.engine.dispose()
-
-    import sqlalchemy as sa
 
     def small(raw: object, _: object) -> None:
         raw.execute(f"PRAGMA max_page_count={pages}")  # type: ignore[attr-defined]
@@ -271,8 +284,6 @@ def test_identity_stands_in_its_table_only(service: Service, tmp_path: Path) -> 
     service.work()
     (row,) = service.rows(identity)
     assert (row.name, row.patient_id) == (NAME, PATIENT)
-    from monai_ich.service.tables import metadata
-
     for table in metadata.tables.values():
         if table is not identity:
             said = str(service.rows(table))
@@ -286,17 +297,15 @@ def test_identity_stands_in_its_table_only(service: Service, tmp_path: Path) -> 
 def test_the_audit_chain_shows_a_change_and_the_database_refuses_it(
     service: Service, tmp_path: Path
 ) -> None:
-    import sqlalchemy as sa
-
     paths = head(tmp_path / "head", count=3)
     service.admit(paths)
     service.admit([_changed(p, WindowCenter=41) for p in paths])
-    with pytest.raises(sa.exc.IntegrityError), service.db.write() as link:
+    with pytest.raises(sa.exc.DBAPIError), service.db.write() as link:
         link.execute(audit.update().values(actor="nobody"))
     with service.db.read() as link:
         assert broken_at(link) is None
     with service.db.write() as link:
-        link.exec_driver_sql("DROP TRIGGER audit_keeps_update")
+        link.exec_driver_sql(_DROP[link.dialect.name])
         link.execute(audit.update().where(audit.c.id == 2).values(actor="nobody"))
         assert broken_at(link) == 2
 
