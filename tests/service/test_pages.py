@@ -171,7 +171,7 @@ def test_dismissing_needs_a_reason(service: Service, tmp_path: Path) -> None:
     answer = client.post(
         "/result/1/verdict", data=_form(client) | {"reading": "dismissed", "reason": " "}
     )
-    assert answer.status_code == 400 and "NO_REASON" in answer.text
+    assert answer.status_code == 400 and "REASON_NEEDED" in answer.text
     assert (
         client.post("/result/1/verdict", data=_form(client) | {"reading": "lovely"}).status_code
         == 400
