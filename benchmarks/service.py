@@ -1,4 +1,4 @@
-"""The service under load: many small studies sent side by side; is each there once, how long does an
+"""The service under load, small studies sent side by side: is each there once, how long does each
 image take, does memory stay flat? ``make bench-service``.
 
     python -m benchmarks.service [--studies 1000] [--senders 8] [--database URL]

@@ -53,7 +53,9 @@ class Pages:
         self._jinja.filters |= {
             "since": since_words,
             "at": lambda then: time_words(then, settings.zone),
-            "probability": lambda p: " ".join(probability_words(p)) or "not calibrated",
+            "probability": lambda p: (
+                "".join(probability_words(p)).replace(" %", "\u00a0%") or "not calibrated"
+            ),
             "interval": lambda pair, unit: " ".join(interval_words(pair, unit)),
             "size": lambda n: f"{n / 1e9:.1f} GB",
             "percent": lambda share: "not known" if share is None else f"{100 * share:.0f} %",

@@ -18,13 +18,27 @@ HU_EDGES = (-1025.0, 0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 80.0, 3072.0)
 
 @dataclass(frozen=True)
 class Finding:
-    """One subtype: volume in mL, its 95 % interval, probability; None where not calibrated."""
+    """One subtype: volume in mL, its 95 % interval, probability; None where not calibrated. It is
+    not certain where the weights confuse it with others: blood, of which kind stays open.
+    """
 
     name: str
     presence: str
     volume_ml: float
     interval_ml: tuple[float, float] | None
     probability: float | None
+    certain: bool = True
+
+    @property
+    def words(self) -> str:
+        """Name and presence.
+
+        >>> Finding("IPH", "found", 5.0, None, None, certain=False).words
+        'found, perhaps IPH'
+        """
+        if self.presence == Presence.FOUND.value and not self.certain:
+            return f"found, perhaps {self.name}"
+        return f"{self.name} {self.presence}"
 
 
 @dataclass(frozen=True)
@@ -112,6 +126,7 @@ def summarize(
                 round(f.volume_ml, 3),
                 f.volume.interval,
                 f.probability,
+                f.certain,
             )
             for f in exam.subtypes
         ),

@@ -161,7 +161,7 @@ def start(role: str, data: Path, *more: str, crash_at: str = "") -> subprocess.P
     )
 
 
-def wait_for(what: Callable[[], object], seconds: float = 60.0) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 300.0) -> None:
     """Until it is true."""
     end = time.monotonic() + seconds
     while not what():
