@@ -77,10 +77,7 @@ def _keep_and_record(
         name = keep(settings, path, header.sop_uid, sha256)
         crash_point("file_before_row")
         with db.write() as link:
-            known = _known(link, header.sop_uid)  # another association may have been faster
-            if known is None:
-                size = path.stat().st_size
-                _record(link, header, name, sha256, size, association, owner)
+            known = _record(link, header, name, sha256, path.stat().st_size, association, owner)
         crash_point("row_before_response")
         if known is None:
             return Status.SUCCESS
@@ -110,8 +107,10 @@ def _record(
     size: int,
     association: str,
     owner: str,
-) -> None:
-    """The image's row and the series' state, in one transaction."""
+) -> Any:
+    """The image's row and the series' state, in one transaction; the row of the first one where
+    another association was faster.
+    """
     now = time.time()
     insert_new(link, study, uid=header.study_uid, received_at=now)
     study_id = link.execute(sa.select(study.c.id).where(study.c.uid == header.study_uid)).scalar()
@@ -136,6 +135,9 @@ def _record(
     )
     here = sa.and_(series.c.study_id == study_id, series.c.uid == header.series_uid)
     row = link.execute(sa.select(series).where(here).with_for_update()).one()
+    known = _known(link, header.sop_uid)
+    if known is not None:
+        return known
     values = {
         "images": row.images + 1,
         "announced": max(row.announced, header.announced),
@@ -172,6 +174,7 @@ def _record(
         accession=header.accession,
         birth_date=header.birth_date,
     )
+    return None
 
 
 def _reopened(link: Connection, row: Row[Any], now: float) -> dict[str, object]:

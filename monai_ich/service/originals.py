@@ -16,7 +16,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from monai_ich.dicom.instance import CT_CLASSES, open_dicom, require_bounded
+from monai_ich.dicom.instance import CT_CLASSES, require_bounded
 from monai_ich.io.publish import sync_file, sync_folder
 from monai_ich.io.quiet import quiet
 from monai_ich.pacs.origin import MAKER
@@ -58,10 +58,7 @@ def read_header(path: Path) -> Header | None:
         with path.open("rb") as stream:
             require_bounded(path, stream.read(_PREAMBLE))
         with quiet("pydicom"):
-            if open_dicom(path, header_only=True) is None:
-                return None
-            found = pydicom.dcmread(path, force=True, defer_size=1024, stop_before_pixels=False)
-            return _header(found)
+            return _header(pydicom.dcmread(path, force=True, defer_size=1024))
     except Exception:  # a broken header fails in many ways, and none may end the receiver
         return None
 

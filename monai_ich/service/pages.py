@@ -81,21 +81,20 @@ class Pages:
             found = read_studies(link, case)
             if not found:
                 return self.message("There is no such study.", 404)
-            verdicts = read_verdicts(link, found[0].first.id)
+            read = found[0].read
+            verdicts = read_verdicts(link, (read or found[0].first).id)
+            number = read.result_id if read else None
             uid = link.execute(sa.select(study.c.uid).where(study.c.id == case)).scalar()
-            sent = list(
-                link.execute(
-                    sa.select(outbox).where(outbox.c.result_id == found[0].first.result_id)
-                )
-            )
-        newest = [v for v in verdicts if v.result_id == found[0].first.result_id]
+            sent = list(link.execute(sa.select(outbox).where(outbox.c.result_id == number)))
+        newest = [v for v in verdicts if v.result_id == number]
         changed = [(v, Summary.from_json(v.summary)) for v in verdicts if v.summary]
-        summary = found[0].first.summary
+        summary = read.summary if read else None
         network = {f.name: f.volume_ml for f in summary.findings} if summary else {}
         viewer = self.settings.viewer_url.replace("{study}", str(uid))
         text = self._text(
             "study.html",
             study=found[0],
+            read=read,
             verdicts=verdicts,
             changed=changed,
             network=network,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -26,7 +25,7 @@ from starlette.responses import (
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from monai_ich.core.errors import IchError, InputError, OutputError
+from monai_ich.core.errors import IchError, InputError, ServiceError
 from monai_ich.service.access import COOKIE, Access, User
 from monai_ich.service.audit import note
 from monai_ich.service.database import Database
@@ -245,7 +244,7 @@ def run_web(db: Database, settings: Settings, owner: str) -> None:
     """Serve until told to stop.
 
     Raises:
-        OutputError: ``PORT_TAKEN``.
+        ServiceError: ``PORT_TAKEN``.
     """
     (settings.data / "incoming").mkdir(exist_ok=True)
     db.beat(owner, "web")
@@ -261,5 +260,4 @@ def run_web(db: Database, settings: Settings, owner: str) -> None:
     try:
         uvicorn.Server(config).run()
     except SystemExit:
-        text = f"The port of the pages cannot be listened to ({os.strerror(98)})."
-        raise OutputError("PORT_TAKEN", text) from None
+        raise ServiceError("PORT_TAKEN", "The port of the pages cannot be listened to.") from None

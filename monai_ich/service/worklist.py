@@ -95,6 +95,11 @@ class Study:
     birth_date: str = ""
     notes: tuple[str, ...] = field(default=())
 
+    @property
+    def read(self) -> Entry | None:
+        """The most urgent series with a result, which a verdict is about; None where none has."""
+        return next((e for e in (self.first, *self.others) if e.summary), None)
+
 
 def read_studies(link: Connection, case: int | None = None) -> list[Study]:
     """Every study, most urgent first within its band.
@@ -159,7 +164,12 @@ def _study(rows: list[Row[Any]], *, whole: bool) -> Study | None:
     rank = [FOUND, ATTENTION, POSSIBLE, NEGATIVE, OTHER]
     shown.sort(key=lambda e: (rank.index(e.band), e.urgency, e.received_at))
     first, *others = shown
-    notes = [f"another series: {e.words}" for e in others if e.band == ATTENTION]
+    loud = (FOUND, ATTENTION, POSSIBLE)
+    notes = [
+        f"another series: {e.summary.headline if e.summary else e.words}"
+        for e in others
+        if e.band in loud
+    ]
     if first.failed_objects:
         notes.append(f"{first.failed_objects} objects not accepted by an archive")
     row = rows[0]
