@@ -20,6 +20,18 @@ from monai_ich.service.settings import Settings
 
 COOKIE = "monai_ich"
 _FILE = "token"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'self'; "
+    "form-action 'self'; base-uri 'none'; object-src 'none'",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+REPORT_CSP = (  # a page of ours with its viewer inside; it may load nothing and send nothing
+    "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; font-src data:; "
+    "script-src 'unsafe-inline' blob: data:; connect-src data: blob:; worker-src blob: data:; "
+    "frame-ancestors 'self'; sandbox allow-scripts"
+)
 
 
 @dataclass(frozen=True)

@@ -77,11 +77,17 @@ def _header(found: Dataset) -> Header | None:
         and str(found.get("Manufacturer", "")) == MAKER
         and str(found.get("ManufacturerModelName", "")) == MAKER,
         announced=max(counts, default=0),
-        name=str(found.get("PatientName") or ""),
-        patient_id=str(found.get("PatientID") or ""),
-        accession=str(found.get("AccessionNumber") or ""),
-        birth_date=str(found.get("PatientBirthDate") or ""),
+        name=_text(found, "PatientName"),
+        patient_id=_text(found, "PatientID"),
+        accession=_text(found, "AccessionNumber"),
+        birth_date=_text(found, "PatientBirthDate"),
     )
+
+
+def _text(found: Dataset, name: str) -> str:
+    """As a database takes it: PostgreSQL knows no NUL, no text but UTF-8."""
+    said = str(found.get(name) or "").replace("\0", "")
+    return said.encode("utf-8", "replace").decode("utf-8")
 
 
 def content_sha256(path: Path) -> str:

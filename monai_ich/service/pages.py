@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -27,8 +30,6 @@ from monai_ich.service.worklist import (
     chosen,
     read_studies,
     read_verdicts,
-    since_words,
-    time_words,
 )
 
 _FILES = (
@@ -153,3 +154,24 @@ def _known(case: int | None) -> int:
     if case is None:
         raise InputError("UNKNOWN_RESULT", "There is no such result, or it has expired.")
     return case
+
+
+def since_words(then: float, now: float | None = None) -> str:
+    """How long ago.
+
+    >>> since_words(0.0, 59.0), since_words(0.0, 3700.0), since_words(0.0, 200_000.0)
+    ('under 1 min', '1 h 1 min', '2 d')
+    """
+    minutes = int(((now or time.time()) - then) // 60)
+    if minutes < 1:
+        return "under 1 min"
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 60 * 48:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes // 1440} d"
+
+
+def time_words(then: float, zone: str) -> str:
+    """Date and time at the site."""
+    return datetime.fromtimestamp(then, ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M %Z")

@@ -7,7 +7,6 @@ import logging
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeAlias
 
 import uvicorn
 from starlette.applications import Starlette
@@ -26,7 +25,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from monai_ich.core.errors import IchError, InputError, ServiceError
-from monai_ich.service.access import COOKIE, Access, User
+from monai_ich.service.access import COOKIE, HEADERS, REPORT_CSP, Access, User
 from monai_ich.service.audit import note
 from monai_ich.service.database import Database
 from monai_ich.service.health import metrics, not_ready
@@ -41,19 +40,6 @@ from monai_ich.service.work import requeue
 _LOG = logging.getLogger(__name__)
 _OPEN = ("/healthz", "/readyz", "/metrics", "/static/", "/login")
 _MOST_UPLOAD = 64 << 20
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'self'; "
-    "form-action 'self'; base-uri 'none'; object-src 'none'",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
-_REPORT_CSP = (  # a page of ours with its viewer inside; it may load nothing and send nothing
-    "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; font-src data:; "
-    "script-src 'unsafe-inline' blob: data:; connect-src data: blob:; worker-src blob: data:; "
-    "frame-ancestors 'self'; sandbox allow-scripts"
-)
-_Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 class Web:
@@ -103,7 +89,7 @@ class Web:
         else:
             request.state.user = user
             answer = await then(request)
-        for name, value in _HEADERS.items():
+        for name, value in HEADERS.items():
             answer.headers.setdefault(name, value)
         return answer
 
@@ -137,7 +123,7 @@ class Web:
             return PlainTextResponse("There is no such file, or it has expired.", 404)
         answer = FileResponse(path, headers={"Cache-Control": "private, max-age=3600"})
         if name == "report.html":
-            answer.headers["Content-Security-Policy"] = _REPORT_CSP
+            answer.headers["Content-Security-Policy"] = REPORT_CSP
         return answer
 
     async def verdict(self, request: Request) -> Response:

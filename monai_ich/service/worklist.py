@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -239,24 +236,3 @@ def read_verdicts(link: Connection, series_id: int) -> list[Row[Any]]:
         .order_by(verdict.c.id.desc())
     )
     return list(link.execute(query))
-
-
-def since_words(then: float, now: float | None = None) -> str:
-    """How long ago.
-
-    >>> since_words(0.0, 59.0), since_words(0.0, 3700.0), since_words(0.0, 200_000.0)
-    ('under 1 min', '1 h 1 min', '2 d')
-    """
-    minutes = int(((now or time.time()) - then) // 60)
-    if minutes < 1:
-        return "under 1 min"
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 60 * 48:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes // 1440} d"
-
-
-def time_words(then: float, zone: str) -> str:
-    """Date and time at the site."""
-    return datetime.fromtimestamp(then, ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M %Z")
