@@ -43,8 +43,16 @@ _OURS = ("DISK_FULL", "DISK_FAILED", "NOT_ALLOWED", "INTERNAL_ERROR")  # never t
 class Worker:
     """One claim at a time."""
 
-    def __init__(self, db: Database, settings: Settings, owner: str, analyze: Analyzer) -> None:
+    def __init__(
+        self,
+        db: Database,
+        settings: Settings,
+        owner: str,
+        analyze: Analyzer,
+        stop: threading.Event | None = None,
+    ) -> None:
         self.db, self.settings, self.owner, self.analyze = db, settings, owner, analyze
+        self.stop = stop or threading.Event()
         self.scratch = settings.data / "work" / owner.replace("/", "_")
         shutil.rmtree(self.scratch, ignore_errors=True)
         release_own(db, owner)
@@ -56,7 +64,7 @@ class Worker:
         if row is None:
             return False
         crash_point("claim")
-        with kept_alive(self.db, self.settings, row, self.owner):
+        with kept_alive(self.db, self.settings, row, self.owner, self.stop):
             try:
                 if row.state == State.SETTLED:
                     self._judge(row)
@@ -153,7 +161,7 @@ def run_work(db: Database, settings: Settings, owner: str, stop: threading.Event
 
     import_monai_alone()
     db.beat(owner, "work", "loading")
-    worker = Worker(db, settings, owner, load_analyzer(settings))
+    worker = Worker(db, settings, owner, load_analyzer(settings), stop)
     beaten = 0.0
     while not stop.is_set():
         if time.monotonic() - beaten > _BEAT_S:

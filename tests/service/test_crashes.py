@@ -26,6 +26,7 @@ from monai_ich.service.receive import run_receive
 from monai_ich.service.retention import Retention
 from monai_ich.service.send import run_send
 from monai_ich.service.states import Reading
+from monai_ich.service.summary import Summary
 from monai_ich.service.tables import result, series, verdict
 from monai_ich.service.verdicts import Said, record_verdict
 from monai_ich.service.work import Worker
@@ -177,6 +178,33 @@ def test_two_workers_that_die_over_a_series_end_it(tmp_path: Path) -> None:
     service.work()
     assert service.states() == ["failed WORKER_DIED"]
     require_ended(service)
+
+
+def test_a_planned_stop_gives_the_series_back_and_is_no_death(tmp_path: Path) -> None:
+    class Slow(Fake):
+        def __call__(self, images: Path, folder: Path, case_id: str) -> Summary:
+            time.sleep(600)
+            return super().__call__(images, folder, case_id)
+
+    service = Service(tmp_path / "data")
+    service.admit(head(tmp_path / "head"))
+    service.db.engine.dispose()
+
+    def run() -> None:
+        fresh, stop = Service(tmp_path / "data"), threading.Event()
+        threading.Timer(1.0, stop.set).start()
+        worker = Worker(fresh.db, fresh.settings, "here/work", Slow(), stop)
+        while True:
+            worker.step()
+
+    for _ in range(3):
+        process = _forked(run)
+        process.join(120)
+        assert process.exitcode == 0
+    (row,) = service.rows(series)
+    assert (row.owner, row.deaths, row.attempt) == ("", 0, 0)
+    service.work()
+    assert service.states() == ["analyzed"]
 
 
 def _run_worker(service: Service) -> None:
