@@ -15,10 +15,10 @@ OUT ?= runs/trained
 GPU_PYTHON ?= 3.12
 GPU_PLATFORMS = _2_34_x86_64 _2_28_x86_64 _2_27_x86_64 _2_17_x86_64 2014_x86_64 1_x86_64
 DEMO ?= demo
-INTEROP_DEBIAN = chromium dcmtk dicom3tools pixelmed-apps orthanc orthanc-dicomweb
+INTEROP_DEBIAN = chromium postgresql dcmtk dicom3tools pixelmed-apps orthanc orthanc-dicomweb
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-interop fuzz check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-training bench-import bench-study bench-kills docs docs-serve viewer clean
+.PHONY: help install demo test test-quick test-interop fuzz check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-training bench-import bench-study bench-kills bench-service docs docs-serve viewer clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -28,7 +28,7 @@ install: $(READY)  ## make .venv and install the toolkit into it
 $(READY): constraints.txt setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,check]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,check,service,postgresql]'
 	touch $@
 
 demo: $(READY)  ## a synthetic study as DICOM, analyzed: truth beside result, masks over CT
@@ -108,6 +108,9 @@ bench-study: $(READY)  ## a study of 40 synthetic scans, two broken, killed twic
 
 bench-kills: $(READY)  ## analyze killed 50 times onto earlier results: are the old or the new ones whole each time?
 	$(BIN)/python -m benchmarks.kills
+
+bench-service: $(READY)  ## the service under load: 1,000 small studies by 8 senders, none lost? time of each C-STORE, memory
+	$(BIN)/python -m benchmarks.service
 
 docs: .venv/.docs  ## the documentation as a website in site/; a warning or a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

@@ -30,7 +30,11 @@ ALLOWED: Mapping[str, str] = {  # a license as packages write it, to why it may 
     r"mpl|mozilla": "copyleft by file only; we change none of theirs",
     r"llvm-exception|gcc-exception": "an exception adds rights",
 }
-LESSER: Mapping[str, str] = {}  # package to the reason why its LGPL does no harm: none has it today
+_OPTIONAL = "in an extra, imported unchanged: whoever installs it may replace it"
+LESSER: Mapping[str, str] = {  # package to the reason why its LGPL does no harm
+    "psycopg": _OPTIONAL,
+    "psycopg-binary": _OPTIONAL,
+}
 READ: Mapping[str, str] = {  # packages that declare nothing, to the license in their own files
     "huey": "MIT",
     "skops": "MIT",

@@ -26,6 +26,7 @@ from monai_ich.cli.options import Stopped, stopped_cleanly, usage_error
 from monai_ich.cli.register import add_register
 from monai_ich.cli.resample import add_resample
 from monai_ich.cli.send import add_send
+from monai_ich.cli.serve import add_serve
 from monai_ich.cli.study import add_study
 from monai_ich.cli.synth import add_synth
 from monai_ich.core.errors import IchError, fault_of_ours, is_failure
@@ -42,6 +43,7 @@ _COMMANDS = (
     add_evaluate,
     add_export,
     add_send,
+    add_serve,
     add_manifest,
     add_register,
     add_study,

@@ -10,7 +10,8 @@ IchError
 ├── TrainingError    a training that cannot go on
 ├── OutputError      the output folder cannot be written or holds earlier results
 ├── TrackingError    an MLflow store that does not answer or fails
-└── SendError        an archive that does not answer or does not accept
+├── SendError        an archive that does not answer or does not accept
+└── ServiceError     the service cannot start or go on as it is set up
 """
 
 from __future__ import annotations
@@ -85,6 +86,10 @@ class TrackingError(IchError):
 
 class SendError(IchError):
     """An archive that does not answer, or does not accept."""
+
+
+class ServiceError(IchError):
+    """The service cannot start or go on as it is set up."""
 
 
 _DISK = {

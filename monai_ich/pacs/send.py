@@ -88,8 +88,9 @@ def send_dicomweb(
     client.set_http_retry_params(retry=False)
 
     def store(path: Path) -> Sent:
+        d = _read(path)
         try:
-            answer = client.store_instances([_read(path)])
+            answer = client.store_instances([d])
         except requests.HTTPError as error:
             status = error.response.status_code if error.response is not None else 500
             if status in (401, 403):
@@ -108,9 +109,10 @@ def send_dicomweb(
         except requests.RequestException as error:
             raise _TryAgain(type(error).__name__) from None
         failed = answer.get("FailedSOPSequence") or ()
-        return Sent(
-            path.name, f"failure reason {failed[0].get('FailureReason', 0):04X}" if failed else ""
-        )
+        if failed:
+            return Sent(path.name, f"failure reason {failed[0].get('FailureReason', 0):04X}")
+        taken = [item.ReferencedSOPInstanceUID for item in answer.get("ReferencedSOPSequence", ())]
+        return Sent(path.name, "" if d.SOPInstanceUID in taken else "the answer names no object")
 
     place = urlsplit(url)
     with quiet("dicomweb_client"), quiet("urllib3"):

@@ -78,7 +78,7 @@ def key_slice_figures(view: View, exam: ExamMeasurements, midline: Midline | Not
         )
         why = "; ".join(key.reasons)
         title = f"Slice {view.numbers[key.index]}: {why}"
-        picture = as_svg(view, _colored(view, key.index), title, lines)
+        picture = as_svg(view, colored(view, key.index), title, lines)
         figures.append(
             f"<figure>{picture}<figcaption>{escape(title)} "
             f'<button type=button data-slice="{key.index}" hidden aria-label="Show slice '
@@ -113,7 +113,7 @@ def as_svg(view: View, picture: NDArray[np.uint8], title: str, lines: str = "") 
     )
 
 
-def _colored(view: View, k: int) -> NDArray[np.uint8]:
+def colored(view: View, k: int) -> NDArray[np.uint8]:
     """``(rows, columns, 3)``: CT in window, each subtype tinted and outlined."""
     out = in_window(view, k)
     for subtype in Subtype:

@@ -1,0 +1,133 @@
+"""Images as they came, byte for byte, on disk before anybody says so.
+
+A file's name is made of hashes of its UID and of its content, so two writers never meet under one
+name with different bytes, and no identifier stands in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+
+from monai_ich.dicom.instance import CT_CLASSES, require_bounded
+from monai_ich.io.publish import sync_file, sync_folder
+from monai_ich.io.quiet import quiet
+from monai_ich.pacs.origin import MAKER
+from monai_ich.service.crash import crash_point
+from monai_ich.service.settings import Settings
+
+_PREAMBLE, _LENGTH_ELEMENT = 132, 12
+_PIXELS = Tag("PixelData")
+_COUNTS = ("ImagesInAcquisition", "NumberOfSeriesRelatedInstances")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What admission needs of an image. `name` to `birth_date` go into the identity table alone.
+
+    Args:
+        is_image: whether it has pixels.
+        is_ours: whether this toolkit made it.
+        announced: number of images that belong together, where the header says so; else 0.
+    """
+
+    sop_uid: str
+    series_uid: str
+    study_uid: str
+    is_image: bool
+    is_ours: bool
+    announced: int
+    name: str
+    patient_id: str
+    accession: str
+    birth_date: str
+
+
+def read_header(path: Path) -> Header | None:
+    """What a file says; None where it is no DICOM object with its UIDs that can be read to its
+    pixels.
+    """
+    try:
+        with path.open("rb") as stream:
+            require_bounded(path, stream.read(_PREAMBLE))
+        with quiet("pydicom"):
+            return _header(pydicom.dcmread(path, force=True, defer_size=1024))
+    except Exception:  # a broken header fails in many ways, and none may end the receiver
+        return None
+
+
+def _header(found: Dataset) -> Header | None:
+    uids = [str(found.get(f"{what}InstanceUID") or "") for what in ("SOP", "Series", "Study")]
+    if not all(uids):
+        return None
+    counts = [int(found.get(n)) for n in _COUNTS if str(found.get(n) or "").isdecimal()]
+    return Header(
+        sop_uid=uids[0],
+        series_uid=uids[1],
+        study_uid=uids[2],
+        is_image="Rows" in found and _PIXELS in found,
+        is_ours=found.get("SOPClassUID") not in CT_CLASSES
+        and str(found.get("Manufacturer", "")) == MAKER
+        and str(found.get("ManufacturerModelName", "")) == MAKER,
+        announced=max(counts, default=0),
+        name=_text(found, "PatientName"),
+        patient_id=_text(found, "PatientID"),
+        accession=_text(found, "AccessionNumber"),
+        birth_date=_text(found, "PatientBirthDate"),
+    )
+
+
+def _text(found: Dataset, name: str) -> str:
+    """As a database takes it: PostgreSQL knows no NUL, no text but UTF-8."""
+    said = str(found.get(name) or "").replace("\0", "")
+    return said.encode("utf-8", "replace").decode("utf-8")
+
+
+def content_sha256(path: Path) -> str:
+    """Of the data set: what stands before it says who sent it, and differs from sender to
+    sender.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        start = stream.read(_PREAMBLE + _LENGTH_ELEMENT)
+        after = 0
+        if start[128:132] == b"DICM" and start[132:136] == b"\x02\x00\x00\x00":
+            after = len(start) + int.from_bytes(start[140:144], "little")
+            meta = pydicom.filereader.read_file_meta_info(path)
+            digest.update(str(meta.get("TransferSyntaxUID", "")).encode())
+        stream.seek(after)
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def keep(settings: Settings, path: Path, sop_uid: str, sha256: str) -> str:
+    """Have a file in `originals`, whole and on disk; the name below the data folder."""
+    uid = hashlib.sha256(sop_uid.encode()).hexdigest()
+    name = f"originals/{uid[:2]}/{uid[:24]}_{sha256[:24]}.dcm"
+    final = settings.data / name
+    crash_point("half_file")
+    sync_file(path)
+    if not final.parent.is_dir():
+        final.parent.mkdir(exist_ok=True)
+        sync_folder(final.parent.parent)
+    try:
+        os.link(path, final)
+    except FileExistsError:  # the same bytes: names are hashes of them
+        os.utime(final)  # no orphan any more
+    sync_folder(final.parent)
+    return name
+
+
+def has_room(settings: Settings) -> bool:
+    """Whether free disk is above the reserve."""
+    disk = shutil.disk_usage(settings.data)
+    reserve = min(settings.reserve_bytes, int(settings.reserve_share * disk.total))
+    return disk.free > reserve

@@ -1,0 +1,201 @@
+"""The role ``send``: the outbox. An object counts as sent when the archive has said so, never
+before; across restarts, as often as it takes.
+
+What a network loses is tried again for as long as it takes, with growing pauses; what an archive
+refuses, `send_tries` times. Objects of a result go in order, the report last.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from monai_ich.core.errors import SendError
+from monai_ich.pacs.send import Credentials, Sent, send_dicomweb, send_dimse
+from monai_ich.service.audit import note
+from monai_ich.service.commitment import commit
+from monai_ich.service.crash import crash_point
+from monai_ich.service.database import Database
+from monai_ich.service.settings import Destination, Settings
+from monai_ich.service.states import Sending, State
+from monai_ich.service.tables import outbox, result, series
+
+_LOG = logging.getLogger(__name__)
+_PAUSE_S = 0.5
+_BEAT_S = 5.0
+_LEASE_S = 300.0
+
+
+class Sender:
+    """Sends one object at a time."""
+
+    def __init__(self, db: Database, settings: Settings, owner: str) -> None:
+        self.db, self.settings, self.owner = db, settings, owner
+        self.places = {d.name: d for d in settings.destinations}
+        with db.write() as link:
+            link.execute(outbox.update().where(outbox.c.owner == owner).values(lease_until=0.0))
+
+    def step(self) -> bool:
+        """Send the next object that is due; whether there was one."""
+        row = self._claim()
+        if row is None:
+            return False
+        place = self.places[row.destination]
+        try:
+            said = send_one(place, self.settings.data / row.folder / row.name)
+            reason, is_final = said, True
+        except SendError as error:
+            reason, is_final = error.code, False
+        except OSError as error:
+            reason, is_final = f"{type(error).__name__} here", False
+        if reason == "":
+            crash_point("archive_accepted")
+        with self.db.write() as link:
+            self._record(link, row, reason, is_final=is_final)
+        crash_point("between_objects")
+        return True
+
+    def _claim(self) -> Row[Any] | None:
+        now = time.time()
+        before = outbox.alias()
+        waits = sa.exists().where(  # for an earlier object of the same result
+            before.c.result_id == outbox.c.result_id,
+            before.c.destination == outbox.c.destination,
+            before.c.id < outbox.c.id,
+            before.c.state == Sending.PENDING,
+        )
+        due = sa.and_(
+            outbox.c.state == Sending.PENDING,
+            outbox.c.next_try_at <= now,
+            outbox.c.lease_until <= now,
+            outbox.c.destination.in_(list(self.places)),
+            ~waits,
+        )
+        with self.db.read() as link:
+            if not link.execute(sa.select(sa.exists().where(due))).scalar():
+                return None
+        first = (
+            sa.select(outbox, result.c.folder, result.c.series_id)
+            .join(result, result.c.id == outbox.c.result_id)
+            .where(due)
+            .order_by(outbox.c.next_try_at, outbox.c.id)
+            .limit(1)
+            .with_for_update(skip_locked=True, of=outbox)
+        )
+        with self.db.write() as link:
+            row = link.execute(first).one_or_none()
+            if row is not None:
+                link.execute(
+                    outbox.update()
+                    .where(outbox.c.id == row.id)
+                    .values(owner=self.owner, lease_until=now + _LEASE_S)
+                )
+        return row
+
+    def _record(self, link: Connection, row: Row[Any], reason: str, *, is_final: bool) -> None:
+        tries = row.tries + 1
+        wait_s = min(self.settings.send_wait_s * 2.0**row.tries, self.settings.send_wait_most_s)
+        values: dict[str, object] = {"reason": reason, "tries": tries, "lease_until": 0.0}
+        values |= {"owner": "", "next_try_at": time.time() + wait_s}
+        if not reason:
+            values |= {"state": Sending.SENT, "sent_at": time.time()}
+        elif is_final and tries >= self.settings.send_tries:
+            values["state"] = Sending.FAILED
+        link.execute(outbox.update().where(outbox.c.id == row.id).values(**values))
+        if reason:
+            _LOG.warning("%s to %s, try %d: %s", row.name, row.destination, tries, reason)
+        if values.get("state") == Sending.FAILED:
+            note(link, "send", f"{row.name} not accepted by {row.destination}", detail=reason)
+        finish_series(link, row.series_id)
+
+
+def finish_series(link: Connection, series_id: int) -> None:
+    """A series is sent when no destination lacks an object of its result."""
+    lacks = sa.exists().where(
+        outbox.c.result_id == result.c.id,
+        outbox.c.state.in_((Sending.PENDING, Sending.FAILED)),
+        result.c.series_id == series.c.id,
+        result.c.superseded_at.is_(None),
+    )
+    link.execute(
+        series.update()
+        .where(series.c.id == series_id, series.c.state == State.SENDING, ~lacks)
+        .values(state=State.SENT, changed_at=time.time())
+    )
+
+
+def send_again(link: Connection, series_id: int) -> bool:
+    """Have what an archive refused sent once more; whether there was something."""
+    mine = sa.select(result.c.id).where(
+        result.c.series_id == series_id, result.c.superseded_at.is_(None)
+    )
+    return bool(
+        link.execute(
+            outbox.update()
+            .where(outbox.c.result_id.in_(mine), outbox.c.state == Sending.FAILED)
+            .values(state=Sending.PENDING, tries=0, next_try_at=time.time())
+        ).rowcount
+    )
+
+
+def send_one(place: Destination, path: Path) -> str:
+    """Why the archive does not take an object; empty where it does.
+
+    Raises:
+        SendError: nothing was said that is final.
+    """
+    sent: tuple[Sent, ...]
+    if place.kind == "dicomweb":
+        token = Path(place.token_file).read_text("utf-8").strip() if place.token_file else ""
+        ca = Path(place.ca) if place.ca else None
+        sent = send_dicomweb(
+            [path], place.url, credentials=Credentials(token=token), ca=ca, tries=1
+        )
+        return sent[0].reason
+    tls = _tls(place)
+    names = {"called": place.called, "calling": place.calling}
+    sent = send_dimse([path], place.host, place.port, tls=tls, tries=1, **names)
+    if sent[0].reason == "no answer":
+        raise SendError("NO_CONNECTION", "The archive gave no answer.")
+    if not sent[0].reason and place.commitment:
+        return commit(place, path, tls)
+    return sent[0].reason
+
+
+def _tls(place: Destination) -> ssl.SSLContext | None:
+    if not place.tls:
+        return None
+    try:
+        tls = ssl.create_default_context(cafile=place.ca or None)
+        if place.cert:
+            tls.load_cert_chain(place.cert)
+    except OSError:
+        raise SendError("BAD_CERTIFICATE", "A certificate file is no PEM file.") from None
+    return tls
+
+
+def run_send(db: Database, settings: Settings, owner: str, stop: threading.Event) -> None:
+    """Send until told to stop; remove what has been kept long enough."""
+    from monai_ich.service.retention import Retention
+
+    sender, retention = Sender(db, settings, owner), Retention(db, settings)
+    beaten = 0.0
+    while not stop.is_set():
+        try:
+            if time.monotonic() - beaten > _BEAT_S:
+                db.beat(owner, "send")
+                beaten = time.monotonic()
+                retention.step()
+            busy = sender.step()
+        except sa.exc.OperationalError as error:
+            _LOG.error("the database does not answer: %s", type(error.orig).__name__)
+            busy = False
+        if not busy:
+            stop.wait(_PAUSE_S)

@@ -1,0 +1,312 @@
+"""Pages: who sees them, in which order, and that no verdict is lost."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from starlette.testclient import TestClient
+
+from monai_ich.core.geometry import Geometry
+from monai_ich.core.labels import Anatomy, Subtype
+from monai_ich.core.volume import CTVolume, LabelMap
+from monai_ich.io.nifti import write_nifti
+from monai_ich.io.seg_nrrd import write_seg_nrrd
+from monai_ich.service.states import State
+from monai_ich.service.summary import Summary
+from monai_ich.service.tables import audit, result, series, verdict
+from monai_ich.service.web import Web
+from tests.service.fake import Fake
+from tests.service.service import NAME, PATIENT, Service, head
+
+
+class Says(Fake):
+    """A result with this presence and volume."""
+
+    def __init__(self, presence: str, ml: float) -> None:
+        self.presence, self.ml = presence, ml
+        self.key = f"{presence} {ml}"
+
+    def __call__(self, images: Path, folder: Path, case_id: str) -> Summary:
+        urgency = {"found": 2, "possible": 3, "not found": 4}[self.presence]
+        made = super().__call__(images, folder, case_id)
+        words = f"Hemorrhage {self.presence}."
+        return replace(
+            made, presence=self.presence, total_ml=self.ml, urgency=urgency, headline=words
+        )
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Service:
+    return Service(tmp_path / "data")
+
+
+def _client(service: Service, *, logged_in: bool = True) -> TestClient:
+    web = Web(service.db, service.settings, "here/web")
+    client = TestClient(web.app(), base_url="http://127.0.0.1:8042", follow_redirects=False)
+    if logged_in:
+        token = (service.settings.data / "token").read_text()
+        client.get(f"/?token={token}")
+    return client
+
+
+def _form(client: TestClient, case: int = 1) -> dict[str, str]:
+    text = client.get(f"/study/{case}").text
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text))
+
+
+def test_nobody_without_the_token_sees_anything(service: Service, tmp_path: Path) -> None:
+    service.admit(head(tmp_path / "head"))
+    service.work()
+    client = _client(service, logged_in=False)
+    for path in ("/", "/study/1", "/operations", "/result/1/report.html", "/modified.json"):
+        assert client.get(path).status_code == 401
+        assert "DOE" not in client.get(path, headers={"accept": "text/html"}).text
+    assert client.post("/dicom-web/studies").status_code == 401
+    assert client.get("/?token=wrong").status_code == 401
+    token = (service.settings.data / "token").read_text()
+    answer = client.get(f"/?token={token}")
+    assert answer.status_code == 303 and token not in answer.headers["location"]
+    assert {"HttpOnly", "SameSite=strict"} <= set(answer.headers["set-cookie"].split("; "))
+    assert "DOE, JANE" in client.get("/").text
+
+
+def test_a_name_of_another_site_and_its_forms_are_refused(service: Service, tmp_path: Path) -> None:
+    service.admit(head(tmp_path / "head"))
+    service.work()
+    client = _client(service)
+    assert client.get("/", headers={"host": "evil.example:8042"}).status_code == 421
+    form = _form(client) | {"reading": "confirmed", "reason": ""}
+    foreign = client.post("/result/1/verdict", data=form, headers={"origin": "http://evil.example"})
+    assert foreign.status_code == 403
+    assert client.post("/result/1/verdict", data=form | {"form": "x"}).status_code == 403
+    assert service.rows(verdict) == []
+
+
+def test_what_has_no_result_stands_above_and_is_never_called_negative(
+    service: Service, tmp_path: Path
+) -> None:
+    for number, (presence, ml) in enumerate(
+        (("not found", 0.0), ("possible", 1.0), ("found", 9.0), ("found", 22.0))
+    ):
+        service.admit(head(tmp_path / str(number)))
+        service.work(Says(presence, ml))
+    missing = head(tmp_path / "missing")
+    service.admit([*missing[:4], *missing[5:]])
+    service.work()
+    service.admit(head(tmp_path / "arriving"))
+    text = _client(service).get("/").text
+    order = [int(n) for n in re.findall(r'data-case="(\d+)"', text)]
+    assert set(order[:2]) == {5, 6} and order[2:] == [4, 3, 2, 1]
+    bands = text.split("<section")[1:]
+    assert "refused (MISSING_SLICES)" in bands[0] and "images are arriving" in bands[0]
+    assert "No hemorrhage found" not in bands[0]
+    page = _client(service).get("/study/5").text
+    assert "This series has no result; that is not" in page
+
+
+def test_a_study_with_a_negative_and_a_refused_series_is_not_negative(
+    service: Service, tmp_path: Path
+) -> None:
+    good = head(tmp_path / "good")
+    service.admit(good)
+    service.work(Says("not found", 0.0))
+    study = pydicom.dcmread(good[0]).StudyInstanceUID
+    other = head(tmp_path / "other")
+    for path in other:
+        image = pydicom.dcmread(path)
+        image.StudyInstanceUID = study
+        image.save_as(path)
+    service.admit([*other[:4], *other[5:]])
+    service.work()
+    text = _client(service).get("/").text
+    assert "band-attention" in text and "band-negative" not in text
+    page = _client(service).get("/study/1").text
+    assert "This series has no result" in page and "Hemorrhage not found." in page
+
+
+def test_filters_find_and_hide(service: Service, tmp_path: Path) -> None:
+    service.admit(head(tmp_path / "head"))
+    service.work(Says("found", 9.0))
+    client = _client(service)
+    assert 'data-case="1"' in client.get("/", params={"q": "doe zq47 case"}).text
+    assert "No study fits" in client.get("/", params={"q": "nobody"}).text
+    assert "No study fits" in client.get("/", params={"band": "negative"}).text
+    assert "No study fits" in client.get("/", params={"reading": "confirmed"}).text
+    rows = client.get("/", params={"rows": "1"})
+    again = client.get("/", params={"rows": "1"}, headers={"if-none-match": rows.headers["etag"]})
+    assert (rows.status_code, again.status_code) == (200, 304)
+
+
+def test_of_two_readers_the_second_is_told_and_nothing_is_lost(
+    service: Service, tmp_path: Path
+) -> None:
+    service.admit(head(tmp_path / "head"))
+    service.work()
+    ann, bob = _client(service), _client(service)
+    form = _form(ann)
+    stale = _form(bob)
+    first = ann.post("/result/1/verdict", data=form | {"reading": "confirmed", "reason": ""})
+    assert first.status_code == 303
+    late = bob.post("/result/1/verdict", data=stale | {"reading": "dismissed", "reason": "motion"})
+    assert late.status_code == 409
+    assert [r.reading for r in service.rows(verdict)] == ["confirmed"]
+    fresh = bob.post(
+        "/result/1/verdict", data=_form(bob) | {"reading": "dismissed", "reason": "motion"}
+    )
+    assert fresh.status_code == 303
+    assert [r.reading for r in service.rows(verdict)] == ["confirmed", "dismissed"]
+    assert service.rows(series)[0].reading == "dismissed"
+    assert [r.action for r in service.rows(audit)][-1] == "verdict: dismissed"
+
+
+def test_dismissing_needs_a_reason(service: Service, tmp_path: Path) -> None:
+    service.admit(head(tmp_path / "head"))
+    service.work()
+    client = _client(service)
+    answer = client.post(
+        "/result/1/verdict", data=_form(client) | {"reading": "dismissed", "reason": " "}
+    )
+    assert answer.status_code == 400 and "REASON_NEEDED" in answer.text
+    assert (
+        client.post("/result/1/verdict", data=_form(client) | {"reading": "lovely"}).status_code
+        == 400
+    )
+
+
+def test_masks_of_a_reader_are_measured_anew_and_both_are_kept(
+    service: Service, tmp_path: Path
+) -> None:
+    service.admit(head(tmp_path / "head"))
+    service.work()
+    grid = Geometry((32, 32, 24), np.diag([4.0, 4.0, 5.0, 1.0]))
+    folder = service.settings.data / service.rows(result)[0].folder
+    hu = np.full(grid.shape, -1000.0, np.float32)
+    hu[4:28, 4:28, 4:20] = 35.0
+    sides = np.zeros(grid.shape, np.uint8)
+    sides[4:16, 4:28, 4:20], sides[16:28, 4:28, 4:20] = (
+        Anatomy.RIGHT_HEMISPHERE if grid.affine[0, 0] < 0 else Anatomy.LEFT_HEMISPHERE,
+        Anatomy.LEFT_HEMISPHERE if grid.affine[0, 0] < 0 else Anatomy.RIGHT_HEMISPHERE,
+    )
+    write_nifti(folder / "ct.nii.gz", CTVolume(hu, grid))
+    write_nifti(folder / "anatomy.nii.gz", LabelMap(sides, grid, Anatomy))
+    drawn = np.zeros(grid.shape, np.uint8)
+    drawn[8:13, 8:13, 8:13] = Subtype.IPH  # 125 voxels of 80 mm3: 10 mL
+    write_seg_nrrd(tmp_path / "mine.seg.nrrd", LabelMap(drawn, grid, Subtype))
+    client = _client(service)
+    with (tmp_path / "mine.seg.nrrd").open("rb") as stream:
+        answer = client.post(
+            "/result/1/verdict",
+            data=_form(client) | {"reading": "modified", "reason": ""},
+            files={"masks": ("mine.seg.nrrd", stream)},
+        )
+    assert answer.status_code == 303, answer.text
+    (row,) = service.rows(verdict)
+    new, old = Summary.from_json(row.summary), Summary.from_json(service.rows(result)[0].summary)
+    assert new.total_ml == pytest.approx(10.0) and old.total_ml == 12.0
+    assert (service.settings.data / row.folder / "masks.seg.nrrd").is_file()
+    page = client.get("/study/1").text
+    assert "10.0" in page and "12.0" in page
+    (case,) = client.get("/modified.json").json()["cases"]
+    assert case["masks"] == row.folder and NAME not in str(case)
+    bad = client.post(
+        "/result/1/verdict",
+        data=_form(client) | {"reading": "modified", "reason": ""},
+        files={"masks": ("mine.seg.nrrd", b"nothing")},
+    )
+    assert bad.status_code == 400 and len(service.rows(verdict)) == 1
+    assert len(list((service.settings.data / "verdicts").iterdir())) == 1
+
+
+def test_a_verdict_on_a_result_that_was_superseded_is_a_conflict(
+    service: Service, tmp_path: Path
+) -> None:
+    paths = head(tmp_path / "head")
+    service.admit(paths[:-1])
+    service.work()
+    client = _client(service)
+    form = _form(client)
+    service.admit(paths[-1:])
+    answer = client.post("/result/1/verdict", data=form | {"reading": "confirmed", "reason": ""})
+    assert answer.status_code == 409
+    assert "images are arriving" in client.get("/study/1").text
+
+
+def test_files_of_results_are_a_closed_list(service: Service, tmp_path: Path) -> None:
+    service.admit(head(tmp_path / "head"))
+    service.work()
+    client = _client(service)
+    assert client.get("/result/1/report.html").status_code == 200
+    policy = client.get("/result/1/report.html").headers["content-security-policy"]
+    assert "sandbox allow-scripts" in policy and "default-src 'none'" in policy
+    for name in ("sr.dcm", "summary.json", "..%2f..%2ftoken", "nothing"):
+        assert client.get(f"/result/1/{name}").status_code == 404
+    assert client.get("/study/99").status_code == 404
+
+
+def test_stow_admits_like_c_store(service: Service, tmp_path: Path) -> None:
+    paths = head(tmp_path / "head")
+    client = _client(service)
+    text = tmp_path / "text.dcm"
+    text.write_bytes(b"nothing")
+
+    def post(files: list[Path]) -> tuple[int, dict[str, object]]:
+        body = b"".join(
+            b"--XX\r\nContent-Type: application/dicom\r\n\r\n" + p.read_bytes() + b"\r\n"
+            for p in files
+        )
+        kind = 'multipart/related; type="application/dicom"; boundary=XX'
+        answer = client.post(
+            "/dicom-web/studies", content=body + b"--XX--\r\n", headers={"content-type": kind}
+        )
+        return answer.status_code, answer.json()
+
+    status, said = post(paths)
+    assert status == 200 and len(said["00081199"]["Value"]) == len(paths)  # type: ignore[call-overload,index]
+    assert post([paths[0], text])[0] == 202
+    assert post([text])[0] == 409
+    assert client.post("/dicom-web/studies", content=b"x").status_code == 415
+    service.work()
+    assert service.states() == [State.ANALYZED]
+
+
+def test_a_proxy_names_the_user_and_only_a_trusted_one(tmp_path: Path) -> None:
+    service = Service(
+        tmp_path / "data", user_header="X-User", proxies=("testclient",), admins=("ann",)
+    )
+    paths = head(tmp_path / "head")
+    service.admit([*paths[:4], *paths[5:]])
+    service.work()
+    client = _client(service, logged_in=False)
+    assert client.get("/").status_code == 401
+    assert client.get("/", headers={"X-User": "bob"}).status_code == 200
+    page = client.get("/study/1", headers={"X-User": "ann"}).text
+    form = {"form": re.findall(r'name="form" value="(\w+)"', page)[0]}
+    assert client.post("/series/1/again", data=form, headers={"X-User": "bob"}).status_code == 403
+    assert client.post("/series/1/again", data=form, headers={"X-User": "ann"}).status_code == 303
+    assert service.states() == ["settled"]
+    strange = Service(tmp_path / "data", user_header="X-User", proxies=("10.0.0.1",))
+    assert _client(strange, logged_in=False).get("/", headers={"X-User": "ann"}).status_code == 401
+
+
+def test_health_says_what_is_missing_and_figures_hold_no_identity(
+    service: Service, tmp_path: Path
+) -> None:
+    service.admit(head(tmp_path / "head"))
+    service.work()
+    client = _client(service, logged_in=False)
+    assert client.get("/healthz").text == "ok\n"
+    answer = client.get("/readyz")
+    assert answer.status_code == 503 and "no work process is alive" in answer.text
+    for role in ("receive", "work", "send"):
+        service.db.beat(f"here/{role}", role, "ready")
+    assert client.get("/readyz").status_code == 200
+    figures = client.get("/metrics").text
+    assert 'monai_ich_series{state="analyzed"} 1.0' in figures and "monai_ich_ready 1.0" in figures
+    assert NAME not in figures and PATIENT not in figures
+    operations = _client(service).get("/operations").text
+    assert "The chain is whole." in operations and "DOE" not in operations

@@ -1,0 +1,48 @@
+"""An older database is brought up to date with what was under way; a newer one is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from monai_ich.core.errors import ServiceError
+from monai_ich.service.database import Database
+from monai_ich.service.tables import metadata
+from tests.service.service import Service, head, require_ended, require_kept
+
+
+def test_the_steps_lead_to_the_tables_of_the_code(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'a.sqlite'}")
+    db.migrate()
+    with db.read() as link:
+        assert compare_metadata(MigrationContext.configure(link), metadata) == []
+
+
+def test_unfinished_work_of_an_older_database_goes_on(tmp_path: Path) -> None:
+    old = Service(tmp_path / "data", revision="0001")
+    paths = head(tmp_path / "head")
+    old.admit(paths)
+    assert old.states() == ["receiving"]
+    old.db.engine.dispose()
+    new = Service(tmp_path / "data")
+    new.work()
+    assert new.states() == ["analyzed"]
+    require_kept(new, paths)
+    require_ended(new)
+
+
+def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'a.sqlite'}")
+    db.migrate()
+    with db.write() as link:
+        link.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ServiceError, match="DATABASE_NEWER"):
+        db.migrate()
+    with pytest.raises(ServiceError, match="NO_DATABASE"):
+        Database("sqlite:////nowhere/at/all.sqlite").migrate()
+    with pytest.raises(ServiceError, match="BAD_DATABASE"):
+        Database("nonsense")
