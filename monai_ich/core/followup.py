@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice
@@ -40,6 +41,7 @@ class TimePoint:
         hours: since any fixed moment, the same for all scans; None where nobody said.
         weights: bundle name to the sha256 of the weights that made the masks.
         version: of the toolkit that measured it.
+        origin: columns that say where it comes from, see `Provenance.as_columns`.
     """
 
     case_id: str
@@ -49,6 +51,7 @@ class TimePoint:
     hours: float | None = None
     weights: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from monai_ich.analysis import Pipeline
 from monai_ich.core.errors import IchError, fault_of_ours
+from monai_ich.core.provenance import STUDY_DIGEST
 from monai_ich.core.scratch import Scratch
 from monai_ich.io.publish import replace_folder
 from monai_ich.io.read import as_one_path
@@ -48,7 +49,7 @@ class Worker:
         try:
             if self._pipeline is None:
                 self._pipeline = self._build().loaded()
-            pipeline = replace(self._pipeline, notes={"study_digest": digest})
+            pipeline = replace(self._pipeline, notes={STUDY_DIGEST: digest})
             with Scratch(folder.parent) as aside, as_one_path(case.image) as path:
                 pipeline(path, aside, case_id=case.id)
                 replace_folder(aside, folder)

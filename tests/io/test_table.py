@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from monai_ich.core.acquisition import Acquisition
 from monai_ich.core.exam import (
     Abc2,
     Criterion,
@@ -25,11 +26,11 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.core.volume import LabelMap
+from monai_ich.io.slice_table import write_slices_csv
 from monai_ich.io.table import (
     write_lesions_csv,
     write_measurements_csv,
     write_measurements_json,
-    write_slices_csv,
 )
 from monai_ich.measure.criteria import CRITERION_COLUMNS
 from monai_ich.measure.summary import measure_exam
@@ -85,6 +86,14 @@ def _score_of(name: str) -> Score:
     )
 
 
+MADE = Provenance(
+    {"python": "3", "monai-ich": "0.9.0"},
+    weights={"ich_segmentation": "ab" * 32, "head_ct_anatomy": "cd" * 32},
+    settings={"margin_mm": 12.0},
+    acquisition=Acquisition.stated(5, "H31s", "GE MEDICAL SYSTEMS", where="the header").on(
+        Geometry((4, 4, 4), np.diag([0.5, 0.5, 5.0, 1.0]))
+    ),
+)
 EXAM = ExamMeasurements(
     subtypes=tuple(
         SubtypeFinding(s, s is Subtype.SDH, _ml("volume", 40.1004 * (s is Subtype.SDH)))
@@ -184,7 +193,7 @@ def test_json_has_no_key_of_what_is_not_measured_yet(tmp_path: Path) -> None:
 
 
 def test_one_scan_is_one_row(tmp_path: Path) -> None:
-    write_measurements_csv(tmp_path / "m.csv", EXAM, case_id="c1")
+    write_measurements_csv(tmp_path / "m.csv", EXAM, case_id="c1", provenance=MADE)
     (row,) = csv.DictReader((tmp_path / "m.csv").open())
     assert (row["case_id"], row["sdh_present"], row["sdh_volume_ml"], row["edh_volume_ml"]) == (
         "c1",
@@ -220,7 +229,7 @@ def test_one_scan_is_one_row(tmp_path: Path) -> None:
 
 
 def test_lesions_and_slices_are_rows(tmp_path: Path) -> None:
-    write_lesions_csv(tmp_path / "l.csv", EXAM, case_id="c1")
+    write_lesions_csv(tmp_path / "l.csv", EXAM, case_id="c1", provenance=MADE)
     (lesion,) = csv.DictReader((tmp_path / "l.csv").open())
     assert (lesion["centroid_r_mm"], lesion["first_slice"], lesion["last_slice"]) == (
         "-51.24",
@@ -230,7 +239,7 @@ def test_lesions_and_slices_are_rows(tmp_path: Path) -> None:
     lengths = ("abc2_a_mm", "abc2_b_mm", "abc2_c_mm", "abc2_c_unweighted_mm", "abc2_ml")
     assert [float(lesion[name]) for name in lengths] == [100, 9.5, 80, 80, 38]
     assert (lesion["abc2_method"], lesion["abc2_reason"]) == ("Gebel 1998", "")
-    write_slices_csv(tmp_path / "s.csv", EXAM, case_id="c1")
+    write_slices_csv(tmp_path / "s.csv", EXAM, case_id="c1", provenance=MADE)
     first, second = csv.DictReader((tmp_path / "s.csv").open())
     assert (first["sdh_volume_ml"], first["midline_offset_right_mm"]) == ("20.05", "6.3")
     assert (second["slice"], second["center_s_mm"], second["midline_offset_right_mm"]) == (
@@ -245,8 +254,8 @@ def test_an_empty_exam_has_zeros_and_reasons_but_the_same_columns(tmp_path: Path
         LabelMap(np.zeros((4, 4, 4), np.uint8), Geometry((4, 4, 4), np.eye(4)), Subtype)
     )
     for name, exam in (("a", replace(EXAM, scores=empty.scores)), ("b", empty)):
-        write_measurements_csv(tmp_path / f"{name}.csv", exam, case_id=name)
-        write_lesions_csv(tmp_path / f"{name}-lesions.csv", exam, case_id=name)
+        write_measurements_csv(tmp_path / f"{name}.csv", exam, case_id=name, provenance=MADE)
+        write_lesions_csv(tmp_path / f"{name}-lesions.csv", exam, case_id=name, provenance=MADE)
     assert (tmp_path / "a.csv").read_text().splitlines()[0] == (
         tmp_path / "b.csv"
     ).read_text().splitlines()[0]
