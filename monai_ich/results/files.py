@@ -137,7 +137,12 @@ def _write_pages(a: Analysis, folder: Path) -> None:
         provenance=a.provenance,
         montage_png=folder / "montage.png",
     )
-    (folder / "provenance.json").write_text(json.dumps(asdict(a.provenance), indent=2) + "\n")
+    write_provenance(folder, a.provenance)
+
+
+def write_provenance(folder: Path, provenance: Provenance) -> None:
+    """Write ``provenance.json``."""
+    (folder / "provenance.json").write_text(json.dumps(asdict(provenance), indent=2) + "\n")
 
 
 def write_scan_scene(

@@ -39,14 +39,20 @@ def digest_settings(overrides: Mapping[str, Any], *, calibrated: bool = True) ->
     Raises:
         BundleError: ``BUNDLE_NOT_FOUND``, ``NO_WEIGHTS``.
     """
-    found = [json.dumps(overrides, sort_keys=True, default=str), code_digest()]
-    found.append(sha256_of(find_bundle("ich_segmentation") / "configs" / "pipeline.yaml"))
+    pipeline = find_bundle("ich_segmentation") / "configs" / "pipeline.yaml"
+    found = [digest_code(overrides), sha256_of(pipeline)]
     for root in map(find_bundle, BUNDLES):
         if not (root / "models" / "model.pt").is_file():
             raise BundleError("NO_WEIGHTS", f"The bundle {root.name} has no weights: train it.")
         names = [name for name in SHAPE_NUMBERS if calibrated or name != _CALIBRATION]
         paths = [root / "models" / "model.pt", *(root / "configs" / name for name in names)]
         found += [sha256_of(path) for path in paths if path.is_file()]
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
+
+
+def digest_code(settings: Mapping[str, Any]) -> str:
+    """Short hash of settings and our code: what numbers depend on where no network is run."""
+    found = [json.dumps(settings, sort_keys=True, default=str), code_digest()]
     return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from monai_ich.core.acquisition import Acquisition
+from monai_ich.core.calibration import CalibrationSet, Misses
 from monai_ich.core.exam import (
     Abc2,
     Criterion,
@@ -269,3 +270,52 @@ def test_an_empty_exam_has_zeros_and_reasons_but_the_same_columns(tmp_path: Path
     )
     for part in ("midline_shift", "cavity", "ventricles"):
         assert record[part] == {"not_measurable": "no anatomy labels were given"}
+
+
+def test_each_row_says_what_made_it(tmp_path: Path) -> None:
+    write_measurements_csv(tmp_path / "m.csv", EXAM, case_id="c1", provenance=MADE)
+    write_lesions_csv(tmp_path / "l.csv", EXAM, case_id="c1", provenance=MADE)
+    write_slices_csv(tmp_path / "s.csv", EXAM, case_id="c1", provenance=MADE)
+    cells = {
+        "toolkit_version": "0.9.0",
+        "weights": f"head_ct_anatomy {'cd' * 8}, ich_segmentation {'ab' * 8}",
+        "weights_reason": "",
+        "settings_digest": MADE.settings_digest,
+        "slice_thickness_mm": "5",
+        "spacing_i_mm": "0.5",
+        "spacing_j_mm": "0.5",
+        "spacing_k_mm": "5",
+        "gantry_tilt_deg": "0",
+        "kernel": "H31S",
+        "manufacturer": "GE",
+        "acquisition_reason": "",
+    }
+    for name, count in (("m", 1), ("l", 1), ("s", 2)):
+        rows = list(csv.DictReader((tmp_path / f"{name}.csv").open()))
+        assert len(rows) == count
+        for row in rows:
+            found = {key: row[key].removesuffix(".0") for key in cells if key != "toolkit_version"}
+            assert found | {"toolkit_version": row["toolkit_version"]} == cells
+
+
+def test_rows_of_two_settings_or_calibrations_can_be_told_apart() -> None:
+    digest = MADE.settings_digest
+    assert replace(MADE, settings={"margin_mm": 9.0}).settings_digest != digest
+    assert replace(MADE, configs={"ich_segmentation": "12"}).settings_digest != digest
+    same = replace(MADE, settings=MADE.settings | {"study_digest": "of these files"})
+    assert same.settings_digest == digest, "the same settings on other scans"
+    assert Provenance.from_dict(json.loads(json.dumps(asdict(MADE)))) == MADE
+    assert Provenance.from_dict({"versions": {}, "weights": {}}).acquisition.reason is not None
+
+
+def test_a_calibrated_exam_says_what_it_was_learned_on(tmp_path: Path) -> None:
+    learned = CalibrationSet("heads of ours", 200, 90)
+    exam = replace(EXAM, calibrated_on=learned, misses=Misses(150, 0))
+    write_measurements_csv(tmp_path / "m.csv", exam, case_id="c1", provenance=MADE)
+    (row,) = csv.DictReader((tmp_path / "m.csv").open())
+    names = ("data", "scans", "with_blood", "reason")
+    assert [row[f"calibration_{name}"] for name in names] == ["heads of ours", "200", "90", ""]
+    assert (row["hemorrhage_miss_share_high"], row["edh_miss_share_high"]) == ("0.0198", "")
+    assert _record(tmp_path / "m.json", exam)["calibration"] == asdict(learned)
+    bare = _record(tmp_path / "b.json", EXAM)["calibration"]
+    assert bare == {"not_measurable": "no network was run"}
