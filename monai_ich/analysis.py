@@ -174,6 +174,8 @@ class Pipeline:
             status=ich_bundle.status,
             settings=self.settings | self.notes,
             seconds=clock.seconds,
+            configs={b.name: b.configs_sha256 for b in (anatomy_bundle, ich_bundle)},
+            acquisition=scan.acquisition.on(ct.geometry),
         )
         warnings = (
             *scan.warnings,

@@ -25,7 +25,7 @@ from monai_ich.core.calibration import Calibration
 from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.json_text import read_json
-from monai_ich.core.provenance import sha256_of
+from monai_ich.core.provenance import sha256_of, sha256_of_all
 from monai_ich.core.shipped import shipped
 from monai_ich.core.volume import CTVolume, Mask
 from monai_ich.io.calibration import read_calibration
@@ -33,6 +33,7 @@ from monai_ich.parts.convolutions import plain_convolutions
 
 _WHOLE: Box = (slice(None), slice(None), slice(None))
 Sums = tuple[tuple[float, ...], tuple[float, ...], tuple[tuple[float, ...], ...]]
+SHAPE_NUMBERS = ("inference.yaml", "metadata.json", "operating_points.json")  # of the configs
 BUNDLES = ("head_ct_anatomy", "ich_segmentation")  # what the pipeline runs
 
 
@@ -53,6 +54,7 @@ class Bundle:
         uncertain: names of classes whose test figures are below target.
         calibration: what its volumes are worth; None where it was never found out, or for other
             weights.
+        configs_sha256: of what shapes numbers beside the weights: settings and calibration.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Bundle:
     classes: int
     uncertain: tuple[str, ...] = ()
     calibration: Calibration | None = None
+    configs_sha256: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +167,7 @@ def load_bundle(
         classes,
         tuple(metadata.get("uncertain_classes", ())),
         _calibration(root / "configs" / "operating_points.json", weights_sha256),
+        sha256_of_all(root / "configs" / name for name in SHAPE_NUMBERS),
     )
 
 

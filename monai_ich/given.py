@@ -7,10 +7,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from monai_ich.anatomy.atlas_pose import find_atlas_pose
 from monai_ich.anatomy.midline import fit_midline
+from monai_ich.core.acquisition import Acquisition
 from monai_ich.core.case_names import case_name
 from monai_ich.core.errors import GeometryError
 from monai_ich.core.exam import ExamMeasurements
@@ -27,6 +29,7 @@ from monai_ich.io.nifti import read_nifti_ct
 from monai_ich.io.nifti_space import require_grid_kept
 from monai_ich.io.output import output_folder, refuse_strangers
 from monai_ich.io.read import Scan, interpolation_warnings, is_nifti, read_ct, read_labels
+from monai_ich.io.sidecar import read_sidecar
 from monai_ich.measure.summary import measure_exam
 from monai_ich.measure.volume import ANY_VOXEL
 from monai_ich.results.files import OF_THE_NUMBERS, TABLES, write_tables
@@ -86,24 +89,75 @@ def measure_masks(
     folder = Path(output_dir)
     refuse_strangers(folder, OF_THE_NUMBERS)
     with output_folder(folder, results=TABLES, overwrite=overwrite) as scratch:
-        scan = _scan_beside(ct)
-        masks = _read(labels, anatomy, scan, meaning)
-        parts = masks[1]
-        limits = {s.name: operating_point_ml for s in Subtype}
-        exam = _measured(*masks, fit_midline(parts) if parts else None, scan, limits)
-        warnings = _warnings(exam, scan, labels, anatomy)
-        provenance = Provenance(versions=installed_versions(), status=_MEASURED)
         own = folder.resolve().name
-        write_tables(
-            exam,
+        return measure_scan(
+            _scan_beside(ct),
+            labels,
             scratch,
+            anatomy=anatomy,
+            meaning=meaning,
+            operating_point_ml=operating_point_ml,
             case_id=case_id or (own if keep_ids else case_name(own)),
-            warnings=warnings,
-            provenance=provenance,
-            identity=None if not keep_ids else identity_of(scan) if scan else Identity(),
+            keep_ids=keep_ids,
         )
-        files = _names(scratch)
-    return Given(exam, warnings, provenance, files)
+
+
+def measure_scan(
+    scan: Scan | None,
+    labels: str | Path,
+    folder: Path,
+    *,
+    case_id: str,
+    anatomy: str | Path | None = None,
+    meaning: LabelMeaning | None = None,
+    operating_point_ml: float = 0.0,
+    keep_ids: bool = False,
+    notes: Mapping[str, object] = MappingProxyType({}),
+    seconds: Mapping[str, float] = MappingProxyType({}),
+) -> Given:
+    """Measure a mask of a scan that was read, and write the tables into a folder that is there.
+
+    Args:
+        scan: None where there is none.
+        labels, anatomy, meaning, operating_point_ml, case_id, keep_ids: as `measure_masks`.
+        folder: for the tables.
+        notes: kept in the provenance beside the settings.
+        seconds: what took how long until now.
+
+    Raises:
+        InputError, LabelError, GeometryError: as `read_labels`.
+    """
+    found, parts = _read(labels, anatomy, scan, meaning)
+    limits = {s.name: operating_point_ml for s in Subtype}
+    exam = _measured(found, parts, fit_midline(parts) if parts else None, scan, limits)
+    warnings = _warnings(exam, scan, labels, anatomy)
+    how = scan.acquisition if scan else Acquisition(reason="no CT was given")
+    provenance = Provenance(
+        versions=installed_versions(),
+        status=_MEASURED,
+        settings={"operating_point_ml": operating_point_ml, "labels_are": _said(meaning), **notes},
+        seconds=dict(seconds),
+        acquisition=how.on((scan.volume if scan else found).geometry),
+    )
+    write_tables(
+        exam,
+        folder,
+        case_id=case_id,
+        warnings=warnings,
+        provenance=provenance,
+        identity=None if not keep_ids else identity_of(scan) if scan else Identity(),
+    )
+    return Given(exam, warnings, provenance, _names(folder))
+
+
+def _said(meaning: LabelMeaning | None) -> str:
+    """For example ``"SDH"`` or ``"1=SDH,2=ignore"``; empty where the files say it."""
+    if meaning is None:
+        return ""
+    word = {0: "ignore", **{int(s): s.name for s in Subtype}}
+    if meaning.only is not None:
+        return word[meaning.only]
+    return ",".join(f"{value}={word[means]}" for value, means in (meaning.values or {}).items())
 
 
 def export_masks(
@@ -183,7 +237,7 @@ def _scan_beside(path: str | Path | None) -> Scan | None:
         return None
     if not is_nifti(Path(path)):
         return read_ct(path)
-    scan = Scan(read_nifti_ct(Path(path)))
+    scan = Scan(read_nifti_ct(Path(path)), acquisition=read_sidecar(Path(path)))
     require_grid_kept(scan.volume.geometry.affine)
     return scan
 

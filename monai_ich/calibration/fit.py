@@ -104,6 +104,8 @@ def _calibrator(rows: Sequence[tuple[float, float, float, float]]) -> Calibrator
         where_none=_highest(error[~found]),
         scans=len(rows),
         present=int(present.sum()),
+        none_found=int((~found).sum()),
+        missed=int((present & ~found).sum()),
     )
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 from typing import Any
 
-from monai_ich.cli.options import add_command, add_keep_ids, add_labels_are, add_output, meaning_of
+from monai_ich.cli.options import (
+    add_command,
+    add_keep_ids,
+    add_labels_are,
+    add_operating_point,
+    add_output,
+    meaning_of,
+)
 
 
 def add_measure(commands: Any) -> None:
@@ -24,13 +30,7 @@ def add_measure(commands: Any) -> None:
     )
     sub.add_argument("--anatomy", type=Path, help="anatomy labels, for sides and midline shift")
     add_labels_are(sub)
-    sub.add_argument(
-        "--operating-point-ml",
-        type=_volume_ml,
-        default=0.0,
-        metavar="ML",
-        help="volume from which a subtype counts as present (default 0: any voxel)",
-    )
+    add_operating_point(sub)
     add_output(sub, "folder for the tables")
     sub.add_argument("--overwrite", action="store_true", help="replace earlier results")
     sub.add_argument(
@@ -38,13 +38,6 @@ def add_measure(commands: Any) -> None:
         help="name in the tables (default: the output folder's, unless it may be a record number)",
     )
     add_keep_ids(sub, "patient ID and UIDs in the tables, where --ct is DICOM")
-
-
-def _volume_ml(text: str) -> float:
-    ml = float(text)
-    if not 0.0 <= ml < math.inf:
-        raise argparse.ArgumentTypeError(f"a volume of 0 mL or more, not {text}")
-    return ml
 
 
 def _measure(args: argparse.Namespace) -> int:

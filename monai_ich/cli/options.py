@@ -129,6 +129,24 @@ def add_labels_are(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def add_operating_point(sub: argparse.ArgumentParser) -> None:
+    """Add the option of how much of a drawn mask counts."""
+    sub.add_argument(
+        "--operating-point-ml",
+        type=_volume_ml,
+        default=0.0,
+        metavar="ML",
+        help="volume from which a subtype counts as present (default 0: any voxel)",
+    )
+
+
+def _volume_ml(text: str) -> float:
+    ml = float(text)
+    if not 0.0 <= ml < math.inf:
+        raise argparse.ArgumentTypeError(f"a volume of 0 mL or more, not {text}")
+    return ml
+
+
 def meaning_of(args: argparse.Namespace) -> LabelMeaning | None:
     """What ``--labels-are`` says; None where it is not given.
 

@@ -9,7 +9,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monai_ich.cli.options import usage_error
+from monai_ich.cli.options import (
+    add_labels_are,
+    add_operating_point,
+    meaning_of,
+    usage_error,
+)
 
 if TYPE_CHECKING:
     from monai_ich.study.worker import Outcome
@@ -53,38 +58,100 @@ def add_study(commands: Any) -> None:
         action="store_true",
         help="name cases by file, patient ID and UIDs in the tables (left out by default)",
     )
+    sub.add_argument(
+        "--masks",
+        nargs="?",
+        type=Path,
+        const=True,
+        metavar="DIR",
+        help="measure masks that are there, no network: ID.nii.gz, ID.seg.nrrd or ID.dcm in "
+        "DIR, or those of the manifest",
+    )
+    sub.add_argument(
+        "--anatomy",
+        type=Path,
+        metavar="DIR",
+        help="with --masks: a study, or ID.nii.gz, for sides and midline shift",
+    )
+    add_labels_are(sub)
+    add_operating_point(sub)
+    sub.add_argument(
+        "--bids",
+        type=Path,
+        metavar="DIR",
+        help="write masks and measurements as a BIDS derivative too",
+    )
     sub.set_defaults(run=_study)
 
 
-def _study(args: argparse.Namespace) -> int:
+def _of_masks(args: argparse.Namespace) -> dict[str, Any]:
+    """Arguments of `run_study` where masks are measured."""
+    from functools import partial
+
+    from monai_ich.io.read import read_ct
+    from monai_ich.study.masks import MeasureMasks
+    from monai_ich.study.results import digest_code
+
+    reading = {"mode": "lenient" if args.lenient else "strict", "assume_hu": args.assume_hu}
+    build = partial(
+        MeasureMasks,
+        partial(read_ct, **reading),
+        meaning=meaning_of(args),
+        operating_point_ml=args.operating_point_ml,
+        keep_ids=args.keep_ids,
+        notes=dict(reading),
+    )
+    said = [args.labels_are, args.operating_point_ml, args.keep_ids]
+    return {"build": build, "settings": digest_code(reading | {"masks": said})}
+
+
+def _of_scans(args: argparse.Namespace) -> dict[str, Any]:
+    """Arguments of `run_study` where scans are analyzed."""
     from functools import partial
 
     from monai_ich.analysis import load_pipeline
-    from monai_ich.study.inputs import study_input
     from monai_ich.study.results import digest_settings
-    from monai_ich.study.run import run_study
 
-    if args.workers is not None and args.workers < 1:
-        raise usage_error("study needs --workers of at least 1.")
+    if args.labels_are or args.operating_point_ml or args.anatomy:
+        raise usage_error("--labels-are, --operating-point-ml and --anatomy need --masks.")
     overrides = {
         "read#mode": "lenient" if args.lenient else "strict",
         "read#assume_hu": args.assume_hu,
         "pipeline#keep_ids": args.keep_ids,
     }
+    build = partial(load_pipeline, device=args.device, **overrides)
+    return {"build": build, "settings": digest_settings(overrides)}
+
+
+def _study(args: argparse.Namespace) -> int:
+    from monai_ich.study.bids import require_bids, write_bids
+    from monai_ich.study.inputs import study_input
+    from monai_ich.study.masks import with_masks
+    from monai_ich.study.run import run_study
+
+    if args.workers is not None and args.workers < 1:
+        raise usage_error("study needs --workers of at least 1.")
+    how = _of_scans(args) if args.masks is None else _of_masks(args)
     found = study_input(args.input, keep_names=args.keep_ids)
+    cases = found.cases
+    if args.masks is not None:
+        cases = with_masks(cases, None if args.masks is True else args.masks, args.anatomy)
+    if args.bids is not None:
+        require_bids(args.bids, cases)
     note = found.passed_over_words()
     if note:
         print(note, file=sys.stderr)
     done = run_study(
-        found.cases,
+        cases,
         args.output,
-        build=partial(load_pipeline, device=args.device, **overrides),
-        settings=digest_settings(overrides),
         workers=args.workers,
         address=args.address,
         progress=show_progress,
         note=note,
+        **how,
     )
+    if args.bids is not None:
+        write_bids(args.bids, args.output, cases, done.rows)
     for case_id in done.damaged:
         print(
             f"{case_id}: its earlier results could not be read, it was analyzed again",
@@ -95,6 +162,8 @@ def _study(args: argparse.Namespace) -> int:
     before = f" ({done.skipped} before)" if done.skipped else ""
     print(f"{len(done.rows)} scans done{before}, {len(done.failures)} failed")
     print("wrote summary.html, study.csv, study.parquet, failures.csv")
+    if args.bids is not None:
+        print(f"wrote the BIDS derivative {args.bids}")
     return 4 if done.failures else 0
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from scipy.special import betaincinv
+
 ANY = "any"  # all subtypes together
 SHIFT, SHIFT_MAX = "midline_shift", "midline_shift_max"  # at the foramina of Monro; the largest
 _SURE = 50.0  # log odds beyond which nothing changes in 4 digits
@@ -31,6 +33,75 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Misses:
+    """Of the calibration scans in which none was found, how many held some all the same.
+
+    Args:
+        scans: in which none was found, at least one.
+        missed: of these, those that held some.
+    """
+
+    scans: int
+    missed: int
+
+    @property
+    def share_high(self) -> float:
+        """Upper 95 % bound of the share that is missed; without a miss about 3 / `scans`, the rule
+        of three.
+
+        References:
+            Clopper 1934 doi:10.1093/biomet/26.4.404; Hanley 1983
+            doi:10.1001/jama.1983.03330370053031
+
+        >>> Misses(150, 0).share_high, Misses(150, 2).share_high, Misses(1, 1).share_high
+        (0.0198, 0.0414, 1.0)
+        """
+        if self.missed >= self.scans:
+            return 1.0
+        return round(float(betaincinv(self.missed + 1, self.scans - self.missed, 0.95)), 4)
+
+    @property
+    def words(self) -> str:
+        """For beside an interval of 0.0 to 0.0.
+
+        >>> Misses(150, 0).words
+        'of 150 calibration scans in which none was found, 0 held some: at most 2.0 % of such scans'
+        """
+        return (
+            f"of {self.scans} calibration scans in which none was found, {self.missed} held some: "
+            f"at most {100 * self.share_high:.1f} % of such scans"
+        )
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """The scans that probabilities and intervals were learned on: they hold for scans like these.
+
+    Args:
+        data: what they are, in words.
+        scans: how many.
+        with_blood: how many of them held any hemorrhage.
+    """
+
+    data: str
+    scans: int
+    with_blood: int
+
+    @property
+    def words(self) -> str:
+        """For beside the probabilities.
+
+        >>> CalibrationSet("made-up heads, 200 scans", 200, 90).words[:90]
+        'Probabilities and intervals were learned on made-up heads, 200 scans: 90 of 200 (45 %) hel'
+        """
+        return (
+            f"Probabilities and intervals were learned on {self.data}: {self.with_blood} of "
+            f"{self.scans} ({100 * self.with_blood / self.scans:.0f} %) held hemorrhage. They hold "
+            "for scans like those; where hemorrhage is rarer, it is less probable than stated."
+        )
+
+
+@dataclass(frozen=True)
 class Calibrator:
     """What was learned about one subtype (or `ANY`) on validation scans with known truth.
 
@@ -41,6 +112,8 @@ class Calibrator:
             some was found, as a multiple of `scale_ml`; None where there were too few scans.
         where_none: the same of scans in which none was found.
         scans, present: how many, and in how many of them it was.
+        none_found, missed: in how many of them none was found, and how many of those held some;
+            None in files of version 0.2.
     """
 
     operating_point_ml: float
@@ -50,6 +123,15 @@ class Calibrator:
     where_none: tuple[float, float] | None
     scans: int
     present: int
+    none_found: int | None = None
+    missed: int | None = None
+
+    @property
+    def misses(self) -> Misses | None:
+        """None where they were not counted, or some was found in every scan."""
+        if not self.none_found or self.missed is None:
+            return None
+        return Misses(self.none_found, self.missed)
 
     def probability(self, expected_ml: float) -> float:
         """Of presence, 0 to 1.
@@ -137,6 +219,11 @@ class Calibration:
         return self.of[name].interval_ml(
             found_ml, evidence.expected_ml[name], evidence.doubt_ml[name]
         )
+
+    @property
+    def learned_on(self) -> CalibrationSet:
+        """What it was learned on."""
+        return CalibrationSet(self.data, self.of[ANY].scans, self.of[ANY].present)
 
     @property
     def operating_points_ml(self) -> dict[str, float]:

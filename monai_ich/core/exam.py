@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from monai_ich.core.calibration import Evidence
+from monai_ich.core.calibration import CalibrationSet, Evidence, Misses
 from monai_ich.core.labels import EXTRA_AXIAL, Subtype
 from monai_ich.core.measurement import Category, Measurement, NotMeasurable
 from monai_ich.core.presence import Presence
@@ -36,6 +36,7 @@ class SubtypeFinding:
         certain: false where the weights confuse this subtype with others: it is blood, of which
             kind stays open.
         probability: of presence, calibrated on scans with known truth; None where it was not.
+        misses: of calibration scans in which none was found either; None where some was found.
     """
 
     subtype: Subtype
@@ -43,6 +44,7 @@ class SubtypeFinding:
     volume: Measurement
     certain: bool = True
     probability: float | None = None
+    misses: Misses | None = None
 
     @property
     def volume_ml(self) -> float:
@@ -303,8 +305,10 @@ class ExamMeasurements:
 
     `signs` are those of the largest IPH on non-contrast CT, one `Criterion` each.
     `total_interval_ml` and `probability` are those of any hemorrhage, None where they were not
-    calibrated; `evidence` is the network's, None for labels that come from elsewhere. `lesions` are
-    the pieces of `lesion_floor_ml` or more, `specks` the smaller ones; volumes count both.
+    calibrated, `misses` those of the calibration scans in which no blood was found, None where some
+    was; `calibrated_on` is what all of these were learned on. `evidence` is the network's, None for
+    labels that come from elsewhere. `lesions` are the pieces of `lesion_floor_ml` or more, `specks`
+    the smaller ones; volumes count both.
     """
 
     subtypes: tuple[SubtypeFinding, ...]
@@ -317,6 +321,8 @@ class ExamMeasurements:
     warnings: tuple[Notice, ...]
     total_interval_ml: tuple[float, float] | None = None
     probability: float | None = None
+    misses: Misses | None = None
+    calibrated_on: CalibrationSet | None = None
     evidence: Evidence | None = None
     key_slices: tuple[KeySlice, ...] = ()
     lesion_floor_ml: float = 0.0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice
 
-TRACE_ML = 1.0  # a third more of a 1 mL ball is a border 0.6 mm further out: one pixel
+LEAST_BASELINE_ML = 1.0  # a third more of a 1 mL ball is a border 0.6 mm further out: one pixel
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class TimePoint:
         hours: since any fixed moment, the same for all scans; None where nobody said.
         weights: bundle name to the sha256 of the weights that made the masks.
         version: of the toolkit that measured it.
+        origin: columns that say where it comes from, see `Provenance.as_columns`.
     """
 
     case_id: str
@@ -49,6 +51,7 @@ class TimePoint:
     hours: float | None = None
     weights: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,11 @@ class VolumeChange:
     def percent(self) -> Measurement:
         """Change in percent of the baseline.
 
-        Not of less than `TRACE_ML`, where 33 % is the border's shift by about a pixel and says
-        nothing of growth.
+        Not of less than `LEAST_BASELINE_ML`, where 33 % is the border's shift by about a pixel and
+        says nothing of growth.
         """
-        if self.baseline.ml < TRACE_ML:
-            some = f"less than {TRACE_ML:.0f} mL" if self.baseline.ml else "none"
+        if self.baseline.ml < LEAST_BASELINE_ML:
+            some = f"less than {LEAST_BASELINE_ML:.0f} mL" if self.baseline.ml else "none"
             return self._measured(None, f"{some} at baseline")
         return self._measured(round(100.0 * self.change_ml / self.baseline.ml, 6))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-TRACE_ML = 0.1  # below it nothing is called possible; the networks drop smaller pieces
+NOT_FOUND_BELOW_ML = 0.1  # nothing less is called possible; the networks drop smaller pieces
 
 
 class Presence(StrEnum):
@@ -31,6 +31,6 @@ class Presence(StrEnum):
         """
         if present and (interval_ml is None or interval_ml[0] > 0):
             return cls.FOUND
-        if not present and volume_ml < TRACE_ML and (probability or 0.0) < 0.5:
+        if not present and volume_ml < NOT_FOUND_BELOW_ML and (probability or 0.0) < 0.5:
             return cls.NOT_FOUND
         return cls.POSSIBLE

@@ -67,6 +67,7 @@ _TOP = [
     "ContrastBolusAgentSequence",
     "LossyImageCompression",
     "BodyPartExamined",
+    "Manufacturer",
     "AnatomicRegionSequence",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
@@ -125,6 +126,7 @@ class Instance:
     rescale_type: str
     text: str
     kernel: str
+    manufacturer: str
     body_part: str
     contrast: bool
     lossy: bool
@@ -309,6 +311,7 @@ def _instance(path: Path, header: Any, frame: int | None, find: Callable[[str], 
         rescale_type=_words(find("RescaleType")).strip(),
         text=" ".join(_words(header.get(n)) for n in _TEXTS),
         kernel=_words(find("ConvolutionKernel")),
+        manufacturer=_words(header.get("Manufacturer")),
         body_part=_words(header.get("BodyPartExamined"))
         or _words(region[0].get("CodeMeaning") if region else ""),
         contrast=names_agent(agent) or bool(header.get("ContrastBolusAgentSequence")),

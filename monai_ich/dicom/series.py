@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_ich.core.acquisition import Acquisition
 from monai_ich.core.errors import GeometryError, SeriesError
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.provenance import Notice
@@ -46,6 +47,7 @@ class SourceSeries:
         positions_mm: true positions along the slice normal, increasing, before any regridding.
         frame_numbers: 1-based frame of each slice in a multi-frame object; empty for classic
             images.
+        acquisition: how the scan was made, as the header of the first slice states it.
     """
 
     study_uid: str
@@ -55,6 +57,7 @@ class SourceSeries:
     paths: tuple[Path, ...]
     positions_mm: tuple[float, ...]
     frame_numbers: tuple[int, ...] = ()
+    acquisition: Acquisition = field(default_factory=Acquisition)
     keep: object = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -156,6 +159,9 @@ def _source(instances: list[Instance], along: FloatArray) -> SourceSeries:
         tuple(i.path for i in instances),
         tuple(float(a) for a in along),
         tuple(i.frame + 1 for i in instances if i.frame is not None),
+        Acquisition.stated(
+            first.thickness_mm, first.kernel, first.manufacturer, where="the DICOM header"
+        ),
     )
 
 

@@ -57,6 +57,11 @@ def _require_usable(calibrator: Calibrator) -> None:
     for count in (calibrator.scans, calibrator.present):
         if not isinstance(count, int) or count < 0:
             raise ValueError("a count is none")
+    counts = calibrator.none_found, calibrator.missed
+    if counts != (None, None) and not all(type(count) is int and count >= 0 for count in counts):
+        raise ValueError("a count is none")
+    if not (calibrator.missed or 0) <= (calibrator.none_found or 0) <= calibrator.scans:
+        raise ValueError("more are missed than there are")
     for errors in (calibrator.where_found, calibrator.where_none):
         if errors is not None:
             _require_ordered(errors)

@@ -13,9 +13,10 @@ from monai_ich.core.followup import Amount, Comparison, TimePoint, VolumeChange
 from monai_ich.core.json_text import finite, read_json
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.provenance import installed_versions
+from monai_ich.core.provenance import Provenance, installed_versions
+from monai_ich.io.columns import write_csv
 from monai_ich.io.output import settle
-from monai_ich.io.table import SCHEMA, write_csv
+from monai_ich.io.table import SCHEMA
 
 FOLLOWUP_SCHEMA = "monai-ich/followup/2"
 _NO_HOURS = "nobody said when the scans were made"
@@ -64,7 +65,7 @@ def read_time_point(folder: Path, *, hours: float | None = None) -> TimePoint:
 
 def _time_point(record: dict[str, Any], hours: float | None) -> TimePoint:
     found = {s.name: record["subtypes"][s.name] for s in Subtype}
-    made = record.get("provenance", {})
+    made = Provenance.from_dict(record.get("provenance", {}))
     return TimePoint(
         str(record["case_id"]),
         {
@@ -83,8 +84,9 @@ def _time_point(record: dict[str, Any], hours: float | None) -> TimePoint:
         ),
         _signed(record["midline_shift"]),
         hours,
-        {str(name): str(digest) for name, digest in made.get("weights", {}).items()},
-        str(made.get("versions", {}).get("monai-ich", "")),
+        {str(name): str(digest) for name, digest in made.weights.items()},
+        str(made.versions.get("monai-ich", "")),
+        made.as_columns(),
     )
 
 
@@ -216,6 +218,16 @@ def _row(found: Comparison, registration: dict[str, Any]) -> dict[str, Any]:
         "registration_correlation": registration.get("correlation"),
         "registration_reason": registration.get("not_measurable"),
         "warnings": " ".join(w.code for w in found.warnings) or None,
+        **_origin_cells(found),
+    }
+
+
+def _origin_cells(found: Comparison) -> dict[str, Any]:
+    scans = {"base": found.baseline, "later": found.followup}
+    return {
+        f"{scan}_{name}": cell
+        for scan, point in scans.items()
+        for name, cell in point.origin.items()
     }
 
 

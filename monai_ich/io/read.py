@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from monai_ich.core.acquisition import Acquisition
 from monai_ich.core.errors import InputError, SeriesError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.label_meaning import LabelMeaning
@@ -28,6 +29,7 @@ from monai_ich.io.label_origin import known_labels
 from monai_ich.io.nifti import read_nifti_ct, read_nifti_numbers
 from monai_ich.io.nifti_space import require_grid_kept
 from monai_ich.io.output import settle
+from monai_ich.io.sidecar import read_sidecar
 
 _NIFTI = (".nii", ".nii.gz")
 _NRRD = (".seg.nrrd", ".nrrd")
@@ -44,12 +46,14 @@ class Scan:
         source: the DICOM series; None for a NIfTI file.
         warnings: what the reader of a number must know.
         survey: every series that was looked at; None for a NIfTI file.
+        acquisition: how the scan was made, as far as it or a sidecar says.
     """
 
     volume: CTVolume
     source: SourceSeries | None = None
     warnings: tuple[Notice, ...] = ()
     survey: Survey | None = None
+    acquisition: Acquisition = field(default_factory=Acquisition)
 
     @property
     def series(self) -> tuple[Candidate, ...]:
@@ -107,7 +111,8 @@ def read_ct(
         volume = read_nifti_ct(path, assume_hu=assume_hu)
         require_grid_kept(volume.geometry.affine)
         _require_head_size(volume.geometry)
-        return Scan(volume, warnings=(*(_assumed(volume) if assume_hu else ()), *_shown(volume)))
+        said = (*(_assumed(volume) if assume_hu else ()), *_shown(volume))
+        return Scan(volume, warnings=said, acquisition=read_sidecar(path))
     _require_known_format(path)
     looked = survey(path)
     chosen = looked.choose(series)
@@ -115,7 +120,8 @@ def read_ct(
     volume, source, warnings = read_series(chosen, mode=mode, assume_hu=assume_hu)
     source = replace(source, keep=looked.root.scratch)
     shown = [w for w in _shown(volume) if w.code not in {known.code for known in warnings}]
-    return Scan(volume, source, (*warnings, *shown, *_unknown_damage(looked.found)), looked)
+    said = (*warnings, *shown, *_unknown_damage(looked.found))
+    return Scan(volume, source, said, looked, source.acquisition)
 
 
 def _assumed(volume: CTVolume) -> tuple[Notice, ...]:

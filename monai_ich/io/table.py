@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from monai_ich.core.calibration import Evidence
-from monai_ich.core.cells import plain_cell
 from monai_ich.core.exam import (
     Abc2,
     Edema,
@@ -25,6 +23,7 @@ from monai_ich.core.exam import (
 from monai_ich.core.labels import EXTRA_AXIAL, Subtype
 from monai_ich.core.measurement import Category, Measurement, NotMeasurable
 from monai_ich.core.provenance import Notice, Provenance
+from monai_ich.io.columns import calibration_cells, calibration_record, key_cells, write_csv
 from monai_ich.io.identity import Identity
 from monai_ich.measure.criteria import CRITERION_COLUMNS
 from monai_ich.measure.signs import SOURCES
@@ -40,11 +39,6 @@ _LESION_COLUMNS = (
     *("axial_thickness_mm", "axial_thickness_reason"),
     *("location", "location_reason", "irregularity_index", "density_class", "density_reason"),
 )
-
-
-def _keys(case_id: str, identity: Identity | None) -> dict[str, str]:
-    """What a row belongs to; the patient's ID and UIDs only where the user asked for them."""
-    return {"case_id": case_id} | ({} if identity is None else identity.as_columns())
 
 
 def _value(measurement: Measurement, key: str, digits: int) -> dict[str, Any]:
@@ -92,7 +86,11 @@ def _subtype(finding: SubtypeFinding) -> dict[str, Any]:
         **_value(finding.volume, "volume_ml", 3),
     }
     return record | _known(
-        {"interval_ml": _ends(finding.volume.interval), "probability": finding.probability}
+        {
+            "interval_ml": _ends(finding.volume.interval),
+            "probability": finding.probability,
+            "miss_share_high": finding.misses and finding.misses.share_high,
+        }
     )
 
 
@@ -218,13 +216,14 @@ def write_measurements_json(
     """
     record = {
         "schema": SCHEMA,
-        **_keys(case_id, identity),
+        **key_cells(case_id, identity),
         "hemorrhage_state": exam.presence.value,
         "hemorrhage_present": exam.hemorrhage_present,
         "total_volume_ml": round(exam.total_volume_ml, 3),
         **_known(
             {"total_interval_ml": _ends(exam.total_interval_ml), "probability": exam.probability}
         ),
+        "calibration": calibration_record(exam),
         "subtypes": {f.subtype.name: _subtype(f) for f in exam.subtypes},
         "midline_shift": _shift(exam.midline_shift)
         | _known({"profile_mm": _profile(exam.midline_shift) or None}),
@@ -249,17 +248,24 @@ def write_measurements_json(
 
 
 def write_measurements_csv(
-    path: Path, exam: ExamMeasurements, *, case_id: str, identity: Identity | None = None
+    path: Path,
+    exam: ExamMeasurements,
+    *,
+    case_id: str,
+    provenance: Provenance,
+    identity: Identity | None = None,
 ) -> None:
     """Write one row: the scan. A number that could not be measured is an empty cell with its reason
     beside it.
     """
     shift = exam.midline_shift
     row: dict[str, Any] = {
-        **_keys(case_id, identity),
+        **key_cells(case_id, identity),
         "hemorrhage_state": exam.presence.value,
         "hemorrhage_present": int(exam.hemorrhage_present),
         "hemorrhage_probability": exam.probability,
+        "hemorrhage_miss_share_high": exam.misses and exam.misses.share_high,
+        **calibration_cells(exam),
         "total_volume_ml": round(exam.total_volume_ml, 3),
         **_interval_cells("total_volume", exam.total_interval_ml, 3),
     }
@@ -270,6 +276,7 @@ def write_measurements_csv(
         row[f"{name}_volume_ml"] = round(finding.volume_ml, 3)
         row |= _interval_cells(f"{name}_volume", finding.volume.interval, 3)
         row[f"{name}_probability"] = finding.probability
+        row[f"{name}_miss_share_high"] = finding.misses and finding.misses.share_high
         row[f"{name}_certain"] = int(finding.certain)
     for s in EXTRA_AXIAL:
         name = s.name.lower()
@@ -310,6 +317,7 @@ def write_measurements_csv(
         row |= {number.name: _points(number) for number in score.numbers}
         why = [f"{', '.join(parts)}: {reason}" for reason, parts in score.unknown.items()]
         row[f"{score.id}_reason"] = "; ".join(why) or None
+    row |= provenance.as_columns()
     write_csv(path, list(row), [row])
 
 
@@ -350,48 +358,22 @@ def _interval_cells(
 
 
 def write_lesions_csv(
-    path: Path, exam: ExamMeasurements, *, case_id: str, identity: Identity | None = None
+    path: Path,
+    exam: ExamMeasurements,
+    *,
+    case_id: str,
+    provenance: Provenance,
+    identity: Identity | None = None,
 ) -> None:
     """Write one row per lesion; only the header where there is none."""
-    keys = _keys(case_id, identity)
+    keys, made = key_cells(case_id, identity), provenance.as_columns()
     rows: list[dict[str, Any]] = []
     for lesion in exam.lesions:
-        row = {**keys, **_lesion(lesion)}
+        row = {**keys, **_lesion(lesion), **made}
         for name, ends in (
             ("centroid", row.pop("centroid_ras_mm")),
             ("thickest", row.pop("thickest_at_ras_mm", None)),
         ):
             row |= {f"{name}_{axis}_mm": mm for axis, mm in zip("ras", ends or (), strict=False)}
         rows.append(row)
-    columns = [*keys, *_LESION_COLUMNS]
-    write_csv(path, columns, rows)
-
-
-def write_slices_csv(
-    path: Path, exam: ExamMeasurements, *, case_id: str, identity: Identity | None = None
-) -> None:
-    """Write one row per slice of the label map."""
-    profile = dict(exam.midline_shift.profile_mm)
-    keys = _keys(case_id, identity)
-    rows = []
-    for s in exam.slices:
-        row: dict[str, Any] = {
-            **keys,
-            "slice": s.index,
-            "center_s_mm": round(s.center_ras_mm[2], 2),
-        }
-        row |= {
-            f"{k.name.lower()}_volume_ml": round(v, 4)
-            for k, v in zip(Subtype, s.volume_ml, strict=True)
-        }
-        row["midline_offset_right_mm"] = round(profile[s.index], 2) if s.index in profile else None
-        rows.append(row)
-    write_csv(path, list(rows[0]), rows)
-
-
-def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows under a header, each cell made harmless for spreadsheets."""
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: plain_cell(value) for name, value in row.items()} for row in rows)
+    write_csv(path, [*keys, *_LESION_COLUMNS, *made], rows)

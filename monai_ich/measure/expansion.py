@@ -69,7 +69,7 @@ def judge_expansion(
     """Apply each definition.
 
     Without any IPH there is nothing to expand: undecided, with the reason. So is a relative change
-    of less than `core.followup.TRACE_ML`, and IVH that is too little to count.
+    of less than `core.followup.LEAST_BASELINE_ML`, and IVH that is too little to count.
 
     Args:
         volumes: changes of IPH, IVH and `BOTH`, as `compare_volumes` gives them.

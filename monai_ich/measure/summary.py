@@ -33,6 +33,7 @@ from monai_ich.measure.volume import (
     METHOD,
     cut_warnings,
     edge_warnings,
+    find_misses,
     measure_confidence,
     measure_subtypes,
 )
@@ -117,6 +118,8 @@ def measure_exam(
         signs=check_signs(labels, ct, brain_hu),
         total_interval_ml=total_interval_ml,
         probability=probability,
+        misses=find_misses(ANY, total_ml, evidence, calibration),
+        calibrated_on=calibration.learned_on if calibration and evidence else None,
         evidence=evidence,
         key_slices=find_key_slices(labels, evidence),
         lesion_floor_ml=lesion_floor_ml,

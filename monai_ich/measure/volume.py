@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from monai_ich.core.calibration import Calibration, Evidence
+from monai_ich.core.calibration import Calibration, Evidence, Misses
 from monai_ich.core.exam import SubtypeFinding
 from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.labels import Subtype, label_of
@@ -50,7 +50,8 @@ def measure_subtypes(
         measurement = Measurement("volume", ml, "mL", subtype.name, METHOD, interval)
         threshold = operating_points_ml.get(subtype.name, DEFAULT_OPERATING_POINTS_ML[subtype.name])
         present, certain = ml >= threshold and ml > 0, subtype.name not in uncertain
-        findings.append(SubtypeFinding(subtype, present, measurement, certain, probability))
+        misses = find_misses(subtype.name, ml, evidence, calibration)
+        findings.append(SubtypeFinding(subtype, present, measurement, certain, probability, misses))
     return tuple(findings)
 
 
@@ -65,6 +66,17 @@ def measure_confidence(
     return calibration.interval_ml(name, found_ml, evidence), calibration.probability(
         name, evidence
     )
+
+
+def find_misses(
+    name: str, found_ml: float, evidence: Evidence | None, calibration: Calibration | None
+) -> Misses | None:
+    """How often calibration scans held some of a subtype (or `ANY`) although none was found; None
+    where some is found here, or that is not known.
+    """
+    if evidence is None or calibration is None or found_ml > 0:
+        return None
+    return calibration.of[name].misses
 
 
 def edge_warnings(labels: LabelMap) -> tuple[Notice, ...]:

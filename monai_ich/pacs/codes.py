@@ -101,6 +101,8 @@ MET = {
 }
 STATUS = _private("STATUS", "What the weights were trained and tested on")
 WARNING = _private("WARNING", "Warning")
+CALIBRATED_ON = _private("CALIBRATED-ON", "What probabilities and intervals were learned on")
+MISSES = _private("MISSES", "How often hemorrhage is missed where none is found")
 
 # what is measured
 VOLUME = Code("118565006", "SCT", "Volume")

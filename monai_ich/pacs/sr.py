@@ -24,7 +24,6 @@ from highdicom.coding_schemes import CodingSchemeIdentificationItem
 
 from monai_ich.core.exam import (
     Abc2,
-    Criterion,
     ExamMeasurements,
     Lesion,
     Point,
@@ -105,9 +104,7 @@ def make_dicom_sr(
         procedure_reported=coded(codes.PROCEDURE),
         imaging_measurements=content,
     )
-    report[0].ContentSequence.extend(
-        _evaluations(origin.provenance.notice, exam.criteria, warnings)
-    )
+    report[0].ContentSequence.extend(_evaluations(origin.provenance.notice, exam, warnings))
     return sr.Comprehensive3DSR(
         evidence=[*origin.images, segmentation],
         content=report,
@@ -122,14 +119,15 @@ def make_dicom_sr(
 
 
 def _evaluations(
-    status: str, criteria: Iterable[Criterion], warnings: Iterable[Notice]
+    status: str, exam: ExamMeasurements, warnings: Iterable[Notice]
 ) -> list[sr.ContainerContentItem]:
     """What is said of the exam in answers and words; highdicom has no class for this part of its
     template.
     """
     contains = sr.RelationshipTypeValues.CONTAINS
     said: list[sr.ContentItem] = [sr.TextContentItem(coded(codes.STATUS), status, contains)]
-    for criterion in criteria:
+    said += [sr.TextContentItem(coded(name), text, contains) for name, text in _calibration(exam)]
+    for criterion in exam.criteria:
         name, why = coded(codes.CRITERIA[criterion.id]), f"{criterion.because} ({criterion.source})"
         said.append(sr.CodeContentItem(name, coded(codes.MET[criterion.met]), contains))
         said.append(sr.TextContentItem(name, why, contains))
@@ -140,6 +138,17 @@ def _evaluations(
     container = sr.ContainerContentItem(coded(codes.EVALUATIONS), relationship_type=contains)
     container.ContentSequence = sr.ContentSequence(said)
     return [container]
+
+
+def _calibration(exam: ExamMeasurements) -> list[tuple[Code, str]]:
+    """What the probabilities and intervals of 0.0 to 0.0 are worth."""
+    if exam.calibrated_on is None:
+        return []
+    missed = [("any", exam.misses), *((f.subtype.name, f.misses) for f in exam.subtypes)]
+    said = "; ".join(f"{name}: {misses.words}" for name, misses in missed if misses)
+    return [(codes.CALIBRATED_ON, exam.calibrated_on.words)] + (
+        [(codes.MISSES, said)] if said else []
+    )
 
 
 class _Groups:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from monai_ich.core.calibration import Misses
 from monai_ich.core.exam import ExamMeasurements, Lesion
 from monai_ich.core.labels import EXTRA_AXIAL, Subtype, label_of
 from monai_ich.core.measurement import Measurement, NotMeasurable
@@ -42,9 +43,11 @@ def measurement_table(exam: ExamMeasurements) -> str:
                 finding.volume,
                 words,
                 digits=2,
+                misses=finding.misses,
             )
         )
-    whole = interval_words(exam.total_interval_ml, "mL") + probability_words(exam.probability)
+    whole = interval_words(exam.total_interval_ml, "mL", exam.misses)
+    whole += probability_words(exam.probability)
     total = f"<b>{exam.total_volume_ml:.2f} mL</b>"
     rows.append(
         ("<b>All hemorrhage</b>", total, ", ".join(whole), "<small>sum of the subtypes</small>")
@@ -71,17 +74,24 @@ def measurement_table(exam: ExamMeasurements) -> str:
             2,
         )
     )
-    return as_table(("Measurement", "Value", "Finding", "How"), rows, numbers=(1,))
+    table = as_table(("Measurement", "Value", "Finding", "How"), rows, numbers=(1,))
+    if exam.calibrated_on is None:
+        return table
+    return f"{table}\n<p><small>{escape(exam.calibrated_on.words)}</small></p>"
 
 
 def _row(
-    name: str, measured: Measurement, words: Sequence[str] = (), digits: int = 1
+    name: str,
+    measured: Measurement,
+    words: Sequence[str] = (),
+    digits: int = 1,
+    misses: Misses | None = None,
 ) -> tuple[str, str, str, str]:
     how = f"<small>{escape(measured.method)}</small>"
     if measured.value is None:
         return name, "", f"not measurable: {escape(str(measured.reason))}", how
     unit = _unit(measured)
-    found = [*words, *interval_words(measured.interval, measured.unit)]
+    found = [*words, *interval_words(measured.interval, measured.unit, misses)]
     return name, f"{measured.value:.{digits}f}{unit}", ", ".join(found), how
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from monai_ich.core.calibration import Misses
 from monai_ich.core.exam import (
     ExamMeasurements,
     Lesion,
@@ -36,12 +37,17 @@ def shift_words(shift: ShiftAt) -> str:
     return f"{mm:.1f} mm" + (f" toward the {shift.toward}" if shift.toward else "")
 
 
-def interval_words(interval: tuple[float, float] | None, unit: str) -> list[str]:
-    """For example ``["95 % interval 5.6 to 7.0 mm"]``; empty where there is none."""
+def interval_words(
+    interval: tuple[float, float] | None, unit: str, misses: Misses | None = None
+) -> list[str]:
+    """For example ``["95 % interval 5.6 to 7.0 mm"]``; empty where there is none. One of 0.0 to
+    0.0 says how often some is missed.
+    """
     if interval is None:
         return []
-    low, high = interval
-    return [f"95 % interval {low:.1f} to {high:.1f} {unit}"]
+    ends = [f"{end:.1f}" for end in interval]
+    missed = f" ({misses.words})" if misses and ends == ["0.0", "0.0"] else ""
+    return [f"95 % interval {ends[0]} to {ends[1]} {unit}{missed}"]
 
 
 def probability_words(probability: float | None) -> list[str]:

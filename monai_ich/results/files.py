@@ -6,6 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,13 +21,13 @@ from monai_ich.dicom.series import SourceSeries
 from monai_ich.io.identity import Identity
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.seg_nrrd import write_seg_nrrd
+from monai_ich.io.slice_table import write_slices_csv
 from monai_ich.io.slicer_markups import midline_markups, write_markups
 from monai_ich.io.slicer_scene import write_color_table, write_scene
 from monai_ich.io.table import (
     write_lesions_csv,
     write_measurements_csv,
     write_measurements_json,
-    write_slices_csv,
 )
 from monai_ich.report.html import write_report
 from monai_ich.report.montage import render_montage
@@ -136,7 +137,12 @@ def _write_pages(a: Analysis, folder: Path) -> None:
         provenance=a.provenance,
         montage_png=folder / "montage.png",
     )
-    (folder / "provenance.json").write_text(json.dumps(asdict(a.provenance), indent=2) + "\n")
+    write_provenance(folder, a.provenance)
+
+
+def write_provenance(folder: Path, provenance: Provenance) -> None:
+    """Write ``provenance.json``."""
+    (folder / "provenance.json").write_text(json.dumps(asdict(provenance), indent=2) + "\n")
 
 
 def write_scan_scene(
@@ -168,14 +174,8 @@ def write_tables(
     identity: Identity | None = None,
 ) -> None:
     """Write the numbers: `TABLES`. With an `identity` each row says whose it is."""
-    write_measurements_json(
-        folder / "measurements.json",
-        exam,
-        case_id=case_id,
-        warnings=warnings,
-        provenance=provenance,
-        identity=identity,
-    )
-    write_measurements_csv(folder / "measurements.csv", exam, case_id=case_id, identity=identity)
-    write_lesions_csv(folder / "lesions.csv", exam, case_id=case_id, identity=identity)
-    write_slices_csv(folder / "slices.csv", exam, case_id=case_id, identity=identity)
+    origin: dict[str, Any] = {"case_id": case_id, "provenance": provenance, "identity": identity}
+    write_measurements_json(folder / "measurements.json", exam, warnings=warnings, **origin)
+    write_measurements_csv(folder / "measurements.csv", exam, **origin)
+    write_lesions_csv(folder / "lesions.csv", exam, **origin)
+    write_slices_csv(folder / "slices.csv", exam, **origin)

@@ -9,16 +9,15 @@ import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from monai_ich.analysis import Pipeline
 from monai_ich.core.errors import InputError
 from monai_ich.core.scratch import TEMPORARY, Scratch, temporary
 from monai_ich.study.inputs import StudyCase
-from monai_ich.study.worker import Outcome, Worker
+from monai_ich.study.worker import Build, Outcome, Worker
 
 _LOG = logging.getLogger(__name__)
 
@@ -126,7 +125,7 @@ def _shut_down() -> None:
 
 def analyze_all(
     tasks: Sequence[Task],
-    build: Callable[[], Pipeline],
+    build: Build,
     *,
     workers: int | None = None,
     address: str | None = None,
@@ -138,7 +137,7 @@ def analyze_all(
 
     Args:
         tasks: what to do.
-        build: gives the pipeline, in each worker once.
+        build: gives the pipeline, or what measures masks, in each worker once.
         workers: processes; by default one for two CPU cores, or one for each GPU.
         address: of a Ray cluster; its machines need the toolkit, the input and the output under the
             same paths.

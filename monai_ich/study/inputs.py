@@ -13,10 +13,14 @@ from pathlib import Path
 
 from monai_ich.core.case_names import case_names, is_text, numbered
 from monai_ich.core.errors import InputError
+from monai_ich.core.label_meaning import NOT_BLOOD as OTHER
+from monai_ich.core.label_meaning import LabelMeaning
+from monai_ich.core.labels import Subtype
 from monai_ich.io.read import is_nifti
-from monai_ich.manifest.manifest import read_manifest
+from monai_ich.manifest.manifest import NOT_BLOOD, Manifest, read_manifest
 
 _BIDS_SAFE = re.compile(r"[a-z]{2,4}-\d{1,3}")  # one entity, such as sub-012
+_BIDS_FOLDERS = ("ct", "anat")  # BIDS 1.11 knows no CT: both are in use
 _BIDS_CT = re.compile(r"sub-[^_]+(_[a-z]+-[^_]+)*_ct\.nii(\.gz)?", re.IGNORECASE)
 _BIDS_BESIDE = (
     "derivatives",
@@ -53,19 +57,25 @@ class StudyCase:
         id: names its folder and its row.
         image: a NIfTI file, DICOM folder or zip; or the DICOM files of one series.
         patient, site: from a manifest or BIDS, for the table.
+        masks: that somebody made of it; one of them is measured where a study is of masks.
+        anatomy: label map, for such a study.
+        meaning: what the values of these masks mean, as the manifest has it.
     """
 
     id: str
     image: tuple[Path, ...]
     patient: str = ""
     site: str = ""
+    masks: tuple[Path, ...] = ()
+    anatomy: Path | None = None
+    meaning: LabelMeaning | None = None
 
     def digest(self, settings: str) -> str:
         """Short hash of the settings and of the files (names, sizes, times): a change of either is
         a new run.
         """
-        found = [settings]
-        for path in self.image:
+        found = [settings, *([str(self.meaning)] if self.meaning else [])]
+        for path in (*self.image, *self.masks, *([self.anatomy] if self.anatomy else [])):
             for file in (
                 sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
             ):
@@ -106,8 +116,9 @@ def study_input(path: str | Path, *, keep_names: bool = False) -> StudyInput:
 
     A child's name may name a patient. It is taken where all children have harmless ones
     (``case_012``); else they are numbered in alphabetical order, ``case_001`` and on. In a BIDS
-    data set (``sub-*/[ses-*/]ct/*_ct.nii.gz``) a case is called by what comes before ``_ct``, and
-    its patient by its subject. Links to scans are followed, links inside of DICOM folders are not.
+    data set (``sub-*/[ses-*/]ct/*_ct.nii.gz``, or ``anat`` for ``ct``) a case is called by what
+    comes before ``_ct``, and its patient by its subject. Links to scans are followed, links inside
+    of DICOM folders are not.
 
     Args:
         path: manifest or folder.
@@ -119,9 +130,7 @@ def study_input(path: str | Path, *, keep_names: bool = False) -> StudyInput:
     """
     path = Path(path).resolve()
     if path.is_file() and path.suffix == ".json":
-        return StudyInput(
-            tuple(StudyCase(c.id, c.image, c.patient, c.site) for c in read_manifest(path).cases)
-        )
+        return _listed(read_manifest(path))
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", "The input does not exist: check the path given.")
     children = (
@@ -136,6 +145,20 @@ def study_input(path: str | Path, *, keep_names: bool = False) -> StudyInput:
         )
         raise InputError("NO_CASES", " ".join(filter(None, (message, found.passed_over_words()))))
     return found
+
+
+def _listed(manifest: Manifest) -> StudyInput:
+    known = {**Subtype.__members__, **dict.fromkeys(NOT_BLOOD, OTHER)}
+    values = {v: int(known[name]) for v, name in manifest.label_mapping.items() if name in known}
+    meaning = LabelMeaning(values) if values else None
+    return StudyInput(
+        tuple(
+            StudyCase(
+                c.id, c.image, c.patient, c.site, (c.label,) if c.label else (), c.anatomy, meaning
+            )
+            for c in manifest.cases
+        )
+    )
 
 
 def _flat(children: Sequence[Path], keep: bool) -> StudyInput:
@@ -177,7 +200,8 @@ def _bids_images(subject: Path) -> list[Path]:
     """The CT of a subject's folder; empty where it is none."""
     if not (subject.name.startswith("sub-") and subject.is_dir()):
         return []
-    found = [*subject.glob("ct/*"), *subject.glob("ses-*/ct/*")]
+    homes = [f"{session}{kind}/*" for session in ("", "ses-*/") for kind in _BIDS_FOLDERS]
+    found = [path for home in homes for path in subject.glob(home)]
     return sorted(path for path in found if _BIDS_CT.fullmatch(path.name))
 
 

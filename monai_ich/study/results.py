@@ -14,19 +14,18 @@ from typing import Any
 
 import pandas as pd
 
-from monai_ich.bundle import BUNDLES, find_bundle
+from monai_ich.bundle import BUNDLES, SHAPE_NUMBERS, find_bundle
 from monai_ich.core.cells import plain_cell
 from monai_ich.core.errors import BundleError, InputError
 from monai_ich.core.json_text import read_json
-from monai_ich.core.provenance import sha256_of
+from monai_ich.core.provenance import STUDY_DIGEST, sha256_of
 from monai_ich.core.shipped import code_digest
 from monai_ich.io.output import renamed
 from monai_ich.results.dictionary import ColumnType, columns
 from monai_ich.study.inputs import StudyCase
 from monai_ich.study.worker import Outcome
 
-_SHAPES_NUMBERS = ("configs/inference.yaml", "configs/metadata.json", "models/model.pt")
-_CALIBRATION = "configs/operating_points.json"
+_CALIBRATION = "operating_points.json"
 
 
 def digest_settings(overrides: Mapping[str, Any], *, calibrated: bool = True) -> str:
@@ -40,13 +39,20 @@ def digest_settings(overrides: Mapping[str, Any], *, calibrated: bool = True) ->
     Raises:
         BundleError: ``BUNDLE_NOT_FOUND``, ``NO_WEIGHTS``.
     """
-    found = [json.dumps(overrides, sort_keys=True, default=str), code_digest()]
-    found.append(sha256_of(find_bundle("ich_segmentation") / "configs" / "pipeline.yaml"))
+    pipeline = find_bundle("ich_segmentation") / "configs" / "pipeline.yaml"
+    found = [digest_code(overrides), sha256_of(pipeline)]
     for root in map(find_bundle, BUNDLES):
         if not (root / "models" / "model.pt").is_file():
             raise BundleError("NO_WEIGHTS", f"The bundle {root.name} has no weights: train it.")
-        names = (*_SHAPES_NUMBERS, _CALIBRATION) if calibrated else _SHAPES_NUMBERS
-        found += [sha256_of(path) for name in names if (path := root / name).is_file()]
+        names = [name for name in SHAPE_NUMBERS if calibrated or name != _CALIBRATION]
+        paths = [root / "models" / "model.pt", *(root / "configs" / name for name in names)]
+        found += [sha256_of(path) for path in paths if path.is_file()]
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
+
+
+def digest_code(settings: Mapping[str, Any]) -> str:
+    """Short hash of settings and our code: what numbers depend on where no network is run."""
+    found = [json.dumps(settings, sort_keys=True, default=str), code_digest()]
     return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
 
 
@@ -64,7 +70,7 @@ def is_done(folder: Path, digest: str) -> bool:
     if not path.is_file():
         return False
     with _undamaged():
-        return bool(read_json(path)["settings"].get("study_digest") == digest)
+        return bool(read_json(path)["settings"].get(STUDY_DIGEST) == digest)
 
 
 def read_row(case: StudyCase, folder: Path) -> dict[str, Any]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import fcntl
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from monai_ich.analysis import Pipeline
 from monai_ich.core.errors import InputError, OutputError
 from monai_ich.core.scratch import PARTIAL, is_claimed, sweep, sweep_temporary
 from monai_ich.io.output import made_folder, refuse_unwritable
@@ -19,7 +18,7 @@ from monai_ich.study.cluster import Task, analyze_all
 from monai_ich.study.inputs import StudyCase
 from monai_ich.study.results import is_done, read_row, write_tables
 from monai_ich.study.summary import write_summary
-from monai_ich.study.worker import Outcome
+from monai_ich.study.worker import Build, Outcome
 
 _LOCK, _PATIENCE_S = ".lock", 10.0
 _UNREAD = "Its results cannot be read after they were written: look at the disk, then run it again."
@@ -53,7 +52,7 @@ def run_study(
     cases: Sequence[StudyCase],
     output_dir: str | Path,
     *,
-    build: Callable[[], Pipeline],
+    build: Build,
     settings: str,
     workers: int | None = None,
     address: str | None = None,
@@ -70,9 +69,9 @@ def run_study(
     Args:
         cases: with different ids.
         output_dir: made if missing.
-        build: gives the pipeline; called once in each worker.
-        settings: hash of what numbers depend on, from `digest_settings`; another one does all cases
-            again.
+        build: gives the pipeline, or what measures masks; called once in each worker.
+        settings: hash of what numbers depend on, from `digest_settings` or `digest_code`; another
+            one does all cases again.
         workers, address: as `analyze_all`.
         progress: see `Progress`.
         note: for the summary, such as what lies beside the scans.

@@ -106,13 +106,19 @@ def _named(row: Mapping[str, Any]) -> str:
 
 
 def _scans(rows: Sequence[Mapping[str, Any]]) -> str:
+    def name(row: Mapping[str, Any]) -> str:
+        text = escape(row["case_id"])
+        if row["weights"] is None:  # of a given mask there is no report
+            return text
+        return f'<a href="cases/{quote(row["case_id"])}/report.html">{text}</a>'
+
     def shift(row: Mapping[str, Any]) -> str:
         mm = row["midline_shift_mm"]
         return "not measurable" if mm is None else f"{mm:.1f} mm"
 
     cells = [
         (
-            f'<a href="cases/{quote(row["case_id"])}/report.html">{escape(row["case_id"])}</a>',
+            name(row),
             f"{row['total_volume_ml']:.1f} mL",
             _named(row),
             shift(row),

@@ -9,12 +9,17 @@ from pathlib import Path
 
 from monai_ich.analysis import Pipeline
 from monai_ich.core.errors import IchError, fault_of_ours
+from monai_ich.core.provenance import STUDY_DIGEST
 from monai_ich.core.scratch import Scratch
 from monai_ich.io.publish import replace_folder
 from monai_ich.io.read import as_one_path
 from monai_ich.study.inputs import StudyCase
+from monai_ich.study.masks import MeasureMasks
 
 _LOG = logging.getLogger(__name__)
+
+
+Build = Callable[[], Pipeline | MeasureMasks]
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,12 @@ class Worker:
     """Analyzes cases.
 
     Args:
-        build: gives the pipeline; called in the worker, once.
+        build: gives the pipeline, or what measures masks; called in the worker, once.
     """
 
-    def __init__(self, build: Callable[[], Pipeline]) -> None:
+    def __init__(self, build: Build) -> None:
         self._build = build
-        self._pipeline: Pipeline | None = None
+        self._made: Pipeline | MeasureMasks | None = None
 
     def analyze(self, case: StudyCase, folder: Path, digest: str) -> Outcome:
         """Write the results of `case` into `folder`, whole or not at all; never raises.
@@ -46,11 +51,15 @@ class Worker:
             digest: of settings and input; kept among the settings in ``provenance.json``.
         """
         try:
-            if self._pipeline is None:
-                self._pipeline = self._build().loaded()
-            pipeline = replace(self._pipeline, notes={"study_digest": digest})
+            if self._made is None:
+                made = self._build()
+                self._made = made.loaded() if isinstance(made, Pipeline) else made
+            run = replace(self._made, notes=self._made.notes | {STUDY_DIGEST: digest})
             with Scratch(folder.parent) as aside, as_one_path(case.image) as path:
-                pipeline(path, aside, case_id=case.id)
+                if isinstance(run, Pipeline):
+                    run(path, aside, case_id=case.id)
+                else:
+                    run(path, case, aside)
                 replace_folder(aside, folder)
         except IchError as error:
             return Outcome(case.id, error.code, error.message)

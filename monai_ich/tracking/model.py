@@ -45,10 +45,10 @@ class ScanModel(PythonModel):
 
     def _row(self, path: str, case_id: str) -> dict[str, Any]:
         try:
-            exam = self.pipeline.run(self.pipeline.read(path), case_id=case_id).exam
+            done = self.pipeline.run(self.pipeline.read(path), case_id=case_id)
         except IchError as error:
             return {"case_id": case_id, "error": str(error)}
         with temporary() as scratch:
             table = scratch / "measurements.csv"
-            write_measurements_csv(table, exam, case_id=case_id)
+            write_measurements_csv(table, done.exam, case_id=case_id, provenance=done.provenance)
             return dict(pd.read_csv(table).iloc[0])

@@ -90,3 +90,15 @@ def test_a_subtype_that_never_occurs_stays_improbable_and_has_no_interval_of_its
 def test_too_few_scans_are_refused() -> None:
     with pytest.raises(InputError, match="TOO_FEW_SCANS"):
         calibrate(made(9, 0), weights_sha256="f00d", anatomy_sha256="cafe", data="nine")
+
+
+def test_scans_in_which_none_was_found_are_counted_and_those_of_them_that_bled() -> None:
+    outcomes = made(40, 0)
+    none, sdh = dict.fromkeys(NAMES, 0.0), {"SDH": 2.0}
+    outcomes += [Outcome(none | sdh, none, outcomes[0].evidence) for _ in range(3)]
+    found = calibrate(outcomes, weights_sha256="f00d", anatomy_sha256="cafe", data="made up")
+    silent = sum(o.found_ml["SDH"] == 0 for o in outcomes)
+    bled = sum(o.found_ml["SDH"] == 0 < o.true_ml["SDH"] for o in outcomes)
+    assert (found.of["SDH"].none_found, found.of["SDH"].missed) == (silent, bled) and bled >= 3
+    assert (found.of["EDH"].none_found, found.of["EDH"].missed) == (43, 0)
+    assert found.learned_on.with_blood == sum(o.true_ml["SDH"] > 0 for o in outcomes)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from monai_ich.core.calibration import ANY, Calibration, Calibrator, ShiftCalibrator
+from monai_ich.core.errors import BundleError
+from monai_ich.core.labels import Subtype
+from monai_ich.io.calibration import read_calibration
 
 FIRST = Calibrator(
     0.5,
@@ -60,3 +64,31 @@ def test_the_shift_has_an_interval_for_the_anatomy_weights_it_was_learned_with()
         calibration.with_anatomy("cafe") == calibration
         and calibration.with_anatomy("beef").shift is None
     )
+
+
+def test_counts_of_misses_bound_what_an_interval_of_zero_leaves_open() -> None:
+    assert FIRST.misses is None, "a file of version 0.2 has no counts"
+    counted = replace(FIRST, none_found=60, missed=0)
+    assert counted.misses is not None
+    assert counted.misses.share_high == pytest.approx(3 / 60, abs=0.002), "the rule of three"
+    assert replace(counted, missed=3).misses.share_high > 3 / 60  # type: ignore[union-attr]
+    assert replace(counted, none_found=0).misses is None
+    calibration = Calibration("f00d", "99 heads", {ANY: counted})
+    again = Calibration.from_dict(json.loads(json.dumps(calibration.as_dict())))
+    assert again == calibration and again.learned_on.with_blood == 40
+
+
+@pytest.mark.parametrize(
+    ("none_found", "missed"), [(60, None), (None, 3), (-1, 0), (60, 61), (100, 0), (True, 0)]
+)
+def test_counts_that_cannot_be_are_refused(
+    tmp_path: Path, none_found: int | None, missed: int | None
+) -> None:
+    good = {name: replace(FIRST, none_found=60, missed=3) for name in (*Subtype.__members__, ANY)}
+    path = tmp_path / "operating_points.json"
+    path.write_text(json.dumps(Calibration("f00d", "99 heads", good).as_dict()))
+    assert read_calibration(path).of["SDH"].missed == 3
+    bad = good | {"SDH": replace(FIRST, none_found=none_found, missed=missed)}
+    path.write_text(json.dumps(Calibration("f00d", "99 heads", bad).as_dict()))
+    with pytest.raises(BundleError, match="BAD_CALIBRATION"):
+        read_calibration(path)

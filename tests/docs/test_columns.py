@@ -41,6 +41,7 @@ def _in_page(heading: str) -> list[str]:
         for n in re.findall(r"`([^`]+)`", row)
     ]
     stands_for = {"subtype": [s.lower() for s in SUBTYPES]}
+    stands_for["SCAN"] = ["base", "later"]
     stands_for["VOLUME"] = ["all", "iph_ivh", *stands_for["subtype"]]
     return [
         n.replace(word, each)

@@ -2,13 +2,15 @@
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from monai_ich.core.acquisition import Acquisition
+from monai_ich.core.calibration import CalibrationSet, Misses
 from monai_ich.core.exam import (
     Abc2,
     Criterion,
@@ -25,11 +27,11 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.core.volume import LabelMap
+from monai_ich.io.slice_table import write_slices_csv
 from monai_ich.io.table import (
     write_lesions_csv,
     write_measurements_csv,
     write_measurements_json,
-    write_slices_csv,
 )
 from monai_ich.measure.criteria import CRITERION_COLUMNS
 from monai_ich.measure.summary import measure_exam
@@ -85,6 +87,14 @@ def _score_of(name: str) -> Score:
     )
 
 
+MADE = Provenance(
+    {"python": "3", "monai-ich": "0.9.0"},
+    weights={"ich_segmentation": "ab" * 32, "head_ct_anatomy": "cd" * 32},
+    settings={"margin_mm": 12.0},
+    acquisition=Acquisition.stated(5, "H31s", "GE MEDICAL SYSTEMS", where="the header").on(
+        Geometry((4, 4, 4), np.diag([0.5, 0.5, 5.0, 1.0]))
+    ),
+)
 EXAM = ExamMeasurements(
     subtypes=tuple(
         SubtypeFinding(s, s is Subtype.SDH, _ml("volume", 40.1004 * (s is Subtype.SDH)))
@@ -184,7 +194,7 @@ def test_json_has_no_key_of_what_is_not_measured_yet(tmp_path: Path) -> None:
 
 
 def test_one_scan_is_one_row(tmp_path: Path) -> None:
-    write_measurements_csv(tmp_path / "m.csv", EXAM, case_id="c1")
+    write_measurements_csv(tmp_path / "m.csv", EXAM, case_id="c1", provenance=MADE)
     (row,) = csv.DictReader((tmp_path / "m.csv").open())
     assert (row["case_id"], row["sdh_present"], row["sdh_volume_ml"], row["edh_volume_ml"]) == (
         "c1",
@@ -220,7 +230,7 @@ def test_one_scan_is_one_row(tmp_path: Path) -> None:
 
 
 def test_lesions_and_slices_are_rows(tmp_path: Path) -> None:
-    write_lesions_csv(tmp_path / "l.csv", EXAM, case_id="c1")
+    write_lesions_csv(tmp_path / "l.csv", EXAM, case_id="c1", provenance=MADE)
     (lesion,) = csv.DictReader((tmp_path / "l.csv").open())
     assert (lesion["centroid_r_mm"], lesion["first_slice"], lesion["last_slice"]) == (
         "-51.24",
@@ -230,7 +240,7 @@ def test_lesions_and_slices_are_rows(tmp_path: Path) -> None:
     lengths = ("abc2_a_mm", "abc2_b_mm", "abc2_c_mm", "abc2_c_unweighted_mm", "abc2_ml")
     assert [float(lesion[name]) for name in lengths] == [100, 9.5, 80, 80, 38]
     assert (lesion["abc2_method"], lesion["abc2_reason"]) == ("Gebel 1998", "")
-    write_slices_csv(tmp_path / "s.csv", EXAM, case_id="c1")
+    write_slices_csv(tmp_path / "s.csv", EXAM, case_id="c1", provenance=MADE)
     first, second = csv.DictReader((tmp_path / "s.csv").open())
     assert (first["sdh_volume_ml"], first["midline_offset_right_mm"]) == ("20.05", "6.3")
     assert (second["slice"], second["center_s_mm"], second["midline_offset_right_mm"]) == (
@@ -245,8 +255,8 @@ def test_an_empty_exam_has_zeros_and_reasons_but_the_same_columns(tmp_path: Path
         LabelMap(np.zeros((4, 4, 4), np.uint8), Geometry((4, 4, 4), np.eye(4)), Subtype)
     )
     for name, exam in (("a", replace(EXAM, scores=empty.scores)), ("b", empty)):
-        write_measurements_csv(tmp_path / f"{name}.csv", exam, case_id=name)
-        write_lesions_csv(tmp_path / f"{name}-lesions.csv", exam, case_id=name)
+        write_measurements_csv(tmp_path / f"{name}.csv", exam, case_id=name, provenance=MADE)
+        write_lesions_csv(tmp_path / f"{name}-lesions.csv", exam, case_id=name, provenance=MADE)
     assert (tmp_path / "a.csv").read_text().splitlines()[0] == (
         tmp_path / "b.csv"
     ).read_text().splitlines()[0]
@@ -260,3 +270,52 @@ def test_an_empty_exam_has_zeros_and_reasons_but_the_same_columns(tmp_path: Path
     )
     for part in ("midline_shift", "cavity", "ventricles"):
         assert record[part] == {"not_measurable": "no anatomy labels were given"}
+
+
+def test_each_row_says_what_made_it(tmp_path: Path) -> None:
+    write_measurements_csv(tmp_path / "m.csv", EXAM, case_id="c1", provenance=MADE)
+    write_lesions_csv(tmp_path / "l.csv", EXAM, case_id="c1", provenance=MADE)
+    write_slices_csv(tmp_path / "s.csv", EXAM, case_id="c1", provenance=MADE)
+    cells = {
+        "toolkit_version": "0.9.0",
+        "weights": f"head_ct_anatomy {'cd' * 8}, ich_segmentation {'ab' * 8}",
+        "weights_reason": "",
+        "settings_digest": MADE.settings_digest,
+        "slice_thickness_mm": "5",
+        "spacing_i_mm": "0.5",
+        "spacing_j_mm": "0.5",
+        "spacing_k_mm": "5",
+        "gantry_tilt_deg": "0",
+        "kernel": "H31S",
+        "manufacturer": "GE",
+        "acquisition_reason": "",
+    }
+    for name, count in (("m", 1), ("l", 1), ("s", 2)):
+        rows = list(csv.DictReader((tmp_path / f"{name}.csv").open()))
+        assert len(rows) == count
+        for row in rows:
+            found = {key: row[key].removesuffix(".0") for key in cells if key != "toolkit_version"}
+            assert found | {"toolkit_version": row["toolkit_version"]} == cells
+
+
+def test_rows_of_two_settings_or_calibrations_can_be_told_apart() -> None:
+    digest = MADE.settings_digest
+    assert replace(MADE, settings={"margin_mm": 9.0}).settings_digest != digest
+    assert replace(MADE, configs={"ich_segmentation": "12"}).settings_digest != digest
+    same = replace(MADE, settings=MADE.settings | {"study_digest": "of these files"})
+    assert same.settings_digest == digest, "the same settings on other scans"
+    assert Provenance.from_dict(json.loads(json.dumps(asdict(MADE)))) == MADE
+    assert Provenance.from_dict({"versions": {}, "weights": {}}).acquisition.reason is not None
+
+
+def test_a_calibrated_exam_says_what_it_was_learned_on(tmp_path: Path) -> None:
+    learned = CalibrationSet("heads of ours", 200, 90)
+    exam = replace(EXAM, calibrated_on=learned, misses=Misses(150, 0))
+    write_measurements_csv(tmp_path / "m.csv", exam, case_id="c1", provenance=MADE)
+    (row,) = csv.DictReader((tmp_path / "m.csv").open())
+    names = ("data", "scans", "with_blood", "reason")
+    assert [row[f"calibration_{name}"] for name in names] == ["heads of ours", "200", "90", ""]
+    assert (row["hemorrhage_miss_share_high"], row["edh_miss_share_high"]) == ("0.0198", "")
+    assert _record(tmp_path / "m.json", exam)["calibration"] == asdict(learned)
+    bare = _record(tmp_path / "b.json", EXAM)["calibration"]
+    assert bare == {"not_measurable": "no network was run"}

@@ -11,6 +11,7 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.presence import Presence
 from monai_ich.core.volume import LabelMap
 from monai_ich.measure.summary import measure_exam
+from monai_ich.report.tables import measurement_table
 from monai_ich.report.wording import headline, probability_words
 
 NAMES = [s.name for s in Subtype]
@@ -82,3 +83,19 @@ def test_all_blood_is_no_less_than_one_subtype() -> None:
 )
 def test_no_probability_is_0_or_100_percent(probability: float, words: str) -> None:
     assert probability_words(probability) == [f"probability {words} %"]
+
+
+def test_an_interval_of_zero_to_zero_says_how_often_some_is_missed_and_where_that_was_learned() -> (
+    None
+):
+    one = Calibrator(2.8, -9.0, 2.0, (-1.0, 2.0), (0.0, 0.0), 200, 90, none_found=150, missed=0)
+    calibration = Calibration("", "toy heads", {name: one for name in (*NAMES, "any")})
+    said = "of 150 calibration scans in which none was found, 0 held some: at most 2.0 %"
+    nothing = measure_exam(_labels(0), evidence=_evidence(0.0), calibration=calibration)
+    assert nothing.subtypes[1].volume.interval == (0.0, 0.0)
+    table = measurement_table(nothing)
+    assert table.count(said) == 6, "of each subtype and of all blood"
+    assert "learned on toy heads: 90 of 200 (45 %) held hemorrhage" in table
+    some = measure_exam(_labels(50), evidence=_evidence(5.0), calibration=calibration)
+    assert some.misses is None and measurement_table(some).count(said) == 4
+    assert "learned on" not in measurement_table(measure_exam(_labels(50)))

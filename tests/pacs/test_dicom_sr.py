@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 
+from monai_ich.core.calibration import CalibrationSet, Misses
 from monai_ich.core.exam import (
     Abc2,
     Criterion,
@@ -309,3 +310,15 @@ def test_a_picture_is_kept_pixel_by_pixel(tmp_path: Path, scan: Scan) -> None:
         and d.PatientID == "4711"
     )
     assert (tmp_path / "a.dcm").read_bytes() == (tmp_path / "b.dcm").read_bytes()
+
+
+def test_what_probabilities_are_worth_is_said_of_the_exam(tmp_path: Path, scan: Scan) -> None:
+    exam = _exam()
+    learned = CalibrationSet("toy heads", 200, 90)
+    edh = replace(exam.subtypes[0], misses=Misses(150, 0))
+    calibrated = replace(exam, calibrated_on=learned, subtypes=(edh, *exam.subtypes[1:]))
+    said = dict(_evaluations(_sr(tmp_path, scan, calibrated)))
+    assert said["CALIBRATED-ON"] == learned.words and "90 of 200 (45 %)" in learned.words
+    assert said["MISSES"] == f"EDH: {Misses(150, 0).words}"
+    plain = dict(_evaluations(_sr(tmp_path, scan, exam, "plain.dcm")))
+    assert not {"CALIBRATED-ON", "MISSES"} & set(plain)

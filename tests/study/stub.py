@@ -48,7 +48,12 @@ def build(pace_s: float = 0.0) -> Pipeline:
 
     def bundle() -> Any:
         return SimpleNamespace(
-            name="stub", weights_sha256="0" * 64, status="A stub.", uncertain=(), calibration=None
+            name="stub",
+            weights_sha256="0" * 64,
+            configs_sha256="1" * 64,
+            status="A stub.",
+            uncertain=(),
+            calibration=None,
         )
 
     return Pipeline(

@@ -1,0 +1,49 @@
+"""What rows of different tables share: whose they are, and what probabilities were learned on."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from monai_ich.core.cells import plain_cell
+from monai_ich.core.exam import ExamMeasurements
+from monai_ich.io.identity import Identity
+
+
+def key_cells(case_id: str, identity: Identity | None) -> dict[str, str]:
+    """What a row belongs to; the patient's ID and UIDs only where the user asked for them."""
+    return {"case_id": case_id} | ({} if identity is None else identity.as_columns())
+
+
+def calibration_cells(exam: ExamMeasurements) -> dict[str, Any]:
+    """What probabilities and intervals of a row were learned on, or why there are none."""
+    learned = exam.calibrated_on
+    return {
+        "calibration_data": learned and learned.data,
+        "calibration_scans": learned and learned.scans,
+        "calibration_with_blood": learned and learned.with_blood,
+        "calibration_reason": _why_not(exam),
+    }
+
+
+def calibration_record(exam: ExamMeasurements) -> dict[str, Any]:
+    """The same for JSON."""
+    learned = exam.calibrated_on
+    return {"not_measurable": _why_not(exam)} if learned is None else asdict(learned)
+
+
+def _why_not(exam: ExamMeasurements) -> str | None:
+    if exam.calibrated_on is not None:
+        return None
+    return "no network was run" if exam.evidence is None else "the weights were not calibrated"
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows under a header, each cell made harmless for spreadsheets."""
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: plain_cell(value) for name, value in row.items()} for row in rows)

@@ -1,0 +1,39 @@
+"""``slices.csv``: how much blood each slice holds, and where its midline is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from monai_ich.core.exam import ExamMeasurements
+from monai_ich.core.labels import Subtype
+from monai_ich.core.provenance import Provenance
+from monai_ich.io.columns import key_cells, write_csv
+from monai_ich.io.identity import Identity
+
+
+def write_slices_csv(
+    path: Path,
+    exam: ExamMeasurements,
+    *,
+    case_id: str,
+    provenance: Provenance,
+    identity: Identity | None = None,
+) -> None:
+    """Write one row per slice of the label map."""
+    profile = dict(exam.midline_shift.profile_mm)
+    keys, made = key_cells(case_id, identity), provenance.as_columns()
+    rows = []
+    for s in exam.slices:
+        row: dict[str, Any] = {
+            **keys,
+            "slice": s.index,
+            "center_s_mm": round(s.center_ras_mm[2], 2),
+        }
+        row |= {
+            f"{k.name.lower()}_volume_ml": round(v, 4)
+            for k, v in zip(Subtype, s.volume_ml, strict=True)
+        }
+        row["midline_offset_right_mm"] = round(profile[s.index], 2) if s.index in profile else None
+        rows.append(row | made)
+    write_csv(path, list(rows[0]), rows)
