@@ -37,6 +37,17 @@ SCORE_IDS = (
     *("marshall", "rotterdam", "helsinki", "stockholm"),
 )
 _UNITS = {"ml": "mL", "mm": "mm"}
+_ABBREVIATIONS = {"dai", *(subtype.name.lower() for subtype in Subtype)}
+
+
+def part_words(score: Score, part: str) -> str:
+    """The name of a part in words; its unit stands at the number.
+
+    >>> part_words(Score("stockholm", "", (), None, ""), "stockholm_sdh_both_sides")
+    'SDH both sides'
+    """
+    name = part.removeprefix(f"{score.id}_").removesuffix("_ml").removesuffix("_mm")
+    return " ".join(w.upper() if w in _ABBREVIATIONS else w for w in name.split("_"))
 
 
 def measure_scores(blood: Blood, labels: LabelMap) -> tuple[Score, ...]:

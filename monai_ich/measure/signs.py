@@ -39,6 +39,14 @@ _LEVEL_SHARE = 0.85  # of the variance between rows; a slope from bottom to top 
 Verdict = tuple[bool | None, str]
 
 
+def sign_title(name: str) -> str:
+    """
+    >>> sign_title("black_hole_sign")
+    'Black hole sign'
+    """
+    return name.replace("_", " ").capitalize()
+
+
 def check_signs(
     labels: LabelMap, ct: CTVolume | None, brain_hu: float | NotMeasurable
 ) -> tuple[Criterion, ...]:
@@ -61,7 +69,10 @@ def check_signs(
         verdicts = _shape(slabs) | _density(slabs, brain_hu)
     return tuple(
         Criterion(
-            name, *verdicts[name], source if source == _STANDARD else f"{source}; {_STANDARD}"
+            name,
+            *verdicts[name],
+            source if source == _STANDARD else f"{source}; {_STANDARD}",
+            sign_title(name),
         )
         for name, source in SOURCES.items()
     )
