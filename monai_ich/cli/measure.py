@@ -7,7 +7,14 @@ import math
 from pathlib import Path
 from typing import Any
 
-from monai_ich.cli.options import add_command, add_keep_ids, add_labels_are, add_output, meaning_of
+from monai_ich.cli.options import (
+    add_command,
+    add_keep_ids,
+    add_labels_are,
+    add_output,
+    meaning_of,
+    usage_error,
+)
 
 
 def add_measure(commands: Any) -> None:
@@ -23,6 +30,9 @@ def add_measure(commands: Any) -> None:
         "uneven slices",
     )
     sub.add_argument("--anatomy", type=Path, help="anatomy labels, for sides and midline shift")
+    sub.add_argument(
+        "--edema", type=Path, help="mask of edema around clots, never counted as blood"
+    )
     add_labels_are(sub)
     sub.add_argument(
         "--operating-point-ml",
@@ -51,12 +61,16 @@ def _measure(args: argparse.Namespace) -> int:
     from monai_ich.given import measure_masks
     from monai_ich.report.wording import summary_lines
 
+    meaning = meaning_of(args)
+    if args.edema is not None and meaning is not None and meaning.edema:
+        raise usage_error("Edema is given twice: by --edema, and by a value of --labels-are.")
     done = measure_masks(
         args.labels,
         args.output,
         ct=args.ct,
         anatomy=args.anatomy,
-        meaning=meaning_of(args),
+        edema=args.edema,
+        meaning=meaning,
         operating_point_ml=args.operating_point_ml,
         case_id=args.case_id,
         keep_ids=args.keep_ids,

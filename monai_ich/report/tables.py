@@ -55,7 +55,10 @@ def measurement_table(exam: ExamMeasurements) -> str:
         ("<b>All hemorrhage</b>", total, ", ".join(whole), "<small>sum of the subtypes</small>")
     )
     shift = exam.midline_shift
-    for name, at in (("Midline shift, foramina of Monro", shift), ("Largest midline shift", shift.largest)):
+    for name, at in (
+        ("Midline shift, foramina of Monro", shift),
+        ("Largest midline shift", shift.largest),
+    ):
         side = [f"toward the {at.toward}"] if at.toward else []
         where = [] if at.slice_index is None else [f"slice {at.slice_index}"]
         rows.append(_row(name, at.measurement, side + where))
@@ -89,9 +92,7 @@ def _ventricle_rows(found: Ventricles) -> list[_Row]:
     ]
 
 
-def _row(
-    name: str, measured: Measurement, words: Sequence[str] = (), digits: int = 1
-) -> _Row:
+def _row(name: str, measured: Measurement, words: Sequence[str] = (), digits: int = 1) -> _Row:
     how = f"<small>{escape(measured.method)}</small>"
     if measured.value is None:
         return name, "", f"not measurable: {escape(str(measured.reason))}", how

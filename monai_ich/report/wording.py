@@ -89,7 +89,7 @@ def abc2_words(lesion: Lesion) -> str:
     found = lesion.abc2
     if isinstance(found, NotMeasurable):
         return found.reason
-    return f"{found.ml:.1f} mL ({found.a_mm:.0f} × {found.b_mm:.0f} × {found.c_mm:.0f} mm)"
+    return f"{found.ml:.1f} mL ({found.a_mm:.0f} x {found.b_mm:.0f} x {found.c_mm:.0f} mm)"
 
 
 def density_words(lesion: Lesion) -> str:
