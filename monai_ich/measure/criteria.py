@@ -75,6 +75,9 @@ def _fossa_mass(blood: Blood) -> Verdict:
     """A mass in the posterior fossa with mass effect: not met where there is no mass, never met
     since its effect is not measured.
     """
+    every_ml, unplaced = blood.below_tentorium(*Subtype)
+    if any(blood.ml.values()) and not every_ml and unplaced is None:
+        return Verdict(False, "no blood in the posterior fossa")
     if not any(blood.ml[s] for s in MASSES) and not blood.doubt(*MASSES):
         return Verdict(False, "no EDH, IPH or SDH")
     ml, why = blood.below_tentorium(*MASSES)

@@ -21,7 +21,7 @@ from monai_ich.measure.slabs import Slabs, cut_slabs
 _STANDARD = "Morotti 2019, doi:10.1002/ana.25563"
 SOURCES = {
     "island_sign": "Li 2017, doi:10.1161/STROKEAHA.117.017985",
-    "satellite_sign": "Shimoda 2017",
+    "satellite_sign": "Shimoda 2017, doi:10.1159/000477179",
     "irregular_shape": "Barras 2009, doi:10.1161/STROKEAHA.108.536888",
     "blend_sign": "Li 2015, doi:10.1161/STROKEAHA.115.009185",
     "black_hole_sign": "Li 2016, doi:10.1161/STROKEAHA.116.013186",
