@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 from monai_ich.anatomy.atlas_pose import find_atlas_pose
 from monai_ich.anatomy.midline import fit_midline
@@ -18,7 +18,7 @@ from monai_ich.core.errors import GeometryError
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.label_meaning import LabelMeaning
-from monai_ich.core.labels import Anatomy, LabelSet, Subtype
+from monai_ich.core.labels import Anatomy, EdemaMask, LabelSet, Subtype
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Notice, Provenance, installed_versions
@@ -34,6 +34,7 @@ from monai_ich.measure.summary import measure_exam
 from monai_ich.measure.volume import ANY_VOXEL
 from monai_ich.results.files import OF_THE_NUMBERS, TABLES, write_tables
 
+_Masks: TypeAlias = tuple[LabelMap, LabelMap | None, LabelMap | None]  # blood, anatomy, edema
 _MEASURED = "Measured from a given mask, no network was run."
 _EXPORTED = "A mask that was given, no network was run."
 
@@ -61,6 +62,7 @@ def measure_masks(
     *,
     ct: str | Path | None = None,
     anatomy: str | Path | None = None,
+    edema: str | Path | None = None,
     meaning: LabelMeaning | None = None,
     operating_point_ml: float = 0.0,
     case_id: str | None = None,
@@ -74,6 +76,7 @@ def measure_masks(
         output_dir: folder for the tables.
         ct: the scan, for densities; a slab is enough where it is NIfTI.
         anatomy: anatomy labels, for sides and midline shift.
+        edema: mask of edema around the clots, where it is no value of `labels`.
         meaning: what the values of `labels` mean, where the file does not say so.
         operating_point_ml: from which volume a subtype counts as present; a mask that was drawn is
             true from its first voxel on.
@@ -95,6 +98,7 @@ def measure_masks(
             labels,
             scratch,
             anatomy=anatomy,
+            edema=edema,
             meaning=meaning,
             operating_point_ml=operating_point_ml,
             case_id=case_id or (own if keep_ids else case_name(own)),
@@ -109,6 +113,7 @@ def measure_scan(
     *,
     case_id: str,
     anatomy: str | Path | None = None,
+    edema: str | Path | None = None,
     meaning: LabelMeaning | None = None,
     operating_point_ml: float = 0.0,
     keep_ids: bool = False,
@@ -119,7 +124,7 @@ def measure_scan(
 
     Args:
         scan: None where there is none.
-        labels, anatomy, meaning, operating_point_ml, case_id, keep_ids: as `measure_masks`.
+        labels, anatomy, edema, meaning, operating_point_ml, case_id, keep_ids: as `measure_masks`.
         folder: for the tables.
         notes: kept in the provenance beside the settings.
         seconds: what took how long until now.
@@ -127,10 +132,11 @@ def measure_scan(
     Raises:
         InputError, LabelError, GeometryError: as `read_labels`.
     """
-    found, parts = _read(labels, anatomy, scan, meaning)
+    masks = _read(labels, anatomy, scan, meaning, edema)
+    found, parts, _ = masks
     limits = {s.name: operating_point_ml for s in Subtype}
-    exam = _measured(found, parts, fit_midline(parts) if parts else None, scan, limits)
-    warnings = _warnings(exam, scan, labels, anatomy)
+    exam = _measured(masks, fit_midline(parts) if parts else None, scan, limits)
+    warnings = _warnings(exam, scan, labels, anatomy, edema)
     how = scan.acquisition if scan else Acquisition(reason="no CT was given")
     provenance = Provenance(
         versions=installed_versions(),
@@ -151,13 +157,15 @@ def measure_scan(
 
 
 def _said(meaning: LabelMeaning | None) -> str:
-    """For example ``"SDH"`` or ``"1=SDH,2=ignore"``; empty where the files say it."""
+    """For example ``"SDH"`` or ``"1=SDH,2=edema,3=ignore"``; empty where the files say it."""
     if meaning is None:
         return ""
     word = {0: "ignore", **{int(s): s.name for s in Subtype}}
     if meaning.only is not None:
         return word[meaning.only]
-    return ",".join(f"{value}={word[means]}" for value, means in (meaning.values or {}).items())
+    said = {value: word[means] for value, means in (meaning.values or {}).items()}
+    said |= dict.fromkeys(meaning.edema, "edema")
+    return ",".join(f"{value}={means}" for value, means in said.items())
 
 
 def export_masks(
@@ -197,13 +205,12 @@ def export_masks(
     with output_folder(Path(output_dir), results=results, overwrite=overwrite) as scratch:
         scan = read_ct(ct, **reading)
         wanted = tuple(formats) or ("seg.nrrd", *(FORMATS if scan.source is not None else ()))
-        masks = [
+        found, parts, wet = (
             _on_grid(mask, scan.volume.geometry) for mask in _read(labels, anatomy, scan, meaning)
-        ]
-        found, parts = masks[0], masks[1]
+        )
         assert found is not None
         midline = fit_midline(parts) if parts else None
-        exam = _measured(found, parts, midline, scan)
+        exam = _measured((found, parts, wet), midline, scan)
         warnings = _warnings(exam, scan, labels, anatomy)
         provenance = Provenance(installed_versions(), status=_EXPORTED)
         if "seg.nrrd" in wanted:
@@ -243,12 +250,20 @@ def _scan_beside(path: str | Path | None) -> Scan | None:
 
 
 def _read(
-    labels: str | Path, anatomy: str | Path | None, scan: Scan | None, meaning: LabelMeaning | None
-) -> tuple[LabelMap, LabelMap | None]:
-    """Both masks on the grid of the scan; without one anatomy on that of the labels."""
+    labels: str | Path,
+    anatomy: str | Path | None,
+    scan: Scan | None,
+    meaning: LabelMeaning | None,
+    edema: str | Path | None = None,
+) -> _Masks:
+    """All masks on the grid of the scan; without one on that of the labels."""
     found = _read_mask(labels, Subtype, scan, scan.volume.geometry if scan else None, meaning)
     grid = scan.volume.geometry if scan else found.geometry
-    return found, None if anatomy is None else _read_mask(anatomy, Anatomy, scan, grid, None)
+    parts = None if anatomy is None else _read_mask(anatomy, Anatomy, scan, grid, None)
+    of_edema = LabelMeaning(only=EdemaMask.EDEMA) if edema else meaning and meaning.of_edema
+    if of_edema is None:
+        return found, parts, None
+    return found, parts, _read_mask(edema or labels, EdemaMask, scan, grid, of_edema)
 
 
 def _read_mask(
@@ -264,18 +279,19 @@ def _read_mask(
 
 
 def _measured(
-    labels: LabelMap,
-    anatomy: LabelMap | None,
+    masks: _Masks,
     midline: Midline | NotMeasurable | None,
     scan: Scan | None,
     operating_points: Mapping[str, float] = ANY_VOXEL,
 ) -> ExamMeasurements:
+    labels, anatomy, edema = masks
     return measure_exam(
         labels,
         ct=scan.volume if scan else None,
         anatomy=anatomy,
         midline=midline,
         pose=find_atlas_pose(anatomy, midline) if anatomy and midline else None,
+        edema=edema.mask() if edema else None,
         operating_points=operating_points,
     )
 

@@ -13,6 +13,7 @@ from monai_ich.cli.options import (
     add_operating_point,
     add_output,
     meaning_of,
+    usage_error,
 )
 
 
@@ -29,6 +30,9 @@ def add_measure(commands: Any) -> None:
         "uneven slices",
     )
     sub.add_argument("--anatomy", type=Path, help="anatomy labels, for sides and midline shift")
+    sub.add_argument(
+        "--edema", type=Path, help="mask of edema around clots, never counted as blood"
+    )
     add_labels_are(sub)
     add_operating_point(sub)
     add_output(sub, "folder for the tables")
@@ -44,12 +48,16 @@ def _measure(args: argparse.Namespace) -> int:
     from monai_ich.given import measure_masks
     from monai_ich.report.wording import summary_lines
 
+    meaning = meaning_of(args)
+    if args.edema is not None and meaning is not None and meaning.edema:
+        raise usage_error("Edema is given twice: by --edema, and by a value of --labels-are.")
     done = measure_masks(
         args.labels,
         args.output,
         ct=args.ct,
         anatomy=args.anatomy,
-        meaning=meaning_of(args),
+        edema=args.edema,
+        meaning=meaning,
         operating_point_ml=args.operating_point_ml,
         case_id=args.case_id,
         keep_ids=args.keep_ids,

@@ -124,7 +124,7 @@ def add_labels_are(sub: argparse.ArgumentParser) -> None:
         "--labels-are",
         metavar="MEANING",
         help="what the values of a mask of another program mean: SDH where it holds one, "
-        "1=SDH,2=IPH,3=ignore, or "
+        "1=SDH,2=IPH,3=edema,4=ignore, or "
         "monai-ich for 1 EDH, 2 IPH, 3 IVH, 4 SAH, 5 SDH",
     )
 
@@ -153,7 +153,8 @@ def meaning_of(args: argparse.Namespace) -> LabelMeaning | None:
     Raises:
         InputError: ``USAGE``.
     """
-    from monai_ich.core.label_meaning import OUR_NUMBERS, LabelMeaning
+    from monai_ich.core.label_meaning import NOT_BLOOD, OUR_NUMBERS, LabelMeaning
+    from monai_ich.core.labels import EDEMA
 
     if args.labels_are is None:
         return None
@@ -161,7 +162,9 @@ def meaning_of(args: argparse.Namespace) -> LabelMeaning | None:
     if words[0].casefold() == "monai-ich" and len(words) == 1:
         return OUR_NUMBERS
     if len(words) == 1 and "=" not in words[0]:
-        return LabelMeaning(only=_meant(words[0]))
+        if (only := _meant(words[0])) == EDEMA:
+            raise usage_error("A mask of edema alone holds no blood: give it with measure --edema.")
+        return LabelMeaning(only=only)
     values: dict[int, int] = {}
     for number, _, word in (word.partition("=") for word in words):
         if (
@@ -175,20 +178,21 @@ def meaning_of(args: argparse.Namespace) -> LabelMeaning | None:
             )
         if values.setdefault(int(number), _meant(word)) != _meant(word):
             raise usage_error(f"--labels-are gives two meanings to the value {int(number)}.")
-    return LabelMeaning(values)
+    edema = frozenset(number for number, means in values.items() if means == EDEMA)
+    return LabelMeaning(values | dict.fromkeys(edema, NOT_BLOOD), edema=edema)
 
 
 def _meant(word: str) -> int:
     from monai_ich.core.label_meaning import NOT_BLOOD
-    from monai_ich.core.labels import Subtype
+    from monai_ich.core.labels import EDEMA, Subtype
     from monai_ich.io.segment_names import plain, values_named
 
     if plain(word) in ("ignore", "edema"):
-        return NOT_BLOOD
+        return NOT_BLOOD if plain(word) == "ignore" else EDEMA
     found = values_named([word], Subtype)
     if len(found) != 1:
         raise usage_error(
-            "--labels-are knows EDH, IPH, IVH, SAH, SDH and ignore, found another word."
+            "--labels-are knows EDH, IPH, IVH, SAH, SDH, edema and ignore, found another word."
         )
     return found.pop()
 

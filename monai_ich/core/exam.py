@@ -197,12 +197,14 @@ class Criterion:
         met: None where it cannot be decided.
         because: the numbers behind it.
         source: the publication.
+        title: what it says, in words.
     """
 
     id: str
     met: bool | None
     because: str
     source: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True)

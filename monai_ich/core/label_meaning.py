@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_ich.core.errors import LabelError
-from monai_ich.core.labels import Subtype
+from monai_ich.core.labels import EdemaMask, Subtype
 
 NOT_BLOOD = 0
 
@@ -21,6 +21,7 @@ class LabelMeaning:
     Args:
         values: value in the mask to a value of `Subtype`, or to `NOT_BLOOD`.
         only: what the one value of a mask that holds no other means; None where `values` says it.
+        edema: those of `values` that are edema around the clots, which is no blood.
 
     >>> LabelMeaning(only=Subtype.SDH).of([0, 255])
     {255: <Subtype.SDH: 5>}
@@ -30,6 +31,19 @@ class LabelMeaning:
 
     values: Mapping[int, int] | None = None
     only: int | None = None
+    edema: frozenset[int] = frozenset()
+
+    @property
+    def of_edema(self) -> LabelMeaning | None:
+        """What the same mask says of edema, in the values of `EdemaMask`; None for nothing.
+
+        >>> LabelMeaning({1: Subtype.IPH, 2: NOT_BLOOD}, edema=frozenset({2})).of_edema.of([1, 2])
+        {1: 0, 2: <EdemaMask.EDEMA: 1>}
+        """
+        if not self.edema:
+            return None
+        rest = dict.fromkeys(range(1, 256), NOT_BLOOD)
+        return LabelMeaning({**rest, **dict.fromkeys(self.edema, EdemaMask.EDEMA)})
 
     def says(self, value: int) -> int | None:
         """What one value means; None where nothing is said of it."""

@@ -72,6 +72,12 @@ class Cavity(IntEnum):
     CAVITY = 1
 
 
+class EdemaMask(IntEnum):
+    """Edema as one segment; in a network's classes it has the value `EDEMA`."""
+
+    EDEMA = 1
+
+
 class AnyLabel(IntEnum):
     """Numbers of a mask that comes from elsewhere: what they mean is its maker's business. Only for
     passing through.
@@ -82,7 +88,9 @@ class AnyLabel(IntEnum):
         vars()[f"LABEL_{n}"] = n
 
 
-LabelSet: TypeAlias = type[Subtype] | type[Anatomy] | type[Cavity] | type[AnyLabel]
+LabelSet: TypeAlias = (
+    type[Subtype] | type[Anatomy] | type[Cavity] | type[EdemaMask] | type[AnyLabel]
+)
 
 
 @dataclass(frozen=True)
@@ -162,11 +170,18 @@ _TABLE: dict[str, Label] = {
         _ANATOMICAL,
         Code("13958008", "SCT", "Posterior cranial fossa"),
     ),
+    "EDEMA": Label(
+        "Edema",
+        (170, 140, 220),
+        _ABNORMAL,
+        Code("79654002", "SCT", "Edema"),
+        Code("12738006", "SCT", "Brain"),
+    ),
     "CAVITY": Label("Intracranial cavity", (200, 200, 200), _CAVITY, _INTRACRANIAL),
 }
 
 
-def label_of(value: Subtype | Anatomy | Cavity | AnyLabel) -> Label:
+def label_of(value: Subtype | Anatomy | Cavity | EdemaMask | AnyLabel) -> Label:
     """Name, color and codes of a label value.
 
     >>> label_of(Subtype.EDH).name, label_of(Anatomy.LEFT_HEMISPHERE).name

@@ -25,12 +25,12 @@ import numpy as np
 
 from monai_ich.core.errors import LabelError
 from monai_ich.core.label_meaning import LabelMeaning
-from monai_ich.core.labels import Anatomy, AnyLabel, LabelSet, Subtype
+from monai_ich.core.labels import Anatomy, AnyLabel, EdemaMask, LabelSet, Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import Numbers
 from monai_ich.io.nifti_space import require_grid_kept
 
-_NAMES = {Subtype: "hemorrhage", Anatomy: "anatomy"}
+_NAMES = {Subtype: "hemorrhage", Anatomy: "anatomy", EdemaMask: "edema"}
 _ROUNDED_ML = 0.002
 
 

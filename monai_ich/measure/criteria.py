@@ -29,10 +29,11 @@ _ICH = "Hemphill 2001, doi:10.1161/01.STR.32.4.891"
 
 @dataclass(frozen=True)
 class _Rule:
-    """One criterion: its id in reports, its column in tables, and how it is decided."""
+    """One criterion: its id and title in reports, its column in tables, how it is decided."""
 
     id: str
     column: str
+    title: str
     source: str
     decide: Callable[[Blood], Verdict]
 
@@ -46,7 +47,7 @@ def check_criteria(blood: Blood) -> tuple[Criterion, ...]:
     found = []
     for rule in _RULES:
         verdict = rule.decide(blood)
-        found.append(Criterion(rule.id, verdict.met, verdict.because, rule.source))
+        found.append(Criterion(rule.id, verdict.met, verdict.because, rule.source, rule.title))
     return tuple(found)
 
 
@@ -74,6 +75,9 @@ def _fossa_mass(blood: Blood) -> Verdict:
     """A mass in the posterior fossa with mass effect: not met where there is no mass, never met
     since its effect is not measured.
     """
+    every_ml, unplaced = blood.below_tentorium(*Subtype)
+    if any(blood.ml.values()) and not every_ml and unplaced is None:
+        return Verdict(False, "no blood in the posterior fossa")
     if not any(blood.ml[s] for s in MASSES) and not blood.doubt(*MASSES):
         return Verdict(False, "no EDH, IPH or SDH")
     ml, why = blood.below_tentorium(*MASSES)
@@ -98,21 +102,83 @@ def _infratentorial(blood: Blood) -> Verdict:
 
 
 _RULES = (
-    _Rule("BTF-2006-EDH-VOLUME", "btf_edh_volume", _EDH, lambda b: b.total_over(Subtype.EDH, 30)),
-    _Rule("BTF-2006-EDH-THICKNESS", "btf_edh_thickness", _EDH, lambda b: b.thick(Subtype.EDH, 15)),
-    _Rule("BTF-2006-EDH-SHIFT", "btf_edh_shift", _EDH, lambda b: b.with_shift(Subtype.EDH, 5)),
-    _Rule("BTF-2006-SDH-THICKNESS", "btf_sdh_thickness", _SDH, lambda b: b.thick(Subtype.SDH, 10)),
-    _Rule("BTF-2006-SDH-SHIFT", "btf_sdh_shift", _SDH, lambda b: b.with_shift(Subtype.SDH, 5)),
-    _Rule("BTF-2006-IPH-VOLUME", "btf_iph_volume", _IPH, _large_iph),
-    _Rule("BTF-2006-IPH-MASS-EFFECT", "btf_iph_mass_effect", _IPH, _iph_mass_effect),
-    _Rule("BTF-2006-POSTERIOR-FOSSA", "btf_posterior_fossa", _FOSSA, _fossa_mass),
+    _Rule(
+        "BTF-2006-EDH-VOLUME",
+        "btf_edh_volume",
+        "Epidural hematoma larger than 30 mL",
+        _EDH,
+        lambda b: b.total_over(Subtype.EDH, 30),
+    ),
+    _Rule(
+        "BTF-2006-EDH-THICKNESS",
+        "btf_edh_thickness",
+        "Epidural hematoma thicker than 15 mm",
+        _EDH,
+        lambda b: b.thick(Subtype.EDH, 15),
+    ),
+    _Rule(
+        "BTF-2006-EDH-SHIFT",
+        "btf_edh_shift",
+        "Epidural hematoma with midline shift over 5 mm",
+        _EDH,
+        lambda b: b.with_shift(Subtype.EDH, 5),
+    ),
+    _Rule(
+        "BTF-2006-SDH-THICKNESS",
+        "btf_sdh_thickness",
+        "Subdural hematoma thicker than 10 mm",
+        _SDH,
+        lambda b: b.thick(Subtype.SDH, 10),
+    ),
+    _Rule(
+        "BTF-2006-SDH-SHIFT",
+        "btf_sdh_shift",
+        "Subdural hematoma with midline shift over 5 mm",
+        _SDH,
+        lambda b: b.with_shift(Subtype.SDH, 5),
+    ),
+    _Rule(
+        "BTF-2006-IPH-VOLUME",
+        "btf_iph_volume",
+        "Parenchymal lesion larger than 50 mL",
+        _IPH,
+        _large_iph,
+    ),
+    _Rule(
+        "BTF-2006-IPH-MASS-EFFECT",
+        "btf_iph_mass_effect",
+        "Frontal or temporal lesion over 20 mL with mass effect",
+        _IPH,
+        _iph_mass_effect,
+    ),
+    _Rule(
+        "BTF-2006-POSTERIOR-FOSSA",
+        "btf_posterior_fossa",
+        "Posterior fossa lesion with mass effect",
+        _FOSSA,
+        _fossa_mass,
+    ),
     _Rule(
         "ICH-SCORE-VOLUME",
         "ich_score_volume",
+        "ICH score: parenchymal hemorrhage of 30 mL or more",
         _ICH,
         lambda b: b.total_over(Subtype.IPH, 30, at_limit=True),
     ),
-    _Rule("ICH-SCORE-IVH", "ich_score_ivh", _ICH, lambda b: b.present(Subtype.IVH)),
-    _Rule("ICH-SCORE-INFRATENTORIAL", "ich_score_infratent", _ICH, _infratentorial),
+    _Rule(
+        "ICH-SCORE-IVH",
+        "ich_score_ivh",
+        "ICH score: intraventricular hemorrhage",
+        _ICH,
+        lambda b: b.present(Subtype.IVH),
+    ),
+    _Rule(
+        "ICH-SCORE-INFRATENTORIAL",
+        "ich_score_infratent",
+        "ICH score: infratentorial hemorrhage",
+        _ICH,
+        _infratentorial,
+    ),
 )
 CRITERION_COLUMNS = {rule.id: rule.column for rule in _RULES}
+CRITERION_TITLES = {rule.id: rule.title for rule in _RULES}

@@ -10,7 +10,7 @@ References:
     doi:10.1161/STROKEAHA.112.670653; Hallevi 2009, Crit Care Med 37:969; Hijdra 1990, Stroke
     21:1156; Frontera 2006, doi:10.1227/01.NEU.0000218821.34014.1B; Marshall 1991,
     doi:10.3171/sup.1991.75.1s.0s14; Maas 2005, doi:10.1227/01.NEU.0000186013.63046.6B; Raj 2014,
-    doi:10.1227/NEU.0000000000000533; Nelson 2010, J Neurotrauma 27:51
+    doi:10.1227/NEU.0000000000000533; Nelson 2010, doi:10.1089/neu.2009.0986
 """
 
 from __future__ import annotations
@@ -37,6 +37,17 @@ SCORE_IDS = (
     *("marshall", "rotterdam", "helsinki", "stockholm"),
 )
 _UNITS = {"ml": "mL", "mm": "mm"}
+_ABBREVIATIONS = {"dai", *(subtype.name.lower() for subtype in Subtype)}
+
+
+def part_words(score: Score, part: str) -> str:
+    """The name of a part in words; its unit stands at the number.
+
+    >>> part_words(Score("stockholm", "", (), None, ""), "stockholm_sdh_both_sides")
+    'SDH both sides'
+    """
+    name = part.removeprefix(f"{score.id}_").removesuffix("_ml").removesuffix("_mm")
+    return " ".join(w.upper() if w in _ABBREVIATIONS else w for w in name.split("_"))
 
 
 def measure_scores(blood: Blood, labels: LabelMap) -> tuple[Score, ...]:
@@ -233,7 +244,7 @@ def _stockholm(blood: Blood) -> Score:
         "sah": _points(blood.present(Subtype.SAH), _THICK),
         "dai": "diffuse axonal injury is not looked for",
     }
-    source = "Nelson 2010, J Neurotrauma 27:51"
+    source = "Nelson 2010, doi:10.1089/neu.2009.0986"
     return _score("stockholm", "Stockholm (2010)", source, parts, _missing(parts))
 
 

@@ -21,7 +21,7 @@ from monai_ich.measure.slabs import Slabs, cut_slabs
 _STANDARD = "Morotti 2019, doi:10.1002/ana.25563"
 SOURCES = {
     "island_sign": "Li 2017, doi:10.1161/STROKEAHA.117.017985",
-    "satellite_sign": "Shimoda 2017",
+    "satellite_sign": "Shimoda 2017, doi:10.1159/000477179",
     "irregular_shape": "Barras 2009, doi:10.1161/STROKEAHA.108.536888",
     "blend_sign": "Li 2015, doi:10.1161/STROKEAHA.115.009185",
     "black_hole_sign": "Li 2016, doi:10.1161/STROKEAHA.116.013186",
@@ -37,6 +37,14 @@ _FOCUS_HU = 10.0  # of heterogeneous density and fluid level, published by eye
 ISODENSE_HU = 5.0  # by eye, too: about as much as gray and white matter differ
 _LEVEL_SHARE = 0.85  # of the variance between rows; a slope from bottom to top reaches 0.75
 Verdict = tuple[bool | None, str]
+
+
+def sign_title(name: str) -> str:
+    """
+    >>> sign_title("black_hole_sign")
+    'Black hole sign'
+    """
+    return name.replace("_", " ").capitalize()
 
 
 def check_signs(
@@ -61,7 +69,10 @@ def check_signs(
         verdicts = _shape(slabs) | _density(slabs, brain_hu)
     return tuple(
         Criterion(
-            name, *verdicts[name], source if source == _STANDARD else f"{source}; {_STANDARD}"
+            name,
+            *verdicts[name],
+            source if source == _STANDARD else f"{source}; {_STANDARD}",
+            sign_title(name),
         )
         for name, source in SOURCES.items()
     )

@@ -137,8 +137,12 @@ def _at_least(
     itself.
     """
     if interval_ml is not None:
-        least_ml = max(f.volume.interval[0] if f.volume.interval else 0.0 for f in subtypes)
-        interval_ml = max(interval_ml[0], least_ml), interval_ml[1]
+        low_ml, high_ml = interval_ml
+        known = [f.volume.interval for f in subtypes if f.volume.interval]
+        interval_ml = (
+            max([low_ml, *(low for low, _ in known)]),
+            max([high_ml, *(high for _, high in known)]),
+        )
     if probability is not None:
         probability = max(probability, *(f.probability or 0.0 for f in subtypes))
     return interval_ml, probability

@@ -18,21 +18,20 @@ from monai_ich.report.key_slices import RULE, key_slice_figures
 from monai_ich.report.page import as_page
 from monai_ich.report.scroll import viewer_section
 from monai_ich.report.tables import (
-    criteria_table,
     lesion_table,
     measurement_table,
     provenance_table,
-    score_table,
     warning_list,
 )
+from monai_ich.report.verdicts import criteria_table, score_table, sign_table
 from monai_ich.report.view import View
-from monai_ich.report.wording import LIMITS, headline
+from monai_ich.report.wording import LIMITS, glance_lines, headline
 
 _LEGEND = (
     "Brain window, 0 to 80 HU. The patient's left is on the right of the picture. Blood is "
     "colored as in the table of "
-    "measurements; on the slice of largest shift the ideal midline is dashed, the displaced one "
-    "dotted."
+    "measurements; where a midline shift is measured the ideal midline is dashed, the displaced "
+    "one dotted."
 )
 
 
@@ -55,6 +54,7 @@ def write_report(
         f"<p class=status role=note>{status}</p>",
         f"<p class=running aria-hidden=true>{status}</p>",
         f"<p class=headline>{escape(headline(exam))}</p>",
+        f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in glance_lines(exam))}</ul>",
         warning_list(tuple(warnings)),
         "<h2>Slices that matter</h2>",
         f"<p>{RULE}</p>",
@@ -66,6 +66,8 @@ def write_report(
         measurement_table(exam),
         "<h2>Lesions</h2>",
         lesion_table(exam),
+        "<h2>Signs of the largest IPH on non-contrast CT</h2>",
+        sign_table(exam),
         "<h2>Published criteria</h2>",
         "<p>Facts with their source, no advice.</p>",
         criteria_table(exam),

@@ -20,9 +20,9 @@ from monai_ich.report.view import WINDOW_HU, View, ideal_line
 from monai_ich.report.wording import shift_words
 
 RULE = (
-    "For each subtype that is present the slice with its largest area, and the slice of largest "
-    "midline shift. Where "
-    "no hemorrhage is found, the slice where the network comes nearest to it."
+    "For each subtype that is present the slice with its largest area, and the slices where the "
+    "midline shift is measured: at the foramina of Monro, and where it is largest. Where no "
+    "hemorrhage is found, the slice where the network comes nearest to it."
 )
 _FILL = 0.35
 
@@ -34,7 +34,7 @@ class KeySlice:
     Args:
         index: in the turned view.
         reasons: in words.
-        shifted: whether the midline shift is largest here.
+        shifted: whether a midline shift is measured here.
     """
 
     index: int
@@ -49,10 +49,13 @@ def pick_key_slices(view: View, exam: ExamMeasurements) -> list[KeySlice]:
     for key in exam.key_slices:
         if key.of in wanted:
             reasons.setdefault(view.slice_at(key.at_ras_mm), []).append(key.because)
-    shifted = view.slice_of(exam.midline_shift)
-    if shifted is not None:
-        reasons.setdefault(shifted, []).append(f"midline shift {shift_words(exam.midline_shift)}")
-    return [KeySlice(k, tuple(why), k == shifted) for k, why in sorted(reasons.items())]
+    shift, shifted = exam.midline_shift, set()
+    for name, at in (("midline shift", shift), ("largest midline shift", shift.largest)):
+        k = view.slice_of(at)
+        if k is not None:
+            shifted.add(k)
+            reasons.setdefault(k, []).append(f"{name} {shift_words(at)}")
+    return [KeySlice(k, tuple(why), k in shifted) for k, why in sorted(reasons.items())]
 
 
 def slice_areas_cm2(view: View, subtype: Subtype) -> NDArray[np.float64]:

@@ -6,21 +6,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import TypeAlias
 
 from monai_ich.core.calibration import Misses
-from monai_ich.core.exam import ExamMeasurements, Lesion
-from monai_ich.core.labels import EXTRA_AXIAL, Subtype, label_of
-from monai_ich.core.measurement import Measurement, NotMeasurable
+from monai_ich.core.exam import Edema, ExamMeasurements, Lesion, Ventricles
+from monai_ich.core.labels import EXTRA_AXIAL, label_of
+from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.report.page import as_table, swatch
 from monai_ich.report.wording import (
+    abc2_words,
+    density_words,
     finding_words,
     interval_words,
+    place_words,
     probability_words,
     thickness_words,
 )
 
 _MOST_LESIONS = 12
+_Row: TypeAlias = tuple[str, str, str, str]
 
 
 def warning_list(warnings: Sequence[Notice]) -> str:
@@ -53,7 +58,10 @@ def measurement_table(exam: ExamMeasurements) -> str:
         ("<b>All hemorrhage</b>", total, ", ".join(whole), "<small>sum of the subtypes</small>")
     )
     shift = exam.midline_shift
-    for name, at in (("Midline shift", shift), ("Largest midline shift", shift.largest)):
+    for name, at in (
+        ("Midline shift, foramina of Monro", shift),
+        ("Largest midline shift", shift.largest),
+    ):
         side = [f"toward the {at.toward}"] if at.toward else []
         where = [] if at.slice_index is None else [f"slice {at.slice_index}"]
         rows.append(_row(name, at.measurement, side + where))
@@ -62,22 +70,32 @@ def measurement_table(exam: ExamMeasurements) -> str:
             thickest = exam.max_thickness(subtype, axial=axial)
             if thickest is not None:
                 rows.append(_row(f"{name} of {subtype.name}", thickest))
+    rows += [_edema_row(exam.edema), *_ventricle_rows(exam.ventricles)]
     rows.append(_row("Intracranial cavity", exam.cavity_ml))
-    rows.append(_row("Lateral and third ventricles", exam.ventricles.volume))
-    rows.append(_row("Ventricles, left to right", exam.ventricles.left_right_ratio, digits=2))
-    evans = exam.ventricles.evans_slice
-    rows.append(
-        _row(
-            "Evans' index",
-            exam.ventricles.evans_index,
-            [f"slice {evans}"] if evans is not None else [],
-            2,
-        )
-    )
     table = as_table(("Measurement", "Value", "Finding", "How"), rows, numbers=(1,))
     if exam.calibrated_on is None:
         return table
     return f"{table}\n<p><small>{escape(exam.calibrated_on.words)}</small></p>"
+
+
+def _edema_row(edema: Edema) -> _Row:
+    ratio = edema.ratio.value
+    return _row(
+        "Edema around clots, no blood",
+        edema.volume,
+        [f"relative to IPH: {edema.ratio.reason}" if ratio is None else f"{ratio:.2f} of the IPH"],
+    )
+
+
+def _ventricle_rows(found: Ventricles) -> list[_Row]:
+    evans = [f"slice {found.evans_slice}"] if found.evans_slice is not None else []
+    return [
+        _row("Lateral and third ventricles", found.volume),
+        _row("Ventricles, left to right", found.left_right_ratio, digits=2),
+        _row("Evans' index", found.evans_index, evans, 2),
+        _row("Third ventricle, width", found.third_width),
+        _row("Temporal horns, width", found.temporal_horns),
+    ]
 
 
 def _row(
@@ -86,7 +104,7 @@ def _row(
     words: Sequence[str] = (),
     digits: int = 1,
     misses: Misses | None = None,
-) -> tuple[str, str, str, str]:
+) -> _Row:
     how = f"<small>{escape(measured.method)}</small>"
     if measured.value is None:
         return name, "", f"not measurable: {escape(str(measured.reason))}", how
@@ -96,89 +114,36 @@ def _row(
 
 
 def lesion_table(exam: ExamMeasurements) -> str:
-    """The largest; how many more there are, and how much they hold."""
-    if not exam.lesions:
-        return "<p>None.</p>"
-    header = (
-        "No.",
-        "Subtype",
-        "Volume",
-        "ABC/2",
-        "Side",
-        "Compartment",
-        "Slices",
-        "Thickness",
-        "Mean density",
-    )
-    table = as_table(header, map(_lesion_row, exam.lesions[:_MOST_LESIONS]), numbers=(2, 3, 6, 8))
-    rest = exam.lesions[_MOST_LESIONS:]
-    if not rest:
-        return table
-    ml = sum(lesion.volume_ml for lesion in rest)
-    return (
-        f"{table}\n<p>{len(rest)} smaller ones, {ml:.2f} mL together, are in "
-        "<code>lesions.csv</code>.</p>"
-    )
+    """The largest; how many more there are, and how much they and specks hold."""
+    header = ("No.", "Subtype", "Volume", "Place", "Slices", "Thickness", "ABC/2", "Density")
+    shown, rest = exam.lesions[:_MOST_LESIONS], exam.lesions[_MOST_LESIONS:]
+    said = [as_table(header, map(_lesion_row, shown), numbers=(2,)) if shown else "<p>None.</p>"]
+    if rest:
+        ml = sum(lesion.volume_ml for lesion in rest)
+        said.append(
+            f"<p>{len(rest)} smaller ones, {ml:.2f} mL together, are in "
+            "<code>lesions.csv</code>.</p>"
+        )
+    if exam.specks.count:
+        said.append(
+            f"<p>Pieces below {exam.lesion_floor_ml:g} mL, which are not listed: "
+            f"{exam.specks.count}, {exam.specks.volume_ml:.2f} mL together.</p>"
+        )
+    return "\n".join(said)
 
 
 def _lesion_row(x: Lesion) -> tuple[str, ...]:
+    first, last = x.slices
     return (
         str(x.id),
         x.subtype.name,
         f"{x.volume_ml:.2f} mL",
-        "" if isinstance(x.abc2, NotMeasurable) else f"{x.abc2.ml:.2f} mL",
-        x.side,
-        x.compartment,
-        f"{x.slices[0]} to {x.slices[1]}",
+        escape(place_words(x)),
+        f"{first} to {last}" if first < last else str(first),
         escape(thickness_words(x)),
-        "" if x.mean_hu is None else f"{x.mean_hu:.0f} HU",
+        escape(abc2_words(x)),
+        escape(density_words(x)),
     )
-
-
-def criteria_table(exam: ExamMeasurements) -> str:
-    """Published criteria as facts, each with its source."""
-    words = {True: "met", False: "not met", None: "not decidable"}
-    rows = [
-        (c.id, words[c.met], escape(c.because), f"<small>{escape(c.source)}</small>")
-        for c in exam.criteria
-    ]
-    return as_table(("Criterion", "State", "Because", "Source"), rows)
-
-
-def score_table(exam: ExamMeasurements) -> str:
-    """Published scores: the parts that are known, and why the others are not."""
-    rows = []
-    for score in exam.scores:
-        known = [
-            f"{_part_words(number.name.removeprefix(f'{score.id}_'))} "
-            f"{number.value:g}{_unit(number)}"
-            for number in score.components
-            if number.value is not None
-        ]
-        open_ = [
-            f"{', '.join(map(_part_words, parts))}: {escape(why)}"
-            for why, parts in score.unknown.items()
-            if not (parts == ["total"] and why.startswith("not known"))  # the lines above say it
-        ]
-        total = score.total.value if score.total else None
-        rows.append(
-            (
-                f"{score.title}<br><small>{escape(score.source)}</small>",
-                "" if total is None else f"{total:g}",
-                ", ".join(known),
-                f"<small>{'<br>'.join(open_)}</small>" if open_ else "",
-            )
-        )
-    return as_table(("Score", "Total", "Known parts", "Not known"), rows, numbers=(1,))
-
-
-_ABBREVIATIONS = {"dai", *(subtype.name.lower() for subtype in Subtype)}
-
-
-def _part_words(name: str) -> str:
-    """For example ``"SDH both sides"`` of ``"sdh_both_sides"``; units stand at the number."""
-    words = name.removesuffix("_ml").removesuffix("_mm").split("_")
-    return " ".join(word.upper() if word in _ABBREVIATIONS else word for word in words)
 
 
 def _unit(number: Measurement) -> str:

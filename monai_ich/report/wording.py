@@ -12,10 +12,12 @@ from monai_ich.core.exam import (
     SubtypeFinding,
 )
 from monai_ich.core.followup import Comparison, VolumeChange
-from monai_ich.core.labels import label_of
+from monai_ich.core.labels import Subtype, label_of
+from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.presence import Presence
 from monai_ich.core.provenance import RESEARCH_USE, Notice, Provenance
 
+MET = {True: "met", None: "not decidable", False: "not met"}
 LIMITS = (
     "Masks are those of a network or of whoever drew them, and every number here follows from "
     "them: look at the slices "
@@ -62,13 +64,48 @@ def probability_words(probability: float | None) -> list[str]:
 
 
 def thickness_words(lesion: Lesion) -> str:
-    """For example ``"11.2 mm"``, or why it is not measurable; empty for a lesion that is not on the
-    skull.
+    """For example ``"8.1 mm, axial 11.0 mm"``, or why it is not measurable; empty for a lesion that
+    is not on the skull.
     """
-    if lesion.thickness is None:
+    normal, axial = lesion.thickness, lesion.axial_thickness
+    if normal is None:
         return ""
-    mm = lesion.thickness.value
-    return f"not measurable: {lesion.thickness.reason}" if mm is None else f"{mm:.1f} mm"
+    if normal.value is None:
+        return f"not measurable: {normal.reason}"
+    if axial is None:
+        return f"{normal.value:.1f} mm"
+    across = f"not measurable: {axial.reason}" if axial.value is None else f"{axial.value:.1f} mm"
+    return f"{normal.value:.1f} mm, axial {across}"
+
+
+def place_words(lesion: Lesion) -> str:
+    """For example ``"left, thalamus"``: of an IPH the region, of others the compartment."""
+    side = {"both": "both sides", "unknown": "side unknown"}.get(lesion.side, lesion.side)
+    found = lesion.location
+    compartment = lesion.compartment.replace("unknown", "compartment unknown")
+    if found is None:
+        return f"{side}, {compartment}"
+    if found.value is None:
+        return f"{side}, {compartment}; region not known: {found.reason}"
+    return f"{side}, {found.value.replace('_', ' ')}"
+
+
+def abc2_words(lesion: Lesion) -> str:
+    """For example ``"11.9 mL (54 x 20 x 22 mm)"``, or why there is none."""
+    found = lesion.abc2
+    if isinstance(found, NotMeasurable):
+        return found.reason
+    return f"{found.ml:.1f} mL ({found.a_mm:.0f} x {found.b_mm:.0f} x {found.c_mm:.0f} mm)"
+
+
+def density_words(lesion: Lesion) -> str:
+    """For example ``"63 HU, hyperdense"``: the mean, of an SDH its class against the brain too."""
+    words = [] if lesion.mean_hu is None else [f"{lesion.mean_hu:.0f} HU"]
+    if lesion.density is not None and lesion.density.value is not None:
+        words.append(lesion.density.value)
+    elif lesion.density is not None:
+        words.append(f"class not known: {lesion.density.reason}")
+    return ", ".join(words)
 
 
 def finding_words(finding: SubtypeFinding) -> str:
@@ -86,17 +123,37 @@ def headline(exam: ExamMeasurements) -> str:
     words = [_named(f) for f in exam.subtypes if f.presence is not Presence.NOT_FOUND]
     named = f": {', '.join(words)}" if words else ""
     if exam.presence is Presence.FOUND:
-        return f"Hemorrhage found, {ml:.1f} mL in all{named}."
+        open_ = ", of uncertain subtype" if any(w.startswith("perhaps") for w in words) else ""
+        return f"Hemorrhage found, {ml:.1f} mL in all{open_}{named}."
     said = ", ".join([f"{ml:.1f} mL in all", *probability_words(exam.probability)])
     return f"Hemorrhage is possible, look at the slices ({said}){named}."
 
 
 def _named(finding: SubtypeFinding) -> str:
-    """For example ``"intraparenchymal hemorrhage 5.0 mL"``."""
+    """For example ``"intraparenchymal hemorrhage 5.0 mL"``; perhaps: it is blood, of which subtype
+    stays open; possibly: whether it is blood stays open.
+    """
     text = f"{label_of(finding.subtype).name.lower()} {finding.volume.value:.1f} mL"
     if finding.presence is Presence.POSSIBLE:
         return f"possibly {text}"
-    return text if finding.certain else f"of uncertain subtype (perhaps {text})"
+    return text if finding.certain else f"perhaps {text}"
+
+
+def glance_lines(exam: ExamMeasurements) -> list[str]:
+    """What a reader asks next: shift, place and signs of the largest IPH, criteria that are met."""
+    lines = [
+        f"Midline shift at the foramina of Monro: {shift_words(exam.midline_shift)}.",
+        f"Largest midline shift: {shift_words(exam.midline_shift.largest)}.",
+    ]
+    largest = next((x for x in exam.lesions if x.subtype is Subtype.IPH), None)
+    if largest is not None:
+        signs = [sign.title.lower() for sign in exam.signs if sign.met]
+        said = f" Present on non-contrast CT: {', '.join(signs)}." if signs else ""
+        lines.append(f"Largest IPH: {largest.volume_ml:.1f} mL, {place_words(largest)}.{said}")
+    met = [criterion.title for criterion in exam.criteria if criterion.met]
+    undecided = sum(criterion.met is None for criterion in exam.criteria)
+    rest = f" ({undecided} of {len(exam.criteria)} not decidable)" if undecided else ""
+    return [*lines, f"Published criteria that are met{rest}: {'; '.join(met) or 'none'}."]
 
 
 def change_words(change: VolumeChange) -> str:
@@ -137,7 +194,6 @@ def summary_lines(
     lines = [
         provenance.status or RESEARCH_USE,
         headline(exam),
-        f"Midline shift: {shift_words(exam.midline_shift)}.",
-        f"Largest midline shift: {shift_words(exam.midline_shift.largest)}.",
+        *glance_lines(exam),
     ]
     return lines + [f"warning {w.code}: {w.message}" for w in warnings]

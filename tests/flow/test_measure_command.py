@@ -99,6 +99,42 @@ def test_without_ct_and_anatomy_what_is_missing_has_a_reason(images: Path, tmp_p
     assert all(c["source"] for c in found["criteria"])
 
 
+def test_edema_is_a_mask_or_a_value_and_no_blood(images: Path, tmp_path: Path) -> None:
+    """10 x 10 x 4 voxels of 2.2 x 2.2 x 5 mm are 9.68 mL."""
+    wet = np.zeros(GRID.shape, np.uint8)
+    wet[40:50, 40:50, 4:8] = 1
+    assert not (wet & (_blood().voxels > 0)).any()
+    nib.save(nib.Nifti1Image(wet, GRID.affine), tmp_path / "edema.nii.gz")
+    both = np.where(wet, 6, _blood().voxels).astype(np.uint8)
+    nib.save(nib.Nifti1Image(both, GRID.affine), tmp_path / "both.nii.gz")
+    dry = _measure(images / "ich.nii.gz", tmp_path / "a")
+    mask = _measure(images / "ich.nii.gz", tmp_path / "b", "--edema", tmp_path / "edema.nii.gz")
+    meaning = ("--labels-are", "2=IPH,5=SDH,6=edema")
+    value = _measure(tmp_path / "both.nii.gz", tmp_path / "c", *meaning)
+    assert dry["edema"] == {"not_measurable": "no edema labels were given"}
+    iph_ml = dry["subtypes"]["IPH"]["volume_ml"]
+    for found in (mask, value):
+        assert found["edema"]["volume_ml"] == 9.68
+        assert found["edema"]["iph_ratio"] == pytest.approx(9.68 / iph_ml, abs=0.001)
+        assert found["total_volume_ml"] == dry["total_volume_ml"]
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (("--edema", "ich.nii.gz"), "CONTRADICTORY_LABEL"),
+        (("--edema", "edema.nii.gz", "--labels-are", "1=IPH,2=edema"), "USAGE"),
+        (("--labels-are", "edema"), "USAGE"),
+    ],
+)
+def test_edema_that_is_blood_or_given_twice_is_refused(
+    images: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], code: str
+) -> None:
+    given = [str(images / word) if word.endswith(".gz") else word for word in more]
+    assert main(["measure", str(images / "ich.nii.gz"), "-o", str(images / "o"), *given]) != 0
+    assert code in capsys.readouterr().err and not (images / "o").exists()
+
+
 def test_an_empty_mask_is_no_hemorrhage(images: Path, tmp_path: Path) -> None:
     write_nifti(tmp_path / "none.nii.gz", LabelMap(np.zeros(GRID.shape, np.uint8), GRID, Subtype))
     found = _measure(tmp_path / "none.nii.gz", tmp_path / "out", *_given(images))

@@ -73,6 +73,7 @@ def test_all_blood_is_no_less_than_one_subtype() -> None:
     iph = exam.subtypes[1]
     assert iph.volume.interval is not None and exam.total_interval_ml is not None
     assert exam.total_interval_ml[0] == iph.volume.interval[0] > 0
+    assert exam.total_interval_ml[1] >= iph.volume.interval[1]
     assert exam.probability == iph.probability
     assert exam.presence is Presence.FOUND
 

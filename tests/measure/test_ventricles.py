@@ -83,6 +83,21 @@ def test_the_order_of_axes_does_not_matter(order: list[int], flips: tuple[bool, 
     assert found.evans_index.value == pytest.approx(EVANS, abs=0.015)
 
 
+@pytest.mark.parametrize("width_mm", [3.2, 4.7, 6.0, 8.6])
+def test_the_third_ventricle_is_as_wide_as_its_walls_are_apart(width_mm: float) -> None:
+    """Turned by 8 degrees, so that walls cut pixels of 1 mm; a gap beside it is no width."""
+    turn = np.deg2rad(8.0)
+    normal = np.array([np.cos(turn), np.sin(turn), 0.0])
+    world = GRID.to_world(np.moveaxis(np.indices(GRID.shape), 0, -1))
+    across, ahead = world @ normal, world @ np.array([-np.sin(turn), np.cos(turn), 0.0]) + 12
+    third = (np.abs(across) < width_mm / 2) & (np.abs(ahead) < 10) & (np.abs(world[..., 2]) < 6)
+    corner = (np.abs(across - 13) < 1.5) & (np.abs(ahead) < 2) & (np.abs(world[..., 2]) < 6)
+    labels = np.where(third | corner, np.where(across > 0, 4, 3), 0).astype(np.uint8)
+    midline = Midline(np.zeros(3), normal, np.empty((0, 3)), np.empty(0))
+    found = measure_ventricles(LabelMap(labels, GRID, Anatomy), midline, AtlasPose(np.eye(4)))
+    assert found.third_width.value == pytest.approx(width_mm, abs=0.25)
+
+
 def test_the_third_ventricle_is_measured_across_even_where_it_is_bent() -> None:
     """6 mm wide, 5 mm off at its end; a lateral ventricle of 20 mm above is none of it."""
     labels = np.zeros(GRID.shape, np.uint8)

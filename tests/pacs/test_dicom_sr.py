@@ -15,14 +15,17 @@ from monai_ich.core.calibration import CalibrationSet, Misses
 from monai_ich.core.exam import (
     Abc2,
     Criterion,
+    Edema,
     ExamMeasurements,
     Lesion,
     MidlineShift,
+    Score,
+    Specks,
     SubtypeFinding,
     Ventricles,
 )
 from monai_ich.core.labels import Subtype
-from monai_ich.core.measurement import Measurement
+from monai_ich.core.measurement import Category, Measurement
 from monai_ich.core.provenance import Notice
 from monai_ich.io.read import Scan, read_ct
 from monai_ich.measure.summary import measure_exam
@@ -58,11 +61,13 @@ def _exam() -> ExamMeasurements:
         1,
         Subtype.SDH,
         40.125,
-        Abc2("Gebel 1998", 90.0, 10.0, 85.0, 85.0),
+        Abc2("Gebel 1998", 90.0, 10.0, 85.0, 86.0),
         *where,
         *density_and_shape,
         thick,
         (61.0, -12.0, 7.5),
+        replace(thick, name="axial_thickness", value=13.5),
+        density=Category("mixed"),
     )
     iph = Lesion(
         2,
@@ -76,6 +81,8 @@ def _exam() -> ExamMeasurements:
         None,
         None,
         None,
+        0.64,
+        location=Category(None, "the head was not brought to the atlas"),
     )
     shift = MidlineShift(
         Measurement("midline_shift", 6.25, "mm", "midline", "plane", (5.5, 7.0)),
@@ -86,7 +93,15 @@ def _exam() -> ExamMeasurements:
         _ml(21.75, "ventricles"),
         Measurement("left_right_ratio", 0.875, "1", "ventricles", ""),
         Measurement("evans_index", None, "1", "ventricles", "", reason="no frontal horns"),
+        third_width=Measurement("third_ventricle", 7.5, "mm", "ventricles", ""),
     )
+    edema = Edema(_ml(12.5, "edema"), Measurement("edema_iph_ratio", 12.5 / 1.5, "1", "edema", ""))
+    parts = (
+        Measurement("marshall_shift", 1.0, "1", "Marshall (1991)", ""),
+        Measurement("marshall_mass_ml", 40.125, "mL", "Marshall (1991)", ""),
+        Measurement("marshall_cisterns", None, "1", "Marshall (1991)", "", reason="not measured"),
+    )
+    total = Measurement("marshall_total", None, "1", "", "", reason="not known: cisterns")
     return ExamMeasurements(
         subtypes,
         (sdh, iph),
@@ -98,6 +113,9 @@ def _exam() -> ExamMeasurements:
         (),
         (36.0, 48.625),
         0.99,
+        specks=Specks(2, 0.05),
+        edema=edema,
+        scores=(Score("marshall", "Marshall (1991)", parts, total, "Marshall 1991"),),
     )
 
 
@@ -169,15 +187,25 @@ def test_every_number_is_there_with_code_and_unit(tmp_path: Path, scan: Scan) ->
     assert list(groups) == [
         *("hemorrhage", "EDH", "IPH", "IVH", "SAH", "SDH"),
         *("SDH lesion 1", "IPH lesion 2", "midline shift", "largest midline shift"),
-        *("ventricles", "intracranial cavity"),
+        *("ventricles", "edema", "intracranial cavity", "Marshall (1991)"),
     ]
-    assert _numbers(groups["hemorrhage"]) == {(volume,): (41.625, "ml"), ("122157",): (0.99, "1")}
+    assert _numbers(groups["hemorrhage"]) == {
+        (volume,): (41.625, "ml"),
+        ("122157",): (0.99, "1"),
+        ("SPECK-COUNT",): (2, "1"),
+        ("SPECK-VOLUME",): (0.05, "ml"),
+    }
     assert _numbers(groups["SDH"]) == {(volume,): (40.125, "ml"), ("122157",): (0.97, "1")}
     assert _numbers(groups["EDH"]) == {(volume,): (0.0, "ml")}
     assert _numbers(groups["SDH lesion 1"]) == {
         (volume,): (40.125, "ml"),
         (volume, "ABC2"): (38.25, "ml"),
+        ("ABC2-A",): (90.0, "mm"),
+        ("ABC2-B",): (10.0, "mm"),
+        ("ABC2-C",): (85.0, "mm"),
+        ("ABC2-C-ALL",): (86.0, "mm"),
         ("THICKNESS",): (11.2, "mm"),
+        ("AXIAL-THICKNESS",): (13.5, "mm"),
         ("112031", "373098007"): (63.5, hu),
         ("112031", "386136009"): (7.5, hu),
         ("112031", "56851009"): (88.0, hu),
@@ -188,6 +216,16 @@ def test_every_number_is_there_with_code_and_unit(tmp_path: Path, scan: Scan) ->
     assert _numbers(groups["ventricles"]) == {
         (volume,): (21.75, "ml"),
         ("LEFT-RIGHT",): (0.875, "{ratio}"),
+        ("THIRD-VENTRICLE",): (7.5, "mm"),
+    }
+    assert _numbers(groups["edema"]) == {
+        (volume,): (12.5, "ml"),
+        ("EDEMA-RATIO",): (8.333, "{ratio}"),
+    }
+    assert _numbers(groups["IPH lesion 2"])["IRREGULARITY",] == (125.0, "1")
+    assert _numbers(groups["Marshall (1991)"]) == {
+        ("MARSHALL-SHIFT",): (1, "1"),
+        ("MARSHALL-MASS-ML",): (40.125, "ml"),
     }
     assert _numbers(groups["intracranial cavity"]) == {(volume,): (1402.5, "ml")}
 
@@ -200,6 +238,9 @@ def test_presence_side_and_doubt_are_said(tmp_path: Path, scan: Scan) -> None:
     assert _said(groups["IPH"])["KIND"] == "KIND-UNCERTAIN" and "KIND" not in _said(groups["SDH"])
     assert _said(groups["midline shift"])["MLS-TOWARD"] == "24028007"  # right
     assert _said(groups["IPH lesion 2"])["COMPARTMENT"] == "INFRATENTORIAL"
+    assert _said(groups["SDH lesion 1"])["DENSITY-CLASS"] == "MIXED-DENSITY"
+    assert _said(groups["IPH lesion 2"])["IPH-LOCATION"] == "373068000"  # undetermined
+    assert _said(groups["Marshall (1991)"])["MARSHALL-CIST"] == "114006"  # failure
     (site,) = [i for i in groups["SDH lesion 1"] if _name(i)[0] == "363698007"]
     assert site.ContentSequence[0].ConceptCodeSequence[0].CodeValue == "7771000"  # left
 
@@ -225,9 +266,9 @@ def test_criteria_and_warnings_are_said_of_the_exam(tmp_path: Path, scan: Scan) 
         ),
     )
     warnings = (Notice("GANTRY_TILT", "The tilt is kept."),)
-    assert _evaluations(
-        _sr(tmp_path, scan, replace(_exam(), criteria=criteria), warnings=warnings)
-    ) == [
+    signs = (Criterion("blend_sign", True, "19.0 HU, limit 18 HU", "Li 2015", "Blend sign"),)
+    exam = replace(_exam(), criteria=criteria, signs=signs)
+    assert _evaluations(_sr(tmp_path, scan, exam, warnings=warnings)) == [
         ("STATUS", "For research use; not a medical device."),
         ("BTF-SDH-THICK", "Yes"),
         ("BTF-SDH-THICK", "SDH 11.2 mm thick, limit 10 mm (Bullock 2006)"),
@@ -235,6 +276,14 @@ def test_criteria_and_warnings_are_said_of_the_exam(tmp_path: Path, scan: Scan) 
         ("ICHSCORE-VOLUME", "IPH 1.5 mL, limit 30 mL (Hemphill 2001)"),
         ("ICHSCORE-INFRA", "Undetermined"),
         ("ICHSCORE-INFRA", "no anatomy labels were given (Hemphill 2001)"),
+        ("SIGN-BLEND", "Present"),
+        ("SIGN-BLEND", "19.0 HU, limit 18 HU (Li 2015)"),
+        ("114006", "largest midline shift: it was not looked for"),
+        ("114006", "Evans' index: no frontal horns"),
+        ("114006", "width of the temporal horns: it was not measured"),
+        ("114006", "IPH lesion 2, location: the head was not brought to the atlas"),
+        ("114006", "Marshall (1991), cisterns: not measured"),
+        ("114006", "Marshall (1991), total: not known: cisterns"),
         ("WARNING", "GANTRY_TILT: The tilt is kept."),
     ]
 
@@ -267,7 +316,9 @@ def test_an_exam_without_hemorrhage_has_a_report_too(tmp_path: Path, scan: Scan)
     d = _sr(tmp_path, scan, empty)
     groups = _groups(d)
     assert _said(groups["hemorrhage"])["121052"] == "272519000"
-    assert _numbers(groups["hemorrhage"]) == {(codes.VOLUME.value,): (0.0, "ml")}
+    nothing = _numbers(groups["hemorrhage"])
+    assert nothing.pop((codes.VOLUME.value,)) == (0.0, "ml")
+    assert nothing == {("SPECK-COUNT",): (0, "1"), ("SPECK-VOLUME",): (0.0, "ml")}
     assert _said(groups["midline shift"])["121206"] == "114006"
     assert (d.PreliminaryFlag, d.VerificationFlag, d.CompletionFlag) == (
         "PRELIMINARY",
@@ -275,9 +326,13 @@ def test_an_exam_without_hemorrhage_has_a_report_too(tmp_path: Path, scan: Scan)
         "COMPLETE",
     )
     assert d.PatientID == "4711"
-    answers = [words for _, words in _evaluations(d)[1::2]]
-    assert answers == ["No"] * 11 and len(codes.CRITERIA) == 11
+    answers = [words for _, words in _evaluations(d)[1:39:2]]
+    assert answers == ["No"] * 11 + ["Undetermined"] * 8 and len(codes.CRITERIA) == 11
     assert {c.id for c in empty.criteria} == set(codes.CRITERIA)
+    assert {sign.id for sign in empty.signs} == set(codes.SIGNS)
+    assert {score.title for score in empty.scores} < set(groups)
+    held = [_name(item)[0] for group in groups.values() for item in group]
+    assert max(len(value) for value in held) <= 16, "what a DICOM code value holds"
 
 
 def test_the_report_refers_to_the_segments_that_are_written(tmp_path: Path, scan: Scan) -> None:

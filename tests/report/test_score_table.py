@@ -9,7 +9,7 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.measure.summary import measure_exam
 from monai_ich.measure.volume import DEFAULT_OPERATING_POINTS_ML
-from monai_ich.report.tables import criteria_table, score_table
+from monai_ich.report.verdicts import criteria_table, score_table
 
 VOXELS = np.zeros((10, 10, 10), np.uint8)
 VOXELS[:5, :5, :2] = Subtype.IVH  # 0.05 mL
@@ -20,7 +20,7 @@ EXAM = measure_exam(
 
 
 def test_an_undecided_criterion_is_worded_as_undecided() -> None:
-    (row,) = [r for r in criteria_table(EXAM).split("<tr>") if "ICH-SCORE-IVH" in r]
+    (row,) = [r for r in criteria_table(EXAM).split("<tr>") if "ICH score: intraventricular" in r]
     assert ">not decidable<" in row and ">not met<" not in row
     assert "IVH 0.05 mL, below the operating point of 0.1 mL: too little to tell" in row
 
