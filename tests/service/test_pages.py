@@ -281,6 +281,9 @@ def test_stow_admits_like_c_store(service: Service, tmp_path: Path) -> None:
     assert client.post("/dicom-web/studies", content=b"x").status_code == 415
     service.work()
     assert service.states() == [State.ANALYZED]
+    full = Service(service.settings.data, reserve_bytes=1 << 60, reserve_share=1.0)
+    client = _client(full)
+    assert post(paths)[0] == 503 and not list((full.settings.data / "incoming").iterdir())
 
 
 def test_a_proxy_names_the_user_and_only_a_trusted_one(tmp_path: Path) -> None:
