@@ -95,7 +95,7 @@ class Database:
                 heartbeat.update().where(heartbeat.c.owner == owner).values(**values)
             )
             if not found.rowcount:
-                link.execute(heartbeat.insert().values(owner=owner, **values))
+                insert_new(link, heartbeat, owner=owner, **values)
 
 
 def insert_new(link: Connection, table: sa.Table, **values: Any) -> bool:

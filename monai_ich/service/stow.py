@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from monai_ich.core.errors import InputError
 from monai_ich.service.admit import Status, admit
 from monai_ich.service.database import Database
-from monai_ich.service.originals import read_header
+from monai_ich.service.originals import has_room, read_header
 from monai_ich.service.settings import Settings
 
 _MOST_PARTS = 10_000
@@ -79,6 +79,8 @@ async def store(
     with tempfile.TemporaryDirectory(dir=settings.data / "incoming") as folder:
         parts = Parts(content_type, Path(folder))
         async for block in body:
+            if not has_room(settings):
+                return 503, {}
             await run_in_threadpool(parts.feed, block)
         return await run_in_threadpool(_admit_all, db, settings, parts.paths)
 

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from monai_ich.core.errors import IchError, InputError, OutputError
+from monai_ich.core.labels import Subtype
 from monai_ich.io.publish import sync
 from monai_ich.service.access import User
 from monai_ich.service.audit import note
@@ -30,6 +31,7 @@ from monai_ich.service.tables import instance, result, series, verdict
 
 MOST_REASON = 2000
 SEG_NAMES = (".seg.nrrd", ".dcm")
+MASKS = "masks.nii.gz"  # on the grid of the CT, beside what was uploaded
 
 
 class Conflict(Exception):
@@ -127,6 +129,8 @@ def _current(link: Connection, result_id: int, after: int) -> Row[Any]:
 def _measured(db: Database, settings: Settings, row: Row[Any], upload: Path) -> tuple[str, str]:
     """Folder and summary of the numbers of a reader's masks."""
     from monai_ich.given import measure_masks
+    from monai_ich.io.nifti import write_nifti
+    from monai_ich.io.read import read_ct, read_labels
 
     name = f"verdicts/{uuid.uuid4().hex}"
     folder, before = settings.data / name, settings.data / row.folder
@@ -145,7 +149,10 @@ def _measured(db: Database, settings: Settings, row: Row[Any], upload: Path) -> 
             anatomy=before / "anatomy.nii.gz",
             case_id=f"case_{row.study_id}",
         )
-        shutil.copyfile(upload, folder / f"masks{''.join(upload.suffixes[-2:])}")
+        scan = read_ct(ct)
+        drawn = read_labels(upload, Subtype, grid=scan.volume.geometry, source=scan.source)
+        write_nifti(folder / MASKS, drawn)
+        shutil.copyfile(upload, folder / f"upload{''.join(upload.suffixes[-2:])}")
         sync(folder)
     except (IchError, OSError):
         shutil.rmtree(folder, ignore_errors=True)
@@ -166,23 +173,3 @@ def _link_images(db: Database, settings: Settings, series_id: int, folder: Path)
                 "ORIGINALS_EXPIRED", "The original images were removed: send them again."
             )
         os.link(settings.data / name, folder / f"{number:05d}.dcm")
-
-
-def export_modified(link: Connection) -> list[dict[str, object]]:
-    """The last verdicts that came with masks: a way back into training."""
-    last = sa.select(sa.func.max(verdict.c.id)).group_by(verdict.c.result_id).scalar_subquery()
-    query = (
-        sa.select(verdict, result.c.folder.label("result_folder"), series.c.study_id)
-        .join(result, result.c.id == verdict.c.result_id)
-        .join(series, series.c.id == result.c.series_id)
-        .where(verdict.c.id.in_(last), verdict.c.reading == Reading.MODIFIED)
-        .where(result.c.folder != "")
-    )
-    return [
-        {
-            "id": f"case_{row.study_id}_{row.result_id}",
-            "image": f"{row.result_folder}/ct.nii.gz",
-            "masks": row.folder,
-        }
-        for row in link.execute(query)
-    ]

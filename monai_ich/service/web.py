@@ -34,7 +34,7 @@ from monai_ich.service.send import send_again
 from monai_ich.service.settings import Settings
 from monai_ich.service.states import Reading
 from monai_ich.service.stow import store
-from monai_ich.service.verdicts import SEG_NAMES, Conflict, Said, export_modified, record_verdict
+from monai_ich.service.verdicts import SEG_NAMES, Conflict, Said, record_verdict
 from monai_ich.service.work import requeue
 
 _LOG = logging.getLogger(__name__)
@@ -187,13 +187,13 @@ class Web:
     async def modified(self, request: Request) -> Response:
         """Masks that readers drew, as a list for training."""
 
-        def read() -> list[dict[str, object]]:
-            with self.db.read() as link:
-                return export_modified(link)
+        from monai_ich.service.training import write_modified
 
-        return JSONResponse(
-            {"data": str(self.settings.data), "cases": await run_in_threadpool(read)}
-        )
+        def write() -> str:
+            with self.db.read() as link:
+                return write_modified(link, self.settings)
+
+        return Response(await run_in_threadpool(write), media_type="application/json")
 
     async def stow(self, request: Request) -> Response:
         """STOW-RS."""

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,17 +21,15 @@ _PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql_server() -> Iterator[str]:
     """URL without a database's name; the server listens on loopback only."""
     if not _PLACES:
         pytest.skip("PostgreSQL is not installed")
-    folder, port = tmp_path_factory.mktemp("postgresql"), free_port()
+    folder, port = Path(tempfile.mkdtemp(prefix="postgresql_")), free_port()
     user: dict[str, object] = {}
     if os.geteuid() == 0:  # it refuses to run as root
         who = pwd.getpwnam("postgres")
         user = {"user": who.pw_uid, "group": who.pw_gid}
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(0o755)
         shutil.chown(folder, who.pw_uid, who.pw_gid)
     place, data = _PLACES[-1], folder / "data"
     init = [place / "initdb", "-D", data, "-A", "trust", "-U", "ich", "--no-sync"]
@@ -46,6 +45,7 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     yield f"postgresql+psycopg://ich@127.0.0.1:{port}"
     server.send_signal(signal.SIGINT)  # a fast shutdown, whoever is still connected
     server.wait(60)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

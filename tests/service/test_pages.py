@@ -15,7 +15,9 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.io.nifti import write_nifti
+from monai_ich.io.read import read_ct, read_labels
 from monai_ich.io.seg_nrrd import write_seg_nrrd
+from monai_ich.manifest.manifest import read_manifest
 from monai_ich.service.states import State
 from monai_ich.service.summary import Summary
 from monai_ich.service.tables import audit, result, series, verdict
@@ -152,6 +154,7 @@ def test_of_two_readers_the_second_is_told_and_nothing_is_lost(
     stale = _form(bob)
     first = ann.post("/result/1/verdict", data=form | {"reading": "confirmed", "reason": ""})
     assert first.status_code == 303
+    assert ann.get("/modified.json").status_code == 400, "nobody modified"
     late = bob.post("/result/1/verdict", data=stale | {"reading": "dismissed", "reason": "motion"})
     assert late.status_code == 409
     assert [r.reading for r in service.rows(verdict)] == ["confirmed"]
@@ -208,11 +211,17 @@ def test_masks_of_a_reader_are_measured_anew_and_both_are_kept(
     (row,) = service.rows(verdict)
     new, old = Summary.from_json(row.summary), Summary.from_json(service.rows(result)[0].summary)
     assert new.total_ml == pytest.approx(10.0) and old.total_ml == 12.0
-    assert (service.settings.data / row.folder / "masks.seg.nrrd").is_file()
+    assert (service.settings.data / row.folder / "upload.seg.nrrd").is_file()
+    assert client.get("/modified.json").status_code == 200
     page = client.get("/study/1").text
     assert "10.0" in page and "12.0" in page
-    (case,) = client.get("/modified.json").json()["cases"]
-    assert case["masks"] == row.folder and NAME not in str(case)
+    text = client.get("/modified.json").text
+    assert NAME not in text and PATIENT not in text
+    manifest = read_manifest(service.settings.data / "modified.json")
+    (case,) = manifest.cases
+    assert case.label is not None and case.patient == "patient_1"
+    again = read_labels(case.label, Subtype, grid=read_ct(case.image[0]).volume.geometry)
+    assert np.array_equal(again.voxels, drawn)
     bad = client.post(
         "/result/1/verdict",
         data=_form(client) | {"reading": "modified", "reason": ""},
@@ -272,6 +281,9 @@ def test_stow_admits_like_c_store(service: Service, tmp_path: Path) -> None:
     assert client.post("/dicom-web/studies", content=b"x").status_code == 415
     service.work()
     assert service.states() == [State.ANALYZED]
+    full = Service(service.settings.data, reserve_bytes=1 << 60, reserve_share=1.0)
+    client = _client(full)
+    assert post(paths)[0] == 503 and not list((full.settings.data / "incoming").iterdir())
 
 
 def test_a_proxy_names_the_user_and_only_a_trusted_one(tmp_path: Path) -> None:
