@@ -92,6 +92,8 @@ def _of_masks(args: argparse.Namespace) -> dict[str, Any]:
     from monai_ich.study.masks import MeasureMasks
     from monai_ich.study.results import digest_code
 
+    if args.masks is True and args.input.suffix != ".json":
+        raise usage_error("--masks without a folder needs a manifest as input.")
     reading = {"mode": "lenient" if args.lenient else "strict", "assume_hu": args.assume_hu}
     build = partial(
         MeasureMasks,
@@ -135,7 +137,7 @@ def _study(args: argparse.Namespace) -> int:
     found = study_input(args.input, keep_names=args.keep_ids)
     cases = found.cases
     if args.masks is not None:
-        cases = with_masks(cases, None if args.masks is True else args.masks, args.anatomy)
+        cases = with_masks(cases, args.input if args.masks is True else args.masks, args.anatomy)
     if args.bids is not None:
         require_bids(args.bids, cases)
     note = found.passed_over_words()

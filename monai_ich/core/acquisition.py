@@ -68,14 +68,11 @@ class Acquisition:
         >>> Acquisition.stated("", "DOE JANE", "GE MEDICAL SYSTEMS", where="the header").reason
         'the header does not say, or not in known words: slice thickness, kernel'
         """
-        found = {
-            "slice thickness": _length_mm(thickness),
-            "kernel": _kernel(kernel),
-            "manufacturer": _manufacturer(str(manufacturer or "")),
-        }
-        lacking = ", ".join(name for name, value in found.items() if value is None)
+        mm, name, maker = _length_mm(thickness), _kernel(kernel), _manufacturer(manufacturer)
+        found = {"slice thickness": mm, "kernel": name, "manufacturer": maker}
+        lacking = ", ".join(word for word, value in found.items() if value is None)
         reason = f"{where} does not say, or not in known words: {lacking}" if lacking else None
-        return cls(*found.values(), reason)  # type: ignore[arg-type]
+        return cls(mm, name, maker, reason)
 
     def on(self, grid: Geometry) -> Acquisition:
         """With what the grid of the image says."""
@@ -117,6 +114,6 @@ def _kernel(stated: Any) -> str | None:
     return text if _KERNEL.fullmatch(text) else None
 
 
-def _manufacturer(stated: str) -> str | None:
-    names = (name for name, known in _MANUFACTURERS.items() if re.search(known, stated.upper()))
-    return next(names, None)
+def _manufacturer(stated: Any) -> str | None:
+    text = str(stated).upper()
+    return next((name for name, known in _MANUFACTURERS.items() if re.search(known, text)), None)

@@ -81,7 +81,8 @@ class Provenance:
         known = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
         made = dict(known.pop("acquisition", None) or {})
         made["spacing_mm"] = tuple(made["spacing_mm"]) if made.get("spacing_mm") else None
-        return cls(**{"versions": {}} | known, acquisition=Acquisition(**made))
+        known.setdefault("versions", {})
+        return cls(**known, acquisition=Acquisition(**made))
 
 
 def installed_versions() -> dict[str, str]:

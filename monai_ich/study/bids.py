@@ -21,7 +21,7 @@ from monai_ich import __version__
 from monai_ich.core.errors import OutputError
 from monai_ich.core.json_text import read_json
 from monai_ich.core.labels import Subtype, label_of
-from monai_ich.core.provenance import RESEARCH_MAKERE
+from monai_ich.core.provenance import RESEARCH_USE
 from monai_ich.core.scratch import Scratch
 from monai_ich.io.publish import replace_folder
 from monai_ich.results.dictionary import Column, ColumnType, columns
@@ -118,7 +118,7 @@ def write_bids(
 
 
 def _write_top(root: Path) -> None:
-    made = {"Name": _MAKER, "Version": __version__, "Description": RESEARCH_MAKERE}
+    made = {"Name": _MAKER, "Version": __version__, "Description": RESEARCH_USE}
     _write_json(
         root / "dataset_description.json",
         {
@@ -130,8 +130,9 @@ def _write_top(root: Path) -> None:
     )
     (root / "README").write_text(
         "Masks of intracranial hemorrhage (desc-ich_dseg) on the grid of each head CT, and\n"
-        "measurements of each scan (phenotype/ich.tsv, explained in phenotype/ich.json).\n"
-        f"{RESEARCH_MAKERE}\n"
+        "measurements of each scan (phenotype/ich.tsv, explained in ich.json; further scans of a\n"
+        "subject in ich_scan2.tsv and on).\n"
+        f"{RESEARCH_USE}\n"
     )
     labels = [
         {
@@ -165,19 +166,32 @@ def _ids(name: str, row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _write_phenotype(root: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    subjects = list(dict.fromkeys(row["participant_id"] for row in rows))
-    _write_tsv(root / "participants.tsv", [{"participant_id": subject} for subject in subjects])
-    if not rows:
-        return
-    (root / "phenotype").mkdir()
-    _write_tsv(root / "phenotype" / "ich.tsv", rows)
+    """BIDS takes one row of a subject in a table: the second scan goes into the next table."""
+    tables: list[dict[str, Mapping[str, Any]]] = []
+    for row in rows:
+        subject = row["participant_id"]
+        table = next((table for table in tables if subject not in table), None)
+        if table is None:
+            tables.append(table := {})
+        table[subject] = row
+    subjects = [{"participant_id": subject} for subject in (tables[0] if tables else {})]
+    _write_tsv(root / "participants.tsv", subjects)
+    for number, table in enumerate(tables, start=1):
+        stem = root / "phenotype" / ("ich" if number == 1 else f"ich_scan{number}")
+        stem.parent.mkdir(exist_ok=True)
+        _write_tsv(stem.with_suffix(".tsv"), list(table.values()))
+        _write_json(stem.with_suffix(".json"), _dictionary(rows[0]))
+
+
+def _dictionary(names: Iterable[str]) -> dict[str, Any]:
     known = {c.name: c for c in columns() if c.table in ("measurements", "study")}
     said: dict[str, Any] = {
-        "MeasurementToolMetadata": {"Description": f"{_MAKER} {__version__}. {RESEARCH_MAKERE}"},
+        "Description": "Measurements of one head CT of each subject",
+        "MeasurementToolMetadata": {"Description": f"{_MAKER} {__version__}. {RESEARCH_USE}"},
+        "session_id": {"Description": "session of the scan, n/a where there is one only"},
         "scan_id": {"Description": "name of the scan's files"},
     }
-    said |= {name: _explained(known[name]) for name in rows[0] if name in known}
-    _write_json(root / "phenotype" / "ich.json", said)
+    return said | {name: _explained(known[name]) for name in names if name in known}
 
 
 def _explained(column: Column) -> dict[str, Any]:

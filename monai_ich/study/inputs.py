@@ -13,11 +13,9 @@ from pathlib import Path
 
 from monai_ich.core.case_names import case_names, is_text, numbered
 from monai_ich.core.errors import InputError
-from monai_ich.core.label_meaning import NOT_BLOOD as OTHER
 from monai_ich.core.label_meaning import LabelMeaning
-from monai_ich.core.labels import Subtype
 from monai_ich.io.read import is_nifti
-from monai_ich.manifest.manifest import NOT_BLOOD, Manifest, read_manifest
+from monai_ich.manifest.manifest import read_manifest
 
 _BIDS_SAFE = re.compile(r"[a-z]{2,4}-\d{1,3}")  # one entity, such as sub-012
 _BIDS_FOLDERS = ("ct", "anat")  # BIDS 1.11 knows no CT: both are in use
@@ -57,9 +55,9 @@ class StudyCase:
         id: names its folder and its row.
         image: a NIfTI file, DICOM folder or zip; or the DICOM files of one series.
         patient, site: from a manifest or BIDS, for the table.
-        masks: that somebody made of it; one of them is measured where a study is of masks.
+        masks: what a study of masks found for it, see `with_masks`; exactly one can be measured.
         anatomy: label map, for such a study.
-        meaning: what the values of these masks mean, as the manifest has it.
+        meaning: what the values of these masks mean, as a manifest has it.
     """
 
     id: str
@@ -130,7 +128,9 @@ def study_input(path: str | Path, *, keep_names: bool = False) -> StudyInput:
     """
     path = Path(path).resolve()
     if path.is_file() and path.suffix == ".json":
-        return _listed(read_manifest(path))
+        return StudyInput(
+            tuple(StudyCase(c.id, c.image, c.patient, c.site) for c in read_manifest(path).cases)
+        )
     if not path.exists():
         raise InputError("INPUT_NOT_FOUND", "The input does not exist: check the path given.")
     children = (
@@ -145,20 +145,6 @@ def study_input(path: str | Path, *, keep_names: bool = False) -> StudyInput:
         )
         raise InputError("NO_CASES", " ".join(filter(None, (message, found.passed_over_words()))))
     return found
-
-
-def _listed(manifest: Manifest) -> StudyInput:
-    known = {**Subtype.__members__, **dict.fromkeys(NOT_BLOOD, OTHER)}
-    values = {v: int(known[name]) for v, name in manifest.label_mapping.items() if name in known}
-    meaning = LabelMeaning(values) if values else None
-    return StudyInput(
-        tuple(
-            StudyCase(
-                c.id, c.image, c.patient, c.site, (c.label,) if c.label else (), c.anatomy, meaning
-            )
-            for c in manifest.cases
-        )
-    )
 
 
 def _flat(children: Sequence[Path], keep: bool) -> StudyInput:

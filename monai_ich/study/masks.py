@@ -8,9 +8,12 @@ from pathlib import Path
 
 from monai_ich.analysis import Clock
 from monai_ich.core.errors import InputError
+from monai_ich.core.label_meaning import NOT_BLOOD as OTHER
 from monai_ich.core.label_meaning import LabelMeaning
+from monai_ich.core.labels import Subtype
 from monai_ich.given import measure_scan
 from monai_ich.io.read import is_nifti
+from monai_ich.manifest.manifest import NOT_BLOOD, Manifest, read_manifest
 from monai_ich.results.files import write_provenance
 from monai_ich.steps import ReadScan
 from monai_ich.study.bids import bids_masks
@@ -48,45 +51,63 @@ class MeasureMasks:
         mask, clock = _only(case.masks), Clock()
         with clock("read"):
             scan = self.read(path)
-        with clock("measure"):
-            done = measure_scan(
-                scan,
-                mask,
-                folder,
-                anatomy=case.anatomy,
-                meaning=self.meaning or (case.meaning if is_nifti(mask) else None),
-                operating_point_ml=self.operating_point_ml,
-                case_id=case.id,
-                keep_ids=self.keep_ids,
-                notes=self.notes,
-                seconds=clock.seconds,
-            )
+        done = measure_scan(
+            scan,
+            mask,
+            folder,
+            anatomy=case.anatomy,
+            meaning=self.meaning or (case.meaning if is_nifti(mask) else None),
+            operating_point_ml=self.operating_point_ml,
+            case_id=case.id,
+            keep_ids=self.keep_ids,
+            notes=self.notes,
+            seconds=clock.seconds,
+        )
         write_provenance(folder, done.provenance)
 
 
 def with_masks(
-    cases: Iterable[StudyCase], masks: Path | None, anatomy: Path | None = None
+    cases: Iterable[StudyCase], masks: Path, anatomy: Path | None = None
 ) -> tuple[StudyCase, ...]:
     """The cases with their masks.
 
     Args:
         cases: from `study_input`.
-        masks: folder with ``ID.nii.gz``, ``ID.nii``, ``ID.seg.nrrd``, ``ID.dcm``, a folder ``ID``
-            that holds one DICOM SEG, or a BIDS derivative; None takes those of the manifest.
-        anatomy: a study, or folder with ``ID.nii.gz``; None takes that of the manifest.
+        masks: manifest (.json) with `label` and `anatomy` of its cases; or folder with
+            ``ID.nii.gz``, ``ID.nii``, ``ID.seg.nrrd``, ``ID.dcm``, a folder ``ID`` that holds one
+            DICOM SEG, or a BIDS derivative.
+        anatomy: a study, or folder with ``ID.nii.gz``, instead of the manifest's.
 
     Raises:
         InputError: ``INPUT_NOT_FOUND`` where a folder is not there.
+        ManifestError: as `read_manifest`.
     """
-    if not all(folder is None or folder.is_dir() for folder in (masks, anatomy)):
+    of_manifest = masks.suffix == ".json"
+    folders = [path for path in (None if of_manifest else masks, anatomy) if path is not None]
+    if not all(folder.is_dir() for folder in folders):
         raise InputError("INPUT_NOT_FOUND", "A folder of masks does not exist: check the path.")
-    found = tuple(cases)
-    if masks is not None:
+    if of_manifest:
+        found = _with_labels(cases, read_manifest(masks))
+    else:
         root = masks.resolve()
-        found = tuple(replace(c, masks=_masks_of(c, root), meaning=None) for c in found)
-    if anatomy is not None:
-        root = anatomy.resolve()
-        found = tuple(replace(c, anatomy=_anatomy_of(c, root)) for c in found)
+        found = [replace(case, masks=_masks_of(case, root)) for case in cases]
+    if anatomy is None:
+        return tuple(found)
+    root = anatomy.resolve()
+    return tuple(replace(case, anatomy=_anatomy_of(case, root)) for case in found)
+
+
+def _with_labels(cases: Iterable[StudyCase], manifest: Manifest) -> list[StudyCase]:
+    known: dict[str, int] = {s.name: int(s) for s in Subtype} | dict.fromkeys(NOT_BLOOD, OTHER)
+    values = {v: known[name] for v, name in manifest.label_mapping.items() if name in known}
+    meaning = LabelMeaning(values) if values else None
+    rows = {case.id: case for case in manifest.cases}
+    found = []
+    for case in cases:
+        row = rows.get(case.id)
+        masks = (row.label,) if row and row.label else ()
+        anatomy = row.anatomy if row else None
+        found.append(replace(case, masks=masks, anatomy=anatomy, meaning=meaning))
     return found
 
 

@@ -95,13 +95,13 @@ def test_anatomy_gives_sides_and_the_midline_shift(case: StudyCase, tmp_path: Pa
     blood[60:64, 48, 20] = Subtype.IPH
     for name, image in (
         ("ct", phantom(fine)),
-        ("mask", LabelMap(blood, fine, Subtype)),
+        ("masks/case_1", LabelMap(blood, fine, Subtype)),
         ("cases/case_1/anatomy", anatomy(fine, shift_mm=6)),
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         write_nifti(tmp_path / f"{name}.nii.gz", image)
-    case = replace(case, image=(tmp_path / "ct.nii.gz",), masks=(tmp_path / "mask.nii.gz",))
-    (case,) = with_masks([case], None, tmp_path)
+    case = replace(case, image=(tmp_path / "ct.nii.gz",))
+    (case,) = with_masks([case], tmp_path / "masks", tmp_path)
     assert _measured(case, tmp_path / "out" / "a").code == ""
     row = read_row(case, tmp_path / "out" / "a")
     assert row["midline_shift_mm"] == pytest.approx(6.0, abs=1.0)
@@ -127,7 +127,10 @@ def test_a_manifest_names_masks_anatomy_and_what_values_mean(tmp_path: Path) -> 
     rows = [{"id": "a", "image": "a.nii.gz", "label": "m.nii.gz"}, {"id": "b", "image": "a.nii.gz"}]
     mapping = {"7": "SDH", "8": "ignore"}
     record = {"schema": "monai-ich/manifest/1", "name": "x", "label_mapping": mapping, "test": rows}
-    a, b = list_cases(write_json(tmp_path / "m.json", record))
+    path = write_json(tmp_path / "m.json", record)
+    listed = list_cases(path)
+    assert listed[0].masks == (), "a network's study does not follow masks that change"
+    a, b = with_masks(listed, path)
     assert _measured(a, tmp_path / "out" / "a").code == ""
     assert read_row(a, tmp_path / "out" / "a")["sdh_volume_ml"] == VOXEL_ML
     assert _measured(b, tmp_path / "out" / "b").code == "NO_MASK"
@@ -189,4 +192,5 @@ def test_one_command_measures_a_cohort_heals_a_damaged_row_and_writes_bids(
     assert made["weights"] == {} and made["settings"]["operating_point_ml"] == 0.0
     assert (tmp_path / "bids" / "phenotype" / "ich.tsv").read_text().count("\n") == 3
     shutil.rmtree(out)
-    assert main(["study", str(tmp_path / "in"), "-o", str(out), "--labels-are", "SDH"]) == 2
+    of_scans = ["study", str(tmp_path / "in"), "-o", str(out)]
+    assert main([*of_scans, "--labels-are", "SDH"]) == main([*of_scans, "--masks"]) == 2
