@@ -93,13 +93,13 @@ def _shape(slabs: Slabs) -> dict[str, Verdict]:
     return {
         "island_sign": (
             apart >= 3 or small >= 4,
-            f"{apart} small hematomas apart, limit 3; with joined ones {small}, limit 4",
+            f"small hematomas apart: {apart}, limit 3; with joined ones: {small}, limit 4",
         ),
         "satellite_sign": (
             bool(near),
-            f"{len(near)} of {len(gaps)} small hematomas 1 to 20 mm from the main one",
+            f"small hematomas apart: {len(gaps)}, of these 1 to 20 mm away: {len(near)}",
         ),
-        "irregular_shape": (uneven >= 2, f"{uneven} irregularities of the margin, limit 2"),
+        "irregular_shape": (uneven >= 2, f"irregularities of the margin: {uneven}, limit 2"),
     }
 
 
@@ -130,7 +130,7 @@ def _density(slabs: Slabs, brain_hu: float | NotMeasurable) -> dict[str, Verdict
         "blend_sign": _blend(insides),
         "black_hole_sign": _black_hole(insides),
         "swirl_sign": _swirl(insides, brain_hu),
-        "heterogeneous_density": (foci >= 3, f"{foci} dark foci on the largest slice, limit 3"),
+        "heterogeneous_density": (foci >= 3, f"dark foci on the largest slice: {foci}, limit 3"),
         "fluid_level": _fluid_level(insides, slabs.up_mm),
     }
 

@@ -103,8 +103,8 @@ def measure_thickness(
     Returns:
         No value but a reason without a cavity, for a clot away from the skull (falx, tentorium),
         below a craniectomy, and where such a part of the clot is wider than the rest is thick. No
-        axial value where slices are not axial, or cut the skull at less than 45 degrees where the
-        clot is thickest.
+        axial value where slices are not axial, or cut the clot so flatly where it is thickest that
+        the way within the slice is more than 1.4 times the shortest one.
 
     References:
         Bullock 2006, doi:10.1227/01.NEU.0000210364.29290.C9 (thickness as a criterion for SDH, on
@@ -199,9 +199,9 @@ def _axial(
 ) -> float | str:
     """Largest thickness within a slice, or why there is none.
 
-    Where slices cut the skull at less than 45 degrees (toward the vertex) a point does not count: a
-    layer of any thickness looks wide there. The way within the slice is then much longer than the
-    shortest.
+    Where slices cut the skull flatly (toward the vertex) a point does not count: a layer of any
+    thickness looks wide there. Below a flat skull, 45 degrees are where the way within the slice is
+    1.4 times the shortest one.
     """
     i, j = (geometry.affine[:3, n] / np.linalg.norm(geometry.affine[:3, n]) for n in (0, 1))
     if abs(np.cross(i, j)[2]) < _MOST_OBLIQUE:

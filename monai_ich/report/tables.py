@@ -83,7 +83,11 @@ def _edema_row(edema: Edema) -> _Row:
     return _row(
         "Edema around clots, no blood",
         edema.volume,
-        [f"relative to IPH: {edema.ratio.reason}" if ratio is None else f"{ratio:.2f} of the IPH"],
+        [
+            f"relative to IPH: {edema.ratio.reason}"
+            if ratio is None
+            else f"{ratio:.2f} times the volume of IPH"
+        ],
     )
 
 

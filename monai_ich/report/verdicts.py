@@ -69,7 +69,7 @@ def _score_row(score: Score) -> tuple[str, str, str, str]:
     open_ = [
         f"{', '.join(part_words(score, part) for part in parts)}: {escape(why)}"
         for why, parts in score.unknown.items()
-        if not (parts == ["total"] and why.startswith("not known"))  # the lines above say it
+        if parts != ["total"] or len(score.unknown) == 1  # else the other lines say it
     ]
     total = "none" if score.total is None else "not known"
     if score.total is not None and score.total.value is not None:

@@ -94,7 +94,7 @@ def abc2_words(lesion: Lesion) -> str:
     """For example ``"11.9 mL (54 x 20 x 22 mm)"``, or why there is none."""
     found = lesion.abc2
     if isinstance(found, NotMeasurable):
-        return found.reason
+        return found.reason.removeprefix("ABC/2 is ")
     return f"{found.ml:.1f} mL ({found.a_mm:.0f} x {found.b_mm:.0f} x {found.c_mm:.0f} mm)"
 
 
@@ -152,8 +152,8 @@ def glance_lines(exam: ExamMeasurements) -> list[str]:
         lines.append(f"Largest IPH: {largest.volume_ml:.1f} mL, {place_words(largest)}.{said}")
     met = [criterion.title for criterion in exam.criteria if criterion.met]
     undecided = sum(criterion.met is None for criterion in exam.criteria)
-    rest = f" ({undecided} of {len(exam.criteria)} not decidable)" if undecided else ""
-    return [*lines, f"Published criteria that are met{rest}: {'; '.join(met) or 'none'}."]
+    rest = f" Not decidable: {undecided} of {len(exam.criteria)}." if undecided else ""
+    return [*lines, f"Published criteria that are met: {'; '.join(met) or 'none'}.{rest}"]
 
 
 def change_words(change: VolumeChange) -> str:
