@@ -174,8 +174,13 @@ class MovingAverage:
         average.requires_grad_(False).eval()
 
     def attach(self, engine: Engine) -> None:
-        """Follow the trainer."""
+        """Follow the trainer, from the weights that it starts with, whoever loaded them."""
+        engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._step)
+
+    def _start(self) -> None:
+        source = getattr(self.network, "module", self.network)
+        self.average.load_state_dict(source.state_dict())
 
     @torch.no_grad()
     def _step(self, engine: Engine) -> None:
@@ -198,14 +203,23 @@ class Resume:
         path: checkpoint file, outside of the bundle's ``models/``.
         objects: name to anything with ``state_dict`` and ``load_state_dict``.
         write: false where another process of a multi-GPU run writes.
+        read: false where a new training begins, whatever an earlier one left.
     """
 
-    def __init__(self, path: str | Path, objects: Mapping[str, Any], write: bool = True) -> None:
-        self.path, self.objects, self.write = Path(path), dict(objects), write
+    def __init__(
+        self,
+        path: str | Path,
+        objects: Mapping[str, Any],
+        write: bool = True,
+        *,
+        read: bool = True,
+    ) -> None:
+        self.path, self.objects, self.write, self.read = Path(path), dict(objects), write, read
 
     def attach(self, engine: Engine) -> None:
         """Follow the trainer."""
-        engine.add_event_handler(Events.STARTED, self._load)
+        if self.read:
+            engine.add_event_handler(Events.STARTED, self._load)
         if self.write:
             engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
 
@@ -222,6 +236,33 @@ class Resume:
         state: dict[str, Any] = {name: thing.state_dict() for name, thing in self.objects.items()}
         state |= {"epoch": engine.state.epoch, "iteration": engine.state.iteration}
         save_aside(state, self.path)
+
+
+class EpochFigures:
+    """Give the trainer what an epoch's curves show: the mean loss, and the learning rate at its
+    end.
+
+    Args:
+        optimizer: of the training.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+        self.losses: list[float] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Follow the trainer; before whatever reads its metrics."""
+        engine.add_event_handler(Events.EPOCH_STARTED, lambda: self.losses.clear())
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._keep)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._say)
+
+    def _keep(self, engine: Engine) -> None:
+        output: Any = engine.state.output  # a number, says ignite
+        self.losses.append(float(output[0]["loss"]))
+
+    def _say(self, engine: Engine) -> None:
+        engine.state.metrics["train_loss"] = sum(self.losses) / len(self.losses)
+        engine.state.metrics["learning_rate"] = self.optimizer.param_groups[0]["lr"]
 
 
 class StopAtNaN:
