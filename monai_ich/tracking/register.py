@@ -10,6 +10,7 @@ from pathlib import Path
 from monai_ich.bundle import BUNDLES, find_bundle, load_bundle
 from monai_ich.core.scratch import temporary
 from monai_ich.core.shipped import commit
+from monai_ich.tracking.model import EXAMPLE, SIGNATURE
 from monai_ich.tracking.runs import new_run_name, open_experiment, require_store
 
 _EXPERIMENT = "monai-ich models"
@@ -64,6 +65,8 @@ def register_model(
             code_paths=[str(Path(__file__).resolve().parents[1])],
             pip_requirements=pinned_requirements(),
             registered_model_name=name,
+            signature=SIGNATURE,
+            input_example=EXAMPLE,
         )
     number = int(logged.registered_model_version)
     for key, value in tags.items():

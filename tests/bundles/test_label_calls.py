@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ def inferred(bundle: Path, weights: Path, request: dict[str, Any]) -> NDArray[An
     data = request
     for step in before:
         data = step(data)
+    tensors = [key for key, value in data.items() if isinstance(value, torch.Tensor)]
+    assert tensors == ["image"], "MONAI Deploy would give the network the others, too"
     with torch.no_grad():
         data["pred"] = parser.get_parsed_content("inferer")(data["image"][None], network)[0]
     for step in (step for step in after if not isinstance(step, SaveImaged)):
@@ -151,7 +154,7 @@ def test_label_trains_twice_in_a_row_from_the_weights_that_are_there(
         )
         states.append(torch.load(weights, weights_only=True))
     kernels = [name for name, value in states[0].items() if value.ndim > 1]
-    for before, trained in zip(states, states[1:], strict=False):
+    for before, trained in pairwise(states):
         steps = [float((trained[k].float() - before[k].float()).abs().max()) for k in kernels]
         assert 0 < max(steps) < 0.01, "it trained, and from there"
     with sqlite3.connect(copy / "runs" / "mlruns.db") as store:
