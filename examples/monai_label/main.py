@@ -1,7 +1,8 @@
 """A MONAI Label app of the two MONAI-ICH bundles: draft masks, training on what was corrected, and
 the scans first that the network doubts most.
 
-Copy this folder, put bundles into its ``model/``, and start the server; see docs/how-to/monai_label.md.
+Copy this folder, put bundles into its ``model/``, and start the server: see
+docs/how-to/monai_label.md.
 """
 
 from __future__ import annotations

@@ -90,6 +90,6 @@ def _say_missed(folder: Path, wanted: Mapping[Subtype, float]) -> None:
         made = made_ml.get(subtype.name, 0.0)
         if abs(made - ml) > _MISSED * ml:
             print(
-                f"{folder.name}: {subtype.name} {made:.1f} mL, asked for {ml:.1f}: its place, other "
-                "blood and the bone beside it leave as much to be seen. Another --seed may fit."
+                f"{folder.name}: {subtype.name} {made:.1f} mL, asked for {ml:.1f}: its place, "
+                "other blood and the bone beside it leave no other to be seen. Try another --seed."
             )

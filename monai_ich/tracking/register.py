@@ -10,7 +10,6 @@ from pathlib import Path
 from monai_ich.bundle import BUNDLES, find_bundle, load_bundle
 from monai_ich.core.scratch import temporary
 from monai_ich.core.shipped import commit
-from monai_ich.tracking.model import EXAMPLE, SIGNATURE
 from monai_ich.tracking.runs import new_run_name, open_experiment, require_store
 
 _EXPERIMENT = "monai-ich models"
@@ -52,6 +51,8 @@ def register_model(
         f"status_{b.name}": b.status for b in loaded
     }
     mlflow = open_experiment(tracking_uri, _EXPERIMENT)
+    from monai_ich.tracking.model import EXAMPLE, SIGNATURE  # these import MLflow
+
     with mlflow.start_run(run_name=new_run_name()), temporary() as scratch:
         mlflow.set_tags(tags)
         script = scratch / "scan_model.py"
