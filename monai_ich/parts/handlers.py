@@ -17,6 +17,8 @@ from ignite.engine import Engine, Events
 from monai_ich.core.errors import TrainingError
 from monai_ich.parts.inferers import describe_machine
 
+_FIGURES = ("train_loss", "learning_rate")  # of an epoch
+
 
 def the_same(handler: Any) -> Any:
     """The handler itself: in ``train#handlers`` MONAI wants each entry to have a ``_target_``."""
@@ -239,8 +241,7 @@ class Resume:
 
 
 class EpochFigures:
-    """Give the trainer what an epoch's curves show: the mean loss, and the learning rate at its
-    end.
+    """Give the trainer what an epoch's curves show: mean loss and mean learning rate.
 
     Args:
         optimizer: of the training.
@@ -248,21 +249,21 @@ class EpochFigures:
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self.optimizer = optimizer
-        self.losses: list[float] = []
+        self.seen: list[tuple[float, float]] = []
 
     def attach(self, engine: Engine) -> None:
         """Follow the trainer; before whatever reads its metrics."""
-        engine.add_event_handler(Events.EPOCH_STARTED, lambda: self.losses.clear())
+        engine.add_event_handler(Events.EPOCH_STARTED, lambda: self.seen.clear())
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._keep)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._say)
 
     def _keep(self, engine: Engine) -> None:
         output: Any = engine.state.output  # a number, says ignite
-        self.losses.append(float(output[0]["loss"]))
+        self.seen.append((float(output[0]["loss"]), float(self.optimizer.param_groups[0]["lr"])))
 
     def _say(self, engine: Engine) -> None:
-        engine.state.metrics["train_loss"] = sum(self.losses) / len(self.losses)
-        engine.state.metrics["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        for name, values in zip(_FIGURES, zip(*self.seen, strict=True), strict=True):
+            engine.state.metrics[name] = sum(values) / len(values)
 
 
 class StopAtNaN:

@@ -5,7 +5,6 @@ for in it.
 from __future__ import annotations
 
 import getpass
-import hashlib
 import os
 import re
 import sys
@@ -132,13 +131,3 @@ def command(arguments: Sequence[str]) -> str:
 def _file_only(path: re.Match[str]) -> str:
     known = path[1].endswith((".py", ".yaml", ".json")) or path[1] == "monai-ich"
     return path[1] if known else "..."
-
-
-def rows_hash(rows: Sequence[Mapping[str, str]]) -> str:
-    """Short sha256 of the cases and the sizes of their files, wherever they lie."""
-    found = hashlib.sha256()
-    for row in rows:
-        for key, value in row.items():
-            size = "" if key == "case" else Path(value).stat().st_size
-            found.update(f"{key} {Path(value).name} {size}\n".encode())
-    return found.hexdigest()[:16]
