@@ -124,7 +124,7 @@ def weights_origin(path: str | Path | None) -> str:
 
 def command(arguments: Sequence[str]) -> str:
     """A command line without folders: they may hold names, of patients too."""
-    words = [re.sub(r"[^\s'\"\[\],=]*/([^\s'\"\[\],/]*)", _file_only, word) for word in arguments]
+    words = [re.sub(r"[^'\"\[\],=]*/([^'\"\[\],/]*)", _file_only, word) for word in arguments]
     return " ".join(["python", *words])[:5000]
 
 
