@@ -72,8 +72,8 @@ test-interop: $(READY)  ## tests with real external programs: Chromium, 3D Slice
 	$(BIN)/python -m pytest -m interop -rs
 
 check: $(READY)  ## style, types, import layers, licenses of what is needed
-	$(BIN)/ruff check monai_ich lab tests benchmarks tools setup.py
-	$(BIN)/ruff format --check monai_ich lab tests benchmarks tools setup.py
+	$(BIN)/ruff check monai_ich lab tests benchmarks examples tools setup.py
+	$(BIN)/ruff format --check monai_ich lab tests benchmarks examples tools setup.py
 	$(BIN)/mypy monai_ich
 	$(BIN)/lint-imports
 	$(BIN)/python tools/licenses.py

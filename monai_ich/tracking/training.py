@@ -123,11 +123,18 @@ def weights_origin(path: str | Path | None) -> str:
 
 
 def command(arguments: Sequence[str]) -> str:
-    """A command line without folders: they may hold names, of patients too."""
-    words = [re.sub(r"[^'\"\[\],=]*/([^'\"\[\],/]*)", _file_only, word) for word in arguments]
-    return " ".join(["python", *words])[:5000]
+    """A command line without files and folders, but for configs: they may hold names, of patients
+    too.
+    """
+    return " ".join(["python", *map(_shown, arguments)])[:5000]
 
 
-def _file_only(path: re.Match[str]) -> str:
-    known = path[1].endswith((".py", ".yaml", ".json")) or path[1] == "monai-ich"
-    return path[1] if known else "..."
+def _shown(word: str) -> str:
+    if "/" not in word and len(word) < 256 and Path(word).exists():
+        return _file_only(word)
+    return re.sub(r"[^'\"\[\],=]*/[^'\"\[\],/]*", lambda path: _file_only(path[0]), word)
+
+
+def _file_only(path: str) -> str:
+    name = path.rpartition("/")[2]
+    return name if name.endswith((".py", ".yaml", ".json")) or name == "monai-ich" else "..."

@@ -32,7 +32,11 @@ def test_an_evaluation_in_a_trainings_folder_stands_in_its_store(tmp_path: Path)
     )
 
 
-def test_the_command_names_no_folder_and_no_scan() -> None:
+def test_the_command_names_no_folder_and_no_scan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "DOE_JANE").mkdir()
+    monkeypatch.chdir(tmp_path)
     said = command(
         [
             "/opt/venv/bin/monai-ich",
@@ -41,13 +45,15 @@ def test_the_command_names_no_folder_and_no_scan() -> None:
             "--dataset_dir",
             "/data/DOE JOHN",
             "--weights=out/model.pt",
+            "--output_dir",
+            "DOE_JANE",
             "--max_epochs",
             "5",
         ]
     )
     assert said == (
         "python monai-ich bundle ['train.yaml','finetune.yaml'] --dataset_dir ... --weights=... "
-        "--max_epochs 5"
+        "--output_dir ... --max_epochs 5"
     )
 
 
