@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from monai_ich.cli.options import add_command, add_output, usage_error
-from monai_ich.core.labels import Subtype
 
-_MISSED = 0.02  # share of the volume asked for
 _SUBTYPES = ("EDH", "IPH", "IVH", "SAH", "SDH")
 
 
@@ -46,8 +41,9 @@ def add_synth(commands: Any) -> None:
 def _synth(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
+    from monai_ich.core.labels import Subtype
     from monai_ich.io.output import refuse_unwritable
-    from monai_ich.synth.dataset import case_folder, design_case, write_dataset
+    from monai_ich.synth.dataset import case_folder, design_case, missed_ml, write_dataset
 
     if len(args.subtype) != len(args.volume_ml):
         raise usage_error("synth needs one --volume-ml for each --subtype.")
@@ -74,22 +70,16 @@ def _synth(args: argparse.Namespace) -> int:
         workers=args.workers,
         device=args.device,
         thickness=not args.no_thickness,
+        wanted=wanted,
     )
     for _ in tqdm(made, total=len(cases), unit="head", disable=not sys.stderr.isatty()):
         pass
     print(f"wrote {len(cases)} synthetic head{'s' if len(cases) > 1 else ''} into {args.output}")
     for case in cases:
-        _say_missed(args.output / case_folder(case.seed), wanted)
-    return 0
-
-
-def _say_missed(folder: Path, wanted: Mapping[Subtype, float]) -> None:
-    """Where a head holds another volume than was asked for, say so and why."""
-    made_ml = json.loads((folder / "truth.json").read_text())["truth"]["volume_ml"]
-    for subtype, ml in wanted.items():
-        made = made_ml.get(subtype.name, 0.0)
-        if abs(made - ml) > _MISSED * ml:
+        for subtype, made_ml in missed_ml(args.output / case_folder(case.seed), wanted).items():
             print(
-                f"{folder.name}: {subtype.name} {made:.1f} mL, asked for {ml:.1f}: its place, "
-                "other blood and the bone beside it leave no other to be seen. Try another --seed."
+                f"{case_folder(case.seed)}: {subtype.name} {made_ml:.1f} mL, asked for "
+                f"{wanted[subtype]:.1f}: its place, other blood and the bone beside it leave no "
+                "more to be seen. Try another --seed."
             )
+    return 0

@@ -41,7 +41,7 @@ class BundleRun(MLFlowHandler):
     def __init__(
         self,
         purpose: str,
-        datasets: Mapping[str, Sequence[Mapping[str, str]]],
+        datasets: Mapping[str, Sequence[Mapping[str, Any]]],
         weights: str,
         system_metrics: bool = False,
         **options: Any,
@@ -89,18 +89,21 @@ class BundleRun(MLFlowHandler):
             self.monitor.finish()
 
 
-def _dataset(name: str, rows: Sequence[Mapping[str, str]]) -> Any:
+def _dataset(name: str, rows: Sequence[Mapping[str, Any]]) -> Any:
     import mlflow
+    from mlflow.data.code_dataset_source import CodeDatasetSource
 
-    files = [{key: Path(path) for key, path in row.items() if key != "case"} for row in rows]
-    table = pd.DataFrame(
-        {"scan": range(1, len(rows) + 1)}
-        | {
-            f"{key}_bytes": [row[key].stat().st_size if key in row else 0 for row in files]
-            for key in (files[0] if files else ())
+    sizes = [
+        {
+            f"{key}_bytes": float(Path(value).stat().st_size)
+            for key, value in row.items()
+            if isinstance(value, str) and Path(value).is_file()  # not the case, nor a seed
         }
-    )
-    dataset = mlflow.data.from_pandas(table, source="dataset.json", name=name)  # type: ignore[attr-defined]
+        for row in rows
+    ]
+    table = pd.DataFrame(sizes).fillna(0.0).rename_axis("scan").reset_index().astype(float)
+    source = CodeDatasetSource({"mlflow.source.type": "LOCAL"})  # no folder
+    dataset = mlflow.data.from_pandas(table, source=source, name=name)  # type: ignore[attr-defined]
     return mlflow.entities.DatasetInput(
         dataset._to_mlflow_entity(), [mlflow.entities.InputTag("mlflow.data.context", name)]
     )

@@ -13,14 +13,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
-from monai_ich.core.volume import CTVolume
-from monai_ich.dicom.write import write_ct_series
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.read import read_ct
 from monai_ich.pacs.seg_read import read_dicom_seg
-from tests.bundles.tiny import tiny_head
+from monai_ich.synth.dataset import design_case, write_case
 from tests.conftest import ROOT
 
 DEPLOY = ROOT / ".deploy-venv" / "bin" / "python"
@@ -32,14 +29,13 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("tilt_deg", [0.0, 15.0])
+@pytest.mark.parametrize("tilt_deg", [15.0, 0.0])
 def test_seg_of_deploy_holds_the_mask_of_inference(tilt_deg: float, tmp_path: Path) -> None:
-    hu, _, _, affine = tiny_head(1, tilt_deg=tilt_deg)
-    head = CTVolume(hu.astype(np.float32), Geometry(hu.shape, affine))
-    write_ct_series(head, tmp_path / "study", seed=1, slice_thickness_mm=6.0)
+    case = design_case(77, pixels=96, thickness_mm=6.0, tilt_deg=tilt_deg)
+    study = write_case(case, tmp_path / "head", dicom=True, thickness=False) / "dicom"
     bundle = ROOT / "bundles" / "ich_segmentation"
     command = [DEPLOY, ROOT / "examples" / "monai_deploy" / "app.py"]
-    command += ["-i", tmp_path / "study", "-o", tmp_path / "out", "-m", bundle]
+    command += ["-i", study, "-o", tmp_path / "out", "-m", bundle]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     found = subprocess.run(
         ["bash", "-c", 'ulimit -s 32768; exec "$@"', "deploy", *map(str, command)],
@@ -49,7 +45,7 @@ def test_seg_of_deploy_holds_the_mask_of_inference(tilt_deg: float, tmp_path: Pa
     )
     assert found.returncode == 0, found.stderr[-2000:]
 
-    ct = read_ct(tmp_path / "study").volume
+    ct = read_ct(study).volume
     write_nifti(tmp_path / "scans" / "ct.nii.gz", ct)
     run = [sys.executable, "-m", "monai.bundle", "run", "--bundle_root", str(bundle)]
     run += ["--config_file", str(bundle / "configs" / "inference.yaml")]
