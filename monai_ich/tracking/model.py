@@ -19,9 +19,7 @@ from monai_ich.core.scratch import temporary
 from monai_ich.io.table import write_measurements_csv
 from monai_ich.study.results import as_table
 
-SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec("string")])
-)  # without a name: a list, or any column
+SIGNATURE = ModelSignature(Schema([ColSpec("string")]))  # no name: a list, or any column
 EXAMPLE = pd.DataFrame({"path": ["scan.nii.gz"]})
 
 

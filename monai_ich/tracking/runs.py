@@ -24,10 +24,8 @@ _PATIENCE_S, _PATIENCE_LOCAL_S = (
     10.0,
     120.0,
 )  # a server answers; a new database file is set up first
-CLASSIC = (
-    "mlflow.experimentKind",
-    "custom_model_development",
-)  # else MLflow 3 shows the pages of chats
+# tag of an experiment; without it MLflow 3 shows the pages of chats
+CLASSIC = ("mlflow.experimentKind", "custom_model_development")
 _STORES = ("sqlite:", "http:", "https:", "postgresql", "mysql", "mssql", "databricks")
 
 

@@ -5,7 +5,6 @@ for in it.
 from __future__ import annotations
 
 import getpass
-import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -46,7 +45,6 @@ class BundleRun(MLFlowHandler):
         system_metrics: bool = False,
         **options: Any,
     ) -> None:
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         super().__init__(**options)
         self.purpose, self.datasets, self.weights = purpose, datasets, weights
         self.system_metrics, self.monitor = system_metrics, None
@@ -79,7 +77,7 @@ class BundleRun(MLFlowHandler):
             "mlflow.source.name": command(sys.argv),
             "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": commit(),
-            "mlflow.user": getpass.getuser(),
+            "mlflow.user": _user(),
             "purpose": self.purpose,
             "weights": self.weights,
         }
@@ -87,6 +85,13 @@ class BundleRun(MLFlowHandler):
     def _stop_monitor(self) -> None:
         if self.monitor is not None:
             self.monitor.finish()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container where the user has no name
+        return "unknown"
 
 
 def _dataset(name: str, rows: Sequence[Mapping[str, Any]]) -> Any:
