@@ -17,6 +17,11 @@ GPU_PLATFORMS = _2_34_x86_64 _2_28_x86_64 _2_27_x86_64 _2_17_x86_64 2014_x86_64 
 DEMO ?= demo
 INTEROP_DEBIAN = chromium postgresql dcmtk dicom3tools pixelmed-apps orthanc orthanc-dicomweb
 
+SITE = $$($(1)/bin/python -c 'import site; print(site.getsitepackages()[0])')
+# an environment of its own that also sees the packages of .venv and this checkout
+BESIDE = test -x $(1)/bin/python || $(PYTHON) -m venv $(1); \
+	printf '%s\n' '$(CURDIR)' "$(call SITE,.venv)" > "$(call SITE,$(1))/toolkit.pth"
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-quick test-interop fuzz check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-training bench-import bench-study bench-kills bench-service docs docs-serve viewer clean
 
@@ -49,14 +54,26 @@ test-interop: $(READY)  ## tests with real external programs: Chromium, 3D Slice
 		echo 'dcmqi could not be installed: its tests will be skipped'
 	$(BIN)/pip install --quiet --disable-pip-version-check playwright || \
 		echo 'playwright could not be installed: tests of the report in Chromium will be skipped'
+	$(call BESIDE,.label-venv)
+	test -d .label-venv/lib/python3*/site-packages/monailabel || .label-venv/bin/pip install --quiet \
+		--disable-pip-version-check --no-deps --ignore-installed -r tools/label_requirements.txt || \
+		echo 'MONAI Label could not be installed: its tests will be skipped'
+	test -d .label-venv/lib/python3*/site-packages/torchvision || .label-venv/bin/pip install --quiet \
+		--disable-pip-version-check --no-deps torchvision==0.28.0 || \
+		echo 'torchvision could not be installed: tests of MONAI Label will be skipped'
+	$(call BESIDE,.deploy-venv)
+	test -d .deploy-venv/lib/python3*/site-packages/holoscan || { .deploy-venv/bin/pip install --quiet \
+		--disable-pip-version-check -c constraints.txt monai-deploy-app-sdk==4.0.0 && .deploy-venv/bin/pip install --quiet \
+		--disable-pip-version-check -c constraints.txt --no-deps --ignore-installed monai; } || \
+		echo 'MONAI Deploy could not be installed: its tests will be skipped'
 	dpkg -s $(INTEROP_DEBIAN) >/dev/null 2>&1 || { apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(INTEROP_DEBIAN) >/dev/null; } || \
 		echo 'not installed (needs Debian and root), tests that need them will be skipped: $(INTEROP_DEBIAN)'
 	$(BIN)/python -m pytest -m interop -rs
 
 check: $(READY)  ## style, types, import layers, licenses of what is needed
-	$(BIN)/ruff check monai_ich lab tests benchmarks tools setup.py
-	$(BIN)/ruff format --check monai_ich lab tests benchmarks tools setup.py
+	$(BIN)/ruff check monai_ich lab tests benchmarks examples tools setup.py
+	$(BIN)/ruff format --check monai_ich lab tests benchmarks examples tools setup.py
 	$(BIN)/mypy monai_ich
 	$(BIN)/lint-imports
 	$(BIN)/python tools/licenses.py
@@ -127,4 +144,4 @@ viewer:  ## bundle the report's viewer anew (needs node and npm; what it writes 
 	cd tools/viewer && npm ci --no-audit --no-fund && npm run build
 
 clean:  ## remove what was built, keep runs/
-	rm -rf .venv .slicer-venv build site *.egg-info demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .slicer-venv .label-venv .deploy-venv build site *.egg-info demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

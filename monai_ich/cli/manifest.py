@@ -100,11 +100,17 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _bar(cases: Iterable[Any]) -> Iterable[Any]:
-    """Show how far it is, on a terminal."""
+    """Show how far it is: a bar on a terminal, elsewhere a line for each tenth of the cases."""
     from tqdm import tqdm
 
-    shown: Iterable[Any] = tqdm(cases, unit="case", disable=None)
-    return shown
+    if sys.stderr.isatty():
+        yield from tqdm(cases, unit="case")
+        return
+    waiting = list(cases)
+    for done, case in enumerate(waiting, start=1):
+        yield case
+        if done * 10 // len(waiting) > (done - 1) * 10 // len(waiting):
+            print(f"{done} of {len(waiting)} cases", file=sys.stderr, flush=True)
 
 
 def _print_faults(faults: Iterable[IchError], args: argparse.Namespace) -> int:

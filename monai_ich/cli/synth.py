@@ -43,7 +43,7 @@ def _synth(args: argparse.Namespace) -> int:
 
     from monai_ich.core.labels import Subtype
     from monai_ich.io.output import refuse_unwritable
-    from monai_ich.synth.dataset import design_case, write_dataset
+    from monai_ich.synth.dataset import case_folder, design_case, missed_ml, write_dataset
 
     if len(args.subtype) != len(args.volume_ml):
         raise usage_error("synth needs one --volume-ml for each --subtype.")
@@ -70,8 +70,16 @@ def _synth(args: argparse.Namespace) -> int:
         workers=args.workers,
         device=args.device,
         thickness=not args.no_thickness,
+        wanted=wanted,
     )
     for _ in tqdm(made, total=len(cases), unit="head", disable=not sys.stderr.isatty()):
         pass
     print(f"wrote {len(cases)} synthetic head{'s' if len(cases) > 1 else ''} into {args.output}")
+    for case in cases:
+        for subtype, made_ml in missed_ml(args.output / case_folder(case.seed), wanted).items():
+            print(
+                f"{case_folder(case.seed)}: {subtype.name} {made_ml:.1f} mL, asked for "
+                f"{wanted[subtype]:.1f}: its place, other blood and the bone beside it leave no "
+                "more to be seen. Try another --seed."
+            )
     return 0

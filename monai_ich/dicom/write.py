@@ -77,7 +77,7 @@ def _described(seed: int, k: int, description: str) -> Dataset:
     )
     d.Modality, d.Manufacturer, d.SeriesNumber, d.InstanceNumber = "CT", "monai-ich synth", 1, k + 1
     d.AcquisitionNumber, d.PositionReferenceIndicator, d.PatientPosition = 1, "", "HFS"
-    d.SeriesDescription, d.BodyPartExamined = description, "HEAD"
+    d.StudyDescription, d.SeriesDescription, d.BodyPartExamined = "CT HEAD", description, "HEAD"
     d.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     d.KVP, d.ConvolutionKernel, d.BurnedInAnnotation, d.LossyImageCompression = (
         "120",

@@ -17,6 +17,8 @@ from ignite.engine import Engine, Events
 from monai_ich.core.errors import TrainingError
 from monai_ich.parts.inferers import describe_machine
 
+_FIGURES = ("train_loss", "learning_rate")  # of an epoch
+
 
 def the_same(handler: Any) -> Any:
     """The handler itself: in ``train#handlers`` MONAI wants each entry to have a ``_target_``."""
@@ -174,8 +176,13 @@ class MovingAverage:
         average.requires_grad_(False).eval()
 
     def attach(self, engine: Engine) -> None:
-        """Follow the trainer."""
+        """Follow the trainer, from the weights that it starts with, whoever loaded them."""
+        engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._step)
+
+    def _start(self) -> None:
+        source = getattr(self.network, "module", self.network)
+        self.average.load_state_dict(source.state_dict())
 
     @torch.no_grad()
     def _step(self, engine: Engine) -> None:
@@ -198,14 +205,23 @@ class Resume:
         path: checkpoint file, outside of the bundle's ``models/``.
         objects: name to anything with ``state_dict`` and ``load_state_dict``.
         write: false where another process of a multi-GPU run writes.
+        read: false where a new training begins, whatever an earlier one left.
     """
 
-    def __init__(self, path: str | Path, objects: Mapping[str, Any], write: bool = True) -> None:
-        self.path, self.objects, self.write = Path(path), dict(objects), write
+    def __init__(
+        self,
+        path: str | Path,
+        objects: Mapping[str, Any],
+        write: bool = True,
+        *,
+        read: bool = True,
+    ) -> None:
+        self.path, self.objects, self.write, self.read = Path(path), dict(objects), write, read
 
     def attach(self, engine: Engine) -> None:
         """Follow the trainer."""
-        engine.add_event_handler(Events.STARTED, self._load)
+        if self.read:
+            engine.add_event_handler(Events.STARTED, self._load)
         if self.write:
             engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
 
@@ -222,6 +238,32 @@ class Resume:
         state: dict[str, Any] = {name: thing.state_dict() for name, thing in self.objects.items()}
         state |= {"epoch": engine.state.epoch, "iteration": engine.state.iteration}
         save_aside(state, self.path)
+
+
+class EpochFigures:
+    """Give the trainer what an epoch's curves show: mean loss and mean learning rate.
+
+    Args:
+        optimizer: of the training.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+        self.seen: list[tuple[float, float]] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Follow the trainer; before whatever reads its metrics."""
+        engine.add_event_handler(Events.EPOCH_STARTED, lambda: self.seen.clear())
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._keep)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._say)
+
+    def _keep(self, engine: Engine) -> None:
+        output: Any = engine.state.output  # a number, says ignite
+        self.seen.append((float(output[0]["loss"]), float(self.optimizer.param_groups[0]["lr"])))
+
+    def _say(self, engine: Engine) -> None:
+        for name, values in zip(_FIGURES, zip(*self.seen, strict=True), strict=True):
+            engine.state.metrics[name] = sum(values) / len(values)
 
 
 class StopAtNaN:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from monai_ich.synth.draw import draw_case, with_hemorrhages
 from monai_ich.synth.parallel import map_jobs
 
 VALIDATION_SHARE = 0.1
+_MISSED, _ROUNDS = 0.02, 4  # share of a volume asked for; how often a head is made for its sake
 _LOG = logging.getLogger(__name__)
 
 
@@ -105,6 +107,7 @@ def write_dataset(
     workers: int | None = None,
     device: str = "cpu",
     thickness: bool = True,
+    wanted: Mapping[Subtype, float] | None = None,
 ) -> Iterator[str]:
     """Write many cases side by side and ``dataset.json``; skips those that are there, yields names
     as they finish.
@@ -118,10 +121,16 @@ def write_dataset(
         workers: processes; by default one a core.
         device: torch device.
         thickness: as for `synthesize`.
+        wanted: subtype to the mL that is to be seen in each head. Where bone or other blood covers
+            some, the head is made again with more, until 2 % are met or nothing helps: `missed_ml`
+            says what is left.
     """
     cases = list(cases)
     missing = [c for c in cases if not _is_whole(folder / case_folder(c.seed))]
-    jobs = [(c, folder / case_folder(c.seed), dicom, device, thickness) for c in missing]
+    jobs = [
+        (c, folder / case_folder(c.seed), dicom, device, thickness, dict(wanted or {}))
+        for c in missing
+    ]
     yield from map_jobs(_write_job, jobs, workers)
     if not dicom:
         _write_list(folder, [case_folder(c.seed) for c in cases])
@@ -145,9 +154,37 @@ def _is_whole(folder: Path) -> bool:
     return True
 
 
-def _write_job(job: tuple[HeadCase, Path, bool, str, bool]) -> str:
-    case, folder, dicom, device, thickness = job
-    return write_case(case, folder, dicom=dicom, device=device, thickness=thickness).name
+def _write_job(job: tuple[HeadCase, Path, bool, str, bool, dict[Subtype, float]]) -> str:
+    case, folder, dicom, device, thickness, wanted = job
+    for _ in range(_ROUNDS):
+        write_case(case, folder, dicom=dicom, device=device, thickness=thickness)
+        missed = missed_ml(folder, wanted)
+        if not missed:
+            break
+        case = _with_more(case, {s: wanted[s] / max(ml, 0.1) for s, ml in missed.items()})
+    return folder.name
+
+
+def missed_ml(folder: Path, wanted: Mapping[Subtype, float]) -> dict[Subtype, float]:
+    """Of the volumes asked for, those that a case does not hold within 2 %: what it holds, in
+    mL.
+    """
+    made = json.loads((folder / "truth.json").read_text())["truth"]["volume_ml"]
+    return {s: made[s.name] for s, ml in wanted.items() if abs(made[s.name] - ml) > _MISSED * ml}
+
+
+def _with_more(case: HeadCase, factors: Mapping[Subtype, float]) -> HeadCase:
+    """The same head, its bleeds of some subtypes larger or smaller; a clot on the skull that is to
+    grow gets more room, too: it cannot be thicker than any.
+    """
+    bleeds = []
+    for bleed in case.hemorrhages:
+        factor = min(2.0, max(0.5, factors.get(bleed.subtype, 1.0)))
+        room = math.sqrt(factor) if bleed.on_skull and factor > 1.0 else 1.0
+        bleeds.append(
+            replace(bleed, volume_ml=bleed.volume_ml * factor, extent_mm=bleed.extent_mm * room)
+        )
+    return replace(case, hemorrhages=tuple(bleeds))
 
 
 def _write_list(folder: Path, names: list[str]) -> None:

@@ -51,6 +51,8 @@ def register_model(
         f"status_{b.name}": b.status for b in loaded
     }
     mlflow = open_experiment(tracking_uri, _EXPERIMENT)
+    from monai_ich.tracking.model import EXAMPLE, SIGNATURE  # these import MLflow
+
     with mlflow.start_run(run_name=new_run_name()), temporary() as scratch:
         mlflow.set_tags(tags)
         script = scratch / "scan_model.py"
@@ -64,6 +66,8 @@ def register_model(
             code_paths=[str(Path(__file__).resolve().parents[1])],
             pip_requirements=pinned_requirements(),
             registered_model_name=name,
+            signature=SIGNATURE,
+            input_example=EXAMPLE,
         )
     number = int(logged.registered_model_version)
     for key, value in tags.items():

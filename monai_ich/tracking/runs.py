@@ -24,14 +24,21 @@ _PATIENCE_S, _PATIENCE_LOCAL_S = (
     10.0,
     120.0,
 )  # a server answers; a new database file is set up first
+# tag of an experiment; without it MLflow 3 shows the pages of chats
+CLASSIC = ("mlflow.experimentKind", "custom_model_development")
 _STORES = ("sqlite:", "http:", "https:", "postgresql", "mysql", "mssql", "databricks")
 
 
 def store_uri(output_dir: str | Path) -> str:
-    """The MLflow store of a training: one sqlite file in its output folder."""
+    """The MLflow store of a training or evaluation: one sqlite file in its output folder.
+
+    Where only the folder around it has one, that: an evaluation in a training's folder stands
+    beside the training.
+    """
     folder = Path(output_dir).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder / 'mlruns.db'}"
+    own, around = folder / "mlruns.db", folder.parent / "mlruns.db"
+    return f"sqlite:///{around if around.is_file() and not own.is_file() else own}"
 
 
 def artifact_uri(output_dir: str | Path) -> str:
@@ -57,6 +64,7 @@ def open_experiment(tracking_uri: str, name: str) -> Any:
     if kind == "sqlite" and mlflow.get_experiment_by_name(name) is None:
         mlflow.create_experiment(name, artifact_uri(Path(path).parent))
     mlflow.set_experiment(name)
+    mlflow.set_experiment_tag(*CLASSIC)
     return mlflow
 
 
@@ -71,9 +79,11 @@ def dataset_hash(dataset_dir: str | Path) -> str:
     return hashlib.sha256(listing.read_bytes()).hexdigest()[:16] if listing.is_file() else "none"
 
 
-def run_parameters(dataset_dir: str | Path, *, network: Any, **settings: Any) -> dict[str, str]:
+def run_parameters(
+    dataset_dir: str | Path, *, network: Any, loss: Any, **settings: Any
+) -> dict[str, str]:
     """Parameters of a training run for MLflow: settings, data, split, versions, commit, size of the
-    network.
+    network, weights within the loss.
     """
     listing = Path(dataset_dir) / "dataset.json"
     split = (
@@ -82,9 +92,11 @@ def run_parameters(dataset_dir: str | Path, *, network: Any, **settings: Any) ->
         else {}
     )
     found: dict[str, Any] = {
+        **{f"cases_{name}": count for name, count in split.items()},
         **settings,
         "dataset_hash": dataset_hash(dataset_dir),
-        **{f"cases_{name}": count for name, count in split.items()},
+        "loss": type(loss).__name__,
+        **{f"loss_{k}": v for k, v in vars(loss).items() if type(v) in (int, float)},
         "git_commit": commit(),
         **{f"version_{name}": version for name, version in installed_versions().items()},
         "network": type(network).__name__,

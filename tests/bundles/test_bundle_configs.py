@@ -16,6 +16,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow, verify_metadata
 from monai.bundle.scripts import verify_net_in_out
 from monai.transforms import Compose, LoadImaged, Randomizable
 from numpy.typing import NDArray
+from packaging.requirements import Requirement
 from tiny import tiny_head
 
 import monai_ich.bundle_check
@@ -152,6 +153,17 @@ def test_the_metadata_hold_to_their_schema(bundle: Path, tmp_path: Path) -> None
     (tmp_path / "metadata.json").write_text(json.dumps(broken))
     with pytest.raises(ValueError, match="against schema"):
         verify_metadata(meta_file=str(tmp_path / "metadata.json"), filepath=str(schema))
+
+
+def test_the_model_zoo_can_install_what_is_required(bundle: Path) -> None:
+    """It writes ``NAME==VERSION``, or ``NAMEVERSION`` where the version begins with an operator."""
+    found = metadata(bundle)
+    for name, wanted in found["required_packages_version"].items():
+        requirement = Requirement(f"{name}{wanted}" if wanted[0] in "<>=" else f"{name}=={wanted}")
+        assert requirement.specifier.contains("99"), "a range: pins have no build for each Python"
+    assert "onnxscript" in found["required_packages_version"], "MONAI's onnx_export asks for it"
+    assert "monai_ich" not in (bundle / "configs" / "inference.yaml").read_text()
+    assert "monai-ich" in found["training_packages_version"], "train.yaml does"
 
 
 def test_network_takes_and_gives_the_shapes_of_the_metadata(bundle: Path) -> None:

@@ -21,7 +21,7 @@ FILLED = (
     "ImageType "
     "PixelSpacing ImageOrientationPatient ImagePositionPatient SliceThickness SamplesPerPixel Rows "
     "Columns BitsStored PhotometricInterpretation BitsAllocated HighBit PixelRepresentation "
-    "PixelData "
+    "PixelData StudyDescription "
     "RescaleIntercept RescaleSlope KVP AcquisitionNumber InstanceNumber PatientPosition "
     "RescaleType "
     "WindowCenter WindowWidth "

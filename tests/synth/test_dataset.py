@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from monai_ich.synth.dataset import design_case, write_dataset
+from monai_ich.core.labels import Subtype
+from monai_ich.synth.dataset import design_case, missed_ml, write_dataset
 
 CASES = [design_case(seed, pixels=48, thickness_mm=12.0) for seed in (3, 4)]
 
@@ -27,3 +29,14 @@ def test_a_damaged_head_is_named_and_made_again(
         "the same seed, the same head"
     )
     assert list(write_dataset(CASES, tmp_path, workers=1, thickness=False)) == []
+
+
+@pytest.mark.slow
+def test_the_volume_asked_for_is_there_within_two_percent(tmp_path: Path) -> None:
+    wanted = {Subtype.EDH: 20.0}
+    case = design_case(0, hemorrhages=wanted, pixels=64, thickness_mm=8.0)
+    list(write_dataset([case], tmp_path, workers=1, thickness=False, wanted=wanted))
+    made = json.loads((tmp_path / "case_000000" / "truth.json").read_text())["truth"]["volume_ml"]
+    assert made["EDH"] == pytest.approx(20.0, rel=0.02)
+    assert missed_ml(tmp_path / "case_000000", wanted) == {}
+    assert missed_ml(tmp_path / "case_000000", {Subtype.SDH: 5.0}) == {Subtype.SDH: 0.0}

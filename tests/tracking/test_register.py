@@ -8,13 +8,17 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mlflow.models.utils import _enforce_schema
+from mlflow.pyfunc.scoring_server import infer_and_parse_data
 
 from monai_ich.bundle import find_bundle
 from monai_ich.cli.app import main
 from monai_ich.core.provenance import sha256_of
 from monai_ich.synth.dataset import design_case, write_case
+from monai_ich.tracking.model import SIGNATURE, ScanModel
 from monai_ich.tracking.register import pinned_requirements
 
 LOAD = """
@@ -34,6 +38,26 @@ def test_requirements_are_pinned_and_are_the_toolkits_own() -> None:
     found = dict(line.split("==") for line in pinned_requirements())
     assert {"torch", "monai", "mlflow", "nibabel"} <= set(found) and "pytest" not in found
     assert all(number[0].isdigit() for number in found.values())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"inputs": ["a.nii.gz", "b"]},
+        {"inputs": {"path": ["a.nii.gz", "b"]}},
+        {"dataframe_split": {"columns": ["path"], "data": [["a.nii.gz"], ["b"]]}},
+        {"dataframe_records": [{"path": "a.nii.gz"}, {"path": "b"}]},
+    ],
+    ids=lambda body: "".join(body),
+)
+def test_mlflow_serves_lists_and_tables(body: dict[str, Any]) -> None:
+    """Between a request and the model: the body is parsed, then the signature holds."""
+    parsed = infer_and_parse_data(body, SIGNATURE.inputs)
+    asked: list[str] = []
+    model = ScanModel()
+    model._row = lambda path, case_id: asked.append(path) or {"case_id": case_id}  # type: ignore
+    model.predict(None, _enforce_schema(parsed, SIGNATURE.inputs))
+    assert asked == ["a.nii.gz", "b"]
 
 
 @pytest.mark.slow
