@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from monai_ich.cli.learning import add_learning
 from monai_ich.cli.options import refuse_existing, usage_error
 from monai_ich.core.errors import IchError
 
@@ -17,7 +18,7 @@ DATA_SETS = ("bhsd", "instance2022", "ctich", "cq500", "rsna2019")
 
 def add_manifest(commands: Any) -> None:
     """Add the commands of ``manifest`` to the command line."""
-    text = "lists of scans for training and studies: check, build, split, strip, negatives"
+    text = "lists of scans: check, build, split, strip, negatives, reports, join, rank"
     parts = commands.add_parser("manifest", help=text, description=text).add_subparsers(
         metavar="WHAT", required=True
     )
@@ -77,6 +78,7 @@ def add_manifest(commands: Any) -> None:
         help="of .png files, which do not say it (default 0.45)",
     )
     sub.set_defaults(run=_negatives)
+    add_learning(parts)
 
 
 def _output(sub: argparse.ArgumentParser) -> None:
