@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 
 _BLOOD = (
-    r"ha?emorrhages?|ha?emorrhaging|bleed(?:s|ing)?|ha?ematomas?|ha?ematomata"
-    r"|blood(?:\s+products?)?(?!\s+(?:pressure|vessel|flow|thinner|pool))|clots?"
+    r"ha?emorrhages?|ha?emorrhaging|bleed(?:s|ing)?(?!\s+(?:disorder|diathesis|risk))|ha?ematomas?"
+    r"|ha?ematomata|blood(?:\s+(?:products?|clots?))?(?!\s+(?:pressure|vessel|flow|thinner|pool"
+    r"|supply"
+    r"|cell|patch|sugar|test))"
 )
-_BLOODY = rf"(?:{_BLOOD}|collections?|components?|extension)"
+_BLOODY = rf"(?:{_BLOOD}|clots?|collections?|components?|extension)"
 _BRAIN = (
     r"intra-?\s?parenchymal|parenchymal?|intra-?\s?cerebral|intra-?\s?axial|lobar|cerebell\w+"
     r"|pontine"
@@ -27,12 +29,25 @@ _SUBARACHNOID = (
     r"|interhemispheric\s+fissure|subarachnoid\s+spaces?"
 )
 _SUBDURAL = r"(?:para)?falx|(?:para)?falcine|tentori\w+"
-_ANY_SPACE = r"\s+(?:spaces?|cysts?|hygromas?|effusions?|empyemas?|drains?|catheters?|grids?)"
+_OUTSIDE = (
+    r"scalp|subgaleal|galeal|subcutaneous|soft\s+tissues?|extra-?cranial|facial|periorbital"
+    r"|orbit\w*"
+    r"|maxillary|sphenoid|ethmoid|paranasal|nasal"
+)
+_NO_BLOOD = (  # what "subdural" and the like may go before that is no blood
+    r"\s+(?:spaces?|cysts?|hygromas?|effusions?|empyemas?|abscess\w*|drains?|drainage"
+    r"|catheters?|grids?"
+    r"|shunts?|fluid|injections?|steroids?|an?aesthesia|patch\w*|fat|lipomas?|mass\w*|lesions?"
+    r"|tumou?rs?"
+    r"|neoplas\w+|metasta\w+|calcifi\w+|abnormalit\w+)"
+)
+_LISTED = r"(?=\s*(?:[,/.;:)]|$|\bor\b|\band\b|\bvs\b|\bversus\b))"
 
 # what a blood noun is, by the site beside it: the first that fits
 SITES: dict[str, re.Pattern[str]] = {
     name: re.compile(rf"\b(?:{words})\b", re.I)
     for name, words in {
+        "other": _OUTSIDE,
         "IVH": _VENTRICLE,
         "SAH": _SUBARACHNOID,
         "SDH": _SUBDURAL,
@@ -43,7 +58,12 @@ SITES: dict[str, re.Pattern[str]] = {
 
 def _of_space(name: str) -> str:
     """Blood of a named space, in a list of spaces too: "subdural or epidural hematoma"."""
-    return rf"{name}s?(?:\s+{_BLOODY})?(?!{_ANY_SPACE})"
+    return rf"{name}s?(?:\s+{_BLOODY})?(?!{_NO_BLOOD})"
+
+
+def _of_site(name: str) -> str:
+    """The same of an adjective that is no noun: alone it only counts in a list."""
+    return rf"{name}(?:\s+{_BLOODY}|{_LISTED})"
 
 
 _OTHER = (
@@ -56,8 +76,7 @@ _OTHER = (
     r"|volume\s+loss|small\s+vessel|microvascular|leu[ck]oaraiosis|hyperdense\s+(?:mca|vessel"
     r"|basilar)"
     r"(?:\s+sign)?|demyelinat\w+|encephalitis|diffuse\s+axonal\s+injury"
-    rf"|(?:scalp|subgaleal|periorbital|extracranial|soft\s+tissue)\s+(?:{_BLOOD}|contusions?"
-    rf"|swelling)"
+    rf"|cephalo?ha?ematomas?|(?:{_OUTSIDE})\s+(?:{_BLOOD}|contusions?|swelling)"
 )
 # the longest that fits at a place; blood outside of the skull is no hemorrhage of interest
 TERMS = re.compile(
@@ -65,14 +84,15 @@ TERMS = re.compile(
     rf"(?P<other>{_OTHER})"
     rf"|(?P<EDH>[a-z]?edhs?|{_of_space('epidural')}|{_of_space('extra-?dural')})"
     rf"|(?P<SDH>[a-z]?sdhs?|{_of_space('sub-?dural')})"
-    rf"|(?P<SAH>[at]?sahs?|{_of_space('sub-?arachnoid')})"
-    rf"|(?P<IVH>ivhs?|intra-?ventricular(?:\s+{_BLOODY})?"
+    rf"|(?P<SAH>[at]?sahs?|{_of_site('sub-?arachnoid')})"
+    rf"|(?P<IVH>ivhs?|{_of_site('intra-?ventricular')}"
     r"|(?:extend\w*|extension|ruptur\w+|dissect\w+|layer\w*|spill\w*)\s+"
     rf"(?:in|within|into)\s+(?:\w+\s+){{0,3}}(?:{_VENTRICLE}))"
-    rf"|(?P<IPH>iphs?|ha?emorrhagic\s+(?:transformation|conversion|contusions?|infarct\w*|stroke"
+    rf"|(?P<IPH>iphs?|(?<!non-)(?<!non )ha?emorrhagic\s+(?:transformation|conversion"
+    rf"|contusions?|infarct\w*|stroke"
     r"|metasta\w+|mass\w*|lesions?|tumou?rs?)|(?:parenchymal|cerebral|brain|cortical|cerebellar"
     r"|frontal|temporal|parietal|occipital|bifrontal)\s+contusions?"
-    rf"|(?:intra-?parenchymal|intra-?cerebral|intra-?axial)(?:\s+{_BLOODY})?)"
+    rf"|{_of_site('(?:intra-?parenchymal|intra-?cerebral|intra-?axial)')})"
     rf"|(?P<axial>extra-?axial\s+{_BLOODY})"
     rf"|(?P<any>(?:intra-?cranial\s+)?(?:{_BLOOD})|ich)"
     r"|(?P<shift>mid-?line\s+shift|shift\s+of\s+(?:the\s+)?mid-?line|mls"
@@ -80,14 +100,16 @@ TERMS = re.compile(
     r")\b",
     re.I,
 )
+_WHOLE = r"(?:study|scan|(?:head\s+|brain\s+)?ct|exam\w*|head|brain)"
 NORMAL = re.compile(
-    r"\bnormal\s+(?:non-?contrast\s+|unenhanced\s+)?(?:study|scan|ct|head|brain|exam\w*)"
-    r"|\bunremarkable"
-    r"(?!\s+(?:ventric|orbits?|sinus|calvar|skull|bone|soft))"
-    r"|\bno\s+(?:evidence\s+of\s+)?(?:an\s+)?acute\s+(?:intra-?cranial\s+)?"
+    r"\bnormal\s+(?:non-?contrast\s+|unenhanced\s+|cranial\s+)?"
+    rf"(?:study|scan|(?:head\s+|brain\s+)?ct|exam\w*|(?:head|brain)(?=\s*(?:[,.;]|$)))"
+    rf"|(?:^|[:.]\s*)\s*unremarkable|\bunremarkable\s+(?:non-?contrast\s+)?{_WHOLE}"
+    rf"|\b{_WHOLE}\s+(?:is|appears)\s+(?:normal|unremarkable|within\s+normal\s+limits)"
+    r"|\b(?:no|nil)\s+(?:evidence\s+of\s+)?(?:an\s+)?acute\s+(?:intra-?cranial\s+)?"
     r"(?:abnormalit\w+|findings?|patholog\w+|process\w*|injur\w+|disease)"
     r"|\bno\s+(?:evidence\s+of\s+)?intra-?cranial\s+(?:abnormalit\w+|patholog\w+|injur\w+)"
-    r"|\bnothing\s+acute|\bno\s+intra-?cranial\s+injur\w+",
+    r"|\bnothing\s+acute|\bnil\s+acute",
     re.I,
 )
 
@@ -105,7 +127,7 @@ CUES = re.compile(
     r"|\bwithout\s+(?:evidence\s+of\s+)?new\b|\bno\s+evidence\s+(?:of|for)\s+(?:a\s+)?new\b)"
     r"|(?P<doubt_post>\b(?:can\s?not|can't|not|could\s+not)\s+(?:be\s+)?(?:entirely\s+"
     r"|completely\s+|fully\s+)?"
-    r"(?:excluded|ruled\s+out)|\b(?:is|are)\s+(?:\w+\s+)?(?:suspected|possible|favou?red"
+    r"(?:excluded|ruled\s+out)|\b(?:is|are)\s+(?:\w+\s+)?(?:suspected|possible|unlikely|favou?red"
     r"|questioned|suggested"
     r"|considered|uncertain|equivocal)|\bnot\s+certain)"
     r"|(?P<doubt_pre>\b(?:can\s?not|can't|could\s+not)\s+(?:entirely\s+"
@@ -118,17 +140,21 @@ CUES = re.compile(
     r"|(?P<gone_post>\bno\s+longer\s+(?:\w+\s+)?"
     + _SEEN
     + r"|\b(?:has|have|had)\s+(?:\w+\s+)?(?:cleared"
-    r"|disappeared)|\babsent\b|\bnot\s+(?:\w+\s+)?"
+    r"|disappeared)|\babsent\b|\bnot\s+(?:been\s+|\w+ly\s+)?"
     + _SEEN
-    + r"|\b(?:is|are)\s+(?:excluded|ruled\s+out))"
+    + r"|\b(?:is|are|was|were)\s+(?:excluded|ruled\s+out)|:\s*(?:none|no|nil|negative|absent)\b)"
     r"|(?P<gone_pre>\bresolution\s+of|\bclearance\s+of|\bclearing\s+of)|(?P<gone>\bresolved\b)"
     r"|(?P<not_pre>\bno\b|\bnor\b|\bneither\b|\bwithout\b|\bw/o\b|\bnegative\s+for"
     r"|\babsence\s+of|\bfree\s+of"
+    r"|\bnil\b|\bnothing\b|\black\s+of|\bfails?\s+to|\b(?:is|are|was|were|do|does|did"
+    r"|has)n['\u2019]t\b"
     r"|\bdenie[sd]|\brather\s+than|\bnot\b|\bexclud(?:es|ing)\b|\bnone\b)"
-    r"|(?P<old>\bold\b|\bremote\b|\b(?:prior|previous)\b(?!\s+(?:\(|study|studies|exam\w*|ct"
+    r"|(?P<old>\bold\b|\bremote\b|\b(?:prior|previous)\b(?!\s*[,.:;)]|\s+(?:\(|study|studies"
+    r"|exam\w*|ct"
     r"|scan|imaging|film))"
     r"|\bhistory\s+of|\bh/o|\bhx\s+of|\bsequelae?\s+of|\bha?emosiderin)"
-    r"|(?P<removed>\bevacuat\w+|\bdrain(?:age|ed)\b|\bburr[- ]?holes?|\bstatus\s+post|\bs/p\b"
+    r"|(?P<removed>\bevacuat\w+|\bdrain(?:age|ed)\b|\bburr[- ]?holes?|\bcraniotom\w+"
+    r"|\bcraniectom\w+"
     r"|\bresect\w+)"
     r"|(?P<left>\bresidual|\bpersist\w*|\bremain\w*|\brecurren\w+|\bre-?accumulat\w+)"
     r"|(?P<stop>\bbut\b|\bhowever\b|\b(?:al)?though\b|\bexcept\b|\baside\s+from|\bapart\s+from"
@@ -148,10 +174,14 @@ SILENT_SECTIONS = (
     "|procedure|comparisons?|exam(?:ination)?|study|contrast|dose|referral|request"
 )
 BODY_SECTIONS = (
-    "findings?|report|ct(?: head| brain)?|head|brain|intracranial|parenchyma"
+    "(?:ct )?(?:head |brain )?findings?|report|ct(?: head| brain)?|head|brain|intracranial"
+    "|parenchyma"
     "|extra-axial spaces?|description|results?"
 )
-FIRST_SECTIONS = "impressions?|imp|conclusions?|opinion|summary|interpretation|comment"
+FIRST_SECTIONS = (
+    "(?:findings?(?: and | ?/ ?|, ))?impressions?|imp|conclusions?|opinion|summary"
+    "|interpretation|comment"
+)
 ADDENDA = "addend(?:um|a)"
 HEADINGS = re.compile(
     rf"(?:^|(?<=\n)|(?<=[.;]\s)|(?<=[.;]\s\s))[ \t]*(?:(?P<silent>{SILENT_SECTIONS})"

@@ -18,7 +18,7 @@ from monai_ich.core.labels import Subtype
 from monai_ich.learn.report_words import CUES, HEADINGS, NORMAL, REACH, SITES, TERMS
 
 SUBTYPES = tuple(s.name for s in Subtype)
-_STOPS = ("stop", "new", "not_pre")  # what ends the reach of a cue: another denial does too
+_NO_DOUBT = ("suggest", "suspic", "concern")  # "nothing to suggest", "no suspicion of": a denial
 
 
 class Status(IntEnum):
@@ -171,6 +171,8 @@ def _read_sentence(text: str, start: int, end: int, rank: int) -> Iterator[Decis
         if normal is not None and normal.start() <= term.start() < normal.end():
             continue
         status, cue = _status(sentence, term, cues)
+        if term.lastgroup == "axial" and status is Status.AFFIRMED and "collection" in term[0]:
+            status, cue = Status.DOUBTED, "collection"  # it may be a hygroma
         for name in _classes(sentence, term):
             yield Decision(name, status, start + term.start(), start + term.end(), rank, cue)
 
@@ -198,7 +200,10 @@ def _classes(sentence: str, term: re.Match[str]) -> list[str]:
 
 def _status(sentence: str, term: re.Match[str], cues: list[re.Match[str]]) -> tuple[Status, str]:
     """By the cues whose reach holds the term, the strongest first."""
-    reaching = {str(c.lastgroup): c[0].lower() for c in cues if _reaches(sentence, c, term, cues)}
+    near = {str(c.lastgroup): c for c in cues if _reaches(sentence, c, term, cues)}
+    reaching = {kind: cue[0].lower() for kind, cue in near.items()}
+    if {"not_pre", "doubt_pre"} <= set(near) and reaching["doubt_pre"].startswith(_NO_DOUBT):
+        del reaching["doubt_pre"]
     for kinds, status in (
         (("new",), Status.SILENT),
         (("doubt_pre", "doubt_post", "versus"), Status.DOUBTED),
@@ -206,7 +211,7 @@ def _status(sentence: str, term: re.Match[str], cues: list[re.Match[str]]) -> tu
         (("old",), Status.SILENT),
     ):
         for kind in kinds:
-            if kind in reaching and not (kind == "doubt_pre" and "not_pre" in reaching):
+            if kind in reaching:
                 return status, " ".join(reaching[k] for k in (kind, "left") if k in reaching)
     if "removed" in reaching and "left" not in reaching:
         return Status.REMOVED, reaching["removed"]
