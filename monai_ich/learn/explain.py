@@ -46,8 +46,9 @@ def find_evidence(
     # MONAI turns the map over, as its occlusion maps are: without its post-processing it is not
     cam = GradCAM(score, target_layers=f"network.{layer}", postprocessing=lambda x: x)
     with torch.enable_grad():
-        found = cam(image.as_subclass(torch.Tensor)[None].float(), CHANNELS.index(finding))
-    evidence = torch.as_tensor(found)[0, 0].clamp_min(0).detach().numpy()
+        device = next(network.parameters()).device
+        found = cam(image.float()[None].to(device), CHANNELS.index(finding))
+    evidence = torch.as_tensor(found)[0, 0].clamp_min(0).detach().cpu().numpy()
     top = float(evidence.max())
     return np.asarray(evidence / top if top > 0 else evidence, np.float32)
 
@@ -61,8 +62,9 @@ def draw_best_slices(
     network: torch.nn.Module, image: torch.Tensor, path: Path, count: int = 3
 ) -> None:
     """The best slices for the likeliest subtype, evidence over the brain window."""
+    device = next(network.parameters()).device
     with torch.no_grad():
-        logits = network(image.as_subclass(torch.Tensor)[None].float())[:, :, 0, 0]
+        logits = network(image.float()[None].to(device))[:, :, 0, 0]
     exam = pool_findings(logits)[0]
     finding = CHANNELS[1 + int(exam[1:].argmax())]
     evidence = find_evidence(network, image, finding)

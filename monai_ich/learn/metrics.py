@@ -24,7 +24,7 @@ from monai_ich.learn.findings import CHANNELS, pool_findings
 
 FINDINGS = ("any", *(s.name for s in Subtype))
 THRESHOLDS = tuple(round(0.1 * n, 1) for n in range(1, 10))
-_EDGES = np.linspace(0.0, 1.0, 51)
+_EDGES = np.linspace(-1.0, 1.0, 101)
 
 
 def probabilities(logits: torch.Tensor, pooling: str) -> torch.Tensor:
@@ -137,8 +137,8 @@ class FindingFigures:
             self.scans.append(
                 (probabilities(scan["pred"], self.pooling).cpu(), truths(scan["label"]).cpu())
             )
-            image = torch.as_tensor(scan["image"]).cpu()
-            self.counts += [np.histogram(channel, _EDGES)[0] for channel in image]
+            image = torch.as_tensor(scan["image"]).as_subclass(torch.Tensor).cpu()
+            self.counts += [np.histogram(channel, _EDGES)[0] for channel in image.numpy()]
             if self.network is not None and len(self.scans) <= self.explained:
                 path = self.folder / f"best_slices_{len(self.scans)}.png"
                 draw_best_slices(self.network, image, path)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from monai_ich.bundle import Bundle, predict
-from monai_ich.core.errors import GeometryError, InputError, ManifestError, SeriesError
+from monai_ich.core.errors import GeometryError, InputError, LabelError, ManifestError, SeriesError
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.read import as_one_path, read_ct, read_labels
@@ -62,24 +62,22 @@ def look_at(case: Case, bundle: Bundle) -> Look:
     if case.anatomy is not None:
         anatomy: LabelMap = read_labels(case.anatomy, Anatomy, grid=ct.geometry)
         cavity = anatomy.mask()
-    features: list[torch.Tensor] = []
-    hooks = [
-        module.register_forward_hook(lambda _module, _inputs, output: features.append(output))
-        for module in bundle.network.modules()
-        if isinstance(module, torch.nn.Conv3d)
-    ]
+    coarsest: list[torch.Tensor] = []
+
+    def keep(_module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        if not coarsest or output[0, 0].numel() < coarsest[0][0, 0].numel():
+            coarsest[:] = [output]
+
+    layers = [m for m in bundle.network.modules() if isinstance(m, torch.nn.Conv3d)]
+    hooks = [layer.register_forward_hook(keep) for layer in layers]
     try:
         found = predict(bundle, ct)
     finally:
         for hook in hooks:
             hook.remove()
-    coarsest = min(features, key=lambda f: f[0, 0].numel())
-    means = coarsest[0].float().flatten(1).mean(1).cpu().numpy().astype(np.float64)
-    return Look(case.id, _doubt_ml(found.sums_ml(len(Subtype), cavity)), means)
-
-
-def _doubt_ml(sums: tuple[Sequence[float], Sequence[float], object]) -> float:
-    return float(sums[1][-1])
+    means = coarsest[0][0].float().flatten(1).mean(1).cpu().numpy().astype(np.float64)
+    _, doubt_ml, _ = found.sums_ml(len(Subtype), cavity)
+    return Look(case.id, doubt_ml[-1], means)
 
 
 def rank_looks(pool: Sequence[Look], known: Sequence[Look], count: int) -> tuple[Ranked, ...]:
@@ -145,6 +143,6 @@ def rank_manifest(
     for case in progress(manifest.cases):
         try:
             looks[case.label is not None].append(look_at(case, bundle))
-        except (InputError, SeriesError, GeometryError) as error:  # of this scan
+        except (InputError, SeriesError, GeometryError, LabelError) as error:  # of this scan
             faults.append(ManifestError(error.code, f"Case {case.id}: {error.message}"))
     return rank_looks(looks[False], looks[True], count), tuple(faults)

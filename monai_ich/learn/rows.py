@@ -25,6 +25,8 @@ from monai_ich.learn.findings import (
 from monai_ich.parts.data_list import MADE, list_rows
 from monai_ich.parts.label_files import training_labels
 
+LABELS = ("slice_labels", "exam_labels")
+
 
 def read_rows(dataset_dir: str | Path, section: str) -> list[dict[str, Any]]:
     """Rows of ``dataset.json`` that have a mask, slice labels or exam labels.
@@ -36,53 +38,44 @@ def read_rows(dataset_dir: str | Path, section: str) -> list[dict[str, Any]]:
     Raises:
         ManifestError: ``NO_DATA_LIST``, ``MISSING_FILE``, ``NO_LABELS``.
     """
-    folder = Path(dataset_dir).resolve()
-    rows, mapping = list_rows(folder, section)
-    found = []
-    for number, row in enumerate(rows):
-        files = [row["image"]] if isinstance(row["image"], str) else row["image"]
-        paths = [folder / name for name in files]
-        masks = [folder / row["label"]] if "label" in row else []
-        if not all(path.exists() for path in (*paths, *masks)):
-            raise ManifestError("MISSING_FILE", f"Scan {number} of {section!r} lacks a file.")
-        one: dict[str, Any] = {"case": str(row.get("id", f"{section} {number}"))}
-        one["image"] = str(paths[0]) if len(paths) == 1 else [str(path) for path in paths]
-        if masks and "any" not in mapping.values():
-            one["label"] = str(training_labels(masks[0], mapping, folder / MADE))
-        one |= {key: row[key] for key in ("slice_labels", "exam_labels") if key in row}
-        if set(one) & {"label", "slice_labels", "exam_labels"}:
-            found.append(one)
-    if not found:
-        raise ManifestError(
-            "NO_LABELS", f"No scan of {section!r} has a mask, slice labels or exam labels."
-        )
-    return found
+    return _read_rows(Path(dataset_dir).resolve(), section, {"label": "label"})
 
 
 def read_rows_without_masks(dataset_dir: str | Path, section: str) -> list[dict[str, Any]]:
     """Rows that have slice or exam labels, for those alone: a mask that a row has stays unread.
 
     Returns:
-        As `read_rows`, and ``cavity``, a path, where a row has an anatomy.
+        As `read_rows` without ``label``, and ``cavity``, a path, where a row has an anatomy.
 
     Raises:
         ManifestError: as `read_rows`.
     """
-    folder = Path(dataset_dir).resolve()
-    listed, _ = list_rows(folder, section)
-    cavities = {
-        str(row.get("id", f"{section} {number}")): str(folder / row["anatomy"])
-        for number, row in enumerate(listed)
-        if "anatomy" in row
-    }
+    return _read_rows(Path(dataset_dir).resolve(), section, {"cavity": "anatomy"})
+
+
+def _read_rows(folder: Path, section: str, maps: Mapping[str, str]) -> list[dict[str, Any]]:
+    """`maps`: name in the result to name in the file, of label maps."""
+    rows, mapping = list_rows(folder, section)
     found = []
-    for row in read_rows(dataset_dir, section):
-        row.pop("label", None)
-        if "slice_labels" in row or "exam_labels" in row:
-            at = {"cavity": cavities[row["case"]]} if row["case"] in cavities else {}
-            found.append(row | at)
+    for number, row in enumerate(rows):
+        files = [row["image"]] if isinstance(row["image"], str) else row["image"]
+        images = [folder / name for name in files]
+        given = {key: folder / row[name] for key, name in maps.items() if name in row}
+        if not all(path.exists() for path in (*images, *given.values())):
+            raise ManifestError("MISSING_FILE", f"Scan {number} of {section!r} lacks a file.")
+        if "any" in mapping.values():  # masks that name no subtype
+            given.pop("label", None)
+        if "label" in given:
+            given["label"] = training_labels(given["label"], mapping, folder / MADE)
+        one: dict[str, Any] = {"case": str(row.get("id", f"{section} {number}"))}
+        one["image"] = str(images[0]) if len(images) == 1 else [str(path) for path in images]
+        one |= {key: str(path) for key, path in given.items()}
+        one |= {key: row[key] for key in LABELS if key in row}
+        if set(one) & {"label", *LABELS}:
+            found.append(one)
     if not found:
-        raise ManifestError("NO_LABELS", f"No scan of {section!r} has slice labels or exam labels.")
+        lacking = ("a mask, " if "label" in maps else "") + "slice labels or exam labels"
+        raise ManifestError("NO_LABELS", f"No scan of {section!r} has {lacking}.")
     return found
 
 
