@@ -135,6 +135,7 @@ CUES = re.compile(
     r"|\bpossibl[ey]|\bprobabl[ey]|\blikely|\bquestion(?:able|\s+of)"
     r"|\bmay\s+(?:\w+\s+)?(?:represent|be|reflect)"
     r"|\bmight\b|\bcould\b|\bsuspect\w*|\bsuspicio\w+|\bconcern\w*\s+for|\bequivocal|\bsuggest\w*"
+    r"|\b(?:evaluat\w+|assess\w*|screen\w*|sensitiv\w+)\s+(?:for|of)"
     r"|\brule\s+out|\br/o|\bto\s+exclude|\bindeterminate|\bperhaps|\?\s*(?=\w))"
     r"|(?P<versus>\bversus|\bvs\b\.?)"
     r"|(?P<gone_post>\bno\s+longer\s+(?:\w+\s+)?"
