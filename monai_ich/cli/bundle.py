@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from monai_ich.cli.learning import add_gate
 from monai_ich.cli.options import usage_error
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ WORDS = {"null": None, "true": True, "false": False}  # of YAML, beside Python's
 
 def add_bundle(commands: Any) -> None:
     """Add ``bundle run`` and ``bundle check`` to the command line."""
-    text = "MONAI's bundle commands with mistakes caught first: run, check"
+    text = "MONAI's bundle commands with mistakes caught first: run, check; gate"
     parts = commands.add_parser("bundle", help=text, description=text).add_subparsers(
         metavar="WHAT", required=True
     )
@@ -49,6 +50,7 @@ def add_bundle(commands: Any) -> None:
                 action="store_true",
                 help="the bundle is trusted: look at its own code, too",
             )
+    add_gate(parts)
 
 
 def _run(args: argparse.Namespace) -> int:

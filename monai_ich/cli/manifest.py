@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from monai_ich.cli.options import refuse_existing, usage_error
-from monai_ich.core.errors import IchError
+from monai_ich.cli.learning import add_learning
+from monai_ich.cli.options import print_faults, refuse_existing, show_progress, usage_error
 
 DATA_SETS = ("bhsd", "instance2022", "ctich", "cq500", "rsna2019")
 
 
 def add_manifest(commands: Any) -> None:
     """Add the commands of ``manifest`` to the command line."""
-    text = "lists of scans for training and studies: check, build, split, strip, negatives"
+    text = "lists of scans: check, build, split, strip, negatives, reports, join, corrections, rank"
     parts = commands.add_parser("manifest", help=text, description=text).add_subparsers(
         metavar="WHAT", required=True
     )
@@ -77,6 +74,7 @@ def add_manifest(commands: Any) -> None:
         help="of .png files, which do not say it (default 0.45)",
     )
     sub.set_defaults(run=_negatives)
+    add_learning(parts)
 
 
 def _output(sub: argparse.ArgumentParser) -> None:
@@ -93,38 +91,10 @@ def _output(sub: argparse.ArgumentParser) -> None:
 def _check(args: argparse.Namespace) -> int:
     from monai_ich.manifest.check import check_manifest
 
-    count = _print_faults(check_manifest(args.manifest, progress=_bar), args)
+    count = print_faults(check_manifest(args.manifest, progress=show_progress), args)
     if not args.json_errors:
         print(f"{count or 'no'} fault{'' if count == 1 else 's'} found")
     return 3 if count else 0
-
-
-def _bar(cases: Iterable[Any]) -> Iterable[Any]:
-    """Show how far it is: a bar on a terminal, elsewhere a line for each tenth of the cases."""
-    from tqdm import tqdm
-
-    if sys.stderr.isatty():
-        yield from tqdm(cases, unit="case")
-        return
-    waiting = list(cases)
-    for done, case in enumerate(waiting, start=1):
-        yield case
-        if done * 10 // len(waiting) > (done - 1) * 10 // len(waiting):
-            print(f"{done} of {len(waiting)} cases", file=sys.stderr, flush=True)
-
-
-def _print_faults(faults: Iterable[IchError], args: argparse.Namespace) -> int:
-    """Print each as it is found; how many there were."""
-    from tqdm import tqdm
-
-    count = 0
-    for fault in faults:
-        count += 1
-        if args.json_errors:
-            print(json.dumps({"code": fault.code, "message": fault.message}), file=sys.stderr)
-        else:
-            tqdm.write(str(fault))
-    return count
 
 
 def _build(args: argparse.Namespace) -> int:
@@ -158,8 +128,8 @@ def _strip(args: argparse.Namespace) -> int:
     manifest, folder = read_manifest(args.manifest), args.output.parent / "anatomy"
     refuse_unwritable(args.output.parent)
     bundle = load_bundle("head_ct_anatomy", device=args.device)
-    found, faults = find_cavities(manifest, folder, bundle=bundle, progress=_bar)
-    _print_faults(faults, args)
+    found, faults = find_cavities(manifest, folder, bundle=bundle, progress=show_progress)
+    print_faults(faults, args)
     return _write(args.output, found) or (3 if faults else 0)
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monai_ich.core.errors import InputError, OutputError
+from monai_ich.core.errors import IchError, InputError, OutputError
 
 if TYPE_CHECKING:
     from monai_ich.core.label_meaning import LabelMeaning
@@ -217,3 +219,31 @@ def require_nifti_name(args: argparse.Namespace) -> None:
     if getattr(args, "report", None) == args.output:
         raise usage_error("--report needs another name than -o.")
     refuse_existing(args)
+
+
+def show_progress(cases: Iterable[Any]) -> Iterable[Any]:
+    """Show how far it is: a bar on a terminal, elsewhere a line for each tenth of the cases."""
+    from tqdm import tqdm
+
+    if sys.stderr.isatty():
+        yield from tqdm(cases, unit="case")
+        return
+    waiting = list(cases)
+    for done, case in enumerate(waiting, start=1):
+        yield case
+        if done * 10 // len(waiting) > (done - 1) * 10 // len(waiting):
+            print(f"{done} of {len(waiting)} cases", file=sys.stderr, flush=True)
+
+
+def print_faults(faults: Iterable[IchError], args: argparse.Namespace) -> int:
+    """Print each as it is found; how many there were."""
+    from tqdm import tqdm
+
+    count = 0
+    for fault in faults:
+        count += 1
+        if args.json_errors:
+            print(json.dumps({"code": fault.code, "message": fault.message}), file=sys.stderr)
+        else:
+            tqdm.write(str(fault))
+    return count

@@ -50,7 +50,7 @@ class TrainingFigures:
         self._draw_curves(self.folder / "curves.png")
 
     def _draw_scans(self, path: Path) -> None:
-        figure = _figure(6.6, 2.4 * len(self.slices))
+        figure = blank_figure(6.6, 2.4 * len(self.slices))
         axes = figure.subplots(len(self.slices), 3, squeeze=False)
         for row, (image, *maps) in zip(axes, self.slices, strict=True):
             for axis, title, labels in zip(
@@ -67,7 +67,7 @@ class TrainingFigures:
         figure.savefig(path, dpi=100, metadata={"Software": None})
 
     def _draw_curves(self, path: Path) -> None:
-        figure = _figure(6.6, 3.6)
+        figure = blank_figure(6.6, 3.6)
         axis = figure.subplots()
         for name, points in self.curves.items():
             if "dice" in name:
@@ -82,7 +82,7 @@ class TrainingFigures:
         figure.savefig(path, dpi=100, metadata={"Software": None})
 
 
-def _figure(width: float, height: float) -> Any:
+def blank_figure(width: float, height: float) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,0 +1,184 @@
+"""What labels without masks are worth: networks trained on masks and exam labels, side by side.
+
+    python -m benchmarks.learning DATA -o WORK --minutes 30 [--seeds 3] [--only ARM ...]
+
+DATA is a folder of synthetic heads (``make train-data``), read and never written. Of each seed's
+order of its training heads, an arm gets some with masks and some with exam labels alone:
+
+- ``masks_40``: 40 heads with masks
+- ``weak_300``: these, and 300 more with exam labels (``configs/training/weak.yaml``)
+- ``masks_340``: all 340 with masks
+- ``ranked_80``: the 40, and 40 of the 300 chosen by ``manifest rank`` with the first arm's weights
+- ``random_80``: the 40, and 40 of the 300 at random
+
+All start from nothing and train for as long. They are judged on the validation heads: Dice of each
+subtype where it is, and the AUC of "any" over exams. Trainings go on where they were stopped; arms
+that are in the record (WORK/learning.json) are not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+BUNDLE = ROOT / "bundles" / "ich_segmentation"
+ARMS = ("masks_40", "weak_300", "masks_340", "ranked_80", "random_80")
+MASKS, LABELS, CHOSEN = 40, 300, 40
+
+
+def shuffled_rows(data: Path, seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Training rows in a seed's order and validation rows, with absolute paths."""
+    listing = json.loads((data / "dataset.json").read_text())
+    for row in (*listing["training"], *listing["validation"]):
+        row |= {
+            key: str((data / row[key]).resolve())
+            for key in ("image", "label", "edema", "anatomy")
+            if key in row
+        }
+    order = np.random.default_rng(seed).permutation(len(listing["training"]))
+    return [listing["training"][n] for n in order], listing["validation"]
+
+
+def write_list(
+    folder: Path, training: list[dict[str, Any]], validation: list[dict[str, Any]]
+) -> Path:
+    """A manifest of these rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("EDH", "IPH", "IVH", "SAH", "SDH")
+    mapping = {str(n): name for n, name in enumerate(names, 1)}
+    record = {"schema": "monai-ich/manifest/1", "name": folder.name, "label_mapping": mapping}
+    record |= {"training": training, "validation": validation}
+    (folder / "dataset.json").write_text(json.dumps(record))
+    return folder
+
+
+def without_masks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same heads with what an exam's label tells of them."""
+    return [{k: v for k, v in row.items() if k not in ("label", "edema")} for row in rows]
+
+
+def prepare(arm: str, seed: int, data: Path, work: Path) -> list[str]:
+    """Write an arm's lists; the options that its training needs beside the common ones."""
+    rows, validation = shuffled_rows(data, seed)
+    first, rest = rows[:MASKS], rows[MASKS : MASKS + LABELS]
+    more: list[dict[str, Any]] = []
+    if arm == "masks_340":
+        more = rest
+    elif arm == "random_80":
+        more = rest[:CHOSEN]
+    elif arm == "ranked_80":
+        more = _ranked(first, rest, work, seed)
+    options = ["--dataset_dir", str(write_list(work / "masks", first + more, validation))]
+    if arm == "weak_300":
+        labels = write_list(work / "labels", without_masks(rest), validation)
+        options += ["--weak_dir", str(labels)]
+    return options
+
+
+def _ranked(
+    first: list[dict[str, Any]],
+    rest: list[dict[str, Any]],
+    work: Path,
+    seed: int,
+) -> list[dict[str, Any]]:
+    weights = work.parent.parent / "masks_40" / str(seed) / "model.pt"
+    if not weights.is_file():
+        raise SystemExit("ranked_80 needs masks_40 of the same seed first")
+    pool = write_list(work / "pool", first + without_masks(rest), [])
+    chosen = work / "chosen.json"
+    if not chosen.is_file():
+        command = ["-m", "monai_ich.cli", "manifest", "rank", str(pool / "dataset.json")]
+        command += ["-n", str(CHOSEN), "--weights", str(weights), "-o", str(chosen)]
+        subprocess.run([sys.executable, *command], check=True, cwd=ROOT)
+    ids = {row["id"] for row in json.loads(chosen.read_text())["training"]}
+    return [row for row in rest if row["id"] in ids]
+
+
+def train(arm: str, seed: int, data: Path, work: Path, trial: list[str]) -> Path:
+    """Train an arm, or go on with it; its weights."""
+    weights = work / "model.pt"
+    if weights.is_file():
+        return weights
+    options = prepare(arm, seed, data, work)
+    files = [str(BUNDLE / "configs/train.yaml")]
+    files += [str(ROOT / "configs/training/weak.yaml")] if arm == "weak_300" else []
+    command = ["-m", "monai.bundle", "run", "--config_file", str(files)]
+    command += ["--bundle_root", str(BUNDLE), "--output_dir", str(work / "out")]
+    command += ["--weights", str(weights), "--seed", str(seed), *options, *trial]
+    subprocess.run([sys.executable, *command], check=True, cwd=ROOT)
+    return weights
+
+
+def judge(weights: Path, lists: Path) -> dict[str, float | None]:
+    """Mean Dice of each subtype over heads that have it, and the AUC of any over exams."""
+    import torch
+    from monai.bundle import ConfigParser
+
+    from monai_ich.agreement.delong import estimate_auc
+    from monai_ich.core.labels import Subtype
+    from monai_ich.learn.findings import pool_findings
+    from monai_ich.learn.weak import findings_of_voxels
+
+    parser = ConfigParser()
+    parser.read_config(str(BUNDLE / "configs/train.yaml"))
+    parser.update({"bundle_root": str(BUNDLE), "dataset_dir": str(lists), "cache_rate": 0.0})
+    network = parser.get_parsed_content("network_def").eval()
+    network.load_state_dict(torch.load(weights, weights_only=True))
+    dice: dict[str, list[float]] = {s.name: [] for s in Subtype}
+    scores, bled = [], []
+    for head in parser.get_parsed_content("validate#dataset"):
+        truth = torch.as_tensor(head["label"])[0]
+        with torch.inference_mode():
+            logits = network(torch.as_tensor(head["image"]).as_subclass(torch.Tensor)[None])
+        labels = logits[0].argmax(0)
+        for subtype in Subtype:
+            true, found = truth == subtype, labels == subtype
+            if bool(true.any()):
+                both = 2.0 * float((true & found).sum())
+                dice[subtype.name].append(both / float(true.sum() + found.sum()))
+        exam = pool_findings(findings_of_voxels(logits)[:, :, 0, 0])[0]
+        scores.append(-float(exam[0]))
+        bled.append(bool(((truth >= 1) & (truth <= len(Subtype))).any()))
+    area = estimate_auc(np.array(scores), np.array(bled))
+    found_dice = {k: float(np.mean(v)) if v else None for k, v in dice.items()}
+    known = [v for v in found_dice.values() if v is not None]
+    return {**found_dice, "mean_dice": float(np.mean(known)), "auc_any": area.value}
+
+
+def main() -> None:
+    """Train and judge what the record lacks."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=30.0, help="of each training")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=ARMS, default=ARMS)
+    parser.add_argument("--steps", type=int, help="instead of minutes: to try whether all works")
+    args = parser.parse_args()
+    record_path = args.output / "learning.json"
+    record = json.loads(record_path.read_text()) if record_path.is_file() else {}
+    trial = ["--max_minutes", str(args.minutes), "--max_epochs", "100000"]
+    if args.steps:
+        trial = ["--max_epochs", "1", "--epoch_length", str(args.steps)]
+    for seed in range(args.seeds):
+        for arm in args.only:
+            if str(seed) in record.get(arm, {}):
+                continue
+            work = args.output.resolve() / arm / str(seed)
+            weights = train(arm, seed, args.data, work, trial)
+            record.setdefault(arm, {})[str(seed)] = judge(weights, work / "masks")
+            record_path.write_text(json.dumps(record, indent=1) + "\n")
+            print(arm, seed, record[arm][str(seed)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Learning from labels that are no masks: reports, slice labels, exam labels."""

@@ -1,0 +1,224 @@
+"""Words of English reports of head CT: findings, and cues that deny, doubt or date them.
+
+Patterns ignore case; ``ha?e`` and ``o?e`` are American and British spelling.
+"""
+
+from __future__ import annotations
+
+import re
+
+_BLOOD = (
+    r"ha?emorrhages?|ha?emorrhaging|bleed(?:s|ing)?(?!\s+(?:disorder|diathesis|risk))|ha?ematomas?"
+    r"|ha?ematomata|blood(?:\s+(?:products?|clots?))?(?!\s+(?:pressure|vessel|flow|thinner|pool"
+    r"|supply"
+    r"|cell|patch|sugar|test))"
+)
+_BLOODY = rf"(?:{_BLOOD}|clots?|collections?|components?|extension)"
+_BRAIN = (
+    r"intra-?\s?parenchymal|parenchymal?|intra-?\s?cerebral|intra-?\s?axial|lobar|cerebell\w+"
+    r"|pontine"
+    r"|pons|midbrain|brain\s?stem|medulla(?:ry)?|thalam\w+|basal\s+gangli\w+|gangli[oa]\w*|putam\w+"
+    r"|caudate|lentiform|globus|pallid\w+|capsul\w+|corona\s+radiata|centrum\s+semiovale|insul\w+"
+    r"|vermis|vermian|corpus\s+callosum|splenium|duret|gyrus|gyri|cort(?:ex|ical)|white\s+matter"
+    r"|(?:frontal|temporal|parietal|occipital)(?:\s+lobes?)?|frontotemporal|frontoparietal"
+    r"|temporoparietal|parieto-?occipital|cerebral|hemispher\w+"
+)
+_VENTRICLE = r"ventric\w+|occipital\s+horns?|frontal\s+horns?|temporal\s+horns?|atria|trigones?"
+_SUBARACHNOID = (
+    r"sulc(?:us|i|al)|cistern\w*|sylvian|perimesencephalic|interpeduncular|prepontine|suprasellar"
+    r"|interhemispheric\s+fissure|subarachnoid\s+spaces?"
+)
+_SUBDURAL = r"(?:para)?falx|(?:para)?falcine|tentori\w+"
+_OUTSIDE = (
+    r"scalp|subgaleal|galeal|subcutaneous|soft\s+tissues?|extra-?cranial|facial|periorbital"
+    r"|orbit\w*"
+    r"|maxillary|sphenoid|ethmoid|paranasal|nasal"
+)
+_NO_BLOOD = (  # what "subdural" and the like may go before that is no blood
+    r"\s+(?:spaces?|cysts?|hygromas?|effusions?|empyemas?|abscess\w*|drains?|drainage"
+    r"|catheters?|grids?"
+    r"|shunts?|fluid|injections?|steroids?|an?aesthesia|patch\w*|fat|lipomas?|mass\w*|lesions?"
+    r"|tumou?rs?"
+    r"|neoplas\w+|metasta\w+|calcifi\w+|abnormalit\w+)"
+)
+_LISTED = r"(?=\s*(?:[,/.;:)]|$|\bor\b|\band\b|\bvs\b|\bversus\b))"
+
+# what a blood noun is, by the site beside it: the first that fits
+SITES: dict[str, re.Pattern[str]] = {
+    name: re.compile(rf"\b(?:{words})\b", re.I)
+    for name, words in {
+        "other": _OUTSIDE,
+        "IVH": _VENTRICLE,
+        "SAH": _SUBARACHNOID,
+        "SDH": _SUBDURAL,
+        "IPH": _BRAIN,
+    }.items()
+}
+
+
+def _of_space(name: str) -> str:
+    """Blood of a named space, in a list of spaces too: "subdural or epidural hematoma"."""
+    return rf"{name}s?(?:\s+{_BLOODY})?(?!{_NO_BLOOD})"
+
+
+def _of_site(name: str) -> str:
+    """The same of an adjective that is no noun: alone it only counts in a list."""
+    return rf"{name}(?:\s+{_BLOODY}|{_LISTED})"
+
+
+_OTHER = (
+    r"infarct\w*|isch(?:a)?emi(?:a|c)|stroke|(?<!no )mass(?:es)?(?!\s+effect)"
+    r"|space[- ]occupying\s+lesions?"
+    r"|lesions?|tumou?rs?|neoplas\w+|metasta\w+|meningiomas?|gliomas?|glioblastomas?|lymphomas?"
+    r"|adenomas?|schwannomas?|fractures?|diastasis|hydrocephalus|ventriculomegaly|abscess\w*"
+    r"|aneurysms?|malformations?|avms?|cavernomas?|hygromas?|effusions?|empyemas?|encephalomalacia"
+    r"|gliosis|pneumocephalus|o?edema|herniat\w+|(?:arachnoid|colloid|dermoid)\s+cysts?|atroph\w+"
+    r"|volume\s+loss|small\s+vessel|microvascular|leu[ck]oaraiosis|hyperdense\s+(?:mca|vessel"
+    r"|basilar)"
+    r"(?:\s+sign)?|demyelinat\w+|encephalitis|diffuse\s+axonal\s+injury"
+    rf"|cephalo?ha?ematomas?|(?:{_OUTSIDE})\s+(?:{_BLOOD}|contusions?|swelling)"
+)
+# the longest that fits at a place; blood outside of the skull is no hemorrhage of interest
+TERMS = re.compile(
+    r"\b(?:"
+    rf"(?P<other>{_OTHER})"
+    rf"|(?P<EDH>[a-z]?edhs?|{_of_space('epidural')}|{_of_space('extra-?dural')})"
+    rf"|(?P<SDH>[a-z]?sdhs?|{_of_space('sub-?dural')})"
+    rf"|(?P<SAH>[at]?sahs?|{_of_site('sub-?arachnoid')})"
+    rf"|(?P<IVH>ivhs?|{_of_site('intra-?ventricular')}"
+    r"|(?:extend\w*|extension|ruptur\w+|dissect\w+|layer\w*|spill\w*)\s+"
+    rf"(?:in|within|into)\s+(?:\w+\s+){{0,3}}(?:{_VENTRICLE}))"
+    rf"|(?P<IPH>iphs?|(?<!non-)(?<!non )ha?emorrhagic\s+(?:transformation|conversion"
+    rf"|contusions?|infarct\w*|stroke"
+    r"|metasta\w+|mass\w*|lesions?|tumou?rs?)|(?:parenchymal|cerebral|brain|cortical|cerebellar"
+    r"|frontal|temporal|parietal|occipital|bifrontal)\s+contusions?"
+    rf"|{_of_site('(?:intra-?parenchymal|intra-?cerebral|intra-?axial)')})"
+    rf"|(?P<axial>extra-?axial\s+{_BLOODY})"
+    rf"|(?P<any>(?:intra-?cranial\s+)?(?:{_BLOOD})|ich)"
+    r"|(?P<shift>mid-?line\s+shift|shift\s+of\s+(?:the\s+)?mid-?line|mls"
+    r"|mid-?line(?:\s+structures?)?\s+(?:is|are)\s+(?:shifted|displaced|deviated))"
+    r")\b",
+    re.I,
+)
+_WHOLE = r"(?:study|scan|(?:head\s+|brain\s+)?ct|exam\w*|head|brain)"
+NORMAL = re.compile(
+    r"\bnormal\s+(?:non-?contrast\s+|unenhanced\s+|cranial\s+)?"
+    rf"(?:study|scan|(?:head\s+|brain\s+)?ct|exam\w*|(?:head|brain)(?=\s*(?:[,.;]|$)))"
+    rf"|(?:^|[:.]\s*)\s*unremarkable|\bunremarkable\s+(?:non-?contrast\s+)?{_WHOLE}"
+    rf"|\b{_WHOLE}\s+(?:is|appears)\s+(?:normal|unremarkable|within\s+normal\s+limits)"
+    r"|\b(?:no|nil)\s+(?:evidence\s+of\s+)?(?:an\s+)?acute\s+(?:intra-?cranial\s+)?"
+    r"(?:abnormalit\w+|findings?|patholog\w+|process\w*|injur\w+|disease)"
+    r"|\bno\s+(?:evidence\s+of\s+)?intra-?cranial\s+(?:abnormalit\w+|patholog\w+|injur\w+)"
+    r"|\bnothing\s+acute|\bnil\s+acute",
+    re.I,
+)
+
+_SEEN = (
+    r"(?:seen|identified|demonstrated|visuali[sz]ed|detected|present|evident|noted|shown"
+    r"|found|apparent)"
+)
+_LESS = r"(?:change|increase|progression|enlargement|expansion|worsening|growth|difference)"
+# first what only looks like a cue, then cues; "pre" reach forward, "post" back, as far as a stop
+CUES = re.compile(
+    r"(?P<pseudo>\bno\s+(?:\w+\s+){0,2}" + _LESS + r"\b|\bnot\s+(?:\w+\s+)?(?:chang|increas|enlarg"
+    r"|progress|worsen|mention)\w*|\bwithout\s+(?:\w+\s+){0,2}" + _LESS + r"\b|\bnot\s+only\b)"
+    r"|(?P<new>\bno\s+(?:evidence\s+of\s+)?(?:definite\s+|acute\s+)?(?:new|increasing|interval"
+    r"|recurrent)\b"
+    r"|\bwithout\s+(?:evidence\s+of\s+)?new\b|\bno\s+evidence\s+(?:of|for)\s+(?:a\s+)?new\b)"
+    r"|(?P<doubt_post>\b(?:can\s?not|can't|not|could\s+not)\s+(?:be\s+)?(?:entirely\s+"
+    r"|completely\s+|fully\s+)?"
+    r"(?:excluded|ruled\s+out)|\b(?:is|are)\s+(?:\w+\s+)?(?:suspected|possible|unlikely|favou?red"
+    r"|questioned|suggested"
+    r"|considered|uncertain|equivocal)|\bnot\s+certain)"
+    r"|(?P<doubt_pre>\b(?:can\s?not|can't|could\s+not)\s+(?:entirely\s+"
+    r"|completely\s+)?(?:exclude|rule\s+out)"
+    r"|\bpossibl[ey]|\bprobabl[ey]|\blikely|\bquestion(?:able|\s+of)"
+    r"|\bmay\s+(?:\w+\s+)?(?:represent|be|reflect)"
+    r"|\bmight\b|\bcould\b|\bsuspect\w*|\bsuspicio\w+|\bconcern\w*\s+for|\bequivocal|\bsuggest\w*"
+    r"|\b(?:evaluat\w+|assess\w*|screen\w*|sensitiv\w+)\s+(?:for|of)"
+    r"|\brule\s+out|\br/o|\bto\s+exclude|\bindeterminate|\bperhaps|\?\s*(?=\w))"
+    r"|(?P<versus>\bversus|\bvs\b\.?)"
+    r"|(?P<gone_post>\bno\s+longer\s+(?:\w+\s+)?"
+    + _SEEN
+    + r"|\b(?:has|have|had)\s+(?:\w+\s+)?(?:cleared"
+    r"|disappeared)|\babsent\b|\bnot\s+(?:been\s+|\w+ly\s+)?"
+    + _SEEN
+    + r"|\b(?:is|are|was|were)\s+(?:excluded|ruled\s+out)|:\s*(?:none|no|nil|negative|absent)\b)"
+    r"|(?P<gone_pre>\bresolution\s+of|\bclearance\s+of|\bclearing\s+of)|(?P<gone>\bresolved\b)"
+    r"|(?P<not_pre>\bno\b|\bnor\b|\bneither\b|\bwithout\b|\bw/o\b|\bnegative\s+for"
+    r"|\babsence\s+of|\bfree\s+of"
+    r"|\bnil\b|\bnothing\b|\black\s+of|\bfails?\s+to|\b(?:is|are|was|were|do|does|did"
+    r"|has)n['\u2019]t\b"
+    r"|\bdenie[sd]|\brather\s+than|\bnot\b|\bexclud(?:es|ing)\b|\bnone\b)"
+    r"|(?P<old>\bold\b|\bremote\b|\b(?:prior|previous)\b(?!\s*[,.:;)]|\s+(?:\(|study|studies"
+    r"|exam\w*|ct"
+    r"|scan|imaging|film))"
+    r"|\bhistory\s+of|\bh/o|\bhx\s+of|\bsequelae?\s+of|\bha?emosiderin)"
+    r"|(?P<removed>\bevacuat\w+|\bdrain(?:age|ed)\b|\bburr[- ]?holes?|\bcraniotom\w+"
+    r"|\bcraniectom\w+"
+    r"|\bresect\w+)"
+    r"|(?P<left>\bresidual|\bpersist\w*|\bremain\w*|\brecurren\w+|\bre-?accumulat\w+)"
+    r"|(?P<stop>\bbut\b|\bhowever\b|\b(?:al)?though\b|\bexcept\b|\baside\s+from|\bapart\s+from"
+    r"|\bother\s+than"
+    r"|\bwhich\b|\bbecause\b|\bdue\s+to|\bsecondary\s+to|\bassociated\s+with|\byet\b|\bdespite\b"
+    r"|,\s+(?:there|with|a|an|the|now)\b|\b(?:is|are)\s+(?:again\s+|also\s+)?" + _SEEN + r")",
+    re.I,
+)
+# how many words a cue reaches; others reach to the next stop
+REACH = {"old": 4, "removed": 8, "left": 6}
+
+SILENT_SECTIONS = (
+    "clinical history|clinical information|clinical indication|clinical details|clinical data"
+    "|clinical question"
+    "|clinical|history|hx|indications?|reason for exam(?:ination)?|reason for study|reason"
+    "|technique|protocol"
+    "|procedure|comparisons?|exam(?:ination)?|study|contrast|dose|referral|request"
+)
+BODY_SECTIONS = (
+    "(?:ct )?(?:head |brain )?findings?|report|ct(?: head| brain)?|head|brain|intracranial"
+    "|parenchyma"
+    "|extra-axial spaces?|description|results?"
+)
+FIRST_SECTIONS = (
+    "(?:findings?(?: and | ?/ ?|, ))?impressions?|imp|conclusions?|opinion|summary"
+    "|interpretation|comment"
+)
+ADDENDA = "addend(?:um|a)"
+HEADINGS = re.compile(
+    rf"(?:^|(?<=\n)|(?<=[.;]\s)|(?<=[.;]\s\s))[ \t]*(?:(?P<silent>{SILENT_SECTIONS})"
+    rf"|(?P<body>{BODY_SECTIONS})"
+    rf"|(?P<first>{FIRST_SECTIONS})|(?P<addendum>{ADDENDA}))[ \t]*(?::|\n)",
+    re.I,
+)
+
+SIZE = re.compile(
+    r"(?<![\d.])(\d+(?:[.,]\d+)?)\s*-?\s*(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)\b", re.I
+)
+EARLIER_SIZE = re.compile(
+    r"(?:\bfrom|\bprevious(?:ly)?|\bformerly|\bwas|\bprior|\bearlier"
+    r"|\bbefore)\W{0,3}(?:\w+\s+){0,2}\(?"
+    r"\d+(?:[.,]\d+)?\s*(?:mm|cm)\b|\d+(?:[.,]\d+)?\s*(?:mm|cm)\s+(?:previously|before|earlier"
+    r"|on\s+(?:the\s+)?prior)",
+    re.I,
+)
+TO_RIGHT = re.compile(
+    r"\brightward|\bto\s+the\s+right|\bleft[- ]to[- ]right|\bl\s*(?:to|->|>)\s*r\b"
+    r"|\btoward\w*\s+the\s+right",
+    re.I,
+)
+TO_LEFT = re.compile(
+    r"\bleftward|\bto\s+the\s+left|\bright[- ]to[- ]left|\br\s*(?:to|->|>)\s*l\b"
+    r"|\btoward\w*\s+the\s+left",
+    re.I,
+)
+
+# function words that tell languages apart; what is not here is not known
+LANGUAGES = {
+    "English": "the of is are no and with there in to for has been evidence was",
+    "German": "der die das und kein keine nicht mit ist eine einer im des den bei ohne nachweis",
+    "French": "le la les des du pas une et est dans sans il avec aucune aucun au",
+    "Spanish": "el los las del una y con sin se en por no hay que al",
+    "Italian": "il di della del non con una e si nel delle sono alla in",
+    "Portuguese": "o os as da do não com uma e sem em na no há",
+    "Dutch": "de het een geen en van niet met is in op er bij aanwijzingen",
+}

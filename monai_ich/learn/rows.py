@@ -1,0 +1,197 @@
+"""Rows of a manifest for networks that learn from masks, slice labels and exam labels."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+
+from monai_ich.core.errors import ManifestError
+from monai_ich.io.read import as_one_path, read_ct
+from monai_ich.learn.findings import (
+    CHANNELS,
+    exam_of_slices,
+    exam_target,
+    slice_code,
+    targets_of_codes,
+    targets_of_mask,
+)
+from monai_ich.parts.data_list import MADE, list_rows
+from monai_ich.parts.label_files import training_labels
+
+LABELS = ("slice_labels", "exam_labels")
+
+
+def read_rows(dataset_dir: str | Path, section: str) -> list[dict[str, Any]]:
+    """Rows of ``dataset.json`` that have a mask, slice labels or exam labels.
+
+    Returns:
+        ``case``, ``image`` (a path or those of a DICOM series), and ``label`` (a path, with our
+        numbers), ``slice_labels`` or ``exam_labels`` where a row has them.
+
+    Raises:
+        ManifestError: ``NO_DATA_LIST``, ``MISSING_FILE``, ``NO_LABELS``.
+    """
+    return _read_rows(Path(dataset_dir).resolve(), section, {"label": "label"})
+
+
+def read_rows_without_masks(dataset_dir: str | Path, section: str) -> list[dict[str, Any]]:
+    """Rows that have slice or exam labels, for those alone: a mask that a row has stays unread.
+
+    Returns:
+        As `read_rows` without ``label``, and ``cavity``, a path, where a row has an anatomy.
+
+    Raises:
+        ManifestError: as `read_rows`.
+    """
+    return _read_rows(Path(dataset_dir).resolve(), section, {"cavity": "anatomy"})
+
+
+def _read_rows(folder: Path, section: str, maps: Mapping[str, str]) -> list[dict[str, Any]]:
+    """`maps`: name in the result to name in the file, of label maps."""
+    rows, mapping = list_rows(folder, section)
+    found = []
+    for number, row in enumerate(rows):
+        files = [row["image"]] if isinstance(row["image"], str) else row["image"]
+        images = [folder / name for name in files]
+        given = {key: folder / row[name] for key, name in maps.items() if name in row}
+        if not all(path.exists() for path in (*images, *given.values())):
+            raise ManifestError("MISSING_FILE", f"Scan {number} of {section!r} lacks a file.")
+        if "any" in mapping.values():  # masks that name no subtype
+            given.pop("label", None)
+        if "label" in given:
+            given["label"] = training_labels(given["label"], mapping, folder / MADE)
+        one: dict[str, Any] = {"case": str(row.get("id", f"{section} {number}"))}
+        one["image"] = str(images[0]) if len(images) == 1 else [str(path) for path in images]
+        one |= {key: str(path) for key, path in given.items()}
+        one |= {key: row[key] for key in LABELS if key in row}
+        if set(one) & {"label", *LABELS}:
+            found.append(one)
+    if not found:
+        lacking = ("a mask, " if "label" in maps else "") + "slice labels or exam labels"
+        raise ManifestError("NO_LABELS", f"No scan of {section!r} has {lacking}.")
+    return found
+
+
+def balanced_weights(rows: list[dict[str, Any]]) -> list[float]:
+    """How often each row is drawn, so that a finding that is rare among exams is seen as often as
+    others: one over the count of its rarest finding.
+
+    Rows without exam labels get the mean.
+
+    >>> rows = [{"exam_labels": {"EDH": 1, "any": 1}}] + [{"exam_labels": {"any": 0}}] * 2
+    >>> balanced_weights(rows)
+    [1.0, 0.5, 0.5]
+    """
+    targets = torch.stack([exam_target(row.get("exam_labels")) for row in rows]).nan_to_num(0.0)
+    counts = targets.sum(0)
+    weights = [float((t / counts.clamp_min(1)).max()) for t in targets]
+    known = [w for w in weights if w > 0]
+    mean = sum(known) / len(known) if known else 1.0
+    return [w or mean for w in weights]
+
+
+class LoadScand(MapTransform):
+    """Read what a row has: a scan in HU (NIfTI or DICOM), and a label map or, painted on the scan's
+    grid, the code of each slice (`slice_code`), so that both are resampled alike.
+
+    Args:
+        keys: the scan.
+        empty: other label maps, which are all 0 where a row has none.
+    """
+
+    def __init__(self, keys: KeysCollection = "image", empty: Sequence[str] = ()) -> None:
+        super().__init__(keys)
+        self.empty = tuple(empty)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        image = _read(out["image"])
+        out["image"], out["kind"] = image, "exam"
+        for key in self.empty:
+            nothing = MetaTensor(torch.zeros_like(image), affine=image.affine)
+            out[key] = _read(out[key]) if key in out else nothing
+        if "label" in out:
+            out["label"], out["kind"] = _read(out["label"]), "mask"
+            return out
+        codes = torch.full(image.shape[-1:], 255, dtype=torch.uint8)
+        if "slice_labels" in out:
+            named = [slice_code(names) for names in out["slice_labels"]]
+            if len(named) != len(codes):
+                message = f"A scan has {len(codes)} slices and labels for {len(named)}."
+                raise ManifestError("SLICE_COUNT", message)
+            is_series = not isinstance(data["image"], str)  # those are ordered by height
+            turned = is_series and bool(image.affine[2, 2] < 0)
+            codes, out["kind"] = torch.tensor(named[::-1] if turned else named), "slices"
+        painted = codes.to(torch.uint8).expand(image.shape).clone()
+        out["label"] = MetaTensor(painted, affine=image.affine)
+        return out
+
+
+def _read(source: str | list[str]) -> MetaTensor:
+    """``(1, I, J, K)``."""
+    if isinstance(source, str) and source.endswith((".nii", ".nii.gz")):
+        import nibabel as nib
+
+        image: Any = nib.load(source)
+        voxels = np.asarray(image.dataobj, np.float32)
+        return MetaTensor(torch.from_numpy(voxels)[None], affine=torch.as_tensor(image.affine))
+    paths = [source] if isinstance(source, str) else source
+    with as_one_path(tuple(map(Path, paths))) as path:
+        ct = read_ct(path).volume
+    return MetaTensor(torch.tensor(ct.hu)[None], affine=torch.tensor(ct.geometry.affine))
+
+
+class TopSlicesd(MapTransform):
+    """The highest slices ``(C, I, J, count)``, with air (0) below where a scan has fewer.
+
+    Args:
+        keys: scan and label map, RAS.
+        count: how many.
+    """
+
+    def __init__(self, keys: KeysCollection, count: int) -> None:
+        super().__init__(keys)
+        self.count = count
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        for key in self.key_iterator(out):
+            top = out[key][..., -self.count :]
+            out[key] = torch.nn.functional.pad(top, (self.count - top.shape[-1], 0))
+        return out
+
+
+class FindingTargetsd(MapTransform):
+    """Labels ``(6, K + 1)`` of the slices and, last, of the exam, in place of the label map; NaN
+    where not known.
+
+    Args:
+        keys: the label map ``(1, I, J, K)`` of `LoadScand`, on the network's grid.
+        voxel_ml: of that grid.
+    """
+
+    def __init__(self, keys: KeysCollection, voxel_ml: float) -> None:
+        super().__init__(keys)
+        self.voxel_ml = voxel_ml
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        for key in self.key_iterator(out):
+            label = torch.as_tensor(out[key]).as_subclass(torch.Tensor)[0]
+            if out["kind"] == "mask":
+                slices = targets_of_mask(label, self.voxel_ml)
+            elif out["kind"] == "slices":  # the middle of a slice; around the scan it is 0
+                slices = targets_of_codes(label[label.shape[0] // 2, label.shape[1] // 2])
+            else:
+                slices = torch.full((len(CHANNELS), label.shape[-1]), torch.nan)
+            told = exam_target(out.get("exam_labels"))
+            exam = torch.where(told.isnan(), exam_of_slices(slices), told)
+            out[key] = torch.cat([slices, exam[:, None]], 1)
+        return out
