@@ -111,8 +111,9 @@ def send_dicomweb(
         failed = answer.get("FailedSOPSequence") or ()
         if failed:
             return Sent(path.name, f"failure reason {failed[0].get('FailureReason', 0):04X}")
-        taken = [item.ReferencedSOPInstanceUID for item in answer.get("ReferencedSOPSequence", ())]
-        return Sent(path.name, "" if d.SOPInstanceUID in taken else "the answer names no object")
+        taken = answer.get("ReferencedSOPSequence", ())
+        is_named = d.SOPInstanceUID in [i.get("ReferencedSOPInstanceUID") for i in taken]
+        return Sent(path.name, "" if is_named else "the answer names no object")
 
     place = urlsplit(url)
     with quiet("dicomweb_client"), quiet("urllib3"):

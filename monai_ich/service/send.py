@@ -55,6 +55,8 @@ class Sender:
             reason, is_final = error.code, False
         except OSError as error:
             reason, is_final = f"{type(error).__name__} here", False
+        except Exception as error:  # one broken object must not keep the others
+            reason, is_final = f"{type(error).__name__} here", True
         if reason == "":
             crash_point("archive_accepted")
         with self.db.write() as link:

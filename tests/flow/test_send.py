@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 
 import pydicom
@@ -64,6 +65,15 @@ def token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONAI_ICH_TOKEN", TOKEN)
 
 
+def _naming(body: bytes) -> dict[str, object]:
+    """What an archive answers that took the object of a request."""
+    if b"DICM" not in body:
+        return {}
+    whole = BytesIO(body[body.index(b"DICM") - 128 : body.rindex(b"\r\n--")])
+    uid = str(pydicom.dcmread(whole, stop_before_pixels=True).SOPInstanceUID)
+    return {"00081199": {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": [uid]}}]}}
+
+
 @contextmanager
 def archive(tls: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[pydicom.Dataset]]]:
     """A storage provider: its port and what it took."""
@@ -106,7 +116,7 @@ def web(tls: ssl.SSLContext | None = None, *answers: tuple[int, str]) -> Iterato
             served.asked.append((self.path, self.headers.get("Authorization", "")))
             served.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             status, location = served.answers.pop(0) if served.answers else (200, "")
-            body = json.dumps({"00081199": {"vr": "SQ", "Value": [{}]}}).encode()
+            body = json.dumps(_naming(served.bodies[-1])).encode()
             self.send_response(status)
             if location:
                 self.send_header("Location", location)

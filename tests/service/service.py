@@ -178,7 +178,7 @@ def is_open(port: int) -> bool:
 def c_store(port: int, paths: Iterable[Path]) -> list[Path]:
     """Send images; those that were answered 0x0000. A receiver that dies ends it."""
     entity = AE(ae_title="TEST")
-    entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = 20.0
+    entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = 200.0
     entity.add_requested_context(CTImageStorage)
     link = entity.associate("127.0.0.1", port)
     taken = []

@@ -1,0 +1,91 @@
+"""The DICOM port: whom it takes, and what it answers on the wire."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pydicom
+from pynetdicom import AE
+from pynetdicom.sop_class import CTImageStorage, Verification
+
+from monai_ich.service.receive import Receiver
+from monai_ich.service.tables import open_association
+from tests.certificates import make_authority
+from tests.service.service import Service, c_store, free_port, head, require_kept, wait_for
+
+
+@contextmanager
+def _receiving(service: Service) -> Iterator[int]:
+    receiver = Receiver(service.db, service.settings, "here/receive")
+    receiver.start()
+    yield service.settings.dicom_port
+    receiver.stop()
+
+
+def _associated(port: int, tls: ssl.SSLContext | None = None) -> bool:
+    entity = AE(ae_title="TEST")
+    entity.connection_timeout = entity.acse_timeout = 60.0
+    entity.add_requested_context(Verification)
+    link = entity.associate(
+        "127.0.0.1", port, tls_args=(tls, "127.0.0.1") if tls is not None else None
+    )
+    answered = link.is_established and link.send_c_echo().Status == 0
+    if link.is_established:
+        link.release()
+    return bool(answered)
+
+
+def test_images_come_in_and_the_association_delays_no_longer_than_it_lasts(
+    tmp_path: Path,
+) -> None:
+    service = Service(tmp_path / "data", dicom_port=free_port())
+    paths = head(tmp_path / "head", count=6)
+    with _receiving(service) as port:
+        assert _associated(port)
+        assert c_store(port, paths) == paths
+        wait_for(lambda: service.rows(open_association) == [])
+        require_kept(service, paths)
+        other = pydicom.dcmread(paths[0])
+        other.WindowCenter = 41
+        entity = AE(ae_title="TEST")
+        entity.add_requested_context(CTImageStorage)
+        link = entity.associate("127.0.0.1", port)
+        assert link.send_c_store(other).Status == 0xB000
+        other.SOPInstanceUID += ".1"
+        del other.PixelData, other.Rows
+        assert link.send_c_store(other).Status == 0x0122
+        del other.StudyInstanceUID
+        assert link.send_c_store(other).Status == 0xC000
+        link.release()
+    assert not list((service.settings.data / "incoming").rglob("*.dcm"))
+
+
+def test_without_room_associations_are_rejected_and_strangers_always(tmp_path: Path) -> None:
+    full = Service(
+        tmp_path / "full", dicom_port=free_port(), reserve_bytes=1 << 60, reserve_share=1.0
+    )
+    with _receiving(full) as port:
+        assert not _associated(port)
+    closed = Service(tmp_path / "closed", dicom_port=free_port(), callers=("PACS",))
+    with _receiving(closed) as port:
+        assert not _associated(port)
+    known = Service(tmp_path / "known", dicom_port=free_port(), callers=("PACS", "TEST"))
+    with _receiving(known) as port:
+        assert _associated(port)
+
+
+def test_over_tls_only_clients_with_a_certificate_are_answered(tmp_path: Path) -> None:
+    ours = str(make_authority(tmp_path / "ours.pem"))
+    others = str(make_authority(tmp_path / "others.pem"))
+    files = {"dicom_cert": ours, "dicom_key": ours, "dicom_ca": ours}
+    service = Service(tmp_path / "data", dicom_port=free_port(), **files)
+    with _receiving(service) as port:
+        for certificate, is_taken in ((ours, True), (others, False), ("", False)):
+            tls = ssl.create_default_context(cafile=ours)
+            if certificate:
+                tls.load_cert_chain(certificate)
+            assert _associated(port, tls) is is_taken
+        assert not _associated(port), "not in plain either"
