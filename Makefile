@@ -52,6 +52,8 @@ test-interop: $(READY)  ## tests with real external programs: Chromium, 3D Slice
 		echo 'slicer-core could not be installed: its tests will be skipped'
 	test -x $(BIN)/segimage2itkimage || $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt dcmqi || \
 		echo 'dcmqi could not be installed: its tests will be skipped'
+	$(BIN)/pip install --quiet --disable-pip-version-check bids-validator-deno || \
+		echo 'bids-validator-deno could not be installed: the test of BIDS derivatives will be skipped'
 	$(BIN)/pip install --quiet --disable-pip-version-check playwright || \
 		echo 'playwright could not be installed: tests of the report in Chromium will be skipped'
 	$(call BESIDE,.label-venv)

@@ -57,6 +57,8 @@ def _require_usable(calibrator: Calibrator) -> None:
     for count in (calibrator.scans, calibrator.present):
         if not isinstance(count, int) or count < 0:
             raise ValueError("a count is none")
+    if not calibrator.present <= calibrator.scans or calibrator.scans < 1:
+        raise ValueError("more are present than there are")
     counts = calibrator.none_found, calibrator.missed
     if counts != (None, None) and not all(type(count) is int and count >= 0 for count in counts):
         raise ValueError("a count is none")

@@ -174,7 +174,7 @@ def _write_phenotype(root: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         if table is None:
             tables.append(table := {})
         table[subject] = row
-    subjects = [{"participant_id": subject} for subject in (tables[0] if tables else {})]
+    subjects = [{"participant_id": subject} for subject in (list(tables[0]) if tables else [])]
     _write_tsv(root / "participants.tsv", subjects)
     for number, table in enumerate(tables, start=1):
         stem = root / "phenotype" / ("ich" if number == 1 else f"ich_scan{number}")

@@ -54,12 +54,12 @@ class Worker:
             if self._made is None:
                 made = self._build()
                 self._made = made.loaded() if isinstance(made, Pipeline) else made
-            run = replace(self._made, notes=self._made.notes | {STUDY_DIGEST: digest})
+            step, notes = self._made, self._made.notes | {STUDY_DIGEST: digest}
             with Scratch(folder.parent) as aside, as_one_path(case.image) as path:
-                if isinstance(run, Pipeline):
-                    run(path, aside, case_id=case.id)
+                if isinstance(step, Pipeline):
+                    replace(step, notes=notes)(path, aside, case_id=case.id)
                 else:
-                    run(path, case, aside)
+                    replace(step, notes=notes)(path, case, aside)
                 replace_folder(aside, folder)
         except IchError as error:
             return Outcome(case.id, error.code, error.message)

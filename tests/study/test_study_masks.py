@@ -92,7 +92,7 @@ def test_an_operating_point_can_be_set(case: StudyCase, tmp_path: Path) -> None:
 def test_anatomy_gives_sides_and_the_midline_shift(case: StudyCase, tmp_path: Path) -> None:
     fine = grid(pixels=96, pixel_mm=2.2)
     blood = np.zeros(fine.shape, np.uint8)
-    blood[60:64, 48, 20] = Subtype.IPH
+    blood[60:70, 48, 20] = Subtype.IPH
     for name, image in (
         ("ct", phantom(fine)),
         ("masks/case_1", LabelMap(blood, fine, Subtype)),
