@@ -46,7 +46,8 @@ def part_words(score: Score, part: str) -> str:
     >>> part_words(Score("stockholm", "", (), None, ""), "stockholm_sdh_both_sides")
     'SDH both sides'
     """
-    name = part.removeprefix(f"{score.id}_").removesuffix("_ml").removesuffix("_mm")
+    name = part.removeprefix(f"{score.id}_").removesuffix("_mm")
+    name = name.replace("_ml", " volume")
     return " ".join(w.upper() if w in _ABBREVIATIONS else w for w in name.split("_"))
 
 

@@ -98,6 +98,10 @@ def test_posterior_fossa_is_open_only_where_there_is_a_mass_there() -> None:
     because = _because(name, blood_of(lesion(SDH, 9.0, compartment="infratentorial")))
     assert because.startswith("EDH, IPH and SDH in the posterior fossa 9.0 mL; not known: whether")
     assert _met(name, blood_of(lesion(SAH, 9.0, compartment="infratentorial"))) is False
+    above = blood_of(lesion(SDH, 9.0), uncertain=tuple(Subtype))
+    assert _met(name, above) is False, "of whichever subtype it is, it does not lie there"
+    below = blood_of(lesion(SAH, 9.0, compartment="infratentorial"), uncertain=tuple(Subtype))
+    assert _met(name, below) is None
 
 
 def test_parenchymal_mass_effect_says_what_is_known_and_what_is_not() -> None:

@@ -1,0 +1,65 @@
+"""What a reader asks first is said first, each in one line, and never against a number below."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from monai_ich.core.exam import Criterion, ExamMeasurements
+from monai_ich.core.geometry import Geometry
+from monai_ich.core.labels import Subtype
+from monai_ich.core.measurement import Category
+from monai_ich.core.volume import CTVolume, LabelMap
+from monai_ich.measure.summary import measure_exam
+from monai_ich.report.tables import lesion_table, measurement_table
+from monai_ich.report.verdicts import sign_table
+from monai_ich.report.wording import glance_lines, headline
+
+GRID = Geometry((60, 60, 10), np.diag([1.0, 1.0, 5.0, 1.0]))
+
+
+def _exam(subtype: Subtype = Subtype.IPH, uncertain: tuple[str, ...] = ()) -> ExamMeasurements:
+    """A block of 20 x 20 x 20 mm, 8 mL, and a speck of 2 voxels, 0.01 mL."""
+    voxels = np.zeros(GRID.shape, np.uint8)
+    voxels[10:30, 10:30, 3:7], voxels[50, 50:52, 5] = subtype, subtype
+    ct = CTVolume(np.where(voxels, 60.0, 30.0).astype(np.float32), GRID)
+    return measure_exam(LabelMap(voxels, GRID, Subtype), ct=ct, uncertain=uncertain)
+
+
+def test_the_largest_iph_is_placed_and_its_signs_are_named() -> None:
+    exam = _exam()
+    lesion = replace(exam.lesions[0], side="left", location=Category("basal_ganglia"))
+    sign = Criterion("blend_sign", True, "19 HU", "Li 2015", "Blend sign")
+    lines = glance_lines(replace(exam, lesions=(lesion,), signs=(sign,)))
+    assert (
+        "Largest IPH: 8.0 mL, left, basal ganglia. Present on non-contrast CT: blend sign." in lines
+    )
+    assert lines[0].endswith("not measurable: no anatomy labels were given.")
+    assert lines[-1].startswith("Published criteria that are met: none. Not decidable: ")
+    assert not any("IPH" in line for line in glance_lines(_exam(Subtype.SAH)))
+
+
+def test_an_uncertain_subtype_is_perhaps_and_a_certain_one_is_named() -> None:
+    ml = "intraparenchymal hemorrhage 8.0 mL."
+    assert headline(_exam()) == f"Hemorrhage found, 8.0 mL in all: {ml}"
+    assert headline(_exam(uncertain=("IPH",))) == (
+        f"Hemorrhage found, 8.0 mL in all, of uncertain subtype: perhaps {ml}"
+    )
+
+
+def test_the_lesion_table_has_lengths_of_abc2_and_counts_specks() -> None:
+    table = lesion_table(_exam())
+    assert "(28 x 28 x 20 mm)" in table and ">60 HU<" in table  # the block's diagonals
+    assert "Pieces below 0.1 mL, which are not listed: 1, 0.01 mL together." in table
+    assert "not defined for SAH" in lesion_table(_exam(Subtype.SAH))
+
+
+def test_a_scan_without_iph_has_one_sentence_instead_of_eight_rows() -> None:
+    assert sign_table(_exam(Subtype.SAH)) == "<p>Not judged: no IPH was found.</p>"
+    assert sign_table(_exam()).count("<tr>") == 9
+
+
+def test_edema_that_nobody_labeled_has_its_reason() -> None:
+    (row,) = [r for r in measurement_table(_exam()).split("<tr>") if "Edema" in r]
+    assert "not measurable: no edema labels were given" in row
