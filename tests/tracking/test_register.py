@@ -44,7 +44,6 @@ def test_requirements_are_pinned_and_are_the_toolkits_own() -> None:
     "body",
     [
         {"inputs": ["a.nii.gz", "b"]},
-        {"inputs": {"path": ["a.nii.gz", "b"]}},
         {"dataframe_split": {"columns": ["path"], "data": [["a.nii.gz"], ["b"]]}},
         {"dataframe_records": [{"path": "a.nii.gz"}, {"path": "b"}]},
     ],
