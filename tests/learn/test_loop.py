@@ -16,12 +16,12 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import write_nifti
 from monai_ich.manifest.manifest import read_manifest
-from tests.manifest_files import write_scan
+from tests.phantom import grid, phantom
 
 
 def _manifest(folder: Path) -> Path:
     for name in ("a", "b"):
-        write_scan(folder / f"{name}.nii.gz", 0)
+        write_nifti(folder / f"{name}.nii.gz", phantom(grid()))
     rows = [{"id": name, "image": f"{name}.nii.gz"} for name in "ab"]
     record = {"schema": "monai-ich/manifest/1", "name": "x", "label_mapping": {}, "training": rows}
     (folder / "dataset.json").write_text(json.dumps(record))
