@@ -55,7 +55,7 @@ def test_a_mask_off_the_grid_is_named_and_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest, out = _manifest(tmp_path), tmp_path / "out" / "dataset.json"
-    _correct(tmp_path / "masks", "a", tmp_path / "a.nii.gz", shift_mm=0.4)
+    _correct(tmp_path / "masks", "a", tmp_path / "a.nii.gz", shift_mm=1.6)
     _correct(tmp_path / "masks", "b", tmp_path / "b.nii.gz")
     command = ["manifest", "corrections", str(manifest), str(tmp_path / "masks"), "-o", str(out)]
     assert main(command) == 3
