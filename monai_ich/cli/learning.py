@@ -113,9 +113,10 @@ def _rank(args: argparse.Namespace) -> int:
         novelty = "-" if scan.novelty is None else f"{scan.novelty:.2f}"
         print(f"{place} {scan.id} doubt {scan.doubt_ml:.2f} mL, novelty {novelty}")
     cases = {case.id: case for case in manifest.cases}
-    with output_file(args.output):
+    if ranked:
         chosen = tuple(cases[scan.id] for scan in ranked)
-        write_manifest(args.output, replace(manifest, cases=chosen))
+        with output_file(args.output):
+            write_manifest(args.output, replace(manifest, cases=chosen))
     return 3 if faults else 0
 
 
@@ -130,8 +131,9 @@ def _corrections(args: argparse.Namespace) -> int:
         read_manifest(args.manifest), args.masks, args.output.parent / "corrected"
     )
     print_faults(faults, args)
-    with output_file(args.output):
-        write_manifest(args.output, manifest)
+    if manifest.cases:
+        with output_file(args.output):
+            write_manifest(args.output, manifest)
     print(f"{len(manifest.cases)} scans have a corrected mask")
     return 3 if faults else 0
 

@@ -16,12 +16,12 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import write_nifti
 from monai_ich.manifest.manifest import read_manifest
-from tests.manifest_files import write_scan
+from tests.phantom import grid, phantom
 
 
 def _manifest(folder: Path) -> Path:
     for name in ("a", "b"):
-        write_scan(folder / f"{name}.nii.gz", 0)
+        write_nifti(folder / f"{name}.nii.gz", phantom(grid()))
     rows = [{"id": name, "image": f"{name}.nii.gz"} for name in "ab"]
     record = {"schema": "monai-ich/manifest/1", "name": "x", "label_mapping": {}, "training": rows}
     (folder / "dataset.json").write_text(json.dumps(record))
@@ -55,7 +55,7 @@ def test_a_mask_off_the_grid_is_named_and_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest, out = _manifest(tmp_path), tmp_path / "out" / "dataset.json"
-    _correct(tmp_path / "masks", "a", tmp_path / "a.nii.gz", shift_mm=0.4)
+    _correct(tmp_path / "masks", "a", tmp_path / "a.nii.gz", shift_mm=1.6)
     _correct(tmp_path / "masks", "b", tmp_path / "b.nii.gz")
     command = ["manifest", "corrections", str(manifest), str(tmp_path / "masks"), "-o", str(out)]
     assert main(command) == 3
