@@ -54,7 +54,7 @@ def test_images_come_in_and_the_association_delays_no_longer_than_it_lasts(
         entity.add_requested_context(CTImageStorage)
         link = entity.associate("127.0.0.1", port)
         assert link.send_c_store(other).Status == 0xB000
-        other.SOPInstanceUID += ".1"
+        other.SOPInstanceUID = "1.2.3.4"
         del other.PixelData, other.Rows
         assert link.send_c_store(other).Status == 0x0122
         del other.StudyInstanceUID
