@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from monai_ich.cli.options import print_faults, refuse_existing, show_progress, usage_error
+from monai_ich.cli.options import print_faults, progress_of, refuse_existing, usage_error
 
 
 def add_learning(parts: Any) -> None:
@@ -107,7 +107,7 @@ def _rank(args: argparse.Namespace) -> int:
     manifest = read_manifest(args.manifest)
     refuse_unwritable(args.output.parent)
     bundle = load_bundle(args.bundle, device=args.device, weights=args.weights)
-    ranked, faults = rank_manifest(manifest, args.count, bundle=bundle, progress=show_progress)
+    ranked, faults = rank_manifest(manifest, args.count, bundle=bundle, progress=progress_of(args))
     print_faults(faults, args)
     for place, scan in enumerate(ranked, 1):
         novelty = "-" if scan.novelty is None else f"{scan.novelty:.2f}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ich.cli.learning import add_learning
-from monai_ich.cli.options import print_faults, refuse_existing, show_progress, usage_error
+from monai_ich.cli.options import print_faults, progress_of, refuse_existing, usage_error
 
 DATA_SETS = ("bhsd", "instance2022", "ctich", "cq500", "rsna2019")
 
@@ -91,7 +91,7 @@ def _output(sub: argparse.ArgumentParser) -> None:
 def _check(args: argparse.Namespace) -> int:
     from monai_ich.manifest.check import check_manifest
 
-    count = print_faults(check_manifest(args.manifest, progress=show_progress), args)
+    count = print_faults(check_manifest(args.manifest, progress=progress_of(args)), args)
     if not args.json_errors:
         print(f"{count or 'no'} fault{'' if count == 1 else 's'} found")
     return 3 if count else 0
@@ -128,7 +128,7 @@ def _strip(args: argparse.Namespace) -> int:
     manifest, folder = read_manifest(args.manifest), args.output.parent / "anatomy"
     refuse_unwritable(args.output.parent)
     bundle = load_bundle("head_ct_anatomy", device=args.device)
-    found, faults = find_cavities(manifest, folder, bundle=bundle, progress=show_progress)
+    found, faults = find_cavities(manifest, folder, bundle=bundle, progress=progress_of(args))
     print_faults(faults, args)
     return _write(args.output, found) or (3 if faults else 0)
 

@@ -235,6 +235,11 @@ def show_progress(cases: Iterable[Any]) -> Iterable[Any]:
             print(f"{done} of {len(waiting)} cases", file=sys.stderr, flush=True)
 
 
+def progress_of(args: argparse.Namespace) -> Callable[[Iterable[Any]], Iterable[Any]]:
+    """`show_progress`, but nothing beside errors that a program reads."""
+    return iter if args.json_errors else show_progress
+
+
 def print_faults(faults: Iterable[IchError], args: argparse.Namespace) -> int:
     """Print each as it is found; how many there were."""
     from tqdm import tqdm

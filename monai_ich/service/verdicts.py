@@ -71,13 +71,13 @@ def record_verdict(
         upload: for modified: a ``.seg.nrrd`` or DICOM SEG, removed by the caller.
 
     Raises:
-        InputError: ``REASON_NEEDED``, ``NO_MASK``, ``UNKNOWN_RESULT``; as `measure_masks`.
+        InputError: ``REASON_NEEDED``, ``MASK_NEEDED``, ``UNKNOWN_RESULT``; as `measure_masks`.
         Conflict: nothing was written.
     """
     if said.reading is Reading.DISMISSED and not said.reason.strip():
         raise InputError("REASON_NEEDED", "A dismissed result needs a reason.")
     if said.reading is Reading.UNREAD or (said.reading is Reading.MODIFIED) != bool(upload):
-        raise InputError("NO_MASK", "Modified, and only that, needs a .seg.nrrd or DICOM SEG.")
+        raise InputError("MASK_NEEDED", "Modified, and only that, needs a .seg.nrrd or DICOM SEG.")
     with db.read() as link:
         row = _current(link, result_id, said.after)
     folder, summary = "", ""

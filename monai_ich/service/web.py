@@ -155,7 +155,9 @@ class Web:
             return case
         ending = next((e for e in SEG_NAMES if name.lower().endswith(e)), None)
         if ending is None or len(body) > _MOST_UPLOAD:
-            raise InputError("NO_MASK", "Masks are a .seg.nrrd or a DICOM SEG of at most 64 MB.")
+            raise InputError(
+                "MASK_NEEDED", "Masks are a .seg.nrrd or a DICOM SEG of at most 64 MB."
+            )
         with tempfile.TemporaryDirectory(dir=self.settings.data / "incoming") as folder:
             upload = Path(folder) / f"masks{ending}"
             upload.write_bytes(body)
