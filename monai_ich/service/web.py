@@ -158,8 +158,6 @@ class Web:
             raise InputError(
                 "MASK_NEEDED", "Masks are a .seg.nrrd or a DICOM SEG of at most 64 MB."
             )
-                "MASK_NEEDED", "Masks are a .seg.nrrd or a DICOM SEG of at most 64 MB."
-            )
         with tempfile.TemporaryDirectory(dir=self.settings.data / "incoming") as folder:
             upload = Path(folder) / f"masks{ending}"
             upload.write_bytes(body)
