@@ -23,7 +23,7 @@ BESIDE = test -x $(1)/bin/python || $(PYTHON) -m venv $(1); \
 	printf '%s\n' '$(CURDIR)' "$(call SITE,.venv)" > "$(call SITE,$(1))/toolkit.pth"
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-interop fuzz check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-training bench-import bench-study bench-kills bench-service docs docs-serve viewer clean
+.PHONY: help install demo test test-quick test-interop test-clients fuzz check synth-sheet synth-audit train-data train-anatomy train-ich evaluate-synth train-all gpu-wheels bench bench-training bench-import bench-study bench-kills bench-service docs docs-serve viewer clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -56,6 +56,12 @@ test-interop: $(READY)  ## tests with real external programs: Chromium, 3D Slice
 		echo 'bids-validator-deno could not be installed: the test of BIDS derivatives will be skipped'
 	$(BIN)/pip install --quiet --disable-pip-version-check playwright || \
 		echo 'playwright could not be installed: tests of the report in Chromium will be skipped'
+	dpkg -s $(INTEROP_DEBIAN) >/dev/null 2>&1 || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(INTEROP_DEBIAN) >/dev/null; } || \
+		echo 'not installed (needs Debian and root), tests that need them will be skipped: $(INTEROP_DEBIAN)'
+	$(BIN)/python -m pytest -m interop -rs
+
+test-clients: $(READY)  ## a real MONAI Label server and a MONAI Deploy app, each in an environment of its own (gigabytes)
 	$(call BESIDE,.label-venv)
 	test -d .label-venv/lib/python3*/site-packages/monailabel || .label-venv/bin/pip install --quiet \
 		--disable-pip-version-check --no-deps --ignore-installed -r tools/label_requirements.txt || \
@@ -68,10 +74,7 @@ test-interop: $(READY)  ## tests with real external programs: Chromium, 3D Slice
 		--disable-pip-version-check -c constraints.txt monai-deploy-app-sdk==4.0.0 && .deploy-venv/bin/pip install --quiet \
 		--disable-pip-version-check -c constraints.txt --no-deps --ignore-installed monai; } || \
 		echo 'MONAI Deploy could not be installed: its tests will be skipped'
-	dpkg -s $(INTEROP_DEBIAN) >/dev/null 2>&1 || { apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(INTEROP_DEBIAN) >/dev/null; } || \
-		echo 'not installed (needs Debian and root), tests that need them will be skipped: $(INTEROP_DEBIAN)'
-	$(BIN)/python -m pytest -m interop -rs
+	$(BIN)/python -m pytest -m interop -rs tests/interop/test_monai_label.py tests/interop/test_monai_deploy.py
 
 check: $(READY)  ## style, types, import layers, licenses of what is needed
 	$(BIN)/ruff check monai_ich lab tests benchmarks examples tools setup.py
