@@ -9,7 +9,6 @@ import os
 import runpy
 import subprocess
 import sys
-import traceback
 from pathlib import Path
 
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -38,10 +37,4 @@ def _run(command: list[str], folder: Path, said: list[Path], environment: dict[s
     os.environ.update(environment | {"OMP_NUM_THREADS": "1"})
     os.chdir(folder)
     sys.argv[1:] = command[1:]
-    try:
-        runpy.run_module(command[0], run_name="__main__", alter_sys=True)
-    except SystemExit:
-        raise
-    except BaseException:
-        traceback.print_exc()
-        os._exit(1)
+    runpy.run_module(command[0], run_name="__main__", alter_sys=True)

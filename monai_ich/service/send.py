@@ -23,13 +23,12 @@ from monai_ich.service.audit import note
 from monai_ich.service.commitment import commit
 from monai_ich.service.crash import crash_point
 from monai_ich.service.database import Database
+from monai_ich.service.loop import repeat
 from monai_ich.service.settings import Destination, Settings
 from monai_ich.service.states import Sending, State
 from monai_ich.service.tables import outbox, result, series
 
 _LOG = logging.getLogger(__name__)
-_PAUSE_S = 0.5
-_BEAT_S = 5.0
 _LEASE_S = 300.0
 
 
@@ -188,16 +187,9 @@ def run_send(db: Database, settings: Settings, owner: str, stop: threading.Event
     from monai_ich.service.retention import Retention
 
     sender, retention = Sender(db, settings, owner), Retention(db, settings)
-    beaten = 0.0
-    while not stop.is_set():
-        try:
-            if time.monotonic() - beaten > _BEAT_S:
-                db.beat(owner, "send")
-                beaten = time.monotonic()
-                retention.step()
-            busy = sender.step()
-        except sa.exc.OperationalError as error:
-            _LOG.error("the database does not answer: %s", type(error.orig).__name__)
-            busy = False
-        if not busy:
-            stop.wait(_PAUSE_S)
+
+    def beat() -> None:
+        db.beat(owner, "send")
+        retention.step()
+
+    repeat(sender.step, stop, beat=beat)

@@ -7,7 +7,6 @@ import os
 import shutil
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from monai_ich.service.analyzer import Analyzer, load_analyzer
 from monai_ich.service.crash import crash_point
 from monai_ich.service.database import Database
 from monai_ich.service.lease import claim, end_series, kept_alive, release_own, still_ours
+from monai_ich.service.loop import repeat
 from monai_ich.service.results import (
     finished,
     name_predecessor,
@@ -34,8 +34,6 @@ from monai_ich.service.states import State
 from monai_ich.service.tables import instance, series
 
 _LOG = logging.getLogger(__name__)
-_PAUSE_S = 0.5
-_BEAT_S = 5.0
 _AGAIN_S = 10.0
 _OURS = ("DISK_FULL", "DISK_FAILED", "NOT_ALLOWED", "INTERNAL_ERROR")  # never the scan's fault
 
@@ -162,16 +160,4 @@ def run_work(db: Database, settings: Settings, owner: str, stop: threading.Event
     import_monai_alone()
     db.beat(owner, "work", "loading")
     worker = Worker(db, settings, owner, load_analyzer(settings), stop)
-    beaten = 0.0
-    while not stop.is_set():
-        if time.monotonic() - beaten > _BEAT_S:
-            with suppress(sa.exc.OperationalError):
-                db.beat(owner, "work", "ready")
-                beaten = time.monotonic()
-        try:
-            busy = worker.step()
-        except sa.exc.OperationalError as error:
-            _LOG.error("the database does not answer: %s", type(error.orig).__name__)
-            busy = False
-        if not busy:
-            stop.wait(_PAUSE_S)
+    repeat(worker.step, stop, beat=lambda: db.beat(owner, "work", "ready"))

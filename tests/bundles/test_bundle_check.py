@@ -72,6 +72,7 @@ def check(*words: object, capsys: pytest.CaptureFixture[str]) -> list[str]:
             "UNKNOWN_IMPORT",
             ["imports#3", "read_lst"],
         ),
+        ("--network cpu", "WRONG_TYPE", ["network is 'cpu', which has no parameters"]),
         ("--max_epochs five", "WRONG_TYPE", ["max_epochs", "a number", "'five'"]),
         (
             "--optimizer#weight_decay little",

@@ -10,6 +10,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from monai_ich.cli.app import main
+
 
 def tiny_head(
     seed: int = 0,
@@ -78,3 +80,14 @@ def write_tiny_dataset(folder: Path, training: int = 3, validation: int = 2) -> 
     listing |= {"training": rows[:training], "validation": rows[training:]}
     (folder / "dataset.json").write_text(json.dumps(listing))
     return folder
+
+
+def measure_tiny_head(folder: Path) -> Path:
+    """Where the tables of `monai-ich measure` lie, of a tiny head written into `folder`."""
+    hu, labels, anatomy, affine = tiny_head(0)
+    for name, voxels in {"ct": hu, "ich": labels, "anatomy": anatomy}.items():
+        nib.save(nib.Nifti1Image(voxels, affine), folder / f"{name}.nii.gz")
+    ich, ct, parts = (str(folder / f"{name}.nii.gz") for name in ("ich", "ct", "anatomy"))
+    said = ["--labels-are", "monai-ich", "-o", str(folder / "numbers")]
+    assert main(["measure", ich, "--ct", ct, "--anatomy", parts, *said]) == 0
+    return folder / "numbers"

@@ -8,12 +8,11 @@ import re
 import shutil
 from pathlib import Path
 
-import nibabel as nib
 import pytest
 
 from monai_ich.cli import main
 from monai_ich.results.dictionary import ColumnType, as_redcap, columns
-from tests.bundles.tiny import tiny_head
+from tests.bundles.tiny import measure_tiny_head
 from tests.conftest import ROOT
 
 SUBTYPES = ("EDH", "IPH", "IVH", "SAH", "SDH")
@@ -21,14 +20,7 @@ SUBTYPES = ("EDH", "IPH", "IVH", "SAH", "SDH")
 
 @pytest.fixture(scope="module")
 def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("head")
-    hu, labels, anatomy, affine = tiny_head(0)
-    for name, voxels in {"ct": hu, "ich": labels, "anatomy": anatomy}.items():
-        nib.save(nib.Nifti1Image(voxels, affine), folder / f"{name}.nii.gz")
-    paths = [str(folder / f"{name}.nii.gz") for name in ("ich", "ct", "anatomy")]
-    said = ["--labels-are", "monai-ich", "-o", str(folder / "numbers")]
-    assert main(["measure", paths[0], "--ct", paths[1], "--anatomy", paths[2], *said]) == 0
-    return folder / "numbers"
+    return measure_tiny_head(tmp_path_factory.mktemp("head"))
 
 
 def _in_page(heading: str) -> list[str]:

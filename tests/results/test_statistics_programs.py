@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import pandas as pd
 import pyreadstat
 import pytest
@@ -16,7 +15,7 @@ from monai_ich.cli import main
 from monai_ich.results.dictionary import ColumnType, columns
 from monai_ich.study.inputs import StudyCase
 from monai_ich.study.results import read_row, write_tables
-from tests.bundles.tiny import tiny_head
+from tests.bundles.tiny import measure_tiny_head
 
 TABLES = ("measurements", "lesions", "slices", "study", "followup")
 _Write = Callable[[pd.DataFrame, str], None]
@@ -35,18 +34,13 @@ FORMATS: dict[str, tuple[_Write, _Read]] = {
 def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
     """Of a small head, measured twice: numbers as numbers, text as text, None for empty cells."""
     root = tmp_path_factory.mktemp("tables")
-    hu, labels, anatomy, affine = tiny_head(0)
-    for name, voxels in {"ct": hu, "ich": labels, "anatomy": anatomy}.items():
-        nib.save(nib.Nifti1Image(voxels, affine), root / f"{name}.nii.gz")
-    paths = [str(root / f"{name}.nii.gz") for name in ("ich", "ct", "anatomy")]
-    said = ["--labels-are", "monai-ich", "-o", str(root / "a")]
-    assert main(["measure", paths[0], "--ct", paths[1], "--anatomy", paths[2], *said]) == 0
-    shutil.copytree(root / "a", root / "b")
-    assert main(["followup", str(root / "a"), str(root / "b"), "-o", str(root / "later")]) == 0
-    row = read_row(StudyCase("a", (), "p1"), root / "a")
+    first = measure_tiny_head(root)
+    shutil.copytree(first, root / "b")
+    assert main(["followup", str(first), str(root / "b"), "-o", str(root / "later")]) == 0
+    row = read_row(StudyCase("a", (), "p1"), first)
     write_tables(root, [row, row | {"patient": "p2", "sdh_volume_ml": 3.25}], [])
     homes = {"study": root, "followup": root / "later"}
-    return {name: _typed(name, homes.get(name, root / "a") / f"{name}.csv") for name in TABLES}
+    return {name: _typed(name, homes.get(name, first) / f"{name}.csv") for name in TABLES}
 
 
 def _typed(name: str, path: Path) -> pd.DataFrame:
