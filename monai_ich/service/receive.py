@@ -20,6 +20,7 @@ from monai_ich.core.errors import ServiceError
 from monai_ich.io.quiet import quiet
 from monai_ich.service.admit import Status, admit
 from monai_ich.service.database import Database
+from monai_ich.service.loop import repeat
 from monai_ich.service.originals import has_room
 from monai_ich.service.settings import Settings
 from monai_ich.service.tables import open_association
@@ -138,7 +139,6 @@ def run_receive(db: Database, settings: Settings, owner: str, stop: threading.Ev
         receiver = Receiver(db, settings, owner)
         receiver.start()
         try:
-            while not stop.wait(5.0):
-                db.beat(owner, "receive")
+            repeat(lambda: False, stop, beat=lambda: db.beat(owner, "receive"))
         finally:
             receiver.stop()
