@@ -17,6 +17,7 @@ GPU_PLATFORMS = _2_34_x86_64 _2_28_x86_64 _2_27_x86_64 _2_17_x86_64 2014_x86_64 
 DEMO ?= demo
 INTEROP_DEBIAN = chromium postgresql dcmtk dicom3tools pixelmed-apps orthanc orthanc-dicomweb
 
+PARALLEL = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 SITE = $$($(1)/bin/python -c 'import site; print(site.getsitepackages()[0])')
 # an environment of its own that also sees the packages of .venv and this checkout
 BESIDE = test -x $(1)/bin/python || $(PYTHON) -m venv $(1); \
@@ -40,7 +41,7 @@ demo: $(READY)  ## a synthetic study as DICOM, analyzed: truth beside result, ma
 	$(BIN)/python -m monai_ich.demo -o $(DEMO)
 
 test: $(READY)  ## all tests but those that need other programs, in JOBS processes, and what share of the code they run
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations 25 --cov --cov-report=
+	$(FAST) $(PARALLEL) --durations 25 --cov --cov-report=
 
 test-quick: $(READY)  ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow and not interop and not gpu"
@@ -59,7 +60,7 @@ test-interop: $(READY)  ## tests with real external programs: Chromium, 3D Slice
 	dpkg -s $(INTEROP_DEBIAN) >/dev/null 2>&1 || { apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(INTEROP_DEBIAN) >/dev/null; } || \
 		echo 'not installed (needs Debian and root), tests that need them will be skipped: $(INTEROP_DEBIAN)'
-	$(BIN)/python -m pytest -m interop -rs
+	$(FAST) $(PARALLEL) -m interop -rfEs --durations 10
 
 test-clients: $(READY)  ## a real MONAI Label server and a MONAI Deploy app, each in an environment of its own (gigabytes)
 	$(call BESIDE,.label-venv)
@@ -74,7 +75,7 @@ test-clients: $(READY)  ## a real MONAI Label server and a MONAI Deploy app, eac
 		--disable-pip-version-check -c constraints.txt monai-deploy-app-sdk==4.0.0 && .deploy-venv/bin/pip install --quiet \
 		--disable-pip-version-check -c constraints.txt --no-deps --ignore-installed monai; } || \
 		echo 'MONAI Deploy could not be installed: its tests will be skipped'
-	$(BIN)/python -m pytest -m interop -rs tests/interop/test_monai_label.py tests/interop/test_monai_deploy.py
+	$(BIN)/python -m pytest -m interop -rfEs tests/interop/test_monai_label.py tests/interop/test_monai_deploy.py
 
 check: $(READY)  ## style, types, import layers, licenses of what is needed
 	$(BIN)/ruff check monai_ich lab tests benchmarks examples tools setup.py
@@ -128,8 +129,9 @@ bench-import: $(READY)  ## DICOM import beside other tools: the case table, time
 bench-study: $(READY)  ## a study of 40 synthetic scans, two broken, killed twice and resumed: is each there once?
 	$(BIN)/python -m benchmarks.study
 
-bench-kills: $(READY)  ## analyze killed 50 times onto earlier results: are the old or the new ones whole each time?
+bench-kills: $(READY)  ## analyze killed 50 times onto earlier results, the service 200 times on each database: is anything lost?
 	$(BIN)/python -m benchmarks.kills
+	KILLS=200 $(BIN)/python -m pytest -m interop tests/service/test_crashes.py
 
 bench-service: $(READY)  ## the service under load: 1,000 small studies by 8 senders, none lost? time of each C-STORE, memory
 	$(BIN)/python -m benchmarks.service

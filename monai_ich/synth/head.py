@@ -10,92 +10,21 @@ midline is x = 0 in ``h``, the displaced one x = 0 in ``b``.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cache
 
 import torch
-import torch.nn.functional as F
 
 from monai_ich.core.labels import EXTRA_AXIAL, Subtype
-from monai_ich.synth.atlas import (
-    SHAPE,
-    SPACING_MM,
-    Atlas,
-    falx_reaches,
-    in_posterior_fossa,
-    load_atlas,
-    sample,
-    tentorium_mm,
-)
+from monai_ich.synth.atlas import Atlas, in_posterior_fossa, load_atlas, sample
 from monai_ich.synth.case import SETTLED, HeadCase, HemorrhageCase, Point
 from monai_ich.synth.cisterns import cisterns_mm
+from monai_ich.synth.fields import CENTER_MM, Fields, fold_score, tangential_mm
+from monai_ich.synth.noise import BLOB, FOLD, WARP, noise_maps
 
-CENTER_MM = (0.0, -18.0, 10.0)  # the middle of the head, MNI mm
 # between the foramina of Monro, MNI mm: the septum's lower end, above the front of the third
 # ventricle
 MONRO_MM = (0.0, -2.0, 5.0)
 _STEPS, _DAMPED = 60, 0.7  # of the search for where a point of the brain was pushed to
-_NOISE_SPACING_MM = (60.0, 60.0, 60.0, 50.0, 9.0, 16.0, 6.0, 12.0)
-WARP, SKULL, FOLD, BLOB, FINE, FACE = slice(0, 3), 3, 4, 5, 6, 7
 _MAX_THICKNESS_MM = {Subtype.EDH: 38.0, Subtype.SDH: 28.0}
-
-
-@dataclass(frozen=True)
-class Fields:
-    """What is known at a set of points, each a tensor of the points' shape.
-
-    Args:
-        hx, hy, hz: undisturbed head, MNI mm.
-        bx, by, bz: brain before the mass effect, MNI mm.
-        depth: mm below the inner table (below the dura where surgery left no bone); negative in
-            bone and outside.
-        tissue: ``(4, *S)`` gray, white, distance to lateral + third ventricles, to the fourth (see
-            `Atlas`).
-        noise: ``(8, *S)`` smooth noise of unit variance (channels named in this module).
-        clots: for each bleed on the skull, its thickness in mm at the point's place on the skull.
-        defect_mm: tangential distance from the axis of the skull defect; 1 m where there is none.
-    """
-
-    hx: torch.Tensor
-    hy: torch.Tensor
-    hz: torch.Tensor
-    bx: torch.Tensor
-    by: torch.Tensor
-    bz: torch.Tensor
-    depth: torch.Tensor
-    tissue: torch.Tensor
-    noise: torch.Tensor
-    clots: tuple[torch.Tensor, ...]
-    defect_mm: torch.Tensor
-
-
-def _noise_maps(seed: int) -> torch.Tensor:
-    """Smooth noise ``(8, ...)`` over the atlas box; made on the CPU so that a seed means the same
-    head everywhere.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    shape = tuple(n // 2 for n in SHAPE)
-    maps = []
-    for spacing in _NOISE_SPACING_MM:
-        coarse = [max(3, math.ceil(n * SPACING_MM / spacing) + 2) for n in SHAPE]
-        noise = torch.randn(1, 1, *coarse, generator=generator)[0, 0]
-        kernel = max(1, int(spacing / 12)) * 2 + 1
-        for few, many in zip(coarse, shape, strict=True):
-            noise = torch.tensordot(
-                noise, _refined(few, many, kernel), dims=([0], [1])
-            )  # axes come round in turn
-        maps.append((noise / noise.std()).clamp(-2.2, 2.2))
-    return torch.stack(maps)
-
-
-@cache
-def _refined(few: int, many: int, kernel: int) -> torch.Tensor:
-    """The matrix ``(many, few)`` that interpolates an axis linearly, ends on ends, and takes the
-    mean of `kernel`.
-    """
-    lines = F.interpolate(torch.eye(few)[None], size=many, mode="linear", align_corners=True)[0].T
-    near = (torch.arange(many)[:, None] - torch.arange(many)[None, :]).abs() <= kernel // 2
-    return (near.float() / near.sum(1, keepdim=True)) @ lines
 
 
 def _rotation(degrees: tuple[float, float, float]) -> torch.Tensor:
@@ -126,7 +55,7 @@ class Head:
         self.device = torch.device(device)
         atlas = load_atlas()
         self.atlas = Atlas(atlas.tissue.to(self.device), atlas.hull.to(self.device))
-        self.noise = _noise_maps(case.seed).to(self.device)
+        self.noise = noise_maps(case.seed).to(self.device)
         self.rotation = _rotation(case.scanner.rotation_deg).to(self.device)
         self.scale_mm = sum(case.anatomy.scale) / 3.0
         self.sites = [
@@ -231,7 +160,7 @@ class Head:
                     (f.depth > 0) & (bump > 0.02), f.depth / bump.clamp_min(0.02), torch.inf
                 )
             elif bleed.subtype is Subtype.SDH:
-                score = _fold_score(bleed, f)
+                score = fold_score(bleed, f)
             else:
                 score = self._inside_score(bleed, self.sites[i], f)
             scores.append(score)
@@ -439,35 +368,3 @@ class Head:
             )
         size = float(values.kthvalue(min(wanted, max(1, int(0.92 * values.numel())))).values)
         return min(size, _MAX_THICKNESS_MM.get(bleed.subtype, math.inf))
-
-
-def tangential_mm(site: Point, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    """Distance of head points from the ray through a site on the skull; 1 m for points deeper than
-    45 mm.
-    """
-    axis = [s - c for s, c in zip(site, CENTER_MM, strict=True)]
-    length = math.sqrt(sum(a * a for a in axis))
-    dx, dy, dz = x - site[0], y - site[1], z - site[2]
-    outward = (dx * axis[0] + dy * axis[1] + dz * axis[2]) / length
-    square = dx * dx + dy * dy + dz * dz - outward * outward
-    return torch.where(outward > -45.0, square.clamp_min(0).sqrt(), 1000.0)
-
-
-def _fold_score(bleed: HemorrhageCase, f: Fields) -> torch.Tensor:
-    """Score of a subdural clot along the falx (beside it) or the tentorium (on top of it): a thin
-    leaf.
-    """
-    cx, cy, cz = bleed.center_mm
-    if bleed.place == "falx":
-        above, there = bleed.side * f.bx - 0.6, falx_reaches(f.by, f.bz) & (f.depth > 1.0)
-        square = (f.by - cy) ** 2 + (f.bz - cz) ** 2
-    else:
-        above, there = (
-            f.bz - tentorium_mm(f.bx, f.by) - 0.6,
-            (f.by < -38) & (bleed.side * f.bx > 2) & (f.depth > 1.0),
-        )
-        square = (f.bx - cx) ** 2 + (f.by - cy) ** 2
-    leaf = (1.0 - square / bleed.extent_mm**2) * (1.0 + 0.8 * bleed.roughness * f.noise[BLOB])
-    return torch.where(
-        there & (above > 0) & (leaf > 0.05), above / leaf.clamp(0.05, 1.0), torch.inf
-    )

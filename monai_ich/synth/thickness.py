@@ -13,7 +13,8 @@ import torch
 
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
-from monai_ich.synth.head import CENTER_MM, Fields, Head
+from monai_ich.synth.fields import CENTER_MM, Fields
+from monai_ich.synth.head import Head
 from monai_ich.synth.tissue import base_mm
 
 _Look: TypeAlias = Callable[[torch.Tensor], Fields]

@@ -9,7 +9,9 @@ import torch
 from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Subtype
 from monai_ich.synth.atlas import falx_reaches, in_posterior_fossa, sample, segment_mm, tentorium_mm
 from monai_ich.synth.case import HemorrhageCase, Point
-from monai_ich.synth.head import BLOB, FACE, FINE, SKULL, Fields, Head, tangential_mm
+from monai_ich.synth.fields import Fields, tangential_mm
+from monai_ich.synth.head import Head
+from monai_ich.synth.noise import BLOB, FACE, FINE, SKULL
 
 AIR_HU = -1000.0
 FORAMEN_MAGNUM_MM = -62.0
