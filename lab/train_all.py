@@ -16,107 +16,22 @@ import logging
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tarfile
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.evaluate_synth import TEST_SEEDS
+from lab.machine import environment, has_cuda
+from lab.stages import ROOT, Stages
 from monai_ich.io.output import write_whole
 
 _LOG = logging.getLogger(__name__)
-ROOT = Path(__file__).resolve().parents[1]
 BUNDLES = ("head_ct_anatomy", "ich_segmentation")
 HEADS_SHARE, EVALUATION_SHARE = 0.2, 0.15  # of the budget; training gets what is left
 MAX_VALIDATION_HEADS = 24  # they cost time at each validation
-_EXPORT_S = 5.0
 _START_S = 40.0
 # a training ends by its own clock; where the start took longer, it still ships what it has
 _OVERTIME_S = 60.0
-
-
-@dataclass
-class State:
-    """What a later call must know, in ``state.json`` of the work folder.
-
-    Args:
-        spent_s: stage to seconds spent, over all calls.
-        done: stages that are complete.
-    """
-
-    spent_s: dict[str, float] = field(default_factory=dict)
-    done: list[str] = field(default_factory=list)
-
-    @classmethod
-    def read(cls, folder: Path) -> State:
-        """From the work folder; a new one where there is none."""
-        path = folder / "state.json"
-        return cls(**json.loads(path.read_text())) if path.is_file() else cls()
-
-    def write(self, folder: Path) -> None:
-        """Into the work folder, aside first."""
-        aside = folder / "state.tmp"
-        aside.write_text(json.dumps(vars(self), indent=1) + "\n")
-        aside.replace(folder / "state.json")
-
-
-def run_side_by_side(
-    commands: Mapping[str, Sequence[str]],
-    *,
-    seconds: float,
-    logs: Path,
-    environment: Mapping[str, str],
-) -> dict[str, int | None]:
-    """Run commands at once, each with its own log; those that are not done in time are ended with
-    all they started.
-
-    Args:
-        commands: name to command line.
-        seconds: wall time for all of them.
-        logs: folder for ``NAME.log``, added to.
-        environment: of the commands.
-
-    Returns:
-        Name to exit status; None where the time was up.
-    """
-    logs.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + seconds
-    running = {}
-    for name, command in commands.items():
-        with (logs / f"{name}.log").open("a") as log:
-            running[name] = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
-    try:
-        while time.monotonic() < end and any(
-            process.poll() is None for process in running.values()
-        ):
-            time.sleep(0.2)
-    finally:
-        status = {name: process.poll() for name, process in running.items()}
-        for process in running.values():
-            _end(process)
-    return status
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and its children; they are in a session of their own."""
-    for sign, patience_s in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
-        try:
-            os.killpg(process.pid, sign)
-            process.wait(patience_s)
-        except (ProcessLookupError, PermissionError):
-            return
-        except subprocess.TimeoutExpired:
-            continue
 
 
 def count_heads(folder: Path, seed: int) -> int:
@@ -149,11 +64,13 @@ class Session:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.work = args, args.work.resolve()
         self.work.mkdir(parents=True, exist_ok=True)
-        self.end = time.monotonic() + 60.0 * (args.call_minutes or args.minutes)
-        self.state, self.heads = State.read(self.work), self.work / "synth"
-        self.failed: list[str] = []
-        self.environment = self._environment()
-        self.cuda = self._has_cuda()
+        self.heads = self.work / "synth"
+        self.stages = Stages(
+            self.work,
+            seconds=60.0 * (args.call_minutes or args.minutes),
+            environment=environment(self.work, args.wheels),
+        )
+        self.cuda = has_cuda(args.device)
 
     def run(self) -> int:
         """All stages; 0 when none failed, whether or not the time was enough."""
@@ -161,61 +78,66 @@ class Session:
         if self._make_heads() and self._train():
             self._evaluate()
         self._export()
-        return 1 if self.failed else 0
+        return 1 if self.stages.failed else 0
 
     # -- stages
     def _make_heads(self) -> bool:
         """True when there are enough to train on."""
-        if "heads" in self.state.done:
+        if self.stages.is_done("heads"):
             return True
         budget_s, seed = 60.0 * self.args.minutes * HEADS_SHARE, self.args.seed
         device = self.args.synth_device
-        if self._left("heads", budget_s) > 1.0 and count_heads(self.heads, seed) < self.args.heads:
-            self._stage("heads", {"heads": self._synth(self.args.heads, device)}, budget_s)
+        if (
+            self.stages.left_s("heads", budget_s) > 1.0
+            and count_heads(self.heads, seed) < self.args.heads
+        ):
+            self.stages.run("heads", {"heads": self._synth(self.args.heads, device)}, budget_s)
         if device != "cpu" and not count_heads(self.heads, seed):
             _LOG.info("no head was made on %s: making them on the CPU", device)
-            self._stage("heads", {"heads": self._synth(self.args.heads, "cpu")}, 2.0 * budget_s)
+            self.stages.run("heads", {"heads": self._synth(self.args.heads, "cpu")}, 2.0 * budget_s)
         count = min(count_heads(self.heads, self.args.seed), self.args.heads)
-        if count < self.args.heads and self._call_left() < 1.0:
+        if count < self.args.heads and self.stages.call_left_s() < 1.0:
             return False  # the next call goes on
         if count < 2:
-            self._fail("heads", "fewer than two heads were made")
+            self.stages.fail("heads", "fewer than two heads were made")
             return False
-        self._stage(
+        self.stages.run(
             "heads", {"heads": self._synth(count, "cpu")}, budget_s + 60.0
         )  # writes the list
         cap_validation(self.heads / "dataset.json")
-        self._finish("heads", f"{count} heads in {self.state.spent_s['heads']:.0f} s")
+        self.stages.finish("heads", f"{count} heads in {self.stages.spent_s('heads'):.0f} s")
         return True
 
     def _train(self) -> bool:
         """True when both trainings came to their end."""
-        if "train" in self.state.done:
+        if self.stages.is_done("train"):
             return True
-        budget_s = 60.0 * self.args.minutes * (1.0 - EVALUATION_SHARE) - self.state.spent_s["heads"]
-        status = self._stage(
+        budget_s = 60.0 * self.args.minutes * (1.0 - EVALUATION_SHARE) - self.stages.spent_s(
+            "heads"
+        )
+        status = self.stages.run(
             "train",
             {name: self._training(name, budget_s) for name in BUNDLES},
             budget_s + _OVERTIME_S,
         )
         for name, code in status.items():
             if code:
-                self._fail(name, f"training ended with status {code}")
-        if None in status.values() and self._left("train", budget_s + _OVERTIME_S) > 1.0:
+                self.stages.fail(name, f"training ended with status {code}")
+        if None in status.values() and self.stages.left_s("train", budget_s + _OVERTIME_S) > 1.0:
             return False  # the call is over, the training is not
         for name in BUNDLES:
-            if self._weights(name) is None and name not in self.failed:
-                self._fail(name, "the time was up before its first epoch ended")
-        if not self.failed:
-            self._finish("train", f"{self.state.spent_s['train']:.0f} s")
-        return not self.failed
+            if self._weights(name) is None and name not in self.stages.failed:
+                self.stages.fail(name, "the time was up before its first epoch ended")
+        if not self.stages.failed:
+            self.stages.finish("train", f"{self.stages.spent_s('train'):.0f} s")
+        return not self.stages.failed
 
     def _evaluate(self) -> None:
-        spent_s = self.state.spent_s["heads"] + self.state.spent_s["train"]
+        spent_s = self.stages.spent_s("heads") + self.stages.spent_s("train")
         budget_s = 60.0 * max(
             self.args.minutes - spent_s / 60.0, self.args.minutes * EVALUATION_SHARE
         )
-        minutes = min(budget_s, self._call_left()) / 60.0
+        minutes = min(budget_s, self.stages.call_left_s()) / 60.0
         weights = {
             option: str(self._weights(name))
             for option, name in zip(("anatomy", "ich"), BUNDLES, strict=True)
@@ -227,11 +149,11 @@ class Session:
         ]
         if self.args.device:
             command += ["--device", self.args.device]
-        status = self._stage(
-            "evaluate", {"evaluate": command}, self.state.spent_s.get("evaluate", 0.0) + budget_s
+        status = self.stages.run(
+            "evaluate", {"evaluate": command}, self.stages.spent_s("evaluate") + budget_s
         )
         if status["evaluate"]:
-            self._fail("evaluate", f"it ended with status {status['evaluate']}")
+            self.stages.fail("evaluate", f"it ended with status {status['evaluate']}")
 
     def _export(self) -> None:
         """Eight files at most: weights, tables, state, and the rest in one archive."""
@@ -255,7 +177,7 @@ class Session:
                     archive.add(path, str(path.relative_to(self.work)))
         table = self.work / "evaluate" / "table.txt"
         sys.stdout.write(table.read_text() if table.is_file() else "no evaluation yet\n")
-        if "train" not in self.state.done:
+        if not self.stages.is_done("train"):
             sys.stdout.write("the trainings are not done: call again to go on\n")
         for name in BUNDLES:
             if (out / f"{name}.pt").is_file():
@@ -278,7 +200,7 @@ class Session:
     def _training(self, name: str, budget_s: float) -> list[str]:
         root, out = ROOT / "bundles" / name, self.work / name
         left_s = max(
-            0.0, 0.9 * self._left("train", budget_s) - _START_S
+            0.0, 0.9 * self.stages.left_s("train", budget_s) - _START_S
         )  # its clock starts after imports and caching
         loaders = max(0, ((os.cpu_count() or 1) - 2) // 2) if self.cuda else 0
         options = {
@@ -335,97 +257,6 @@ class Session:
                 torch.load(checkpoint, map_location="cpu", weights_only=True)["average"], path
             )
         return path if path.is_file() else None
-
-    # -- time
-    def _call_left(self) -> float:
-        left_s: float = self.end - _EXPORT_S - time.monotonic()
-        return left_s
-
-    def _left(self, stage: str, budget_s: float) -> float:
-        return budget_s - self.state.spent_s.get(stage, 0.0)
-
-    def _stage(
-        self, stage: str, commands: Mapping[str, Sequence[str]], budget_s: float
-    ) -> dict[str, int | None]:
-        seconds = max(1.0, min(self._left(stage, budget_s), self._call_left()))
-        _LOG.info("%s: at most %.0f s", stage, seconds)
-        start = time.monotonic()
-        try:
-            return run_side_by_side(
-                commands, seconds=seconds, logs=self.work / "logs", environment=self.environment
-            )
-        finally:
-            self.state.spent_s[stage] = round(
-                self.state.spent_s.get(stage, 0.0) + time.monotonic() - start, 1
-            )
-            self.state.write(self.work)
-
-    def _finish(self, stage: str, text: str) -> None:
-        self.state.done.append(stage)
-        self.state.write(self.work)
-        _LOG.info("%s: %s", stage, text)
-
-    def _fail(self, name: str, text: str) -> None:
-        self.failed.append(name)
-        log = self.work / "logs" / f"{name}.log"
-        tail = (
-            "\n".join(log.read_text(errors="replace").splitlines()[-25:]) if log.is_file() else ""
-        )
-        _LOG.error("%s failed: %s\n%s", name, text, tail)
-
-    # -- the machine
-    def _environment(self) -> dict[str, str]:
-        """Of the commands: wheels and checkout on the path, nobody called over a network."""
-        paths = [str(ROOT)]
-        if self.args.wheels is not None:
-            paths.insert(0, str(self._install(self.args.wheels)))
-        sys.path[:0] = paths
-        quiet = {
-            "PYTHONUNBUFFERED": "1",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "GIT_PYTHON_REFRESH": "quiet",
-        }
-        if "PYTHONPATH" in os.environ:
-            paths.append(os.environ["PYTHONPATH"])
-        threads = str(max(1, (os.cpu_count() or 1) // 2))
-        return {
-            "OMP_NUM_THREADS": threads,
-            **os.environ,
-            **quiet,
-            "PYTHONPATH": os.pathsep.join(paths),
-        }
-
-    def _install(self, wheels: Path) -> Path:
-        site = self.work / "site"
-        if not (site / ".done").is_file():
-            command = [
-                sys.executable,
-                "-m",
-                "pip",
-                "install",
-                "-q",
-                "--no-index",
-                "--no-deps",
-                "--no-compile",
-            ]
-            command += [
-                "--no-cache-dir",
-                "--root-user-action",
-                "ignore",
-                "--upgrade",
-                "--target",
-                str(site),
-            ]
-            subprocess.run([*command, *(str(p) for p in sorted(wheels.glob("*.whl")))], check=True)
-            (site / ".done").touch()
-        return site
-
-    def _has_cuda(self) -> bool:
-        if self.args.device:
-            return str(self.args.device).startswith("cuda")
-        import torch
-
-        return torch.cuda.is_available()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ _MARKS = (
     ),
     *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),
 )
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair, or of a character that is whole
 
 
 def read_json(path: Path) -> Any:
@@ -44,10 +46,16 @@ def parse_json(data: bytes) -> Any:
         ValueError: as `read_json`.
     """
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    text = data.decode(encoding)
     try:
-        return json.loads(data.decode(encoding), parse_constant=_refuse)
+        found = json.loads(text, parse_constant=_refuse)
+        if _HALF.search(text):
+            json.dumps(found, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("half a character, which no file could hold") from None
+    return found
 
 
 def _refuse(name: str) -> Any:

@@ -13,16 +13,8 @@ import pytest
 import torch
 
 from lab.evaluate_synth import TEST_SEEDS
-from lab.train_all import (
-    BUNDLES,
-    Session,
-    State,
-    _parser,
-    cap_validation,
-    count_heads,
-    main,
-    run_side_by_side,
-)
+from lab.stages import State, run_side_by_side
+from lab.train_all import BUNDLES, Session, _parser, cap_validation, count_heads, main
 from tests.conftest import ROOT
 
 
