@@ -29,6 +29,20 @@ def _scan(
     return synthesize(replace(case, scanner=scanner, shift_mm=shift_mm))
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_bleeds_asked_for_lie_where_they_were_drawn_with_their_volume(seed: int) -> None:
+    """Not a clot of the falx moved to the skull, nor 40 mL in the pons."""
+    wanted = {Subtype.IPH: 40.0, Subtype.IVH: 20.0, Subtype.SAH: 15.0, Subtype.SDH: 40.0}
+    iph, _, sah, sdh = bleeds = with_hemorrhages(draw_case(seed), wanted).hemorrhages
+    assert {b.subtype: b.volume_ml for b in bleeds} == wanted
+    x, y, z = sdh.center_mm
+    assert (x / 70) ** 2 + ((y + 18) / 88) ** 2 + ((z - 10) / 75) ** 2 == pytest.approx(1.0), (
+        "vault"
+    )
+    assert not (iph.center_mm[2] < -20 and iph.center_mm[1] < -15), "no room below the tentorium"
+    assert abs(sah.center_mm[0]) != 12.0, "a sulcus of the convexity"
+
+
 @pytest.mark.slow
 def test_same_seed_same_head() -> None:
     case = replace(draw_case(11), scanner=SMALL)
