@@ -135,7 +135,10 @@ def command(arguments: Sequence[str]) -> str:
     """A command line without files and folders, but for configs: they may hold names, of patients
     too.
     """
-    return " ".join(["python", *map(_shown, arguments)])[:5000]
+    program, *words = arguments
+    module = program.endswith("/monai/bundle/__main__.py")
+    shown = ["-m monai.bundle" if module else _shown(program), *map(_shown, words)]
+    return " ".join(["python", *shown])[:5000]
 
 
 def _shown(word: str) -> str:

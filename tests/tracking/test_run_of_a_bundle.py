@@ -59,6 +59,7 @@ def test_the_command_names_no_folder_and_no_scan(
         "python monai-ich bundle ['train.yaml','finetune.yaml'] --dataset_dir ... --weights=... "
         "--output_dir ... --max_epochs 5"
     )
+    assert command(["/opt/lib/monai/bundle/__main__.py", "run"]) == "python -m monai.bundle run"
 
 
 def test_weights_are_named_by_their_bundle_and_hash(tmp_path: Path) -> None:
