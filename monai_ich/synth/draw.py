@@ -416,7 +416,13 @@ def draw_case(seed: int) -> HeadCase:
 def with_hemorrhages(
     case: HeadCase, wanted: dict[Subtype, float], *, side: int | None = None
 ) -> HeadCase:
-    """The same head and scan with the given bleeds (subtype to mL) instead of its own."""
+    """The same head and scan with the given bleeds (subtype to mL) instead of its own.
+
+    Raises:
+        ValueError: a volume is not above 0 mL.
+    """
+    if not all(0.0 < ml < math.inf for ml in wanted.values()):
+        raise ValueError(f"A bleed has more than 0 mL, found {sorted(wanted.values())}.")
     rng = np.random.default_rng([case.seed, 1])
     bleeds = tuple(_draw_of(rng, kind, side, ml) for kind, ml in sorted(wanted.items()))
     return replace(case, hemorrhages=bleeds, shift_mm=natural_shift_mm(rng, bleeds))
