@@ -38,11 +38,11 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: ``import monai_ich`` alone costs nothing."""
+    """Import a public name when it is first used: ``import monai_ich`` alone costs nothing.
+
+    ``dir()`` lists none of them: MONAI's bundles look at all that is listed of packages whose name
+    begins with monai, and would load every one.
+    """
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *_HOME]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from monai.deploy.conditions import CountCondition
 from monai.deploy.core import AppContext, Application, Image, IOType, Operator, OperatorSpec
 from monai.deploy.operators.monai_bundle_inference_operator import (
     IOMapping,
@@ -94,7 +95,9 @@ class IchApp(Application):  # type: ignore[misc]
         """The graph of operators."""
         context: AppContext = Application.init_app_context(self.argv)
         bundle = Path(context.model_path)
-        read = ReadHead(self, folder=Path(context.input_path), name="read")
+        context.models = None  # a folder is no model to the SDK; the operator builds the network
+        once = CountCondition(self, 1)  # an operator without inputs would run forever
+        read = ReadHead(self, once, folder=Path(context.input_path), name="read")
         segment = MonaiBundleInferenceOperator(
             self,
             input_mapping=[IOMapping("image", Image, IOType.IN_MEMORY)],

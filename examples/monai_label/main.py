@@ -25,9 +25,10 @@ from monailabel.tasks.activelearning.first import First
 from monailabel.tasks.activelearning.random import Random
 from monailabel.tasks.infer.bundle import BundleInferTask
 from monailabel.tasks.train.bundle import BundleTrainTask
+from monailabel.transform.writer import Writer
 
 logger = logging.getLogger(__name__)
-DOUBT_ML, WEIGHTS = "doubt_ml", "doubt_weights"  # in what the data store keeps of a scan
+DOUBT_ML, WEIGHTS = "doubt_ml_{}", "doubt_weights_{}"  # of a bundle, in what is kept of a scan
 
 
 class IchApp(MONAILabelApp):
@@ -51,7 +52,7 @@ class IchApp(MONAILabelApp):
 
     def init_infers(self) -> dict[str, InferTask]:
         """One automatic segmentation for each bundle."""
-        return {name: BundleInferTask(str(root), self.conf) for name, root in self.bundles.items()}
+        return {name: Draft(str(root), self.conf) for name, root in self.bundles.items()}
 
     def init_trainers(self) -> dict[str, TrainTask]:
         """One training for each bundle; it goes on from the bundle's weights, with small steps."""
@@ -59,22 +60,32 @@ class IchApp(MONAILabelApp):
 
     def init_strategies(self) -> dict[str, Strategy]:
         """What `next_sample` may ask for."""
-        return {"doubt": MostDoubt(), "first": First(), "random": Random()}
+        doubt = {f"doubt_{name}": MostDoubt(name) for name in self.bundles}
+        return {**doubt, "first": First(), "random": Random()}
 
     def init_scoring_methods(self) -> dict[str, ScoringMethod]:
-        """``doubt_BUNDLE``: fills in what the strategy ``doubt`` looks at."""
+        """``doubt_BUNDLE``: fills in what the strategy of that name looks at."""
         return {
             f"doubt_{name}": Doubt(
+                name,
                 BundleInferTask(
                     str(root),
                     self.conf,
                     post_filter=[SaveImaged, Invertd, AsDiscreted],  # probabilities are left
                     add_post_restore=False,
                     skip_writer=True,
-                )
+                ),
             )
             for name, root in self.bundles.items()
         }
+
+
+class Draft(BundleInferTask):  # type: ignore[misc]
+    """Masks keep the affine of their scan; MONAI Label's own way through ITK drops a tilt."""
+
+    def writer(self, data: dict[str, Any], extension: Any = None, dtype: Any = None) -> Any:
+        """The mask's file and what is said of it."""
+        return Writer(self.output_label_key, self.output_json_key, nibabel=True)(data)
 
 
 class Doubt(ScoringMethod):  # type: ignore[misc]
@@ -82,11 +93,13 @@ class Doubt(ScoringMethod):  # type: ignore[misc]
     over all that it calls anything but background, 0 where it is certain everywhere.
 
     Args:
+        name: of the bundle.
         infer: gives probabilities ``(C, I, J, K)`` on the network's grid.
     """
 
-    def __init__(self, infer: BundleInferTask) -> None:
-        super().__init__("Milliliters in doubt: the sum of p (1 - p)")
+    def __init__(self, name: str, infer: BundleInferTask) -> None:
+        super().__init__(f"Milliliters that {name} doubts: the sum of p (1 - p)")
+        self.amount, self.weights = DOUBT_ML.format(name), WEIGHTS.format(name)
         self.infer = infer
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, int]:
@@ -96,14 +109,16 @@ class Doubt(ScoringMethod):  # type: ignore[misc]
         weights = Path(self.infer.get_path()).stat().st_mtime_ns
         unlabeled = datastore.get_unlabeled_images()
         waiting = [
-            scan for scan in unlabeled if datastore.get_image_info(scan).get(WEIGHTS) != weights
+            scan
+            for scan in unlabeled
+            if datastore.get_image_info(scan).get(self.weights) != weights
         ]
         waiting = waiting[: int(request.get("max_samples", 0)) or None]
         for scan in waiting:
             data = {"image": datastore.get_image_uri(scan), "device": request.get("device")}
             _, found = self.infer(data)
             amount = doubt_ml(found["pred"], found["image"].affine)
-            datastore.update_image_info(scan, {DOUBT_ML: amount, WEIGHTS: weights})
+            datastore.update_image_info(scan, {self.amount: amount, self.weights: weights})
             logger.info("doubt: %.2f mL", amount)
         return {"total": len(unlabeled), "executed": len(waiting)}
 
@@ -123,17 +138,21 @@ def doubt_ml(probabilities: torch.Tensor, affine: torch.Tensor) -> float:
 class MostDoubt(Strategy):  # type: ignore[misc]
     """The scan without labels that a network doubts most; scans that were not scored come first,
     since nothing is known of them.
+
+    Args:
+        name: of the bundle.
     """
 
-    def __init__(self) -> None:
-        super().__init__("The scan that the network doubts most")
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The scan that {name} doubts most")
+        self.amount = DOUBT_ML.format(name)
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any] | None:
         """The next scan and its score."""
         scans = datastore.get_unlabeled_images(request.get("label_tag"), request.get("labels"))
         if not scans:
             return None
-        scores = {s: datastore.get_image_info(s).get(DOUBT_ML, float("inf")) for s in scans}
+        scores = {s: datastore.get_image_info(s).get(self.amount, float("inf")) for s in scans}
         chosen = max(sorted(scores), key=lambda scan: scores[scan])
         known = np.isfinite(scores[chosen])
-        return {"id": chosen, DOUBT_ML: scores[chosen] if known else None}
+        return {"id": chosen, "doubt_ml": scores[chosen] if known else None}

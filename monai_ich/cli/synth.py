@@ -47,6 +47,8 @@ def _synth(args: argparse.Namespace) -> int:
 
     if len(args.subtype) != len(args.volume_ml):
         raise usage_error("synth needs one --volume-ml for each --subtype.")
+    if not all(0.0 < ml <= 500.0 for ml in args.volume_ml):
+        raise usage_error("synth needs each --volume-ml above 0 and at most 500.")
     if args.n < 1:
         raise usage_error("synth needs -n of at least 1.")
     wanted = {Subtype[name]: ml for name, ml in zip(args.subtype, args.volume_ml, strict=True)}

@@ -173,12 +173,25 @@ def draw_case(seed: int) -> HeadCase:
 def with_hemorrhages(
     case: HeadCase, wanted: dict[Subtype, float], *, side: int | None = None
 ) -> HeadCase:
-    """The same head and scan with the given bleeds (subtype to mL) instead of its own."""
+    """The same head and scan with the given bleeds (subtype to mL) instead of its own.
+
+    Raises:
+        ValueError: a volume is not above 0 mL.
+    """
+    if not all(0.0 < ml < math.inf for ml in wanted.values()):
+        raise ValueError(f"A bleed has more than 0 mL, found {sorted(wanted.values())}.")
     rng = np.random.default_rng([case.seed, 1])
-    bleeds = tuple(
-        replace(
-            draw_hemorrhage(rng, kind, side, (ml, ml)), hu=68.0, place="convexity", volume_ml=ml
-        )
-        for kind, ml in sorted(wanted.items())
-    )
+    bleeds = tuple(_draw_of(rng, kind, side, ml) for kind, ml in sorted(wanted.items()))
     return replace(case, hemorrhages=bleeds, shift_mm=natural_shift_mm(rng, bleeds))
+
+
+def _draw_of(
+    rng: np.random.Generator, subtype: Subtype, side: int | None, volume_ml: float
+) -> HemorrhageCase:
+    """A dense bleed of this volume where one of it has room: drawn again while the draw is one
+    along falx or tentorium, in the cisterns, or of a kind that is always smaller.
+    """
+    while True:
+        bleed = draw_hemorrhage(rng, subtype, side, (volume_ml, volume_ml))
+        if bleed.place == "convexity" and math.isclose(bleed.volume_ml, volume_ml):
+            return replace(bleed, hu=68.0, volume_ml=volume_ml)

@@ -46,19 +46,30 @@ def artifact_uri(output_dir: str | Path) -> str:
     return (Path(output_dir).resolve() / "artifacts").as_uri()
 
 
+def mlflow_without_telemetry() -> Any:
+    """MLflow itself, which tells its makers nothing unless ``MLFLOW_DISABLE_TELEMETRY=false``.
+
+    MLflow decides at its import, and MONAI imports it before anything here runs; so it decides
+    again.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    import mlflow
+    from mlflow.telemetry import set_telemetry_client
+
+    set_telemetry_client()
+    return mlflow
+
+
 def open_experiment(tracking_uri: str, name: str) -> Any:
     """MLflow itself, with `name` of the store `tracking_uri` as the experiment of the next run.
 
     A new experiment in a sqlite file keeps its artifacts beside that file; MLflow would put them
-    into the working directory. Nothing is told to MLflow's makers: it takes that from the
-    environment alone, before it is imported.
+    into the working directory.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    import mlflow
-
+    mlflow = mlflow_without_telemetry()
     mlflow.set_tracking_uri(tracking_uri)
     kind, _, path = tracking_uri.partition(":///")
     if kind == "sqlite" and mlflow.get_experiment_by_name(name) is None:

@@ -18,7 +18,7 @@ from monai.handlers import MLFlowHandler
 from monai_ich.core.json_text import read_json
 from monai_ich.core.provenance import sha256_of
 from monai_ich.core.shipped import commit
-from monai_ich.tracking.runs import CLASSIC
+from monai_ich.tracking.runs import CLASSIC, mlflow_without_telemetry
 
 
 class BundleRun(MLFlowHandler):
@@ -45,6 +45,7 @@ class BundleRun(MLFlowHandler):
         system_metrics: bool = False,
         **options: Any,
     ) -> None:
+        mlflow_without_telemetry()
         super().__init__(**options)
         self.purpose, self.datasets, self.weights = purpose, datasets, weights
         self.system_metrics, self.monitor = system_metrics, None
@@ -134,7 +135,10 @@ def command(arguments: Sequence[str]) -> str:
     """A command line without files and folders, but for configs: they may hold names, of patients
     too.
     """
-    return " ".join(["python", *map(_shown, arguments)])[:5000]
+    program, *words = arguments
+    module = program.endswith("/monai/bundle/__main__.py")
+    shown = ["-m monai.bundle" if module else _shown(program), *map(_shown, words)]
+    return " ".join(["python", *shown])[:5000]
 
 
 def _shown(word: str) -> str:

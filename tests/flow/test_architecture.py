@@ -59,6 +59,13 @@ def test_help_and_the_package_import_nothing_heavy() -> None:
     assert not loaded & set(HEAVY)
 
 
+def test_a_bundle_that_looks_through_the_package_loads_nothing() -> None:
+    """MONAI does it with every package whose name begins with monai, also beside pydicom 2."""
+    assert not _modules_after("import inspect, monai_ich; inspect.getmembers(monai_ich)") & set(
+        HEAVY
+    )
+
+
 def test_an_analysis_loads_no_package_for_training_and_hides_none() -> None:
     code = (
         "from monai_ich.startup import import_monai_alone; import_monai_alone(); import "

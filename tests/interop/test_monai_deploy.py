@@ -42,6 +42,7 @@ def test_seg_of_deploy_holds_the_mask_of_inference(tilt_deg: float, tmp_path: Pa
         capture_output=True,
         text=True,
         env=environment,
+        timeout=300,  # a graph that never ends is an error
     )
     assert found.returncode == 0, found.stderr[-2000:]
 

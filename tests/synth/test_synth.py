@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from monai_ich.anatomy.midline import fit_midline
+from monai_ich.cli.app import main
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.measure.midline_shift import measure_midline_shift
 from monai_ich.measure.summary import measure_exam
@@ -27,6 +28,28 @@ def _scan(
 ) -> SyntheticScan:
     case = with_hemorrhages(draw_case(seed), wanted, side=side)
     return synthesize(replace(case, scanner=scanner, shift_mm=shift_mm))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_bleeds_asked_for_lie_where_they_were_drawn_with_their_volume(seed: int) -> None:
+    """Not a clot of the falx moved to the skull, nor 40 mL in the pons."""
+    wanted = {Subtype.IPH: 40.0, Subtype.IVH: 20.0, Subtype.SAH: 15.0, Subtype.SDH: 40.0}
+    iph, _, sah, sdh = bleeds = with_hemorrhages(draw_case(seed), wanted).hemorrhages
+    assert {b.subtype: b.volume_ml for b in bleeds} == wanted
+    x, y, z = sdh.center_mm
+    assert (x / 70) ** 2 + ((y + 18) / 88) ** 2 + ((z - 10) / 75) ** 2 == pytest.approx(1.0), (
+        "vault"
+    )
+    assert not (iph.center_mm[2] < -20 and iph.center_mm[1] < -15), "no room below the tentorium"
+    assert abs(sah.center_mm[0]) != 12.0, "a sulcus of the convexity"
+
+
+@pytest.mark.parametrize("volume_ml", [0.0, -1.0, np.nan, np.inf])
+def test_a_bleed_without_a_volume_is_refused(volume_ml: float) -> None:
+    with pytest.raises(ValueError, match="more than 0 mL"):
+        with_hemorrhages(draw_case(3), {Subtype.IPH: volume_ml})
+    words = ["synth", "-o", "never", "--subtype", "IPH", "--volume-ml", str(volume_ml)]
+    assert main(words) == 2
 
 
 @pytest.mark.slow

@@ -5,7 +5,10 @@ no name of a scan.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +22,7 @@ from monai_ich.core.provenance import sha256_of
 from monai_ich.parts.handlers import EpochFigures, MovingAverage, Resume
 from monai_ich.tracking.runs import run_parameters, store_uri
 from monai_ich.tracking.training import BundleRun, command, weights_origin
+from tests.conftest import ROOT
 
 
 def test_an_evaluation_in_a_trainings_folder_stands_in_its_store(tmp_path: Path) -> None:
@@ -55,6 +59,7 @@ def test_the_command_names_no_folder_and_no_scan(
         "python monai-ich bundle ['train.yaml','finetune.yaml'] --dataset_dir ... --weights=... "
         "--output_dir ... --max_epochs 5"
     )
+    assert command(["/opt/lib/monai/bundle/__main__.py", "run"]) == "python -m monai.bundle run"
 
 
 def test_weights_are_named_by_their_bundle_and_hash(tmp_path: Path) -> None:
@@ -110,6 +115,44 @@ def test_a_run_has_curves_data_sets_and_a_description_and_no_names(tmp_path: Pat
     assert {"mlflow.source.name", "mlflow.source.git.commit", "mlflow.user"} <= set(tags)
     assert [name for name, _ in sets] == ["training", "validation"]
     assert kinds == [("custom_model_development",)]
+
+
+TRAINING = """
+import socket, sys, threading
+
+met = []
+connect = socket.socket.connect
+socket.socket.connect = lambda self, address: (met.append(address), connect(self, address))[1]
+
+import monai.handlers, mlflow
+from mlflow.telemetry import get_telemetry_client
+
+assert get_telemetry_client() is not None, "MLflow would tell, had nobody asked it not to"
+
+from ignite.engine import Engine
+from monai_ich.tracking.training import BundleRun
+
+trainer = Engine(lambda engine, batch: [{"loss": 1.0}])
+BundleRun("training", {}, "random", tracking_uri=sys.argv[1], experiment_name="x").attach(trainer)
+trainer.run([0], max_epochs=1)
+assert get_telemetry_client() is None
+assert not [t.name for t in threading.enumerate() if "telemetry" in t.name.lower()]
+assert not met, met
+"""
+
+
+@pytest.mark.slow
+def test_a_training_tells_the_makers_of_mlflow_nothing(tmp_path: Path) -> None:
+    environment = {  # MLflow keeps still where it finds a test or a build server
+        name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", TRAINING, f"sqlite:///{tmp_path}/runs.db"],
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.parametrize(("read", "first"), [(True, 3), (False, 1)])

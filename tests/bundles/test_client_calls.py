@@ -1,9 +1,10 @@
 """What MONAI Label 0.8.5 gives a bundle: its exact dictionary for ``/infer``, its exact overrides
-for ``/train``. The server itself runs in tests/interop.
+for ``/train``; and what the App SDK 4.0 of MONAI Deploy gives it. Both run in tests/interop.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from itertools import pairwise
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from monai.data import MetaTensor
 from monai.transforms import LoadImaged, SaveImaged
 from numpy.typing import NDArray
 from tiny import tiny_head
@@ -65,6 +67,54 @@ def test_the_dictionary_of_label_gives_the_mask_of_the_scan_alone(
     alone = inferred(bundle, random_weights, {"image": str(scan)})
     assert alone.shape == (1, *hu.shape) and len(np.unique(alone)) > 1
     assert np.array_equal(inferred(bundle, random_weights, request), alone)
+
+
+def deployed(bundle: Path, weights: Path, hu: NDArray[Any], affine: NDArray[Any]) -> NDArray[Any]:
+    """The mask, by the steps of MonaiBundleInferenceOperator: an image in memory, whose meta data
+    are those of a reader; steps that load or save left out by their names.
+    """
+    parser = ConfigParser()
+    parser.read_meta(json.loads((bundle / "configs" / "metadata.json").read_text()))
+    parser.read_config(str(bundle / "configs" / "inference.yaml"))
+    parser.parse()
+    network = parser.get_parsed_content("network")
+    network.load_state_dict(torch.load(weights, weights_only=True))
+    steps = {}
+    for name in ("preprocessing", "postprocessing"):
+        steps[name] = parser.get_parsed_content(name)
+        steps[name].transforms = tuple(
+            step
+            for step in steps[name].transforms
+            if not any(word in type(step).__name__ for word in ("LoadImage", "SaveImage"))
+        )
+    found = {
+        "spacing": np.linalg.norm(affine[:3, :3], axis=0),
+        "original_affine": affine.copy(),
+        "affine": affine.copy(),
+        "spatial_shape": np.asarray(hu.shape),
+        "original_channel_dim": "no_channel",
+    }
+    image = MetaTensor.ensure_torch_and_prune_meta(torch.from_numpy(hu), found)
+    data = steps["preprocessing"]({"image": image})
+    whole = data.pop("image")
+    others = {k: v[None] for k, v in data.items() if isinstance(v, torch.Tensor)}
+    with torch.no_grad():
+        pred = parser.get_parsed_content("inferer")(
+            inputs=whole[None], network=network.eval(), **others
+        )
+    data = steps["postprocessing"]({"pred": pred[0], "image": whole, **data})
+    return np.asarray(data["pred"])
+
+
+@pytest.mark.parametrize("tilt_deg", [0.0, 15.0])
+def test_the_image_of_deploy_gives_the_mask_of_the_scan(
+    bundle: Path, random_weights: Path, tilt_deg: float, tmp_path: Path
+) -> None:
+    hu, _, _, affine = tiny_head(1, tilt_deg=tilt_deg)
+    nib.save(nib.Nifti1Image(hu, affine), tmp_path / "ct.nii.gz")
+    wanted = inferred(bundle, random_weights, {"image": str(tmp_path / "ct.nii.gz")})
+    found = deployed(bundle, random_weights, hu.astype(np.float32), affine)
+    assert found.shape == wanted.shape and np.array_equal(found, wanted)
 
 
 def overrides(bundle: Path, rows: list[dict[str, str]], *, validation: int) -> dict[str, Any]:
