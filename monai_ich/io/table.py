@@ -10,6 +10,7 @@ from typing import Any
 
 from monai_ich.core.calibration import Evidence
 from monai_ich.core.exam import (
+    NO_SUBTYPES,
     Abc2,
     Edema,
     ExamMeasurements,
@@ -29,6 +30,10 @@ from monai_ich.measure.criteria import CRITERION_COLUMNS
 from monai_ich.measure.signs import SOURCES
 
 SCHEMA = "monai-ich/measurements/1"
+_OF_SUBTYPES = (
+    *("state", "present", "volume_ml", "volume_low_ml", "volume_high_ml", "probability"),
+    *("miss_share_high", "certain"),
+)
 _LESION_COLUMNS = (
     *("id", "subtype", "volume_ml", "abc2_ml", "side", "compartment", "first_slice", "last_slice"),
     *("abc2_method", "abc2_a_mm", "abc2_b_mm", "abc2_c_mm", "abc2_c_unweighted_mm"),
@@ -76,6 +81,12 @@ def _evidence(evidence: Evidence | None) -> dict[str, dict[str, float]] | None:
         return None
     sums = {"expected_ml": evidence.expected_ml, "doubt_ml": evidence.doubt_ml}
     return {key: {k: round(ml, 5) for k, ml in values.items()} for key, values in sums.items()}
+
+
+def _subtypes(exam: ExamMeasurements) -> dict[str, dict[str, Any]]:
+    if exam.unnamed is not None:
+        return {s.name: {"not_measurable": NO_SUBTYPES} for s in Subtype}
+    return {f.subtype.name: _subtype(f) for f in exam.subtypes}
 
 
 def _subtype(finding: SubtypeFinding) -> dict[str, Any]:
@@ -224,7 +235,7 @@ def write_measurements_json(
             {"total_interval_ml": _ends(exam.total_interval_ml), "probability": exam.probability}
         ),
         "calibration": calibration_record(exam),
-        "subtypes": {f.subtype.name: _subtype(f) for f in exam.subtypes},
+        "subtypes": _subtypes(exam),
         "midline_shift": _shift(exam.midline_shift)
         | _known({"profile_mm": _profile(exam.midline_shift) or None}),
         "midline_shift_max": _shift(exam.midline_shift.largest),
@@ -263,12 +274,14 @@ def write_measurements_csv(
         **key_cells(case_id, identity),
         "hemorrhage_state": exam.presence.value,
         "hemorrhage_present": int(exam.hemorrhage_present),
+        "subtypes_reason": None if exam.unnamed is None else NO_SUBTYPES,
         "hemorrhage_probability": exam.probability,
         "hemorrhage_miss_share_high": exam.misses and exam.misses.share_high,
         **calibration_cells(exam),
         "total_volume_ml": round(exam.total_volume_ml, 3),
         **_interval_cells("total_volume", exam.total_interval_ml, 3),
     }
+    row |= {f"{s.name.lower()}_{name}": None for s in Subtype for name in _OF_SUBTYPES}
     for finding in exam.subtypes:
         name = finding.subtype.name.lower()
         row[f"{name}_state"] = finding.presence.value
@@ -289,10 +302,7 @@ def write_measurements_csv(
         "midline_shift_reason": shift.measurement.reason,
         **_largest_shift_cells(shift.largest),
         "lesion_count": len(exam.lesions),
-        **{
-            f"{s.name.lower()}_lesion_count": sum(x.subtype is s for x in exam.lesions)
-            for s in Subtype
-        },
+        **_lesion_counts(exam),
         "lesion_floor_ml": exam.lesion_floor_ml,
         "speck_count": exam.specks.count,
         "specks_ml": round(exam.specks.volume_ml, 3),
@@ -311,7 +321,7 @@ def write_measurements_csv(
     }
     for criterion in exam.criteria:
         column, met = CRITERION_COLUMNS[criterion.id], criterion.met
-        row[column] = None if met is None else int(met)
+        row[column] = _flag(met)
         row[f"{column}_reason"] = criterion.because if met is None else None
     for score in exam.scores:
         row |= {number.name: _points(number) for number in score.numbers}
@@ -319,6 +329,17 @@ def write_measurements_csv(
         row[f"{score.id}_reason"] = "; ".join(why) or None
     row |= provenance.as_columns()
     write_csv(path, list(row), [row])
+
+
+def _flag(yes: bool | None) -> int | None:
+    return None if yes is None else int(yes)
+
+
+def _lesion_counts(exam: ExamMeasurements) -> dict[str, int | None]:
+    """By subtype, where the mask tells them apart."""
+    counts = {s: sum(x.subtype is s for x in exam.lesions) for s in Subtype}
+    known = exam.unnamed is None
+    return {f"{s.name.lower()}_lesion_count": n if known else None for s, n in counts.items()}
 
 
 def _largest_shift_cells(largest: ShiftAt) -> dict[str, Any]:
@@ -338,7 +359,7 @@ def _signs(exam: ExamMeasurements) -> dict[str, int | str | None]:
     it is that of all.
     """
     met = {sign.id: sign.met for sign in exam.signs}
-    cells = {name: None if met.get(name) is None else int(bool(met[name])) for name in SOURCES}
+    cells = {name: _flag(met.get(name)) for name in SOURCES}
     why = {sign.id: sign.because for sign in exam.signs}
     signs_of: dict[str, list[str]] = {}
     for name in [name for name, cell in cells.items() if cell is None]:

@@ -11,6 +11,7 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from monai_ich.core.exam import NO_SUBTYPES
 from monai_ich.core.followup import Amount, Expansion, VolumeChange
 
 BOTH = "iph_ivh"
@@ -69,7 +70,8 @@ def judge_expansion(
     """Apply each definition.
 
     Without any IPH there is nothing to expand: undecided, with the reason. So is a relative change
-    of less than `core.followup.LEAST_BASELINE_ML`, and IVH that is too little to count.
+    of less than `core.followup.LEAST_BASELINE_ML`, IVH that is too little to count, and all where
+    the masks do not tell subtypes apart.
 
     Args:
         volumes: changes of IPH, IVH and `BOTH`, as `compare_volumes` gives them.
@@ -85,6 +87,8 @@ def judge_expansion(
 
 
 def _judge(definition: _Definition, changes: _Changes, certain: bool) -> Expansion:
+    if "IPH" not in changes:
+        return _undecided(definition, NO_SUBTYPES)
     change = changes[definition.of]
     if not certain:
         return _undecided(definition, "blood of an uncertain subtype may be IPH")

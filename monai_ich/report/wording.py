@@ -124,6 +124,7 @@ def headline(exam: ExamMeasurements) -> str:
     named = f": {', '.join(words)}" if words else ""
     if exam.presence is Presence.FOUND:
         open_ = ", of uncertain subtype" if any(w.startswith("perhaps") for w in words) else ""
+        open_ = ", its subtype not told by the mask" if exam.unnamed else open_
         return f"Hemorrhage found, {ml:.1f} mL in all{open_}{named}."
     said = ", ".join([f"{ml:.1f} mL in all", *probability_words(exam.probability)])
     return f"Hemorrhage is possible, look at the slices ({said}){named}."
