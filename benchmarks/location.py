@@ -2,10 +2,10 @@
 
     python -m benchmarks.location [--heads 200] [--out benchmarks/location.json]
 
-Each head holds one IPH of 2 to 40 mL on 5 mm slices, tilted and turned as scans are. The truth is the
-region of the blood's center in the generator's own atlas, before warp, pose and mass effect, and the
-generator's own tentorium. Regions are lobar, deep (basal ganglia, thalamus and between), brainstem and
-cerebellum.
+Each head holds one IPH of 2 to 40 mL on 5 mm slices, tilted and turned as scans are. The truth is
+the region of the blood's center in the generator's own atlas, before warp, pose and mass effect,
+and the generator's own tentorium. Regions are lobar, deep (basal ganglia, thalamus and between),
+brainstem and cerebellum.
 """
 
 from __future__ import annotations

@@ -261,14 +261,19 @@ class SliceRow:
     Args:
         index: K index.
         center_ras_mm: its center.
-        total_ml: all blood.
         volume_ml: mL of each subtype; empty where the mask does not tell them apart.
+        unnamed_ml: all blood of such a mask.
     """
 
     index: int
     center_ras_mm: Point
-    total_ml: float
     volume_ml: tuple[float, ...]
+    unnamed_ml: float = 0.0
+
+    @property
+    def total_ml(self) -> float:
+        """All blood."""
+        return sum(self.volume_ml) + self.unnamed_ml
 
 
 @dataclass(frozen=True)

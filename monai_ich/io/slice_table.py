@@ -23,6 +23,7 @@ def write_slices_csv(
     """Write one row per slice of the label map."""
     profile = dict(exam.midline_shift.profile_mm)
     keys, made = key_cells(case_id, identity), provenance.as_columns()
+    unseen = exam.midline_shift.largest.measurement.reason or "no midline is seen on this slice"
     rows = []
     for s in exam.slices:
         row: dict[str, Any] = {
@@ -38,5 +39,6 @@ def write_slices_csv(
         }
         row["subtypes_reason"] = None if s.volume_ml else NO_SUBTYPES
         row["midline_offset_right_mm"] = round(profile[s.index], 2) if s.index in profile else None
+        row["midline_offset_reason"] = None if s.index in profile else unseen
         rows.append(row | made)
     write_csv(path, list(rows[0]), rows)

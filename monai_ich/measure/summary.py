@@ -178,7 +178,8 @@ def _slices(labels: LabelMap) -> tuple[SliceRow, ...]:
     rows = []
     for k in range(geometry.shape[2]):
         x, y, z = geometry.to_world([*middle, k])
-        total, *volumes = (int(n) * geometry.voxel_ml for n in (counts[:, k].sum(), *counts[:, k]))
-        by_subtype = tuple(volumes) if labels.labels is Subtype else ()
-        rows.append(SliceRow(k, (float(x), float(y), float(z)), total, by_subtype))
+        ml = tuple(int(count[k]) * geometry.voxel_ml for count in counts)
+        named = labels.labels is Subtype
+        by_subtype, unnamed_ml = (ml, 0.0) if named else ((), sum(ml))
+        rows.append(SliceRow(k, (float(x), float(y), float(z)), by_subtype, unnamed_ml))
     return tuple(rows)

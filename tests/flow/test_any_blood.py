@@ -1,4 +1,4 @@
-"""A mask of one class that holds any blood: volumes and lesions, and nothing that needs subtypes."""
+"""A mask of one class that holds any blood: volumes, lesions, and nothing that needs subtypes."""
 
 from __future__ import annotations
 
