@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from monai_ich.core.calibration import CalibrationSet, Evidence, Misses
+from monai_ich.core.exam_slices import KeySlice, Point, SliceRow
 from monai_ich.core.labels import EXTRA_AXIAL, Hemorrhage, Subtype
 from monai_ich.core.measurement import Category, Measurement, NotMeasurable
 from monai_ich.core.presence import Presence
 from monai_ich.core.provenance import Notice
 
-Point: TypeAlias = tuple[float, float, float]
 NO_SUBTYPES = "the mask does not tell subtypes apart"
 
 
@@ -252,45 +251,6 @@ class Score:
             if number.reason is not None:
                 found.setdefault(number.reason, []).append(number.name.removeprefix(f"{self.id}_"))
         return found
-
-
-@dataclass(frozen=True)
-class SliceRow:
-    """One slice of the label map.
-
-    Args:
-        index: K index.
-        center_ras_mm: its center.
-        volume_ml: mL of each subtype; empty where the mask does not tell them apart.
-        unnamed_ml: all blood of such a mask.
-    """
-
-    index: int
-    center_ras_mm: Point
-    volume_ml: tuple[float, ...]
-    unnamed_ml: float = 0.0
-
-    @property
-    def total_ml(self) -> float:
-        """All blood."""
-        return sum(self.volume_ml) + self.unnamed_ml
-
-
-@dataclass(frozen=True)
-class KeySlice:
-    """The slice to look at first, see `find_key_slices`.
-
-    Args:
-        of: subtype name, or `ANY` of them.
-        index: K index.
-        at_ras_mm: center of what is labeled there; of the slice, where nothing is.
-        because: what chose it, in words.
-    """
-
-    of: str
-    index: int
-    at_ras_mm: Point
-    because: str
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from monai_ich.core.cells import plain_cell
-from monai_ich.core.exam import ExamMeasurements, Point
+from monai_ich.core.exam import ExamMeasurements
+from monai_ich.core.exam_slices import Point
 from monai_ich.core.measurement import Category, Measurement
 from monai_ich.io.identity import Identity
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from monai_ich.core.atlas import AtlasPose
 from monai_ich.core.calibration import ANY, Calibration, Evidence
-from monai_ich.core.exam import ExamMeasurements, SliceRow, SubtypeFinding
+from monai_ich.core.exam import ExamMeasurements, SubtypeFinding
+from monai_ich.core.exam_slices import SliceRow
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement, NotMeasurable

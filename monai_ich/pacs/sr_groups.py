@@ -22,12 +22,12 @@ from monai_ich.core.exam import (
     Edema,
     ExamMeasurements,
     Lesion,
-    Point,
     Score,
     ShiftAt,
     SubtypeFinding,
     Ventricles,
 )
+from monai_ich.core.exam_slices import Point
 from monai_ich.core.geometry import to_lps
 from monai_ich.core.labels import Code, Hemorrhage, Subtype, label_of
 from monai_ich.core.measurement import Measurement

@@ -18,10 +18,10 @@ from monai_ich.core.exam import (
     Lesion,
     MidlineShift,
     Score,
-    SliceRow,
     SubtypeFinding,
     Ventricles,
 )
+from monai_ich.core.exam_slices import SliceRow
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
