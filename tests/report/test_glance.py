@@ -13,6 +13,7 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Category
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.measure.summary import measure_exam
+from monai_ich.report.page import as_page
 from monai_ich.report.tables import lesion_table, measurement_table
 from monai_ich.report.verdicts import sign_table
 from monai_ich.report.wording import abc2_words, glance_lines, headline, interval_words
@@ -77,3 +78,9 @@ def test_a_probability_above_the_share_of_misses_is_told_beside_it() -> None:
 def test_the_lengths_of_abc2_give_its_volume_as_they_are_printed() -> None:
     lesion = replace(_exam().lesions[0], abc2=Abc2("Gebel 1998", 98.6, 6.9, 70.0, 70.0))
     assert abc2_words(lesion) == "23.8 mL (98.6 x 6.9 x 70.0 mm)"  # 47,623.8 mm3 / 2
+
+
+def test_the_status_stands_in_the_margin_of_each_sheet_where_it_covers_nothing() -> None:
+    page = as_page("Head", [], on_each_sheet='No "device" 5 < 6.')
+    assert '@bottom-left { content: "No \\22 device\\22  5 \\3c  6\\2e ";' in page
+    assert "position: fixed" not in page
