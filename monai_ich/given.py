@@ -18,8 +18,8 @@ from monai_ich.core.case_names import case_name
 from monai_ich.core.errors import GeometryError
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.geometry import Geometry
-from monai_ich.core.label_meaning import LabelMeaning
-from monai_ich.core.labels import Anatomy, EdemaMask, LabelSet, Subtype
+from monai_ich.core.label_meaning import LabelMeaning, require_subtypes
+from monai_ich.core.labels import Anatomy, EdemaMask, Hemorrhage, LabelSet, Subtype
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Notice, Provenance, installed_versions
@@ -165,7 +165,7 @@ def _said(meaning: LabelMeaning | None) -> str:
     """For example ``"SDH"`` or ``"1=SDH,2=edema,3=ignore"``; empty where the files say it."""
     if meaning is None:
         return ""
-    word = {0: "ignore", **{int(s): s.name for s in Subtype}}
+    word = {0: "ignore", Hemorrhage.ANY: "any", **{int(s): s.name for s in Subtype}}
     if meaning.only is not None:
         return word[meaning.only]
     said = {value: word[means] for value, means in (meaning.values or {}).items()}
@@ -200,12 +200,14 @@ def export_masks(
 
     Raises:
         GeometryError: ``GRID_MISMATCH`` where the labels lie outside of the CT.
+        LabelError: ``UNKNOWN_MEANING`` where `meaning` does not tell subtypes apart.
         SeriesError: ``NO_SOURCE`` where DICOM is asked for and the CT is none.
     """
     from monai_ich.io.seg_nrrd import write_seg_nrrd
     from monai_ich.results.dicom import DICOM_RESULTS, FORMATS, require_source, write_dicom_results
     from monai_ich.results.files import SCENE, write_scan_scene
 
+    require_subtypes(meaning)
     results = ("ich.seg.nrrd", SCENE, *DICOM_RESULTS)
     with output_folder(Path(output_dir), results=results, overwrite=overwrite) as scratch:
         scan = read_ct(ct, **reading)
@@ -262,7 +264,8 @@ def _read(
     edema: str | Path | None = None,
 ) -> _Masks:
     """All masks on the grid of the scan; without one on that of the labels."""
-    found = _read_mask(labels, Subtype, scan, scan.volume.geometry if scan else None, meaning)
+    kind = Subtype if meaning is None else meaning.labels
+    found = _read_mask(labels, kind, scan, scan.volume.geometry if scan else None, meaning)
     grid = scan.volume.geometry if scan else found.geometry
     parts = None if anatomy is None else _read_mask(anatomy, Anatomy, scan, grid, None)
     of_edema = LabelMeaning(only=EdemaMask.EDEMA) if edema else meaning and meaning.of_edema

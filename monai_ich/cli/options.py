@@ -126,8 +126,9 @@ def add_labels_are(sub: argparse.ArgumentParser) -> None:
         "--labels-are",
         metavar="MEANING",
         help="what the values of a mask of another program mean: SDH where it holds one, "
-        "1=SDH,2=IPH,3=edema,4=ignore, or "
-        "monai-ich for 1 EDH, 2 IPH, 3 IVH, 4 SAH, 5 SDH",
+        "1=SDH,2=IPH,3=edema,4=ignore, "
+        "monai-ich for 1 EDH, 2 IPH, 3 IVH, 4 SAH, 5 SDH, or any for blood whose subtype is "
+        "not told",
     )
 
 
@@ -156,7 +157,7 @@ def meaning_of(args: argparse.Namespace) -> LabelMeaning | None:
         InputError: ``USAGE``.
     """
     from monai_ich.core.label_meaning import NOT_BLOOD, OUR_NUMBERS, LabelMeaning
-    from monai_ich.core.labels import EDEMA
+    from monai_ich.core.labels import EDEMA, Hemorrhage, Subtype
 
     if args.labels_are is None:
         return None
@@ -166,7 +167,7 @@ def meaning_of(args: argparse.Namespace) -> LabelMeaning | None:
     if len(words) == 1 and "=" not in words[0]:
         if (only := _meant(words[0])) == EDEMA:
             raise usage_error("A mask of edema alone holds no blood: give it with measure --edema.")
-        return LabelMeaning(only=only)
+        return LabelMeaning(only=only, labels=Hemorrhage if only == Hemorrhage.ANY else Subtype)
     values: dict[int, int] = {}
     for number, _, word in (word.partition("=") for word in words):
         if (
@@ -181,20 +182,21 @@ def meaning_of(args: argparse.Namespace) -> LabelMeaning | None:
         if values.setdefault(int(number), _meant(word)) != _meant(word):
             raise usage_error(f"--labels-are gives two meanings to the value {int(number)}.")
     edema = frozenset(number for number, means in values.items() if means == EDEMA)
-    return LabelMeaning(values | dict.fromkeys(edema, NOT_BLOOD), edema=edema)
+    return LabelMeaning.of_blood(values | dict.fromkeys(edema, NOT_BLOOD), edema)
 
 
 def _meant(word: str) -> int:
     from monai_ich.core.label_meaning import NOT_BLOOD
-    from monai_ich.core.labels import EDEMA, Subtype
+    from monai_ich.core.labels import EDEMA, Hemorrhage, Subtype
     from monai_ich.io.segment_names import plain, values_named
 
-    if plain(word) in ("ignore", "edema"):
-        return NOT_BLOOD if plain(word) == "ignore" else EDEMA
+    words = {"ignore": NOT_BLOOD, "edema": EDEMA, "any": int(Hemorrhage.ANY)}
+    if plain(word) in words:
+        return words[plain(word)]
     found = values_named([word], Subtype)
     if len(found) != 1:
         raise usage_error(
-            "--labels-are knows EDH, IPH, IVH, SAH, SDH, edema and ignore, found another word."
+            "--labels-are knows EDH, IPH, IVH, SAH, SDH, any, edema and ignore, found another word."
         )
     return found.pop()
 

@@ -35,6 +35,7 @@ def add_resample(commands: Any) -> None:
 
 
 def _resample(args: argparse.Namespace) -> int:
+    from monai_ich.core.label_meaning import require_subtypes
     from monai_ich.core.labels import AnyLabel, Subtype
     from monai_ich.core.relabel import require_kept, resample_labels
     from monai_ich.io.nifti import read_nifti_grid, write_nifti
@@ -47,6 +48,7 @@ def _resample(args: argparse.Namespace) -> int:
         (read_nifti_grid(args.like), None) if scan is None else (scan.volume.geometry, scan.source)
     )
     meaning = meaning_of(args)
+    require_subtypes(meaning)
     numbers = AnyLabel if is_nifti(args.mask) and meaning is None else Subtype
     labels = read_labels(args.mask, numbers, grid=grid, source=source, meaning=meaning)
     there = resample_labels(labels, grid)

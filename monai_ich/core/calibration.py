@@ -72,6 +72,16 @@ class Misses:
             f"at most {100 * self.share_high:.1f} % of such scans"
         )
 
+    def beside(self, probability: float | None) -> str:
+        """The same beside the probability of one scan, which may be more than twice that share.
+
+        >>> Misses(150, 0).beside(0.42)[-58:]
+        'at most 2.0 % of such scans; this scan is less clear: 42 %'
+        """
+        if probability is None or probability <= 2.0 * self.share_high:
+            return self.words
+        return f"{self.words}; this scan is less clear: {100 * probability:.0f} %"
+
 
 @dataclass(frozen=True)
 class CalibrationSet:

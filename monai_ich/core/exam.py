@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from monai_ich.core.calibration import CalibrationSet, Evidence, Misses
-from monai_ich.core.labels import EXTRA_AXIAL, Subtype
+from monai_ich.core.exam_slices import KeySlice, Point, SliceRow
+from monai_ich.core.labels import EXTRA_AXIAL, Hemorrhage, Subtype
 from monai_ich.core.measurement import Category, Measurement, NotMeasurable
 from monai_ich.core.presence import Presence
 from monai_ich.core.provenance import Notice
 
-Point: TypeAlias = tuple[float, float, float]
+NO_SUBTYPES = "the mask does not tell subtypes apart"
 
 
 def _unmeasured(name: str, unit: str, of: str) -> Measurement:
@@ -55,6 +55,19 @@ class SubtypeFinding:
     def presence(self) -> Presence:
         """Found, possible or not found."""
         return Presence.of(self.present, self.volume_ml, self.volume.interval, self.probability)
+
+
+@dataclass(frozen=True)
+class Unnamed:
+    """All blood of a mask that does not tell subtypes apart.
+
+    Args:
+        ml: its volume.
+        present: whether that reaches the largest of the operating points.
+    """
+
+    ml: float
+    present: bool
 
 
 @dataclass(frozen=True)
@@ -112,7 +125,7 @@ class Lesion:
     """
 
     id: int
-    subtype: Subtype
+    subtype: Subtype | Hemorrhage
     volume_ml: float
     abc2: Abc2 | NotMeasurable
     centroid_ras_mm: Point
@@ -241,32 +254,6 @@ class Score:
 
 
 @dataclass(frozen=True)
-class SliceRow:
-    """One slice of the label map: index, height of its center (RAS mm) and mL of each subtype."""
-
-    index: int
-    center_ras_mm: Point
-    volume_ml: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class KeySlice:
-    """The slice to look at first, see `find_key_slices`.
-
-    Args:
-        of: subtype name, or `ANY` of them.
-        index: K index.
-        at_ras_mm: center of what is labeled there; of the slice, where nothing is.
-        because: what chose it, in words.
-    """
-
-    of: str
-    index: int
-    at_ras_mm: Point
-    because: str
-
-
-@dataclass(frozen=True)
 class Ventricles:
     """The lateral and third ventricles.
 
@@ -310,7 +297,9 @@ class ExamMeasurements:
     calibrated, `misses` those of the calibration scans in which no blood was found, None where some
     was; `calibrated_on` is what all of these were learned on. `evidence` is the network's, None for
     labels that come from elsewhere. `lesions` are the pieces of `lesion_floor_ml` or more, `specks`
-    the smaller ones; volumes count both.
+    the smaller ones; volumes count both. `unnamed` is all blood
+    of a mask that does not tell subtypes apart: then there are no `subtypes`, and what rests on
+    them has the reason `NO_SUBTYPES`. It is None for other masks.
     """
 
     subtypes: tuple[SubtypeFinding, ...]
@@ -332,10 +321,13 @@ class ExamMeasurements:
     scores: tuple[Score, ...] = ()
     edema: Edema = Edema()
     signs: tuple[Criterion, ...] = ()
+    unnamed: Unnamed | None = None
 
     @property
     def hemorrhage_present(self) -> bool:
         """Whether any subtype is."""
+        if self.unnamed is not None:
+            return self.unnamed.present
         return any(finding.present for finding in self.subtypes)
 
     @property
@@ -351,6 +343,8 @@ class ExamMeasurements:
     @property
     def total_volume_ml(self) -> float:
         """All subtypes, below their operating points too."""
+        if self.unnamed is not None:
+            return self.unnamed.ml
         return sum(finding.volume_ml for finding in self.subtypes)
 
     @property
@@ -365,6 +359,9 @@ class ExamMeasurements:
         """Of the thickest clot of a subtype, or why it is not known which that is; None where there
         is no clot.
         """
+        if self.unnamed is not None:
+            of = subtype.name
+            return Measurement("thickness", None, "mm", of, "none", reason=NO_SUBTYPES)
         found = [
             measured
             for x in self.lesions
@@ -377,6 +374,8 @@ class ExamMeasurements:
     @property
     def iph_location(self) -> Category:
         """Where the largest IPH lies."""
+        if self.unnamed is not None:
+            return Category(None, NO_SUBTYPES)
         found = [x.location for x in self.lesions if x.location is not None]
         return found[0] if found else Category(None, "no IPH was found")
 

@@ -35,7 +35,8 @@ class TimePoint:
 
     Args:
         case_id: its name.
-        amounts: by subtype name, each measured on its own scan's grid.
+        amounts: by subtype name, each measured on its own scan's grid; empty where the mask does
+            not tell subtypes apart.
         total: all blood.
         shift_mm: midline shift, positive to the patient's right, or why there is none.
         hours: since any fixed moment, the same for all scans; None where nobody said.
@@ -120,7 +121,8 @@ class Comparison:
 
     Args:
         baseline, followup: the scans.
-        volumes: change of all blood, of IPH and IVH together, and of each subtype.
+        volumes: change of all blood, of IPH and IVH together, and of each subtype; only of all
+            blood where one of the masks does not tell subtypes apart.
         expansions: each published definition.
         shift: change of the midline shift in mm, positive toward the patient's right.
         warnings: what the reader must know.

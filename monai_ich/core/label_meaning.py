@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monai_ich.core.errors import LabelError
-from monai_ich.core.labels import EdemaMask, Subtype
+from monai_ich.core.labels import EdemaMask, Hemorrhage, LabelSet, Subtype
 
 NOT_BLOOD = 0
 
@@ -19,9 +20,10 @@ class LabelMeaning:
     """Values of a mask to subtypes.
 
     Args:
-        values: value in the mask to a value of `Subtype`, or to `NOT_BLOOD`.
+        values: value in the mask to a value of `labels`, or to `NOT_BLOOD`.
         only: what the one value of a mask that holds no other means; None where `values` says it.
         edema: those of `values` that are edema around the clots, which is no blood.
+        labels: `Subtype`, or `Hemorrhage` where the mask does not tell subtypes apart.
 
     >>> LabelMeaning(only=Subtype.SDH).of([0, 255])
     {255: <Subtype.SDH: 5>}
@@ -32,6 +34,19 @@ class LabelMeaning:
     values: Mapping[int, int] | None = None
     only: int | None = None
     edema: frozenset[int] = frozenset()
+    labels: LabelSet = Subtype
+
+    @classmethod
+    def of_blood(cls, values: Mapping[int, int], edema: frozenset[int] = frozenset()) -> Self:
+        """From values to subtypes, `Hemorrhage.ANY` or `NOT_BLOOD`; one `ANY` makes all blood so.
+
+        >>> LabelMeaning.of_blood({1: Subtype.SDH, 2: Hemorrhage.ANY, 3: NOT_BLOOD}).of([1, 3])
+        {1: <Hemorrhage.ANY: 7>, 3: 0}
+        """
+        if Hemorrhage.ANY not in values.values():
+            return cls(values, edema=edema)
+        every = {v: Hemorrhage.ANY if means else NOT_BLOOD for v, means in values.items()}
+        return cls(every, edema=edema, labels=Hemorrhage)
 
     @property
     def of_edema(self) -> LabelMeaning | None:
@@ -43,7 +58,8 @@ class LabelMeaning:
         if not self.edema:
             return None
         rest = dict.fromkeys(range(1, 256), NOT_BLOOD)
-        return LabelMeaning({**rest, **dict.fromkeys(self.edema, EdemaMask.EDEMA)})
+        values = {**rest, **dict.fromkeys(self.edema, EdemaMask.EDEMA)}
+        return LabelMeaning(values, labels=EdemaMask)
 
     def says(self, value: int) -> int | None:
         """What one value means; None where nothing is said of it."""
@@ -77,7 +93,7 @@ class LabelMeaning:
         return {value: known[value] for value in there}
 
     def translate(self, voxels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A mask in the values of `Subtype`.
+        """A mask in the values of `labels`.
 
         Raises:
             LabelError: as `of`.
@@ -89,3 +105,17 @@ class LabelMeaning:
 
 
 OUR_NUMBERS = LabelMeaning({int(subtype): int(subtype) for subtype in Subtype})
+
+
+def require_subtypes(meaning: LabelMeaning | None) -> None:
+    """Refuse a mask that does not tell subtypes apart, where its segments must be named.
+
+    Raises:
+        LabelError: ``UNKNOWN_MEANING``.
+    """
+    if meaning is not None and meaning.labels is Hemorrhage:
+        raise LabelError(
+            "UNKNOWN_MEANING",
+            "What is written here names subtypes, and blood of any subtype has none: say which it "
+            "is, as in --labels-are SDH, or only measure it.",
+        )

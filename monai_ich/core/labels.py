@@ -18,6 +18,17 @@ class Subtype(IntEnum):
     SDH = 5
 
 
+class Hemorrhage(IntEnum):
+    """Blood of any subtype as one label, for masks that do not tell subtypes apart. 0 is
+    background.
+
+    Its number is none of `Subtype` and not `EDEMA`: members of two such enums with one number are
+    equal.
+    """
+
+    ANY = 7
+
+
 EXTRA_AXIAL = (Subtype.EDH, Subtype.SDH)  # between skull and brain
 # around a clot: the class of the network after the subtypes; never blood, never in a map of
 # subtypes
@@ -89,7 +100,12 @@ class AnyLabel(IntEnum):
 
 
 LabelSet: TypeAlias = (
-    type[Subtype] | type[Anatomy] | type[Cavity] | type[EdemaMask] | type[AnyLabel]
+    type[Subtype]
+    | type[Hemorrhage]
+    | type[Anatomy]
+    | type[Cavity]
+    | type[EdemaMask]
+    | type[AnyLabel]
 )
 
 
@@ -156,6 +172,7 @@ _TABLE: dict[str, Label] = {
         Code("35951006", "SCT", "Subarachnoid space"),
     ),
     "SDH": Label("Subdural hematoma", (204, 121, 167), _ABNORMAL, _HEMORRHAGE, _INTRACRANIAL),
+    "ANY": Label("Intracranial hemorrhage", (200, 30, 30), _ABNORMAL, _HEMORRHAGE, _INTRACRANIAL),
     "LEFT_HEMISPHERE": Label("Left hemisphere", (102, 155, 255), _ANATOMICAL, _HEMISPHERE),
     "RIGHT_HEMISPHERE": Label("Right hemisphere", (255, 153, 102), _ANATOMICAL, _HEMISPHERE),
     "LEFT_VENTRICLE": Label(
@@ -181,7 +198,7 @@ _TABLE: dict[str, Label] = {
 }
 
 
-def label_of(value: Subtype | Anatomy | Cavity | EdemaMask | AnyLabel) -> Label:
+def label_of(value: Subtype | Hemorrhage | Anatomy | Cavity | EdemaMask | AnyLabel) -> Label:
     """Name, color and codes of a label value.
 
     >>> label_of(Subtype.EDH).name, label_of(Anatomy.LEFT_HEMISPHERE).name

@@ -73,7 +73,7 @@ class LabelMap:
     Args:
         voxels: ``(I, J, K)``, whole numbers; kept as uint8.
         geometry: the grid.
-        labels: the enum that gives each value its meaning (`Subtype`, `Anatomy` or `Cavity`).
+        labels: the enum that gives each value its meaning (`Subtype`, `Hemorrhage`, `Anatomy`...).
 
     Raises:
         LabelError: ``UNKNOWN_LABEL`` where a value is neither 0 nor in `labels`.
@@ -86,9 +86,9 @@ class LabelMap:
     def __post_init__(self) -> None:
         require_shape(self.voxels.shape, self.geometry, "label map")
         allowed = {0, *(int(v) for v in self.labels)}
-        if self.voxels.dtype == np.uint8 and int(self.voxels.max(initial=0)) <= len(self.labels):
-            # values run from 1 without gaps, so the largest tells; a list of those that are there
-            # takes long
+        if self.voxels.dtype == np.uint8 and allowed.issuperset(
+            range(int(self.voxels.max(initial=0)) + 1)
+        ):  # the largest tells; a list of the values that are there takes long
             return
         unknown = [v for v in np.unique(self.voxels).tolist() if v not in allowed]
         if unknown:

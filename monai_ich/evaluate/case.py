@@ -13,7 +13,7 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.label_meaning import LabelMeaning
 from monai_ich.core.labels import EXTRA_AXIAL
 from monai_ich.core.volume import slices_last
-from monai_ich.evaluate.masks import VALUES, Row, compare_masks
+from monai_ich.evaluate.masks import Row, compare_masks, values_of
 from monai_ich.evaluate.prediction import (
     NO_RECORD,
     Prediction,
@@ -31,9 +31,9 @@ def evaluate_case(
 ) -> tuple[Row, list[Row]]:
     """Compare a case with its prediction: the row of ``cases.csv`` and the rows of ``lesions.csv``.
 
-    Masks are compared where the case has one; subtypes only where the mapping names them and not
-    also blood of unknown subtype. Exams are compared by the case's exam labels, else slice labels,
-    else mask.
+    Masks are compared where the case has one; subtypes only where mapping and prediction name them
+    and not also blood of unknown subtype. Exams are compared by the case's exam labels, else slice
+    labels, else mask.
 
     Args:
         case: of the manifest.
@@ -79,11 +79,15 @@ def _known_labels(case: Case, seen: dict[str, int]) -> dict[str, int]:
 
 def _compare_exam(prediction: Prediction, known: Mapping[str, int]) -> Row:
     row: Row = {}
-    said = what_was_said(prediction)
+    said, told = what_was_said(prediction), values_of(prediction.labels)
     for name in FINDINGS:
-        volume_ml = sum(prediction.labels.volume_ml(value) for value in VALUES[name])
+        row |= {f"{name}_reference": known.get(name), f"{name}_predicted": None}
+        if name not in said:
+            row |= {f"{name}_probability": None, f"{name}_volume_ml": None}
+            continue
+        volume_ml = sum(prediction.labels.volume_ml(value) for value in told[name])
         present, probability = said[name]
-        row |= {f"{name}_reference": known.get(name), f"{name}_predicted": int(present)}
+        row |= {f"{name}_predicted": int(present)}
         row |= {f"{name}_probability": probability, f"{name}_volume_ml": volume_ml}
     return row
 

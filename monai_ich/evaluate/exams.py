@@ -63,13 +63,19 @@ LIMITS = (
 _DIGITS = 6  # 30 mL of voxels may be 29.999999999999996
 
 
+def is_told(row: Row, finding: str) -> bool:
+    """Whether both reference and prediction say if a finding is there."""
+    cells = (row.get(f"{finding}_{name}") for name in ("reference", "predicted"))
+    return all(cell is not None for cell in cells)
+
+
 def see_exams(rows: Sequence[Row], finding: str) -> dict[str, Any]:
     """AUC, sensitivity, specificity, kappa, F1 and confusion matrix of one finding.
 
     The score of the AUC is the probability where every exam has one, else the volume.
     """
     prefix = f"{finding}_"
-    known = [row for row in rows if row.get(f"{prefix}reference") is not None]
+    known = [row for row in rows if is_told(row, finding)]
     with_probability = bool(known) and all(row[f"{prefix}probability"] is not None for row in known)
     score = "probability" if with_probability else "volume_ml"
     said, true = ([row[prefix + key] > 0 for row in known] for key in ("predicted", "reference"))

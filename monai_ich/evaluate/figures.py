@@ -11,7 +11,7 @@ import numpy as np
 
 from monai_ich.agreement.estimate import estimate_share
 from monai_ich.core.labels import EXTRA_AXIAL
-from monai_ich.evaluate.exams import LIMITS, see_exams, see_limit
+from monai_ich.evaluate.exams import LIMITS, is_told, see_exams, see_limit
 from monai_ich.evaluate.masks import Row
 from monai_ich.evaluate.measures import (
     MASKS,
@@ -34,13 +34,14 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
     masked = {name: [row for row in rows if f"{name}_dice" in row] for name in FINDINGS}
     masked = {name: found for name, found in masked.items() if found}
     absent = [n for n, found in masked.items() if not any(r[f"{n}_reference_ml"] for r in found)]
+    told = [name for name in FINDINGS if any(is_told(row, name) for row in rows)]
     limits = {limit.key: see_limit(limit, rows) for limit in LIMITS}
     thickness = {s.name: _see_pairs(rows, THICKNESS, f"{s.name}_") for s in EXTRA_AXIAL}
     return {
         "cases": len(rows),
         "masks": {n: _see_masks(found, n) for n, found in masked.items() if n not in absent},
         "absent": {name: _see_absent(masked[name], name) for name in absent},
-        "exams": {name: see_exams(rows, name) for name in FINDINGS if _known(rows, name)},
+        "exams": {name: see_exams(rows, name) for name in told},
         "midline_shift": _see_pairs(rows, SHIFT),
         "thickness": {name: found for name, found in thickness.items() if found},
         "limits": {key: found for key, found in limits.items() if found},
@@ -85,10 +86,6 @@ def _see_pairs(
         return None
     lacking = sum(row[prefix + measured] is None for row in wanted)
     return {m.key: see(m, rows, prefix) for m in measures} | {"not_measured": lacking}
-
-
-def _known(rows: Sequence[Row], name: str) -> bool:
-    return any(row.get(f"{name}_reference") is not None for row in rows)
 
 
 def _between(column: str, low: float, high: float) -> Holds:

@@ -15,7 +15,7 @@ from monai_ich.agreement.overlap import (
 )
 from monai_ich.agreement.surface import hausdorff_95, normalized_surface_dice
 from monai_ich.core.errors import GeometryError, LabelError
-from monai_ich.core.labels import Subtype
+from monai_ich.core.labels import Hemorrhage, LabelSet, Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.relabel import place_labels
 from monai_ich.core.volume import LabelMap, Mask, box_around
@@ -23,9 +23,15 @@ from monai_ich.manifest.labels import values_in
 from monai_ich.manifest.manifest import ANY, NOT_BLOOD
 
 Row = dict[str, Any]  # a number, a word, or None where there is none
-VALUES: Mapping[str, tuple[int, ...]] = {s.name: (int(s),) for s in Subtype} | {
-    ANY: tuple(map(int, Subtype))
+_VALUES: Mapping[LabelSet, Mapping[str, tuple[int, ...]]] = {
+    Subtype: {s.name: (int(s),) for s in Subtype} | {ANY: tuple(map(int, Subtype))},
+    Hemorrhage: {ANY: (int(Hemorrhage.ANY),)},
 }
+
+
+def values_of(prediction: LabelMap) -> Mapping[str, tuple[int, ...]]:
+    """Each finding that a prediction tells, to its values in it."""
+    return _VALUES[prediction.labels]
 
 
 def compare_masks(
@@ -50,14 +56,17 @@ def compare_masks(
     box = _box_around(prediction, reference)
     row: Row = {}
     lesions: list[Row] = []
-    seen = {}
+    seen, told = {}, values_of(prediction)
     for name, values in _meanings(mapping).items():
-        predicted, true = _part(prediction, box, VALUES[name]), _part(reference, box, values)
+        true = _part(reference, box, values)
+        seen[name] = int(true.voxels.any())
+        if name not in told:
+            continue
+        predicted = _part(prediction, box, told[name])
         found, said = match_lesions(true, predicted), match_lesions(predicted, true)
         figures = _figures(predicted, true, found, said)
         row |= {f"{name}_{key}": value for key, value in figures.items()}
         lesions += _lesions(name, "reference", found) + _lesions(name, "prediction", said)
-        seen[name] = int(true.voxels.any())
         if name == ANY:
             row["largest_lesion_ml"] = float(found.volume_ml.max(initial=0.0))
     return row, lesions, seen

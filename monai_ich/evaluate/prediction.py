@@ -10,12 +10,13 @@ from typing import Any
 from monai_ich.core.errors import InputError
 from monai_ich.core.json_text import finite, read_json
 from monai_ich.core.label_meaning import LabelMeaning
-from monai_ich.core.labels import Subtype
+from monai_ich.core.labels import Hemorrhage, Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.output import settle
 from monai_ich.io.read import is_nifti, read_ct, read_labels
 from monai_ich.manifest.manifest import ANY, Case
+from monai_ich.measure.unnamed import measure_unnamed
 from monai_ich.measure.volume import DEFAULT_OPERATING_POINTS_ML, measure_subtypes
 from monai_ich.pacs.seg_read import is_dicom_labels
 
@@ -27,7 +28,7 @@ class Prediction:
     """What was predicted for a scan.
 
     Args:
-        labels: map of `Subtype`.
+        labels: map of `Subtype`; of `Hemorrhage` where the predictions do not tell subtypes apart.
         record: its ``measurements.json``; None where only a label map was given.
     """
 
@@ -45,20 +46,21 @@ def read_prediction(folder: Path, case: Case, meaning: LabelMeaning | None = Non
         InputError: ``MISSING_PREDICTION``; ``NOT_MEASUREMENTS``; those of `read_labels`.
         LabelError: ``UNKNOWN_LABEL``, ``UNKNOWN_MEANING``, ``CONTRADICTORY_LABEL``.
     """
+    kind = Subtype if meaning is None else meaning.labels
     homes = (folder / case.id, folder / "cases" / case.id)
     for home in homes:
         settle(home)
         if (home / "ich.nii.gz").is_file():
             path = home / "measurements.json"
             record = _read_record(path) if path.is_file() else None
-            return Prediction(read_labels(home / "ich.nii.gz", Subtype, meaning=meaning), record)
+            return Prediction(read_labels(home / "ich.nii.gz", kind, meaning=meaning), record)
     for path in (
         *(folder / f"{case.id}{end}" for end in (".nii.gz", ".nii", ".seg.nrrd", ".dcm")),
         homes[0],
     ):
         if path.exists():
             return Prediction(
-                read_labels(path, Subtype, meaning=meaning, **slices_of(case, path)), None
+                read_labels(path, kind, meaning=meaning, **slices_of(case, path)), None
             )
     message = (
         "The folder of predictions holds neither ID/ich.nii.gz nor ID.nii.gz, ID.seg.nrrd, "
@@ -113,7 +115,10 @@ def _require_usable(record: Mapping[str, Any]) -> None:
 
 
 def what_was_said(prediction: Prediction) -> dict[str, tuple[bool, float | None]]:
-    """Finding to presence and probability."""
+    """Finding to presence and probability, without what the prediction does not tell."""
+    if prediction.labels.labels is Hemorrhage:
+        unnamed = measure_unnamed(prediction.labels)
+        return {ANY: (unnamed is not None and unnamed.present, None)}
     if prediction.record is None:
         said: dict[str, tuple[bool, float | None]] = {
             f.subtype.name: (f.present, None) for f in measure_subtypes(prediction.labels)

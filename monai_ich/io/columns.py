@@ -10,6 +10,8 @@ from typing import Any
 
 from monai_ich.core.cells import plain_cell
 from monai_ich.core.exam import ExamMeasurements
+from monai_ich.core.exam_slices import Point
+from monai_ich.core.measurement import Category, Measurement
 from monai_ich.io.identity import Identity
 
 
@@ -47,3 +49,25 @@ def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, An
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: plain_cell(value) for name, value in row.items()} for row in rows)
+
+
+def cell_of(value: float | None, digits: int) -> float | None:
+    """Rounded; empty where there is none."""
+    return None if value is None else round(value, digits)
+
+
+def point_of(point: Point | None) -> list[float] | None:
+    """To 0.01 mm; empty where there is none."""
+    return None if point is None else [round(v, 2) for v in point]
+
+
+def word_cells(found: Category | None, key: str, reason: str) -> dict[str, str | None]:
+    """A word and why there is none; no cells where nothing was asked."""
+    return {} if found is None else {key: found.value, reason: found.reason}
+
+
+def length_cells(name: str, measured: Measurement | None) -> dict[str, Any]:
+    """A length in mm and why there is none."""
+    if measured is None:
+        return {}
+    return {f"{name}_mm": cell_of(measured.value, 1), f"{name}_reason": measured.reason}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ich.core.errors import InputError
+from monai_ich.core.exam import NO_SUBTYPES
 from monai_ich.core.followup import Amount, Comparison, TimePoint, VolumeChange
 from monai_ich.core.json_text import finite, read_json
 from monai_ich.core.labels import Subtype
@@ -17,8 +18,15 @@ from monai_ich.core.provenance import Provenance, installed_versions
 from monai_ich.io.columns import write_csv
 from monai_ich.io.output import settle
 from monai_ich.io.table import SCHEMA
+from monai_ich.measure.comparison import ALL
+from monai_ich.measure.expansion import BOTH
 
 FOLLOWUP_SCHEMA = "monai-ich/followup/2"
+_VOLUMES = (ALL, BOTH, *(s.name for s in Subtype))
+_CHANGE_CELLS = (
+    *("baseline_ml", "followup_ml", "change_ml"),
+    *("change_pct", "change_pct_reason", "beyond_interval"),
+)
 _NO_HOURS = "nobody said when the scans were made"
 
 
@@ -65,6 +73,8 @@ def read_time_point(folder: Path, *, hours: float | None = None) -> TimePoint:
 
 def _time_point(record: dict[str, Any], hours: float | None) -> TimePoint:
     found = {s.name: record["subtypes"][s.name] for s in Subtype}
+    if all("not_measurable" in f for f in found.values()):
+        found = {}
     made = Provenance.from_dict(record.get("provenance", {}))
     return TimePoint(
         str(record["case_id"]),
@@ -157,7 +167,8 @@ def _comparison(found: Comparison, registration: dict[str, Any]) -> dict[str, An
         "followup": found.followup.case_id,
         "hours": _hours(found.hours),
         "expansion": [asdict(e) for e in found.expansions],
-        "volumes": {v.of: _change(v) for v in found.volumes},
+        "volumes": {name: {"not_measurable": NO_SUBTYPES} for name in _VOLUMES}
+        | {v.of: _change(v) for v in found.volumes},
         "midline_shift": {
             "baseline_right_mm": _or_reason(found.baseline.shift_mm, 2),
             "followup_right_mm": _or_reason(found.followup.shift_mm, 2),
@@ -203,9 +214,10 @@ def _row(found: Comparison, registration: dict[str, Any]) -> dict[str, Any]:
         "hours": found.hours,
         "hours_reason": _NO_HOURS if found.hours is None else None,
     }
-    for change in found.volumes:
-        row |= _change_cells(change)
-    bare = [v.of for v in found.volumes if v.beyond_intervals is None]
+    changes = {change.of: change for change in found.volumes}
+    for name in _VOLUMES:
+        row |= _change_cells(name, changes.get(name))
+    bare = [n for n in _VOLUMES if n not in changes or changes[n].beyond_intervals is None]
     open_ = [f"{e.id}: {e.because}" for e in found.expansions if e.expanded is None]
     row["interval_reason"] = f"no interval of {', '.join(bare)}" if bare else None
     row |= {e.id: _flag(e.expanded) for e in found.expansions}
@@ -231,8 +243,12 @@ def _origin_cells(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _change_cells(change: VolumeChange) -> dict[str, Any]:
-    of, percent = change.of.lower(), change.percent
+def _change_cells(name: str, change: VolumeChange | None) -> dict[str, Any]:
+    of = name.lower()
+    if change is None:
+        unknown = dict.fromkeys(f"{of}_{cell}" for cell in _CHANGE_CELLS)
+        return {**unknown, f"{of}_change_pct_reason": NO_SUBTYPES}
+    percent = change.percent
     return {
         f"{of}_baseline_ml": change.baseline.ml,
         f"{of}_followup_ml": change.followup.ml,

@@ -25,12 +25,17 @@ import numpy as np
 
 from monai_ich.core.errors import LabelError
 from monai_ich.core.label_meaning import LabelMeaning
-from monai_ich.core.labels import Anatomy, AnyLabel, EdemaMask, LabelSet, Subtype
+from monai_ich.core.labels import Anatomy, AnyLabel, EdemaMask, Hemorrhage, LabelSet, Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import Numbers
 from monai_ich.io.nifti_space import require_grid_kept
 
-_NAMES = {Subtype: "hemorrhage", Anatomy: "anatomy", EdemaMask: "edema"}
+_NAMES = {
+    Subtype: "hemorrhage by subtype",
+    Hemorrhage: "hemorrhage of any subtype",
+    Anatomy: "anatomy",
+    EdemaMask: "edema",
+}
 _ROUNDED_ML = 0.002
 
 
@@ -103,9 +108,8 @@ def require_meaning(labels: LabelMap) -> None:
     raise LabelError(
         "UNKNOWN_MEANING",
         f"Nothing says what the {what}: say it, for example --labels-are {example} (EDH, IPH, "
-        "IVH, SAH, SDH or ignore "
-        "for each value), or --labels-are monai-ich where the values are 1 EDH, 2 IPH, 3 IVH, 4 "
-        "SAH, 5 SDH.",
+        "IVH, SAH, SDH, any or ignore for each value; any is blood whose subtype is not told), or "
+        "--labels-are monai-ich where the values are 1 EDH, 2 IPH, 3 IVH, 4 SAH, 5 SDH.",
     )
 
 

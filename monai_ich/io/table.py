@@ -10,10 +10,9 @@ from typing import Any
 
 from monai_ich.core.calibration import Evidence
 from monai_ich.core.exam import (
-    Abc2,
+    NO_SUBTYPES,
     Edema,
     ExamMeasurements,
-    Lesion,
     MidlineShift,
     Score,
     ShiftAt,
@@ -21,23 +20,27 @@ from monai_ich.core.exam import (
     Ventricles,
 )
 from monai_ich.core.labels import EXTRA_AXIAL, Subtype
-from monai_ich.core.measurement import Category, Measurement, NotMeasurable
+from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice, Provenance
-from monai_ich.io.columns import calibration_cells, calibration_record, key_cells, write_csv
+from monai_ich.io.columns import (
+    calibration_cells,
+    calibration_record,
+    cell_of,
+    key_cells,
+    length_cells,
+    point_of,
+    word_cells,
+    write_csv,
+)
 from monai_ich.io.identity import Identity
+from monai_ich.io.lesion_table import lesion_record
 from monai_ich.measure.criteria import CRITERION_COLUMNS
 from monai_ich.measure.signs import SOURCES
 
 SCHEMA = "monai-ich/measurements/1"
-_LESION_COLUMNS = (
-    *("id", "subtype", "volume_ml", "abc2_ml", "side", "compartment", "first_slice", "last_slice"),
-    *("abc2_method", "abc2_a_mm", "abc2_b_mm", "abc2_c_mm", "abc2_c_unweighted_mm"),
-    *("abc2_unweighted_ml", "abc2_reason"),
-    *("mean_hu", "sd_hu", "max_hu", "centroid_r_mm", "centroid_a_mm", "centroid_s_mm"),
-    *("sphericity", "skull_distance_mm", "max_thickness_mm", "max_thickness_reason"),
-    *("thickest_r_mm", "thickest_a_mm", "thickest_s_mm"),
-    *("axial_thickness_mm", "axial_thickness_reason"),
-    *("location", "location_reason", "irregularity_index", "density_class", "density_reason"),
+_OF_SUBTYPES = (
+    *("state", "present", "volume_ml", "volume_low_ml", "volume_high_ml", "probability"),
+    *("miss_share_high", "certain"),
 )
 
 
@@ -54,14 +57,6 @@ def _member(measurement: Measurement, key: str, digits: int) -> dict[str, Any]:
     return {key: round(measurement.value, digits)}
 
 
-def _cell(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
-
-
-def _point(point: tuple[float, float, float] | None) -> list[float] | None:
-    return None if point is None else [round(v, 2) for v in point]
-
-
 def _ends(interval: tuple[float, float] | None) -> list[float] | None:
     return None if interval is None else [round(end, 3) for end in interval]
 
@@ -76,6 +71,12 @@ def _evidence(evidence: Evidence | None) -> dict[str, dict[str, float]] | None:
         return None
     sums = {"expected_ml": evidence.expected_ml, "doubt_ml": evidence.doubt_ml}
     return {key: {k: round(ml, 5) for k, ml in values.items()} for key, values in sums.items()}
+
+
+def _subtypes(exam: ExamMeasurements) -> dict[str, dict[str, Any]]:
+    if exam.unnamed is not None:
+        return {s.name: {"not_measurable": NO_SUBTYPES} for s in Subtype}
+    return {f.subtype.name: _subtype(f) for f in exam.subtypes}
 
 
 def _subtype(finding: SubtypeFinding) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def _shift(shift: ShiftAt) -> dict[str, Any]:
         return found
     found |= {
         "toward": shift.toward,
-        "at_ras_mm": _point(shift.at_ras_mm),
+        "at_ras_mm": point_of(shift.at_ras_mm),
         "slice": shift.slice_index,
     }
     if shift.measurement.interval is not None:
@@ -129,61 +130,10 @@ def _edema(found: Edema) -> dict[str, Any]:
     return record if "not_measurable" in record else record | _member(found.ratio, "iph_ratio", 3)
 
 
-def _word(found: Category | None, key: str, reason: str) -> dict[str, str | None]:
-    return {} if found is None else {key: found.value, reason: found.reason}
-
-
-def _abc2(found: Abc2 | NotMeasurable) -> dict[str, Any]:
-    if isinstance(found, NotMeasurable):
-        return {"abc2_ml": None, "abc2_reason": found.reason}
-    lengths = zip("abc", (found.a_mm, found.b_mm, found.c_mm), strict=True)
-    return {
-        "abc2_ml": round(found.ml, 3),
-        "abc2_method": found.method,
-        **{f"abc2_{name}_mm": round(mm, 1) for name, mm in lengths},
-        "abc2_c_unweighted_mm": round(found.c_all_mm, 1),
-        "abc2_unweighted_ml": round(found.unweighted_ml, 3),
-    }
-
-
-def _with_reason(name: str, measured: Measurement | None) -> dict[str, Any]:
-    """A length in mm and why there is none; both empty where there is nothing to measure."""
-    value, reason = (None, None) if measured is None else (measured.value, measured.reason)
-    return {f"{name}_mm": _cell(value, 1), f"{name}_reason": reason}
-
-
-def _lesion(lesion: Lesion) -> dict[str, Any]:
-    record = {
-        "id": lesion.id,
-        "subtype": lesion.subtype.name,
-        "volume_ml": round(lesion.volume_ml, 3),
-        **_abc2(lesion.abc2),
-        "side": lesion.side,
-        "compartment": lesion.compartment,
-        "centroid_ras_mm": _point(lesion.centroid_ras_mm),
-        "first_slice": lesion.slices[0],
-        "last_slice": lesion.slices[1],
-        "mean_hu": _cell(lesion.mean_hu, 1),
-        "sd_hu": _cell(lesion.sd_hu, 1),
-        "max_hu": _cell(lesion.max_hu, 1),
-        "sphericity": _cell(lesion.sphericity, 3),
-        "skull_distance_mm": _cell(lesion.skull_mm, 1),
-        **_word(lesion.location, "location", "location_reason"),
-        **_word(lesion.density, "density_class", "density_reason"),
-    }
-    if lesion.irregularity_index is not None:
-        record["irregularity_index"] = round(lesion.irregularity_index, 1)
-    if lesion.thickness is None:
-        return record
-    record |= _with_reason("max_thickness", lesion.thickness)
-    record |= _with_reason("axial_thickness", lesion.axial_thickness)
-    return record | {"thickest_at_ras_mm": _point(lesion.thickest_at_ras_mm)}
-
-
 def _points(number: Measurement) -> float | None:
     """Points as whole numbers; shares keep four digits, amounts three."""
     if number.name.endswith("_share") or number.unit != "1":
-        return _cell(number.value, 4 if number.unit == "1" else 3)
+        return cell_of(number.value, 4 if number.unit == "1" else 3)
     return None if number.value is None else round(number.value)
 
 
@@ -224,11 +174,11 @@ def write_measurements_json(
             {"total_interval_ml": _ends(exam.total_interval_ml), "probability": exam.probability}
         ),
         "calibration": calibration_record(exam),
-        "subtypes": {f.subtype.name: _subtype(f) for f in exam.subtypes},
+        "subtypes": _subtypes(exam),
         "midline_shift": _shift(exam.midline_shift)
         | _known({"profile_mm": _profile(exam.midline_shift) or None}),
         "midline_shift_max": _shift(exam.midline_shift.largest),
-        "lesions": [_lesion(lesion) for lesion in exam.lesions],
+        "lesions": [lesion_record(lesion) for lesion in exam.lesions],
         "lesion_floor_ml": exam.lesion_floor_ml,
         "specks": {"count": exam.specks.count, "volume_ml": round(exam.specks.volume_ml, 3)},
         "key_slices": {
@@ -263,12 +213,14 @@ def write_measurements_csv(
         **key_cells(case_id, identity),
         "hemorrhage_state": exam.presence.value,
         "hemorrhage_present": int(exam.hemorrhage_present),
+        "subtypes_reason": None if exam.unnamed is None else NO_SUBTYPES,
         "hemorrhage_probability": exam.probability,
         "hemorrhage_miss_share_high": exam.misses and exam.misses.share_high,
         **calibration_cells(exam),
         "total_volume_ml": round(exam.total_volume_ml, 3),
         **_interval_cells("total_volume", exam.total_interval_ml, 3),
     }
+    row |= {f"{s.name.lower()}_{name}": None for s in Subtype for name in _OF_SUBTYPES}
     for finding in exam.subtypes:
         name = finding.subtype.name.lower()
         row[f"{name}_state"] = finding.presence.value
@@ -280,38 +232,39 @@ def write_measurements_csv(
         row[f"{name}_certain"] = int(finding.certain)
     for s in EXTRA_AXIAL:
         name = s.name.lower()
-        row |= _with_reason(f"{name}_max_thickness", exam.max_thickness(s))
-        row |= _with_reason(f"{name}_axial_thickness", exam.max_thickness(s, axial=True))
+        none = Measurement("thickness", None, "mm", s.name, "", reason=f"no {s.name} was found")
+        row |= length_cells(f"{name}_max_thickness", exam.max_thickness(s) or none)
+        row |= length_cells(f"{name}_axial_thickness", exam.max_thickness(s, axial=True) or none)
     row |= {
-        "midline_shift_mm": _cell(shift.measurement.value, 2),
+        "midline_shift_mm": cell_of(shift.measurement.value, 2),
         **_interval_cells("midline_shift", shift.measurement.interval, 2, unit="mm"),
         "midline_shift_toward": shift.toward,
         "midline_shift_reason": shift.measurement.reason,
         **_largest_shift_cells(shift.largest),
         "lesion_count": len(exam.lesions),
-        **{
-            f"{s.name.lower()}_lesion_count": sum(x.subtype is s for x in exam.lesions)
-            for s in Subtype
-        },
+        **_lesion_counts(exam),
         "lesion_floor_ml": exam.lesion_floor_ml,
         "speck_count": exam.specks.count,
         "specks_ml": round(exam.specks.volume_ml, 3),
-        "cavity_ml": _cell(exam.cavity_ml.value, 1),
-        "ventricles_ml": _cell(exam.ventricles.volume.value, 2),
-        "ventricles_lr_ratio": _cell(exam.ventricles.left_right_ratio.value, 3),
-        "evans_index": _cell(exam.ventricles.evans_index.value, 3),
+        "cavity_ml": cell_of(exam.cavity_ml.value, 1),
+        "cavity_reason": exam.cavity_ml.reason,
+        "ventricles_ml": cell_of(exam.ventricles.volume.value, 2),
+        "ventricles_lr_ratio": cell_of(exam.ventricles.left_right_ratio.value, 3),
+        "ventricles_reason": exam.ventricles.volume.reason
+        or exam.ventricles.left_right_ratio.reason,
+        "evans_index": cell_of(exam.ventricles.evans_index.value, 3),
         "evans_index_reason": exam.ventricles.evans_index.reason,
-        "third_ventricle_mm": _cell(exam.ventricles.third_width.value, 1),
+        "third_ventricle_mm": cell_of(exam.ventricles.third_width.value, 1),
         "third_ventricle_reason": exam.ventricles.third_width.reason,
-        **_word(exam.iph_location, "iph_location", "iph_location_reason"),
-        "edema_ml": _cell(exam.edema.volume.value, 2),
-        "edema_iph_ratio": _cell(exam.edema.ratio.value, 3),
+        **word_cells(exam.iph_location, "iph_location", "iph_location_reason"),
+        "edema_ml": cell_of(exam.edema.volume.value, 2),
+        "edema_iph_ratio": cell_of(exam.edema.ratio.value, 3),
         "edema_reason": exam.edema.volume.reason or exam.edema.ratio.reason,
         **_signs(exam),
     }
     for criterion in exam.criteria:
         column, met = CRITERION_COLUMNS[criterion.id], criterion.met
-        row[column] = None if met is None else int(met)
+        row[column] = _flag(met)
         row[f"{column}_reason"] = criterion.because if met is None else None
     for score in exam.scores:
         row |= {number.name: _points(number) for number in score.numbers}
@@ -321,14 +274,25 @@ def write_measurements_csv(
     write_csv(path, list(row), [row])
 
 
+def _flag(yes: bool | None) -> int | None:
+    return None if yes is None else int(yes)
+
+
+def _lesion_counts(exam: ExamMeasurements) -> dict[str, int | None]:
+    """By subtype, where the mask tells them apart."""
+    counts = {s: sum(x.subtype is s for x in exam.lesions) for s in Subtype}
+    known = exam.unnamed is None
+    return {f"{s.name.lower()}_lesion_count": n if known else None for s, n in counts.items()}
+
+
 def _largest_shift_cells(largest: ShiftAt) -> dict[str, Any]:
     name, (x, y, z) = "midline_shift_max", largest.at_ras_mm or (None, None, None)
     return {
-        f"{name}_mm": _cell(largest.measurement.value, 2),
+        f"{name}_mm": cell_of(largest.measurement.value, 2),
         **_interval_cells(name, largest.measurement.interval, 2, unit="mm"),
         f"{name}_toward": largest.toward,
         f"{name}_slice": largest.slice_index,
-        **{f"{name}_{axis}_mm": _cell(mm, 2) for axis, mm in zip("ras", (x, y, z), strict=True)},
+        **{f"{name}_{axis}_mm": cell_of(mm, 2) for axis, mm in zip("ras", (x, y, z), strict=True)},
         f"{name}_reason": largest.measurement.reason,
     }
 
@@ -338,7 +302,7 @@ def _signs(exam: ExamMeasurements) -> dict[str, int | str | None]:
     it is that of all.
     """
     met = {sign.id: sign.met for sign in exam.signs}
-    cells = {name: None if met.get(name) is None else int(bool(met[name])) for name in SOURCES}
+    cells = {name: _flag(met.get(name)) for name in SOURCES}
     why = {sign.id: sign.because for sign in exam.signs}
     signs_of: dict[str, list[str]] = {}
     for name in [name for name, cell in cells.items() if cell is None]:
@@ -354,26 +318,7 @@ def _interval_cells(
     name: str, interval: tuple[float, float] | None, digits: int, *, unit: str = "ml"
 ) -> dict[str, float | None]:
     low, high = interval or (None, None)
-    return {f"{name}_low_{unit}": _cell(low, digits), f"{name}_high_{unit}": _cell(high, digits)}
-
-
-def write_lesions_csv(
-    path: Path,
-    exam: ExamMeasurements,
-    *,
-    case_id: str,
-    provenance: Provenance,
-    identity: Identity | None = None,
-) -> None:
-    """Write one row per lesion; only the header where there is none."""
-    keys, made = key_cells(case_id, identity), provenance.as_columns()
-    rows: list[dict[str, Any]] = []
-    for lesion in exam.lesions:
-        row = {**keys, **_lesion(lesion), **made}
-        for name, ends in (
-            ("centroid", row.pop("centroid_ras_mm")),
-            ("thickest", row.pop("thickest_at_ras_mm", None)),
-        ):
-            row |= {f"{name}_{axis}_mm": mm for axis, mm in zip("ras", ends or (), strict=False)}
-        rows.append(row)
-    write_csv(path, [*keys, *_LESION_COLUMNS, *made], rows)
+    return {
+        f"{name}_low_{unit}": cell_of(low, digits),
+        f"{name}_high_{unit}": cell_of(high, digits),
+    }

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import ConvexHull, QhullError
 
-from monai_ich.core.exam import Abc2
+from monai_ich.core.exam import NO_SUBTYPES, Abc2
 from monai_ich.core.geometry import FloatArray, Geometry
-from monai_ich.core.labels import Subtype
+from monai_ich.core.labels import Hemorrhage, Subtype
 from monai_ich.core.measurement import NotMeasurable
 
 _TIE_MM = 1e-3
@@ -21,7 +21,7 @@ _DEFINED = (Subtype.EDH, Subtype.IPH, Subtype.SDH)
 
 
 def measure_abc2(
-    mask: NDArray[np.bool_], geometry: Geometry, subtype: Subtype
+    mask: NDArray[np.bool_], geometry: Geometry, subtype: Subtype | Hemorrhage
 ) -> Abc2 | NotMeasurable:
     """A, B and C of one lesion in mm; ABC/2 follows.
 
@@ -39,6 +39,8 @@ def measure_abc2(
     References:
         Kothari 1996, doi:10.1161/01.STR.27.8.1304; Gebel 1998, doi:10.1161/01.STR.29.9.1799
     """
+    if subtype is Hemorrhage.ANY:
+        return NotMeasurable(NO_SUBTYPES)
     if subtype not in _DEFINED:
         return NotMeasurable(f"ABC/2 is not defined for {subtype.name}")
     areas = mask.sum(axis=(0, 1))

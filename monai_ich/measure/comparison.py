@@ -33,9 +33,14 @@ def compare_scans(
 
 
 def compare_volumes(baseline: TimePoint, followup: TimePoint) -> tuple[VolumeChange, ...]:
-    """All blood first, then IPH and IVH together, then each subtype."""
+    """All blood first, then IPH and IVH together, then each subtype; only all blood where one of
+    the masks does not tell subtypes apart.
+    """
+    every = VolumeChange(ALL, baseline.total, followup.total)
+    if not baseline.amounts or not followup.amounts:
+        return (every,)
     return (
-        VolumeChange(ALL, baseline.total, followup.total),
+        every,
         VolumeChange(BOTH, _both(baseline), _both(followup)),
         *(
             VolumeChange(name, amount, followup.amounts[name])
@@ -81,6 +86,9 @@ def _comparable(found: Comparison) -> tuple[Notice, ...]:
     if a.version != b.version:
         text = "The two scans were measured with different versions of MONAI-ICH"
         notices.append(Notice("DIFFERENT_VERSIONS", f"{text}: a change may be theirs."))
+    if a.origin.get("settings_digest") != b.origin.get("settings_digest"):
+        text = "The two scans were analyzed with different settings"
+        notices.append(Notice("DIFFERENT_SETTINGS", f"{text}: a change may be theirs."))
     within = [c.of for c in found.volumes if c.beyond_intervals is False and c.change_ml]
     if within:
         text = f"The 95 % intervals of the two scans overlap ({', '.join(within)})"

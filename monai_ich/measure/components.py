@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from monai_ich.core.errors import GeometryError
 from monai_ich.core.exam import Lesion, Specks
 from monai_ich.core.geometry import Box, FloatArray
-from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Subtype
+from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Hemorrhage, Subtype
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CONNECTED_26, CTVolume, LabelMap, box_around, box_inside
@@ -20,6 +20,7 @@ from monai_ich.measure.abc2 import measure_abc2
 from monai_ich.measure.density import classify_density
 from monai_ich.measure.shape import sphericity
 from monai_ich.measure.thickness import MARGIN_MM, Thickness, least_bone_hu, measure_thickness
+from monai_ich.measure.unnamed import open_lesion
 
 _LEFT = (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE)
 _RIGHT = (Anatomy.RIGHT_HEMISPHERE, Anatomy.RIGHT_VENTRICLE)
@@ -38,7 +39,7 @@ def find_lesions(
     """26-connected pieces of each subtype, largest first; empty where there is no blood.
 
     Args:
-        labels: map of `Subtype`, slices along K (see `slices_last`).
+        labels: map of `Subtype` or `Hemorrhage`, slices along K (see `slices_last`).
         ct: for densities, and to see where bone is missing over an extra-axial clot.
         anatomy: map of `Anatomy`, for side, compartment, distance to the skull and thickness.
         midline: for the side of lesions in the posterior fossa, which has no sides of its own.
@@ -59,12 +60,14 @@ def find_lesions(
     bone_hu = least_bone_hu(ct.hu) if boxes and ct is not None else None
     lesions = []
     for value, outer in boxes.items():
-        subtype = Subtype(value)
+        subtype = Subtype(value) if labels.labels is Subtype else Hemorrhage(value)
         pieces, _ = label(labels.voxels[outer] == value, structure=CONNECTED_26)
         for number, inner in enumerate(find_objects(pieces), start=1):
             box, mask = box_inside(outer, inner), pieces[inner] == number
             lesion = _describe(subtype, mask, box, labels, ct, anatomy, midline, skull)
-            if subtype in EXTRA_AXIAL:
+            if isinstance(subtype, Hemorrhage):
+                lesion = open_lesion(lesion)
+            elif subtype in EXTRA_AXIAL:
                 thick = _thickness(subtype, mask, box, labels, ct, anatomy, bone_hu)
                 lesion = replace(
                     lesion,
@@ -148,7 +151,7 @@ def _skull_mm(border_mm: FloatArray, skull: cKDTree | None, pixel_mm: float) -> 
 
 
 def _describe(
-    subtype: Subtype,
+    subtype: Subtype | Hemorrhage,
     mask: NDArray[np.bool_],
     box: Box,
     labels: LabelMap,

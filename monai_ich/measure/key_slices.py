@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_ich.core.calibration import ANY, LEAST_ML, Evidence
-from monai_ich.core.exam import KeySlice
+from monai_ich.core.exam_slices import KeySlice
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import LabelMap
 

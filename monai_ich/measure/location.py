@@ -33,14 +33,14 @@ def locate(lesion: Lesion, pose: AtlasPose | NotMeasurable) -> Category:
     if lesion.compartment == "unknown":
         return Category(None, "the lesion lies outside of the anatomy labels")
     mni = pose.to_mni(lesion.centroid_ras_mm)
-    return Category(_region(mni, lesion.compartment == "infratentorial"))
+    return Category(region_at(mni, infratentorial=lesion.compartment == "infratentorial"))
 
 
-def _region(mni_mm: FloatArray, infratentorial: bool) -> str:
+def region_at(mni_mm: FloatArray, *, infratentorial: bool) -> str:
     """The region at a point ``(3,)``.
 
-    >>> _region(np.array([-27.0, 0.0, 2.0]), False), _region(np.array([3.0, -27.0, -32.0]), True)
-    ('basal_ganglia', 'brainstem')
+    >>> region_at(np.array([-27.0, 0.0, 2.0]), infratentorial=False)
+    'basal_ganglia'
     """
     x, y, z = abs(float(mni_mm[0])), float(mni_mm[1]), float(mni_mm[2])
     stem = x < _STEM_SIDE_MM and y > _STEM_BACK_MM

@@ -3,7 +3,8 @@
 What rests on third and fourth ventricle apart, on horns, expansion, basal cisterns or the thickness
 of SAH is known only where it follows from no blood being there; else the reason stands for it. A
 total is known where all parts are. Points are those of the publication, but for Stockholm, where
-the parts are facts.
+the parts are facts. Graeb's grades, the parts of Stockholm and Hijdra's sums are taken from papers
+that cite them, not from the originals.
 
 References:
     Graeb 1982, doi:10.1148/radiology.143.1.6977795; Morgan 2013,
@@ -167,7 +168,9 @@ def _ivh_score(found: VentricleBlood) -> Score:
 
 
 def _hijdra(blood: Blood) -> Score:
-    """Two sums, of ten cisterns and fissures and of four ventricles, which are not added up."""
+    """Two sums, of ten cisterns and fissures and of four ventricles. Some papers add them up; here
+    each stands by itself.
+    """
     parts = {
         "sah": _points(
             blood.present(Subtype.SAH), "the cisterns and fissures are not labeled one by one"

@@ -9,7 +9,8 @@ import numpy as np
 
 from monai_ich.core.atlas import AtlasPose
 from monai_ich.core.calibration import ANY, Calibration, Evidence
-from monai_ich.core.exam import ExamMeasurements, SliceRow, SubtypeFinding
+from monai_ich.core.exam import ExamMeasurements, SubtypeFinding
+from monai_ich.core.exam_slices import SliceRow
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement, NotMeasurable
@@ -26,6 +27,7 @@ from monai_ich.measure.midline_shift import measure_midline_shift
 from monai_ich.measure.plausibility import plausibility_warnings
 from monai_ich.measure.scores import measure_scores
 from monai_ich.measure.signs import check_signs
+from monai_ich.measure.unnamed import leave_open, measure_unnamed, named_part
 from monai_ich.measure.ventricles import measure_ventricles
 from monai_ich.measure.volume import (
     ANY_VOXEL,
@@ -58,7 +60,8 @@ def measure_exam(
     """Measure everything that the given images allow.
 
     Args:
-        labels: map of `Subtype`; its slices may lie along any axis (see `Geometry.slice_axis`).
+        labels: map of `Subtype`, or of `Hemorrhage`; its slices may lie along any axis (see
+            `Geometry.slice_axis`).
         ct: the scan, for densities.
         anatomy: map of `Anatomy`, for sides, cavity and ventricles.
         midline: from `fit_midline`; None where no anatomy was given.
@@ -76,6 +79,7 @@ def measure_exam(
         GeometryError: ``GRID_MISMATCH`` where the images lie on different grids.
     """
     labels = slices_last(labels)
+    named = named_part(labels)
     ct, anatomy = (
         (slices_last(ct) if ct is not None else None),
         (slices_last(anatomy) if anatomy is not None else None),
@@ -95,27 +99,28 @@ def measure_exam(
         operating_points = calibration.operating_points_ml
     if operating_points is None:
         operating_points = DEFAULT_OPERATING_POINTS_ML if evidence is not None else ANY_VOXEL
-    subtypes = measure_subtypes(labels, operating_points, uncertain, evidence, calibration)
-    total_ml = sum(finding.volume_ml for finding in subtypes)
+    subtypes = measure_subtypes(named, operating_points, uncertain, evidence, calibration)
+    unnamed = measure_unnamed(labels, operating_points)
+    total_ml = labels.mask().volume_ml
     blood = Blood.of(subtypes, pieces, shift, anatomy, operating_points)
     total_interval_ml, probability = _at_least(
         subtypes, *measure_confidence(ANY, total_ml, evidence, calibration)
     )
-    return ExamMeasurements(
+    exam = ExamMeasurements(
         subtypes=subtypes,
         lesions=lesions,
         midline_shift=shift,
         cavity_ml=_cavity_ml(anatomy),
         ventricles=measure_ventricles(anatomy, midline, pose),
         criteria=check_criteria(blood),
-        slices=_slices(labels),
+        slices=_slices(labels if unnamed else named),
         warnings=(
             *edge_warnings(labels),
             *cut_warnings(anatomy),
             *plausibility_warnings(labels, ct, anatomy),
         ),
         edema=measure_edema(edema, labels),
-        signs=check_signs(labels, ct, brain_hu),
+        signs=check_signs(named, ct, brain_hu),
         total_interval_ml=total_interval_ml,
         probability=probability,
         misses=find_misses(ANY, total_ml, evidence, calibration),
@@ -124,8 +129,9 @@ def measure_exam(
         key_slices=find_key_slices(labels, evidence),
         lesion_floor_ml=lesion_floor_ml,
         specks=specks,
-        scores=measure_scores(blood, labels),
+        scores=measure_scores(blood, named),
     )
+    return exam if unnamed is None else leave_open(exam, unnamed)
 
 
 def _at_least(
@@ -164,12 +170,17 @@ def _cavity_ml(anatomy: LabelMap | None) -> Measurement:
 def _slices(labels: LabelMap) -> tuple[SliceRow, ...]:
     geometry: Geometry = labels.geometry
     middle = [(geometry.shape[0] - 1) / 2, (geometry.shape[1] - 1) / 2]
-    counts = np.zeros((len(Subtype), geometry.shape[2]), np.int64)
-    for value, box in labels.boxes().items():
-        counts[value - 1, box[2]] = np.count_nonzero(labels.voxels[box] == value, axis=(0, 1))
+    boxes = labels.boxes()
+    counts = np.zeros((len(labels.labels), geometry.shape[2]), np.int64)
+    for row, value in enumerate(labels.labels):
+        if value in boxes:
+            box = boxes[value]
+            counts[row, box[2]] = np.count_nonzero(labels.voxels[box] == value, axis=(0, 1))
     rows = []
     for k in range(geometry.shape[2]):
         x, y, z = geometry.to_world([*middle, k])
-        volumes = tuple(int(count[k]) * geometry.voxel_ml for count in counts)
-        rows.append(SliceRow(k, (float(x), float(y), float(z)), volumes))
+        ml = tuple(int(count[k]) * geometry.voxel_ml for count in counts)
+        named = labels.labels is Subtype
+        by_subtype, unnamed_ml = (ml, 0.0) if named else ((), sum(ml))
+        rows.append(SliceRow(k, (float(x), float(y), float(z)), by_subtype, unnamed_ml))
     return tuple(rows)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 from scipy.spatial import cKDTree
 
-from monai_ich.core.exam import Point
+from monai_ich.core.exam_slices import Point
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.volume import box_around

@@ -9,7 +9,7 @@ import numpy as np
 from monai_ich.core.calibration import Calibration, Evidence, Misses
 from monai_ich.core.exam import SubtypeFinding
 from monai_ich.core.geometry import Box, Geometry
-from monai_ich.core.labels import Subtype, label_of
+from monai_ich.core.labels import Hemorrhage, Subtype, label_of
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice
 from monai_ich.core.volume import LabelMap, box_around
@@ -86,7 +86,8 @@ def edge_warnings(labels: LabelMap) -> tuple[Notice, ...]:
     found = []
     for value, box in labels.boxes().items():
         if _touches_edge(box, labels.geometry):
-            name = label_of(Subtype(value)).name
+            kind = Subtype(value) if labels.labels is Subtype else Hemorrhage(value)
+            name = label_of(kind).name
             found.append(
                 Notice(
                     "MASK_AT_EDGE",

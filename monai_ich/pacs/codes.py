@@ -10,7 +10,7 @@ References:
 
 from __future__ import annotations
 
-from monai_ich.core.labels import Code, Subtype
+from monai_ich.core.labels import Code, Hemorrhage, Subtype
 from monai_ich.core.presence import Presence
 from monai_ich.measure.criteria import CRITERION_TITLES
 from monai_ich.measure.signs import sign_title
@@ -30,12 +30,13 @@ ALGORITHM_FAMILY = Code("123110", "DCM", "Artificial Intelligence")
 
 # findings
 HEMORRHAGE = Code("1386000", "SCT", "Intracranial hemorrhage")
-SUBTYPES = {
+SUBTYPES: dict[Subtype | Hemorrhage, Code] = {
     Subtype.EDH: _private("EDH", "Intracranial epidural hematoma"),
     Subtype.IPH: Code("274100004", "SCT", "Intraparenchymal hemorrhage of brain"),
     Subtype.IVH: _private("IVH", "Intraventricular hemorrhage"),
     Subtype.SAH: Code("21454007", "SCT", "Subarachnoid hemorrhage"),
     Subtype.SDH: Code("35486000", "SCT", "Subdural hemorrhage"),
+    Hemorrhage.ANY: HEMORRHAGE,
 }
 REGIONS = {  # of hemorrhage in other writers' files, where the region alone says which it is
     Subtype.SAH: Code("35951006", "SCT", "Subarachnoid space"),

@@ -112,8 +112,9 @@ def _calibration(exam: ExamMeasurements) -> list[sr.TextContentItem]:
     """What the probabilities and intervals of 0.0 to 0.0 are worth."""
     if exam.calibrated_on is None:
         return []
-    missed = [("any", exam.misses), *((f.subtype.name, f.misses) for f in exam.subtypes)]
-    said = "; ".join(f"{name}: {misses.words}" for name, misses in missed if misses)
+    missed = [("any", exam.misses, exam.probability)]
+    missed += [(f.subtype.name, f.misses, f.probability) for f in exam.subtypes]
+    said = "; ".join(f"{name}: {misses.beside(p)}" for name, misses, p in missed if misses)
     on = _text(codes.CALIBRATED_ON, exam.calibrated_on.words)
     return [on, _text(codes.MISSES, said)] if said else [on]
 

@@ -22,14 +22,14 @@ from monai_ich.core.exam import (
     Edema,
     ExamMeasurements,
     Lesion,
-    Point,
     Score,
     ShiftAt,
     SubtypeFinding,
     Ventricles,
 )
+from monai_ich.core.exam_slices import Point
 from monai_ich.core.geometry import to_lps
-from monai_ich.core.labels import Code, Subtype, label_of
+from monai_ich.core.labels import Code, Hemorrhage, Subtype, label_of
 from monai_ich.core.measurement import Measurement
 from monai_ich.measure.scores import part_words
 from monai_ich.pacs import codes
@@ -330,7 +330,7 @@ def _probability(probability: float | None) -> list[_Number]:
     return _if_known(codes.PROBABILITY, codes.ONE, probability, 3)
 
 
-def _site(subtype: Subtype, side: str = "") -> sr.FindingSite | None:
+def _site(subtype: Subtype | Hemorrhage, side: str = "") -> sr.FindingSite | None:
     region, laterality = label_of(subtype).region, codes.SIDES.get(side)
     if region is None:
         return None

@@ -52,7 +52,6 @@ def write_report(
     head, status = view.cropped(), escape(provenance.notice)
     parts = [
         f"<p class=status role=note>{status}</p>",
-        f"<p class=running aria-hidden=true>{status}</p>",
         f"<p class=headline>{escape(headline(exam))}</p>",
         f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in glance_lines(exam))}</ul>",
         warning_list(tuple(warnings)),
@@ -81,7 +80,8 @@ def write_report(
         "<h2>How this was made</h2>",
         provenance_table(provenance),
     ]
-    path.write_text(as_page(f"Head CT {case_id}", parts), encoding="utf-8")
+    page = as_page(f"Head CT {case_id}", parts, on_each_sheet=provenance.notice)
+    path.write_text(page, encoding="utf-8")
 
 
 def _overview(exam: ExamMeasurements, montage_png: Path) -> str:

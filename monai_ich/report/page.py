@@ -16,7 +16,6 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 0 auto; p
 h1 { font-size: 1.5rem; margin: .5rem 0; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
 p { max-width: 46rem; margin: .5rem 0; }
 .status { border-left: .3rem solid var(--note); padding: .4rem .8rem; background: #b26a0018; }
-.running { display: none; }
 .headline { font-size: 1.2rem; font-weight: 600; margin: 1rem 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; min-width: 20rem; }
@@ -46,7 +45,6 @@ details { margin: .5rem 0; } pre { white-space: pre-wrap; font-size: .75rem; }
   body { max-width: none; padding: 0; font-size: 10pt; }
   .screen, button { display: none !important; }
   @page { margin: 15mm 15mm 25mm; }
-  .running { display: block; position: fixed; bottom: -17mm; max-width: none; font-size: 8pt; }
   .scroll { overflow: visible; } table.wide { min-width: 0; }
   h2 { break-after: avoid; } figure, tr { break-inside: avoid; }
   .pictures { grid-template-columns: repeat(3, 1fr); }
@@ -54,15 +52,20 @@ details { margin: .5rem 0; } pre { white-space: pre-wrap; font-size: .75rem; }
 """
 
 
-def as_page(title: str, parts: Iterable[str]) -> str:
-    """A whole page: one heading, one style; `parts` are HTML."""
-    title = escape(title)
+def as_page(title: str, parts: Iterable[str], *, on_each_sheet: str = "") -> str:
+    """A whole page: one heading, one style; `parts` are HTML, `on_each_sheet` is text that stands
+    in the lower margin of each printed sheet.
+    """
+    title, style = escape(title), _STYLE
+    if on_each_sheet:  # in the margin's own box; a fixed element would cover what is printed
+        text = "".join(c if c.isalnum() or c == " " else f"\\{ord(c):x} " for c in on_each_sheet)
+        style += f'@page {{ @bottom-left {{ content: "{text}"; font: 8pt sans-serif; }} }}\n'
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, '
         f'initial-scale=1">\n<title>{title}</title>\n'
         '<link rel="icon" '
-        f'href="data:,">\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n'
+        f'href="data:,">\n<style>{style}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n'
         + "\n".join(parts)
         + "\n</main>\n</body>\n</html>\n"
     )

@@ -84,7 +84,8 @@ def render_volumes(path: Path, points: Sequence[TimePoint]) -> None:
     axis = figure.subplots()
     at = hours if timed else list(range(1, len(points) + 1))
     lines: list[_Line] = [("all blood", (0.0, 0.0, 0.0), [point.total for point in points])]
-    lines += [(s.name, _color(s), [point.amounts[s.name] for point in points]) for s in Subtype]
+    if all(point.amounts for point in points):
+        lines += [(s.name, _color(s), [point.amounts[s.name] for point in points]) for s in Subtype]
     for name, color, amounts in lines:
         if not any(amount.ml for amount in amounts):
             continue

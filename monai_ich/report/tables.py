@@ -49,9 +49,10 @@ def measurement_table(exam: ExamMeasurements) -> str:
                 words,
                 digits=2,
                 misses=finding.misses,
+                probability=finding.probability,
             )
         )
-    whole = interval_words(exam.total_interval_ml, "mL", exam.misses)
+    whole = interval_words(exam.total_interval_ml, "mL", exam.misses, exam.probability)
     whole += probability_words(exam.probability)
     total = f"<b>{exam.total_volume_ml:.2f} mL</b>"
     rows.append(
@@ -108,12 +109,13 @@ def _row(
     words: Sequence[str] = (),
     digits: int = 1,
     misses: Misses | None = None,
+    probability: float | None = None,
 ) -> _Row:
     how = f"<small>{escape(measured.method)}</small>"
     if measured.value is None:
         return name, "", f"not measurable: {escape(str(measured.reason))}", how
     unit = _unit(measured)
-    found = [*words, *interval_words(measured.interval, measured.unit, misses)]
+    found = [*words, *interval_words(measured.interval, measured.unit, misses, probability)]
     return name, f"{measured.value:.{digits}f}{unit}", ", ".join(found), how
 
 

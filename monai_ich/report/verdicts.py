@@ -71,7 +71,7 @@ def _score_row(score: Score) -> tuple[str, str, str, str]:
         for why, parts in score.unknown.items()
         if parts != ["total"] or len(score.unknown) == 1  # else the other lines say it
     ]
-    total = "none" if score.total is None else "not known"
+    total = "not defined" if score.total is None else "not known"
     if score.total is not None and score.total.value is not None:
         total = f"{score.total.value:g}"
     title = f"{score.title}<br><small>{escape(score.source)}</small>"

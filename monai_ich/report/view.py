@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from monai_ich.core.exam import Point, ShiftAt
+from monai_ich.core.exam import ShiftAt
+from monai_ich.core.exam_slices import Point
 from monai_ich.core.geometry import FloatArray, Geometry, to_lps
 from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import Subtype

@@ -40,7 +40,10 @@ def shift_words(shift: ShiftAt) -> str:
 
 
 def interval_words(
-    interval: tuple[float, float] | None, unit: str, misses: Misses | None = None
+    interval: tuple[float, float] | None,
+    unit: str,
+    misses: Misses | None = None,
+    probability: float | None = None,
 ) -> list[str]:
     """For example ``["95 % interval 5.6 to 7.0 mm"]``; empty where there is none. One of 0.0 to
     0.0 says how often some is missed.
@@ -48,7 +51,7 @@ def interval_words(
     if interval is None:
         return []
     ends = [f"{end:.1f}" for end in interval]
-    missed = f" ({misses.words})" if misses and ends == ["0.0", "0.0"] else ""
+    missed = f" ({misses.beside(probability)})" if misses and ends == ["0.0", "0.0"] else ""
     return [f"95 % interval {ends[0]} to {ends[1]} {unit}{missed}"]
 
 
@@ -91,11 +94,11 @@ def place_words(lesion: Lesion) -> str:
 
 
 def abc2_words(lesion: Lesion) -> str:
-    """For example ``"11.9 mL (54 x 20 x 22 mm)"``, or why there is none."""
+    """For example ``"11.9 mL (54.1 x 20.0 x 22.0 mm)"``, or why there is none."""
     found = lesion.abc2
     if isinstance(found, NotMeasurable):
         return found.reason.removeprefix("ABC/2 is ")
-    return f"{found.ml:.1f} mL ({found.a_mm:.0f} x {found.b_mm:.0f} x {found.c_mm:.0f} mm)"
+    return f"{found.ml:.1f} mL ({found.a_mm:.1f} x {found.b_mm:.1f} x {found.c_mm:.1f} mm)"
 
 
 def density_words(lesion: Lesion) -> str:
@@ -124,6 +127,7 @@ def headline(exam: ExamMeasurements) -> str:
     named = f": {', '.join(words)}" if words else ""
     if exam.presence is Presence.FOUND:
         open_ = ", of uncertain subtype" if any(w.startswith("perhaps") for w in words) else ""
+        open_ = ", its subtype not told by the mask" if exam.unnamed else open_
         return f"Hemorrhage found, {ml:.1f} mL in all{open_}{named}."
     said = ", ".join([f"{ml:.1f} mL in all", *probability_words(exam.probability)])
     return f"Hemorrhage is possible, look at the slices ({said}){named}."

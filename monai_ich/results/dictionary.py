@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import astuple, dataclass, fields
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 
@@ -37,9 +39,11 @@ class Column:
             too.
         name: lower_snake_case, at most 26 characters, which R, SAS XPORT v8, Stata, SPSS and REDCap
             read unchanged.
-        type: an empty cell is a missing value in all; the reason stands in another column.
+        type: of its cells.
         unit: empty where there is none.
         meaning: in words.
+        missing: an empty cell is a missing value, in all columns. The name of the column that holds
+            the reason, or when that is, in words; ``"never"`` where no cell is empty.
     """
 
     table: str
@@ -47,19 +51,40 @@ class Column:
     type: ColumnType
     unit: str
     meaning: str
+    missing: str
 
 
 @cache
 def columns() -> tuple[Column, ...]:
     """Every column, table by table, in the order of the files' description."""
-    text = files("monai_ich.results").joinpath("columns.csv").read_text(encoding="utf-8")
-    rows = csv.reader(io.StringIO(text))
-    next(rows)
-    return tuple(Column(table, name, ColumnType(kind), *rest) for table, name, kind, *rest in rows)
+    return tuple(
+        Column(table, name, ColumnType(kind), unit, meaning, _missing(table, name))
+        for table, name, kind, unit, meaning in _rows_of("columns.csv")
+    )
+
+
+@cache
+def _rows_of(file: str) -> list[list[str]]:
+    text = files("monai_ich.results").joinpath(file).read_text(encoding="utf-8")
+    return list(csv.reader(io.StringIO(text)))[1:]
+
+
+def _missing(table: str, name: str) -> str:
+    """The first line of ``missing.csv`` that fits, with the words that stand for parts of the
+    name.
+    """
+    for of, pattern, words in _rows_of("missing.csv"):
+        if of in ("*", table) and fnmatchcase(name, pattern):
+            scan = name.split("_")[0] + "_" if name.startswith(("base_", "later_")) else ""
+            volume = re.sub("_(baseline|followup|change)_(ml|pct)$", "", name)
+            return (scan if of == "*" and words.endswith("_reason") else "") + words.format(
+                column=name, volume=volume
+            )
+    return "never"
 
 
 def as_csv() -> str:
-    """The dictionary as CSV: table, column, type, unit, meaning."""
+    """The dictionary as CSV: table, column, type, unit, meaning, missing."""
     header = ["column" if f.name == "name" else f.name for f in fields(Column)]
     return _csv([header, *([str(cell) for cell in astuple(column)] for column in columns())])
 
@@ -80,6 +105,7 @@ def as_redcap() -> str:
             _REDCAP[1]: column.table,
             _REDCAP[3]: "yesno" if column.type is ColumnType.FLAG else "text",
             _REDCAP[4]: column.meaning + (f" ({column.unit})" if column.unit else ""),
+            _REDCAP[6]: "" if column.missing == "never" else f"missing: {column.missing}",
             _REDCAP[7]: check,
             _REDCAP[12]: "y" if column.name == "case_id" else "",
         }

@@ -19,13 +19,13 @@ from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
 from monai_ich.dicom.series import SourceSeries
 from monai_ich.io.identity import Identity
+from monai_ich.io.lesion_table import write_lesions_csv
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.seg_nrrd import write_seg_nrrd
 from monai_ich.io.slice_table import write_slices_csv
 from monai_ich.io.slicer_markups import midline_markups, write_markups
 from monai_ich.io.slicer_scene import write_color_table, write_scene
 from monai_ich.io.table import (
-    write_lesions_csv,
     write_measurements_csv,
     write_measurements_json,
 )

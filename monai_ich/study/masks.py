@@ -10,10 +10,10 @@ from monai_ich.analysis import Clock
 from monai_ich.core.errors import InputError
 from monai_ich.core.label_meaning import NOT_BLOOD as OTHER
 from monai_ich.core.label_meaning import LabelMeaning
-from monai_ich.core.labels import Subtype
+from monai_ich.core.labels import Hemorrhage, Subtype
 from monai_ich.given import measure_scan
 from monai_ich.io.read import is_nifti
-from monai_ich.manifest.manifest import NOT_BLOOD, Manifest, read_manifest
+from monai_ich.manifest.manifest import ANY, NOT_BLOOD, Manifest, read_manifest
 from monai_ich.results.files import write_provenance
 from monai_ich.steps import ReadScan
 from monai_ich.study.bids import bids_masks
@@ -98,9 +98,10 @@ def with_masks(
 
 
 def _with_labels(cases: Iterable[StudyCase], manifest: Manifest) -> list[StudyCase]:
-    known: dict[str, int] = {s.name: int(s) for s in Subtype} | dict.fromkeys(NOT_BLOOD, OTHER)
+    known: dict[str, int] = {s.name: s for s in Subtype} | dict.fromkeys(NOT_BLOOD, OTHER)
+    known[ANY] = Hemorrhage.ANY
     values = {v: known[name] for v, name in manifest.label_mapping.items() if name in known}
-    meaning = LabelMeaning(values) if values else None
+    meaning = LabelMeaning.of_blood(values) if values else None
     rows = {case.id: case for case in manifest.cases}
     found = []
     for case in cases:

@@ -101,13 +101,13 @@ def _read_row(case: StudyCase, folder: Path) -> dict[str, Any]:
     found = read_json(folder / "measurements.json")
     if not text.endswith("\n") or None in measured or None in measured.values():
         raise ValueError("the table is cut")
-    volumes_ml = {
-        name: subtype.get("volume_ml", 0.0) for name, subtype in found["subtypes"].items()
-    }
     both = [(measured["total_volume_ml"], found["total_volume_ml"])]
-    both += [(measured[f"{name.lower()}_volume_ml"], ml) for name, ml in volumes_ml.items()]
+    both += [
+        (measured[f"{name.lower()}_volume_ml"], subtype.get("volume_ml"))
+        for name, subtype in found["subtypes"].items()
+    ]
     if measured["case_id"] != plain_cell(found["case_id"]) or any(
-        float(text) != ml for text, ml in both
+        (float(text) if text else None) != ml for text, ml in both
     ):
         raise ValueError("the table is of another run")
     row: dict[str, Any] = {"case_id": case.id, "patient": case.patient, "site": case.site}

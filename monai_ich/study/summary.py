@@ -66,7 +66,10 @@ def _presence(rows: Sequence[Mapping[str, Any]]) -> str:
         counts = [sum(row[column] == state.value for row in rows) for state in Presence]
         cells.append((text, *(f"{n} ({100 * n / len(rows):.0f} %)" for n in counts)))
     states = (state.value.capitalize() for state in Presence)
-    return as_table(("Finding", *states), cells, numbers=(1, 2, 3))
+    table = as_table(("Finding", *states), cells, numbers=(1, 2, 3))
+    unnamed = sum(row.get("subtypes_reason") is not None for row in rows)
+    note = f"<p>{unnamed} of {len(rows)} masks do not tell subtypes apart.</p>"
+    return table + note if unnamed else table
 
 
 def _histogram(title: str, unit: str, values: Sequence[float]) -> str:
@@ -99,6 +102,8 @@ def _histogram(title: str, unit: str, values: Sequence[float]) -> str:
 
 def _named(row: Mapping[str, Any]) -> str:
     """For example ``"IPH, possibly SDH"``."""
+    if row.get("subtypes_reason") is not None:
+        return "not told"
     state = {s.name: row[f"{s.name.lower()}_state"] for s in Subtype}
     found = [name for name in state if state[name] == Presence.FOUND.value]
     found += [f"possibly {name}" for name in state if state[name] == Presence.POSSIBLE.value]

@@ -8,13 +8,19 @@ import re
 import shutil
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from monai_ich.cli import main
+from monai_ich.io.nifti import write_nifti
 from monai_ich.results.dictionary import ColumnType, as_redcap, columns
 from tests.bundles.tiny import measure_tiny_head
 from tests.conftest import ROOT
+from tests.heads import anatomy
+from tests.phantom import grid, phantom
 
+TABLES = ("measurements", "lesions", "slices")
 SUBTYPES = ("EDH", "IPH", "IVH", "SAH", "SDH")
 
 
@@ -107,3 +113,45 @@ def test_the_command_prints_every_column(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["dictionary"]) == 0
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert len(rows) == len(columns()) and rows[0]["column"] == "case_id"
+
+
+def _missing_in(table: str, path: Path) -> list[str]:
+    """Empty cells of a table that the dictionary, or the column that it names, does not explain."""
+    said = {c.name: c.missing for c in columns() if c.table in (table, "measurements")}
+    said |= {c.name: c.missing for c in columns() if c.table == table}
+    return [
+        f"{table}.{name}: {said[name]}"
+        for row in csv.DictReader(path.open())
+        for name, text in row.items()
+        if text == "" and (said[name] == "never" or row.get(said[name]) == "")
+    ]
+
+
+@pytest.mark.parametrize("given", ["all", "no CT", "no blood", "any"])
+def test_no_cell_is_empty_without_its_reason(numbers: Path, tmp_path: Path, given: str) -> None:
+    voxels, ct = np.zeros(grid().shape, np.uint8), tmp_path / "ct.nii.gz"
+    if given != "no blood":
+        voxels[20:30, 20:40, 10:15], voxels[35:40, 20:40, 10:15] = 5, 2
+        voxels[45:50, 20:40, 10:15], voxels[52:54, 20:22, 12] = 4, 1
+    write_nifti(ct, phantom(grid()))
+    write_nifti(tmp_path / "anatomy.nii.gz", anatomy(grid(), shift_mm=6))
+    nib.save(nib.Nifti1Image(voxels, grid().affine), tmp_path / "mask.nii.gz")
+    known = [] if given == "no CT" else ["--ct", ct, "--anatomy", tmp_path / "anatomy.nii.gz"]
+    said = "1=any,2=any,4=any,5=any" if given == "any" else "monai-ich"
+    words = ["measure", tmp_path / "mask.nii.gz", *known, "--labels-are", said]
+    assert main([str(word) for word in [*words, "-o", tmp_path / "m"]]) == 0
+    assert main(["followup", str(numbers), str(tmp_path / "m"), "-o", str(tmp_path / "f")]) == 0
+    tables = [("followup", tmp_path / "f"), *((t, tmp_path / "m") for t in TABLES)]
+    found = [_missing_in(table, home / f"{table}.csv") for table, home in tables]
+    found += [_missing_in(table, numbers / f"{table}.csv") for table in TABLES]
+    assert [text for texts in found for text in texts] == []
+
+
+def test_each_reason_column_is_there() -> None:
+    names = {(c.table, c.name) for c in columns()}
+    for column in columns():
+        if column.missing.endswith("_reason"):
+            assert (column.table, column.missing) in names, column
+        else:
+            assert column.missing in ("never", "where nobody said") or " " in column.missing
+    assert next(c.missing for c in columns() if c.name == "base_weights") == "base_weights_reason"

@@ -18,18 +18,18 @@ from monai_ich.core.exam import (
     Lesion,
     MidlineShift,
     Score,
-    SliceRow,
     SubtypeFinding,
     Ventricles,
 )
+from monai_ich.core.exam_slices import SliceRow
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.core.volume import LabelMap
+from monai_ich.io.lesion_table import write_lesions_csv
 from monai_ich.io.slice_table import write_slices_csv
 from monai_ich.io.table import (
-    write_lesions_csv,
     write_measurements_csv,
     write_measurements_json,
 )

@@ -88,6 +88,10 @@ def test_blood_of_an_uncertain_subtype_leaves_all_open() -> None:
     [
         ({"weights": {"ich": "cd"}, "version": "1", "hours": 24.0}, "DIFFERENT_WEIGHTS"),
         ({"weights": {"ich": "ab"}, "version": "2", "hours": 24.0}, "DIFFERENT_VERSIONS"),
+        (
+            {"weights": {"ich": "ab"}, "version": "1", "origin": {"settings_digest": "e1"}},
+            "DIFFERENT_SETTINGS",
+        ),
         ({"weights": {"ich": "ab"}, "version": "1", "hours": 73.0}, "LATE_FOLLOWUP"),
         (
             {"weights": {"ich": "ab"}, "version": "1", "interval": (10.9, 15.0)},
@@ -98,5 +102,8 @@ def test_blood_of_an_uncertain_subtype_leaves_all_open() -> None:
 )
 def test_what_a_change_may_come_from_is_said(later: dict[str, object], code: str | None) -> None:
     first = {"weights": {"ich": "ab"}, "version": "1", "hours": 0.0, "interval": (9.0, 11.0)}
-    found = compare_scans(_point("a", IPH=10, **first), _point("b", IPH=13, **later))
+    made = {"origin": {"settings_digest": "d0"}}
+    found = compare_scans(
+        _point("a", IPH=10, **first, **made), _point("b", IPH=13, **{**made, **later})
+    )
     assert [w.code for w in found.warnings] == ([] if code is None else [code])

@@ -98,6 +98,27 @@ def test_axial_thickness_is_larger_than_the_normal_one_where_the_skull_is_obliqu
     assert found.axial.name == "axial_thickness" and found.least_mm is None
 
 
+@pytest.mark.parametrize("geometry", [FINE, THICK], ids=["1 mm", "5 mm"])
+@pytest.mark.parametrize("up_deg", [0, 21, 37, 53])
+@pytest.mark.parametrize("thickness_mm", [8.1, 15.0, 22.0])
+def test_axial_thickness_is_right_within_1_mm_however_high_and_thick_the_clot_is(
+    geometry: Geometry, up_deg: float, thickness_mm: float
+) -> None:
+    """In the slice at height z a ball's layer is sqrt(70^2 - z^2) - sqrt(r^2 - z^2) wide. It counts
+    up to the height at which that is the thickness over 0.7: there slices cut the skull at 45
+    degrees.
+    """
+    up, inner_mm = np.deg2rad(up_deg), SKULL_MM - thickness_mm
+    z = geometry.to_world(np.array([0, 0, 1])[None] * np.arange(geometry.shape[2])[:, None])[:, 2]
+    z = z[np.abs(z) < inner_mm]
+    wide = np.sqrt(SKULL_MM**2 - z**2) - np.sqrt(inner_mm**2 - z**2)
+    outer, inner = (np.rad2deg(np.arcsin(z / radius)) for radius in (SKULL_MM, inner_mm))
+    in_layer = (np.abs(outer - up_deg) < 25) & (np.abs(inner - up_deg) < 25)
+    expected = wide[in_layer & (thickness_mm > 0.7 * wide)].max()
+    found = _measured(geometry, _layer(geometry, thickness_mm, axis=(-np.cos(up), 0, np.sin(up))))
+    assert found.axial.value == pytest.approx(expected, abs=1.0)
+
+
 def test_a_layer_on_the_vertex_has_no_axial_thickness_and_its_normal_one_is_the_least() -> None:
     found = _measured(FINE, _layer(FINE, 12.0, axis=(0.0, 0.0, 1.0)))
     assert found.measurement.value == pytest.approx(12.0, abs=0.7)

@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from monai_ich.core.exam import Criterion, ExamMeasurements
+from monai_ich.core.calibration import Misses
+from monai_ich.core.exam import Abc2, Criterion, ExamMeasurements
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Category
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.measure.summary import measure_exam
+from monai_ich.report.page import as_page
 from monai_ich.report.tables import lesion_table, measurement_table
 from monai_ich.report.verdicts import sign_table
-from monai_ich.report.wording import glance_lines, headline
+from monai_ich.report.wording import abc2_words, glance_lines, headline, interval_words
 
 GRID = Geometry((60, 60, 10), np.diag([1.0, 1.0, 5.0, 1.0]))
 
@@ -50,7 +52,7 @@ def test_an_uncertain_subtype_is_perhaps_and_a_certain_one_is_named() -> None:
 
 def test_the_lesion_table_has_lengths_of_abc2_and_counts_specks() -> None:
     table = lesion_table(_exam())
-    assert "(28 x 28 x 20 mm)" in table and ">60 HU<" in table  # the block's diagonals
+    assert "(27.9 x 27.9 x 20.0 mm)" in table and ">60 HU<" in table  # the block's diagonals
     assert "Pieces below 0.1 mL, which are not listed: 1, 0.01 mL together." in table
     assert "not defined for SAH" in lesion_table(_exam(Subtype.SAH))
 
@@ -63,3 +65,22 @@ def test_a_scan_without_iph_has_one_sentence_instead_of_eight_rows() -> None:
 def test_edema_that_nobody_labeled_has_its_reason() -> None:
     (row,) = [r for r in measurement_table(_exam()).split("<tr>") if "Edema" in r]
     assert "not measurable: no edema labels were given" in row
+
+
+def test_a_probability_above_the_share_of_misses_is_told_beside_it() -> None:
+    misses = Misses(164, 5)
+    (clear,) = interval_words((0.0, 0.0), "mL", misses, 0.05)
+    (unclear,) = interval_words((0.0, 0.0), "mL", misses, 0.42)
+    assert clear.endswith("5 held some: at most 6.3 % of such scans)")
+    assert unclear.endswith("at most 6.3 % of such scans; this scan is less clear: 42 %)")
+
+
+def test_the_lengths_of_abc2_give_its_volume_as_they_are_printed() -> None:
+    lesion = replace(_exam().lesions[0], abc2=Abc2("Gebel 1998", 98.6, 6.9, 70.0, 70.0))
+    assert abc2_words(lesion) == "23.8 mL (98.6 x 6.9 x 70.0 mm)"  # 47,623.8 mm3 / 2
+
+
+def test_the_status_stands_in_the_margin_of_each_sheet_where_it_covers_nothing() -> None:
+    page = as_page("Head", [], on_each_sheet='No "device" 5 < 6.')
+    assert '@bottom-left { content: "No \\22 device\\22  5 \\3c  6\\2e ";' in page
+    assert "position: fixed" not in page
