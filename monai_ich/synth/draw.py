@@ -6,6 +6,7 @@ and scanner settings of emergency head CT).
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
