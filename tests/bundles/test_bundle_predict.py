@@ -11,15 +11,9 @@ import torch
 from monai.bundle import ConfigParser
 from tiny import tiny_head
 
-from monai_ich.bundle import (
-    _sample_slice,
-    _sums_ml,
-    find_bundle,
-    labels_on,
-    load_bundle,
-    network_input,
-    predict,
-)
+from monai_ich.bundle import find_bundle, labels_on, load_bundle, network_input, predict
+from monai_ich.bundle.native import _sample_slice
+from monai_ich.bundle.predict import _sums_ml
 from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.volume import CTVolume, Mask

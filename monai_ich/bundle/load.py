@@ -1,0 +1,144 @@
+"""A MONAI bundle, read and ready to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from monai_ich.core.calibration import Calibration
+from monai_ich.core.errors import BundleError
+from monai_ich.core.json_text import read_json
+from monai_ich.core.provenance import sha256_of, sha256_of_all
+from monai_ich.core.shipped import shipped
+from monai_ich.io.calibration import read_calibration
+from monai_ich.parts.convolutions import plain_convolutions
+
+SHAPE_NUMBERS = ("inference.yaml", "metadata.json", "operating_points.json")  # of the configs
+BUNDLES = ("head_ct_anatomy", "ich_segmentation")  # what the pipeline runs
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A bundle ready to run.
+
+    Args:
+        name: folder name.
+        root: the bundle's folder.
+        network: with weights, in eval mode, on `device`.
+        preprocessing: MONAI transforms from HU to the network's input, without the reader.
+        inferer: MONAI inferer.
+        device: where it runs.
+        weights_sha256: of the weights file.
+        status: what the weights were trained and tested on, in one sentence.
+        classes: channels of the network's scores, background among them.
+        uncertain: names of classes whose test figures are below target.
+        calibration: what its volumes are worth; None where it was never found out, or for other
+            weights.
+        configs_sha256: of what shapes numbers beside the weights: settings and calibration.
+    """
+
+    name: str
+    root: Path
+    network: torch.nn.Module
+    preprocessing: Any
+    inferer: Any
+    device: torch.device
+    weights_sha256: str
+    status: str
+    classes: int
+    uncertain: tuple[str, ...] = ()
+    calibration: Calibration | None = None
+    configs_sha256: str = ""
+
+
+def find_bundle(name_or_path: str | Path) -> Path:
+    """Folder of a bundle: a path, or the name of one that came with the toolkit.
+
+    Raises:
+        BundleError: ``BUNDLE_NOT_FOUND``.
+    """
+    for folder in (Path(name_or_path), shipped("bundles") / str(name_or_path)):
+        if (folder / "configs").is_dir():
+            return folder.resolve()
+    raise BundleError(
+        "BUNDLE_NOT_FOUND",
+        f"No MONAI bundle was found under {str(name_or_path)!r}: give its folder.",
+    )
+
+
+def load_bundle(
+    name_or_path: str | Path, *, device: str | None = None, weights: str | Path | None = None
+) -> Bundle:
+    """Read a bundle's ``inference.yaml`` and weights.
+
+    Args:
+        name_or_path: as for `find_bundle`.
+        device: ``"cpu"``, ``"cuda"``...; None takes CUDA where there is one.
+        weights: another state dict than ``models/model.pt``.
+
+    Raises:
+        BundleError: ``NO_WEIGHTS`` where there are none, ``BUNDLE_BROKEN`` where they do not fit
+            the network.
+    """
+    from monai.bundle import ConfigParser
+    from monai.transforms import Compose
+
+    root = find_bundle(name_or_path)
+    path = Path(weights) if weights is not None else root / "models" / "model.pt"
+    if not path.is_file():
+        raise BundleError(
+            "NO_WEIGHTS", f"The bundle {root.name} has no weights: train it, or pass weights."
+        )
+    parser = ConfigParser()
+    parser.read_config(str(root / "configs" / "inference.yaml"))
+    parser["bundle_root"] = str(root)
+    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    try:
+        network = parser.get_parsed_content("network_def")
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # a file that holds something else, a list say, fails in many ways
+        raise BundleError(
+            "BUNDLE_BROKEN", f"The weights of {root.name} do not fit its network."
+        ) from error
+    count = len(parser["preprocessing#transforms"])
+    steps = [
+        parser.get_parsed_content(f"preprocessing#transforms#{n}") for n in range(1, count)
+    ]  # without the reader
+    metadata, classes = _metadata(root)
+    weights_sha256 = sha256_of(path)
+    return Bundle(
+        root.name,
+        root,
+        plain_convolutions(network.eval()).to(target),
+        Compose(steps),
+        parser.get_parsed_content("inferer"),
+        target,
+        weights_sha256,
+        str(metadata.get("status", metadata.get("intended_use", ""))),
+        classes,
+        tuple(metadata.get("uncertain_classes", ())),
+        _calibration(root / "configs" / "operating_points.json", weights_sha256),
+        sha256_of_all(root / "configs" / name for name in SHAPE_NUMBERS),
+    )
+
+
+def _metadata(root: Path) -> tuple[dict[str, Any], int]:
+    """The bundle's metadata, and how many classes its network tells apart."""
+    try:
+        metadata = read_json(root / "configs" / "metadata.json")
+        return dict(metadata), len(
+            metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = f"The metadata.json of {root.name} is damaged or lacks its classes."
+        raise BundleError("BUNDLE_BROKEN", why) from error
+
+
+def _calibration(path: Path, weights_sha256: str) -> Calibration | None:
+    if not path.is_file():
+        return None
+    found = read_calibration(path)
+    return found if found.weights_sha256 == weights_sha256 else None
