@@ -118,6 +118,21 @@ class LabelMap:
         return {value: box_inside(outer, box) for value, box in found.items() if box is not None}
 
 
+def require_one_grid(labels: LabelMap, *others: CTVolume | Mask | LabelMap | None) -> None:
+    """Refuse to measure labels beside an image of another grid.
+
+    Raises:
+        GeometryError: ``GRID_MISMATCH``.
+    """
+    if any(x is not None and not x.geometry.same_grid(labels.geometry) for x in others):
+        raise GeometryError(
+            "GRID_MISMATCH",
+            "CT, anatomy, edema and hemorrhage labels must lie on one grid: bring the labels onto "
+            "that of the CT with monai-ich resample LABELS --like CT (3D Slicer straightens the "
+            "masks of tilted scans).",
+        )
+
+
 def box_around(mask: NDArray[np.bool_]) -> Box | None:
     """The smallest box that holds what is true; None where nothing is.
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, find_objects, label
 from scipy.spatial import cKDTree
 
-from monai_ich.core.errors import GeometryError
 from monai_ich.core.exam import Lesion, Specks
 from monai_ich.core.geometry import Box, FloatArray
 from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Hemorrhage, Subtype
@@ -39,22 +38,12 @@ def find_lesions(
     """26-connected pieces of each subtype, largest first; empty where there is no blood.
 
     Args:
-        labels: map of `Subtype` or `Hemorrhage`, slices along K (see `slices_last`).
+        labels: map of `Subtype` or `Hemorrhage`, slices along K; all lies on its grid.
         ct: for densities, and to see where bone is missing over an extra-axial clot.
         anatomy: map of `Anatomy`, for side, compartment, distance to the skull and thickness.
         midline: for the side of lesions in the posterior fossa, which has no sides of its own.
         brain_hu: what the density of an SDH is compared with.
-
-    Raises:
-        GeometryError: ``GRID_MISMATCH`` where CT or anatomy lie on another grid.
     """
-    for other in (ct, anatomy):
-        if other is not None and not other.geometry.same_grid(labels.geometry):
-            raise GeometryError(
-                "GRID_MISMATCH",
-                "CT, anatomy and hemorrhage labels must lie on one grid: bring the mask there "
-                "with monai-ich resample.",
-            )
     boxes = labels.boxes()
     skull = _inner_skull(anatomy) if boxes and anatomy is not None else None
     bone_hu = least_bone_hu(ct.hu) if boxes and ct is not None else None

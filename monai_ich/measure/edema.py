@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from monai_ich.core.errors import GeometryError
 from monai_ich.core.exam import Edema
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement
@@ -21,16 +20,11 @@ def measure_edema(edema: Mask | None, labels: LabelMap) -> Edema:
         edema: None where whoever labeled the scan does not know edema.
         labels: map of `Subtype` on the same grid.
 
-    Raises:
-        GeometryError: ``GRID_MISMATCH`` where the grids differ.
-
     References:
         Gebel 2002, Stroke 33:2631 (absolute and relative edema volume)
     """
     if edema is None:
         return _edema(None, None, "no edema labels were given", "no edema labels were given")
-    if not edema.geometry.same_grid(labels.geometry):
-        raise GeometryError("GRID_MISMATCH", "Edema and hemorrhage labels must lie on one grid.")
     wet = np.count_nonzero(edema.voxels & (labels.voxels == 0)) * labels.geometry.voxel_ml
     iph = labels.volume_ml(Subtype.IPH)
     return _edema(wet, wet / iph if iph else None, None, None if iph else "no IPH was found")

@@ -15,7 +15,7 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.midline import Midline
-from monai_ich.core.volume import CTVolume, LabelMap, Mask, slices_last
+from monai_ich.core.volume import CTVolume, LabelMap, Mask, require_one_grid, slices_last
 from monai_ich.measure.blood import Blood
 from monai_ich.measure.components import find_lesions, split_lesions
 from monai_ich.measure.criteria import check_criteria
@@ -85,12 +85,13 @@ def measure_exam(
         (slices_last(anatomy) if anatomy is not None else None),
     )
     edema = slices_last(edema) if edema is not None else None
+    require_one_grid(labels, ct, anatomy, edema)
     midline = midline if midline is not None else NotMeasurable("no anatomy labels were given")
     pose = pose if pose is not None else NotMeasurable("no anatomy labels were given")
     plane = midline if isinstance(midline, Midline) else None
     brain_hu = find_brain_hu(ct, anatomy, labels, edema)
     pieces = tuple(
-        replace(x, location=locate(x, pose)) if x.subtype is Subtype.IPH else x
+        replace(x, location=locate(x, pose, midline)) if x.subtype is Subtype.IPH else x
         for x in find_lesions(labels, ct=ct, anatomy=anatomy, midline=plane, brain_hu=brain_hu)
     )
     lesions, specks = split_lesions(pieces, lesion_floor_ml)

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from monai_ich.core.errors import GeometryError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import LabelMap, Mask
@@ -40,9 +39,3 @@ def test_no_edema_is_zero_and_no_edema_class_is_a_reason() -> None:
     unknown = measure_edema(None, _labels(Subtype.IPH))
     assert unknown.volume.value is None and unknown.ratio.value is None
     assert unknown.volume.reason == "no edema labels were given"
-
-
-def test_another_grid_is_refused() -> None:
-    other = Geometry(GRID.shape, np.diag([1.0, 1.0, 4.0, 1.0]))
-    with pytest.raises(GeometryError, match="one grid"):
-        measure_edema(Mask(np.zeros(GRID.shape, bool), other), _labels(Subtype.IPH))

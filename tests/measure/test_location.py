@@ -5,6 +5,7 @@ from monai_ich.core.atlas import AtlasPose
 from monai_ich.core.exam import Lesion
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Category, NotMeasurable
+from monai_ich.core.midline import Midline
 from monai_ich.measure.location import locate
 
 MNI = AtlasPose(np.eye(4))
@@ -47,3 +48,14 @@ def test_without_anatomy_there_is_a_reason() -> None:
     found = locate(_iph((27, 0, 0), "supratentorial"), NotMeasurable("no anatomy labels"))
     assert found == Category(None, "no anatomy labels")
     assert locate(_iph((27, 0, 0), "unknown"), MNI).reason is not None
+
+
+def test_brain_beside_a_displaced_midline_is_named_by_where_it_was() -> None:
+    """A clot 18.6 mm left of the plane, the midline 8 mm to the right: it lay 24.5 mm left."""
+    line = np.array([[8.0, y, z] for y in (-20.0, 0.0, 20.0) for z in (0.0, 10.0)])
+    midline = Midline(np.zeros(3), np.array([1.0, 0.0, 0.0]), line, np.zeros(len(line), int))
+    clot = _iph((-18.6, -23.8, 9.2), "supratentorial")
+    assert locate(clot, MNI).value == "thalamus"
+    assert locate(clot, MNI, midline).value == "lobar"
+    opposite = _iph((18.6, -23.8, 9.2), "supratentorial")
+    assert locate(opposite, MNI, midline).value == "thalamus"

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monai_ich.core.errors import GeometryError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy, Subtype
-from monai_ich.core.volume import CTVolume, LabelMap
+from monai_ich.core.volume import CTVolume, LabelMap, Mask
 from monai_ich.measure.abc2 import measure_abc2
 from monai_ich.measure.components import find_lesions
 from monai_ich.measure.summary import measure_exam
@@ -183,6 +184,12 @@ def test_infratentorial_is_decided_by_parenchymal_blood_that_counts_as_present()
 
 def test_images_on_different_grids_are_refused() -> None:
     labels = _labels((5, 5, 5), {}, np.eye(4))
-    other = CTVolume(np.zeros((5, 5, 5), np.float32), Geometry((5, 5, 5), np.diag([1, 1, 2.0, 1])))
-    with pytest.raises(Exception, match="GRID_MISMATCH"):
-        measure_exam(labels, ct=other)
+    for shape, spacing in (((5, 5, 5), [1, 1, 2.0, 1]), ((5, 6, 5), [1, 1, 1.0, 1])):
+        grid = Geometry(shape, np.diag(spacing))
+        ct = CTVolume(np.zeros(shape, np.float32), grid)
+        anatomy = LabelMap(np.ones(shape, np.uint8), grid, Anatomy)
+        edema = Mask(np.ones(shape, bool), grid)
+        for images in ({"ct": ct, "anatomy": anatomy}, {"anatomy": anatomy}, {"edema": edema}):
+            with pytest.raises(GeometryError, match="resample LABELS --like CT") as refused:
+                measure_exam(labels, **images)
+            assert refused.value.code == "GRID_MISMATCH"
