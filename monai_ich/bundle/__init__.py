@@ -7,13 +7,12 @@ MONAI's ``Invertd`` would hold all class probabilities of the whole native grid 
 thin series); here they are interpolated slice by slice.
 """
 
-from monai_ich.bundle.load import BUNDLES, SHAPE_NUMBERS, Bundle, find_bundle, load_bundle
+from monai_ich.bundle.load import BUNDLES, Bundle, find_bundle, load_bundle
 from monai_ich.bundle.native import labels_on
 from monai_ich.bundle.predict import Prediction, network_input, predict
 
 __all__ = [
     "BUNDLES",
-    "SHAPE_NUMBERS",
     "Bundle",
     "Prediction",
     "find_bundle",

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from monai_ich.bundle import BUNDLES, SHAPE_NUMBERS, find_bundle
+from monai_ich.bundle.load import BUNDLES, SHAPE_NUMBERS, find_bundle
 from monai_ich.core.cells import plain_cell
 from monai_ich.core.errors import BundleError, InputError
 from monai_ich.core.json_text import read_json
