@@ -33,7 +33,7 @@ from monai_ich.synth.generate import SyntheticScan, synthesize
 from monai_ich.synth.head import Head
 from monai_ich.synth.parallel import map_jobs
 
-SEEDS = range(970_000, 980_000)
+SEEDS = range(980_000, 990_000)
 DEEP = ("basal_ganglia", "thalamus", "deep")
 Row = dict[str, Any]
 

@@ -32,7 +32,7 @@ def locate(
 
     The anatomy labels say what lies below the tentorium; within, regions are simple bodies in MNI
     millimeters around basal ganglia with the capsules, thalamus and brainstem. Where the midline is
-    displaced, so is the brain beside it: the place is that before.
+    displaced, so is the brain above the tentorium: the place is that before.
 
     Args:
         lesion: an IPH.
@@ -44,27 +44,28 @@ def locate(
     if lesion.compartment == "unknown":
         return Category(None, "the lesion lies outside of the anatomy labels")
     mni = pose.to_mni(lesion.centroid_ras_mm)
-    if isinstance(midline, Midline) and len(midline.displaced_mm):
+    is_below = lesion.compartment == "infratentorial"
+    if not is_below and isinstance(midline, Midline) and len(midline.displaced_mm):
         mni = before_shift(mni, pose.to_mni(midline.displaced_mm))
-    return Category(region_at(mni, infratentorial=lesion.compartment == "infratentorial"))
+    return Category(region_at(mni, infratentorial=is_below))
 
 
 def before_shift(mni_mm: FloatArray, midline_mm: FloatArray) -> FloatArray:
     """Where a point of the brain lay before it was displaced with the midline.
 
-    The displacement is that of the nearest part of the midline, and falls off linearly toward the
-    inner table.
+    The displacement is that of the nearest part of the midline. It falls off toward the inner
+    table, slowly at first: brain between a mass and the midline moves with it.
 
     Args:
         mni_mm: ``(3,)``.
         midline_mm: ``(N, 3)`` the displaced midline; the ideal one is x = 0.
 
     >>> before_shift(np.array([-35.0, 0.0, 10.0]), np.array([[8.0, 0.0, 10.0]])).tolist()
-    [-39.0, 0.0, 10.0]
+    [-41.0, 0.0, 10.0]
     """
     away = np.linalg.norm(midline_mm[:, 1:] - mni_mm[1:], axis=1)
     shift = float(np.median(midline_mm[away <= away.min() + _NEARBY_MM, 0]))
-    inside = max(0.0, 1.0 - abs(float(mni_mm[0])) / _HALF_WIDTH_MM)
+    inside = max(0.0, 1.0 - (float(mni_mm[0]) / _HALF_WIDTH_MM) ** 2)
     share = inside * float(np.exp(-0.5 * (away.min() / _REACH_MM) ** 2))
     return np.asarray(mni_mm - np.array([share * shift, 0.0, 0.0]))
 

@@ -51,7 +51,7 @@ def test_without_anatomy_there_is_a_reason() -> None:
 
 
 def test_brain_beside_a_displaced_midline_is_named_by_where_it_was() -> None:
-    """A clot 18.6 mm left of the plane, the midline 8 mm to the right: it lay 24.5 mm left."""
+    """A clot 18.6 mm left of the plane, the midline 8 mm to the right: it lay 26 mm left."""
     line = np.array([[8.0, y, z] for y in (-20.0, 0.0, 20.0) for z in (0.0, 10.0)])
     midline = Midline(np.zeros(3), np.array([1.0, 0.0, 0.0]), line, np.zeros(len(line), int))
     clot = _iph((-18.6, -23.8, 9.2), "supratentorial")
@@ -59,3 +59,7 @@ def test_brain_beside_a_displaced_midline_is_named_by_where_it_was() -> None:
     assert locate(clot, MNI, midline).value == "lobar"
     opposite = _iph((18.6, -23.8, 9.2), "supratentorial")
     assert locate(opposite, MNI, midline).value == "thalamus"
+    below = _iph((-14.0, -30.0, -32.0), "infratentorial")
+    assert locate(below, MNI, midline).value == "brainstem", (
+        "the tentorium holds the fossa in place"
+    )
