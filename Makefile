@@ -44,7 +44,7 @@ test: $(READY)  ## all tests but those that need other programs, in JOBS process
 	$(FAST) $(PARALLEL) --durations 25 --cov --cov-report=
 
 test-quick: $(READY)  ## the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow and not interop and not gpu"
+	$(FAST) $(PARALLEL) -m "not slow and not interop and not gpu" --durations 10
 
 test-interop: $(READY)  ## tests with real external programs: Chromium, 3D Slicer's code (own environment, 1.2 GB), DICOM validators, Orthanc
 	test -x .slicer-venv/bin/python || $(PYTHON) -m venv .slicer-venv
