@@ -54,12 +54,12 @@ class Stages:
     def __init__(self, work: Path, *, seconds: float, environment: Mapping[str, str]) -> None:
         self.work, self.environment = work, environment
         self.end = time.monotonic() + seconds
-        self.state, self.failed = State.read(work), list[str]()
+        self.state = State.read(work)
+        self.failed: list[str] = []
 
     def call_left_s(self) -> float:
         """Until this call ends."""
-        left_s: float = self.end - _EXPORT_S - time.monotonic()
-        return left_s
+        return self.end - _EXPORT_S - time.monotonic()
 
     def left_s(self, stage: str, budget_s: float) -> float:
         """What is left of a stage's budget over all calls."""

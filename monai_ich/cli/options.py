@@ -157,7 +157,7 @@ def meaning_of(args: argparse.Namespace) -> LabelMeaning | None:
         InputError: ``USAGE``.
     """
     from monai_ich.core.label_meaning import NOT_BLOOD, OUR_NUMBERS, LabelMeaning
-    from monai_ich.core.labels import EDEMA, Hemorrhage, Subtype
+    from monai_ich.core.labels import EDEMA
 
     if args.labels_are is None:
         return None
@@ -167,7 +167,7 @@ def meaning_of(args: argparse.Namespace) -> LabelMeaning | None:
     if len(words) == 1 and "=" not in words[0]:
         if (only := _meant(words[0])) == EDEMA:
             raise usage_error("A mask of edema alone holds no blood: give it with measure --edema.")
-        return LabelMeaning(only=only, labels=Hemorrhage if only == Hemorrhage.ANY else Subtype)
+        return LabelMeaning(only=only)
     values: dict[int, int] = {}
     for number, _, word in (word.partition("=") for word in words):
         if (

@@ -20,10 +20,9 @@ class LabelMeaning:
     """Values of a mask to subtypes.
 
     Args:
-        values: value in the mask to a value of `labels`, or to `NOT_BLOOD`.
+        values: value in the mask to what it means, or to `NOT_BLOOD`.
         only: what the one value of a mask that holds no other means; None where `values` says it.
         edema: those of `values` that are edema around the clots, which is no blood.
-        labels: `Subtype`, or `Hemorrhage` where the mask does not tell subtypes apart.
 
     >>> LabelMeaning(only=Subtype.SDH).of([0, 255])
     {255: <Subtype.SDH: 5>}
@@ -34,7 +33,6 @@ class LabelMeaning:
     values: Mapping[int, int] | None = None
     only: int | None = None
     edema: frozenset[int] = frozenset()
-    labels: LabelSet = Subtype
 
     @classmethod
     def of_blood(cls, values: Mapping[int, int], edema: frozenset[int] = frozenset()) -> Self:
@@ -46,7 +44,13 @@ class LabelMeaning:
         if Hemorrhage.ANY not in values.values():
             return cls(values, edema=edema)
         every = {v: Hemorrhage.ANY if means else NOT_BLOOD for v, means in values.items()}
-        return cls(every, edema=edema, labels=Hemorrhage)
+        return cls(every, edema=edema)
+
+    @property
+    def labels(self) -> LabelSet:
+        """What blood is told apart: `Subtype`, or `Hemorrhage` where the mask does not tell."""
+        means = (self.values or {}).values() if self.only is None else (self.only,)
+        return Hemorrhage if Hemorrhage.ANY in means else Subtype
 
     @property
     def of_edema(self) -> LabelMeaning | None:
@@ -58,8 +62,7 @@ class LabelMeaning:
         if not self.edema:
             return None
         rest = dict.fromkeys(range(1, 256), NOT_BLOOD)
-        values = {**rest, **dict.fromkeys(self.edema, EdemaMask.EDEMA)}
-        return LabelMeaning(values, labels=EdemaMask)
+        return LabelMeaning({**rest, **dict.fromkeys(self.edema, EdemaMask.EDEMA)})
 
     def says(self, value: int) -> int | None:
         """What one value means; None where nothing is said of it."""
@@ -93,7 +96,7 @@ class LabelMeaning:
         return {value: known[value] for value in there}
 
     def translate(self, voxels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A mask in the values of `labels`.
+        """A mask in the values of its meanings.
 
         Raises:
             LabelError: as `of`.

@@ -19,13 +19,11 @@ _BETWEEN = 0.15  # of the half-axes: about 2 mm from the border of the two
 # of displaced brain: half the width of the cavity, and how far from where it was measured
 _HALF_WIDTH_MM, _REACH_MM, _NEARBY_MM = 70.0, 40.0, 5.0
 
-_UNKNOWN = NotMeasurable("the midline is not known")
-
 
 def locate(
     lesion: Lesion,
     pose: AtlasPose | NotMeasurable,
-    midline: Midline | NotMeasurable = _UNKNOWN,
+    midline: Midline | None = None,
 ) -> Category:
     """Name the place of a lesion's center of mass: ``"lobar"``, ``"basal_ganglia"``,
     ``"thalamus"``, ``"deep"`` (near the border of these two), ``"brainstem"`` or ``"cerebellum"``.
@@ -37,7 +35,7 @@ def locate(
     Args:
         lesion: an IPH.
         pose: the head in the atlas, from `find_atlas_pose`.
-        midline: of that head.
+        midline: of that head; None where it is not known.
     """
     if isinstance(pose, NotMeasurable):
         return Category(None, pose.reason)
@@ -45,7 +43,7 @@ def locate(
         return Category(None, "the lesion lies outside of the anatomy labels")
     mni = pose.to_mni(lesion.centroid_ras_mm)
     is_below = lesion.compartment == "infratentorial"
-    if not is_below and isinstance(midline, Midline) and len(midline.displaced_mm):
+    if not is_below and midline is not None and len(midline.displaced_mm):
         mni = before_shift(mni, pose.to_mni(midline.displaced_mm))
     return Category(region_at(mni, infratentorial=is_below))
 

@@ -91,7 +91,7 @@ def measure_exam(
     plane = midline if isinstance(midline, Midline) else None
     brain_hu = find_brain_hu(ct, anatomy, labels, edema)
     pieces = tuple(
-        replace(x, location=locate(x, pose, midline)) if x.subtype is Subtype.IPH else x
+        replace(x, location=locate(x, pose, plane)) if x.subtype is Subtype.IPH else x
         for x in find_lesions(labels, ct=ct, anatomy=anatomy, midline=plane, brain_hu=brain_hu)
     )
     lesions, specks = split_lesions(pieces, lesion_floor_ml)
@@ -102,7 +102,7 @@ def measure_exam(
         operating_points = DEFAULT_OPERATING_POINTS_ML if evidence is not None else ANY_VOXEL
     subtypes = measure_subtypes(named, operating_points, uncertain, evidence, calibration)
     unnamed = measure_unnamed(labels, operating_points)
-    total_ml = labels.mask().volume_ml
+    total_ml = sum(x.volume_ml for x in subtypes) if unnamed is None else unnamed.ml
     blood = Blood.of(subtypes, pieces, shift, anatomy, operating_points)
     total_interval_ml, probability = _at_least(
         subtypes, *measure_confidence(ANY, total_ml, evidence, calibration)
