@@ -145,8 +145,8 @@ def _compare_exam(truth: SyntheticScan, exam: ExamMeasurements) -> Row:
         "called_clear": None if bled else int(not called),
     } | {
         f"covered_{name}": None
-        if interval is None or not (ml or found)
-        else int(interval[0] <= ml <= interval[1])
+        if exam.calibrated_on is None or not (ml or found)
+        else int(interval is not None and interval[0] <= ml <= interval[1])
         for name, ml, found, interval in rows
     }
 

@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from monai_ich.core.calibration import (
     ANY,
+    COVERAGE,
     SHIFT,
     Calibration,
     Calibrator,
@@ -25,7 +26,6 @@ from monai_ich.core.calibration import (
 from monai_ich.core.errors import InputError
 from monai_ich.core.labels import Subtype
 
-COVERAGE = 0.95
 LEAST_SCANS = 10  # fewer say nothing about the tails of an error
 _LEAST_OPERATING_POINT_ML = 0.1
 

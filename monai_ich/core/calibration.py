@@ -12,6 +12,7 @@ from typing import Any
 from scipy.special import betaincinv
 
 ANY = "any"  # all subtypes together
+COVERAGE = 0.95  # of an interval
 SHIFT, SHIFT_MAX = "midline_shift", "midline_shift_max"  # at the foramina of Monro; the largest
 _SURE = 50.0  # log odds beyond which nothing changes in 4 digits
 LEAST_ML = 0.01  # below this, expected volumes are all the same
@@ -156,17 +157,23 @@ class Calibrator:
         self, found_ml: float, expected_ml: float, doubt_ml: float
     ) -> tuple[float, float] | None:
         """95 % interval of the true volume, the found volume in it; None where it was not
-        calibrated.
+        calibrated, or would be 0 to 0 although the probability that there is some exceeds 5 %.
 
-        >>> Calibrator(0.5, 1.0, 2.0, (-1.0, 2.0), None, 100, 30).interval_ml(10.0, 10.0, 0.4)
+        >>> calibrator = Calibrator(0.5, 1.0, 2.0, (-1.0, 2.0), (0.0, 0.0), 100, 30)
+        >>> calibrator.interval_ml(10.0, 10.0, 0.4)
         (9.0, 12.0)
+        >>> calibrator.interval_ml(0.0, 0.0, 0.0), calibrator.interval_ml(0.0, 0.5, 0.4)
+        ((0.0, 0.0), None)
         """
         errors = self.where_found if found_ml > 0 else self.where_none
         if errors is None:
             return None
         scale = scale_ml(expected_ml, doubt_ml)
         low, high = (found_ml + scale * error for error in errors)
-        return round(max(0.0, min(low, found_ml)), 4), round(max(high, found_ml), 4)
+        low, high = round(max(0.0, min(low, found_ml)), 4), round(max(high, found_ml), 4)
+        if high == 0.0 and self.probability(expected_ml) > 1.0 - COVERAGE:
+            return None
+        return low, high
 
 
 @dataclass(frozen=True)

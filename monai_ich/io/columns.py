@@ -39,7 +39,10 @@ def calibration_record(exam: ExamMeasurements) -> dict[str, Any]:
 
 def _why_not(exam: ExamMeasurements) -> str | None:
     if exam.calibrated_on is not None:
-        return None
+        open_ = [f.subtype.name for f in exam.subtypes if f.misses and f.volume.interval is None]
+        open_ += ["all blood"] if exam.misses and exam.total_interval_ml is None else []
+        why = "none is found although the probability exceeds 5 %"
+        return f"no interval of {', '.join(open_)}: {why}" if open_ else None
     return "no network was run" if exam.evidence is None else "the weights were not calibrated"
 
 

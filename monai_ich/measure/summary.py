@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from monai_ich.core.atlas import AtlasPose
 from monai_ich.core.calibration import ANY, Calibration, Evidence
-from monai_ich.core.exam import ExamMeasurements, SubtypeFinding
+from monai_ich.core.exam import ExamMeasurements, Lesion, SubtypeFinding
 from monai_ich.core.exam_slices import SliceRow
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.midline import Midline
+from monai_ich.core.provenance import Notice
 from monai_ich.core.volume import CTVolume, LabelMap, Mask, require_one_grid, slices_last
 from monai_ich.measure.blood import Blood
 from monai_ich.measure.components import find_lesions, split_lesions
@@ -79,27 +80,20 @@ def measure_exam(
         GeometryError: ``GRID_MISMATCH`` where the images lie on different grids.
     """
     labels = slices_last(labels)
-    named = named_part(labels)
-    ct, anatomy = (
-        (slices_last(ct) if ct is not None else None),
-        (slices_last(anatomy) if anatomy is not None else None),
-    )
-    edema = slices_last(edema) if edema is not None else None
+    ct, anatomy = ct and slices_last(ct), anatomy and slices_last(anatomy)
+    edema = edema and slices_last(edema)
     require_one_grid(labels, ct, anatomy, edema)
+    named = named_part(labels)
     midline = midline if midline is not None else NotMeasurable("no anatomy labels were given")
     pose = pose if pose is not None else NotMeasurable("no anatomy labels were given")
     plane = midline if isinstance(midline, Midline) else None
     brain_hu = find_brain_hu(ct, anatomy, labels, edema)
-    pieces = tuple(
-        replace(x, location=locate(x, pose, plane)) if x.subtype is Subtype.IPH else x
-        for x in find_lesions(labels, ct=ct, anatomy=anatomy, midline=plane, brain_hu=brain_hu)
-    )
+    pieces = find_lesions(labels, ct=ct, anatomy=anatomy, midline=plane, brain_hu=brain_hu)
+    pieces = _located(pieces, pose, plane)
     lesions, specks = split_lesions(pieces, lesion_floor_ml)
     shift = measure_midline_shift(midline, calibration.shift if calibration is not None else None)
-    if operating_points is None and calibration is not None:
-        operating_points = calibration.operating_points_ml
     if operating_points is None:
-        operating_points = DEFAULT_OPERATING_POINTS_ML if evidence is not None else ANY_VOXEL
+        operating_points = _operating_points(evidence, calibration)
     subtypes = measure_subtypes(named, operating_points, uncertain, evidence, calibration)
     unnamed = measure_unnamed(labels, operating_points)
     total_ml = sum(x.volume_ml for x in subtypes) if unnamed is None else unnamed.ml
@@ -115,11 +109,7 @@ def measure_exam(
         ventricles=measure_ventricles(anatomy, midline, pose),
         criteria=check_criteria(blood),
         slices=_slices(labels if unnamed else named),
-        warnings=(
-            *edge_warnings(labels),
-            *cut_warnings(anatomy),
-            *plausibility_warnings(labels, ct, anatomy),
-        ),
+        warnings=_warnings(labels, ct, anatomy),
         edema=measure_edema(edema, labels),
         signs=check_signs(named, ct, brain_hu),
         total_interval_ml=total_interval_ml,
@@ -133,6 +123,33 @@ def measure_exam(
         scores=measure_scores(blood, named),
     )
     return exam if unnamed is None else leave_open(exam, unnamed)
+
+
+def _located(
+    pieces: Iterable[Lesion], pose: AtlasPose | NotMeasurable, plane: Midline | None
+) -> tuple[Lesion, ...]:
+    return tuple(
+        replace(x, location=locate(x, pose, plane)) if x.subtype is Subtype.IPH else x
+        for x in pieces
+    )
+
+
+def _warnings(
+    labels: LabelMap, ct: CTVolume | None, anatomy: LabelMap | None
+) -> tuple[Notice, ...]:
+    return (
+        *edge_warnings(labels),
+        *cut_warnings(anatomy),
+        *plausibility_warnings(labels, ct, anatomy),
+    )
+
+
+def _operating_points(
+    evidence: Evidence | None, calibration: Calibration | None
+) -> Mapping[str, float]:
+    if calibration is not None:
+        return calibration.operating_points_ml
+    return DEFAULT_OPERATING_POINTS_ML if evidence is not None else ANY_VOXEL
 
 
 def _at_least(

@@ -45,11 +45,12 @@ def interval_words(
     misses: Misses | None = None,
     probability: float | None = None,
 ) -> list[str]:
-    """For example ``["95 % interval 5.6 to 7.0 mm"]``; empty where there is none. One of 0.0 to
-    0.0 says how often some is missed.
+    """For example ``["95 % interval 5.6 to 7.0 mm"]``; empty where none was calibrated. One of 0.0
+    to 0.0 says how often some is missed, and none is given where that much doubt forbids it (see
+    `Calibrator.interval_ml`).
     """
     if interval is None:
-        return []
+        return ["none is outlined, but not ruled out"] if misses else []
     ends = [f"{end:.1f}" for end in interval]
     missed = f" ({misses.beside(probability)})" if misses and ends == ["0.0", "0.0"] else ""
     return [f"95 % interval {ends[0]} to {ends[1]} {unit}{missed}"]

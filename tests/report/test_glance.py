@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from monai_ich.core.calibration import Misses
+from monai_ich.core.calibration import Calibrator, Misses
 from monai_ich.core.exam import Abc2, Criterion, ExamMeasurements
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
@@ -70,9 +70,21 @@ def test_edema_that_nobody_labeled_has_its_reason() -> None:
 def test_a_probability_above_the_share_of_misses_is_told_beside_it() -> None:
     misses = Misses(164, 5)
     (clear,) = interval_words((0.0, 0.0), "mL", misses, 0.05)
-    (unclear,) = interval_words((0.0, 0.0), "mL", misses, 0.42)
+    (unclear,) = interval_words((0.0, 0.0), "mL", Misses(164, 0), 0.049)
     assert clear.endswith("5 held some: at most 6.3 % of such scans)")
-    assert unclear.endswith("at most 6.3 % of such scans; this scan is less clear: 42 %)")
+    assert unclear.endswith("at most 1.8 % of such scans; this scan is less clear: 5 %)")
+
+
+def test_no_interval_of_zero_stands_beside_a_probability_that_contradicts_it() -> None:
+    calibrator = Calibrator(0.5, 0.0, 2.0, (-1.0, 2.0), (0.0, 0.0), 100, 30, 164, 5)
+    assert calibrator.probability(0.5) > 0.05 > calibrator.probability(0.01)
+    assert calibrator.interval_ml(0.0, 0.01, 0.1) == (0.0, 0.0)
+    assert calibrator.interval_ml(0.0, 0.5, 0.1) is None
+    assert interval_words(None, "mL", Misses(164, 5), 0.6) == [
+        "none is outlined, but not ruled out"
+    ]
+    wider = replace(calibrator, where_none=(0.0, 4.0))
+    assert wider.interval_ml(0.0, 0.5, 0.1) is not None, "it says that there may be some"
 
 
 def test_the_lengths_of_abc2_give_its_volume_as_they_are_printed() -> None:
