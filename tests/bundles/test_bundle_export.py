@@ -49,13 +49,7 @@ def test_torchscript_onnx_and_openvino_give_the_same_probabilities(
     )
 
     onnxruntime = pytest.importorskip("onnxruntime")
-    options = {
-        "use_trace": True,
-        "converter_kwargs": {"dynamo": False},
-    }  # dynamo wants another package
-    onnx_export(
-        net_id="network_def", filepath=str(tmp_path / "model.onnx"), **files(bundle), **options
-    )
+    onnx_export(net_id="network_def", filepath=str(tmp_path / "model.onnx"), **files(bundle))
     session = onnxruntime.InferenceSession(
         str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"]
     )
