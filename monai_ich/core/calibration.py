@@ -33,6 +33,15 @@ class Evidence:
     slices_ml: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
+def rules_out_zero(probability: float | None) -> bool:
+    """Whether there is more doubt about no blood at all than a 95 % interval may leave out.
+
+    >>> rules_out_zero(0.42), rules_out_zero(0.03), rules_out_zero(None)
+    (True, False, False)
+    """
+    return probability is not None and probability > 1.0 - COVERAGE
+
+
 @dataclass(frozen=True)
 class Misses:
     """Of the calibration scans in which none was found, how many held some all the same.
@@ -171,9 +180,9 @@ class Calibrator:
         scale = scale_ml(expected_ml, doubt_ml)
         low, high = (found_ml + scale * error for error in errors)
         low, high = round(max(0.0, min(low, found_ml)), 4), round(max(high, found_ml), 4)
-        if high == 0.0 and self.probability(expected_ml) > 1.0 - COVERAGE:
-            return None
-        return low, high
+        return (
+            None if high == 0.0 and rules_out_zero(self.probability(expected_ml)) else (low, high)
+        )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from monai_ich.core.calibration import rules_out_zero
 from monai_ich.core.cells import plain_cell
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.exam_slices import Point
@@ -38,12 +39,21 @@ def calibration_record(exam: ExamMeasurements) -> dict[str, Any]:
 
 
 def _why_not(exam: ExamMeasurements) -> str | None:
-    if exam.calibrated_on is not None:
-        open_ = [f.subtype.name for f in exam.subtypes if f.misses and f.volume.interval is None]
-        open_ += ["all blood"] if exam.misses and exam.total_interval_ml is None else []
-        why = "none is found although the probability exceeds 5 %"
-        return f"no interval of {', '.join(open_)}: {why}" if open_ else None
-    return "no network was run" if exam.evidence is None else "the weights were not calibrated"
+    if exam.calibrated_on is None:
+        return "no network was run" if exam.evidence is None else "the weights were not calibrated"
+    rows = [(f.subtype.name, f.volume_ml, f.volume.interval, f.probability) for f in exam.subtypes]
+    rows.append(("all blood", exam.total_volume_ml, exam.total_interval_ml, exam.probability))
+    why = [
+        f"{name} has no interval: "
+        + (
+            "none is found although its probability exceeds 5 %"
+            if not ml and rules_out_zero(probability)
+            else "too few scans of its kind were calibrated on"
+        )
+        for name, ml, interval, probability in rows
+        if interval is None and probability is not None
+    ]
+    return "; ".join(why) or None
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from monai_ich.core.calibration import Misses
+from monai_ich.core.calibration import Misses, rules_out_zero
 from monai_ich.core.exam import (
     ExamMeasurements,
     Lesion,
@@ -50,7 +50,8 @@ def interval_words(
     `Calibrator.interval_ml`).
     """
     if interval is None:
-        return ["none is outlined, but not ruled out"] if misses else []
+        open_ = misses is not None and rules_out_zero(probability)
+        return ["none is outlined, but not ruled out"] if open_ else []
     ends = [f"{end:.1f}" for end in interval]
     missed = f" ({misses.beside(probability)})" if misses and ends == ["0.0", "0.0"] else ""
     return [f"95 % interval {ends[0]} to {ends[1]} {unit}{missed}"]

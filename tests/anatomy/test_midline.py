@@ -20,6 +20,7 @@ COARSE = grid(pixels=96, pixel_mm=2.0, slice_mm=2.5, count=64)
 CUBIC = grid(pixels=180, pixel_mm=1.0, slice_mm=1.0, count=160)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift_mm", [0, 3, -8, 15])
 @pytest.mark.parametrize("turned", [(0, 0, 0), (20, 20, -20)], ids=str)
 @pytest.mark.parametrize(
@@ -35,6 +36,7 @@ def test_shift_is_right_within_half_a_millimeter(
     assert found.toward == (None if shift_mm == 0 else "right" if shift_mm > 0 else "left")
 
 
+@pytest.mark.slow
 def test_the_point_lies_where_the_bump_is_and_on_its_slice() -> None:
     found = measure_midline_shift(fit_midline(anatomy(TILTED, shift_mm=10))).largest
     assert found.at_ras_mm is not None
@@ -44,6 +46,7 @@ def test_the_point_lies_where_the_bump_is_and_on_its_slice() -> None:
     assert found.slice_index == round(float(TILTED.to_voxel(found.at_ras_mm)[2]))
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.permutations([0, 1, 2]), st.tuples(*[st.booleans()] * 3))
 def test_shift_does_not_depend_on_the_order_of_axes(
@@ -86,6 +89,7 @@ def test_speckle_does_not_count() -> None:
     assert measure_midline_shift(fit_midline(labels)).measurement.value == pytest.approx(0, abs=1.0)
 
 
+@pytest.mark.slow
 def test_without_a_hemisphere_there_is_a_reason() -> None:
     labels = anatomy(THICK, shift_mm=0)
     only = LabelMap(np.where(labels.voxels == 1, 1, 0).astype(np.uint8), THICK, Anatomy)
@@ -95,6 +99,7 @@ def test_without_a_hemisphere_there_is_a_reason() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_hole_in_the_skull_does_not_move_the_plane() -> None:
     labels = anatomy(CUBIC, shift_mm=5)
     x, y, z = np.moveaxis(CUBIC.to_world(np.moveaxis(np.indices(CUBIC.shape), 0, -1)), -1, 0)

@@ -50,6 +50,7 @@ def _head(
     return LabelMap(parts.numpy().astype(np.uint8), geometry, Anatomy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("geometry", [CUBIC, TILTED], ids=["2 mm cubes", "5 mm, tilted"])
 @pytest.mark.parametrize(
     "peak", [PARASAGITTAL, POSTERIOR, ANTERIOR], ids=["parasagittal", "posterior", "anterior"]
@@ -70,6 +71,7 @@ def test_the_shift_at_the_foramina_is_right_within_half_a_millimeter(
     assert low <= at_monro <= high
 
 
+@pytest.mark.slow
 def test_a_nodding_head_has_its_foramina_in_the_same_place() -> None:
     turn = rotation(20, 5, -10)
     midline = fit_midline(_head(CUBIC, ANTERIOR, turned=(20, 5, -10)))

@@ -29,6 +29,7 @@ def check(*words: object, capsys: pytest.CaptureFixture[str]) -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "names"),
     [
@@ -117,6 +118,7 @@ def test_all_faults_are_told_at_once(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bundle_name", [ICH, ANATOMY])
 def test_the_bundles_have_no_fault(bundle_name: str, capsys: pytest.CaptureFixture[str]) -> None:
     lines = check(bundle_name, capsys=capsys)
@@ -220,6 +222,7 @@ def test_what_a_run_needs_is_named(
     assert [line for line in lines if code in line and names in line], lines
 
 
+@pytest.mark.slow
 def test_a_folder_with_broken_metadata_and_weights(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

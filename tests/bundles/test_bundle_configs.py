@@ -166,6 +166,7 @@ def test_the_model_zoo_can_install_what_is_required(bundle: Path) -> None:
     assert "monai-ich" in found["training_packages_version"], "train.yaml does"
 
 
+@pytest.mark.slow
 def test_network_takes_and_gives_the_shapes_of_the_metadata(bundle: Path) -> None:
     configs = bundle / "configs"
     verify_net_in_out(

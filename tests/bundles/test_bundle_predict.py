@@ -27,6 +27,7 @@ def blobs(shape: tuple[int, int, int], seed: int = 0) -> torch.Tensor:
     return torch.nn.functional.interpolate(rough, size=shape, mode="trilinear")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tilt_deg", [0.0, 18.0, -12.0])
 @pytest.mark.parametrize("axes", [UPRIGHT, SAGITTAL])
 def test_predict_agrees_with_inference_yaml(
@@ -62,6 +63,7 @@ def test_predict_agrees_with_inference_yaml(
     assert (ours.labels[inside] == theirs[inside]).mean() > 0.995
 
 
+@pytest.mark.slow
 def test_the_network_sees_a_whole_image_at_once(random_weights: Path, bundle: Path) -> None:
     hu, _, _, affine = tiny_head(2)
     loaded = load_bundle(bundle, weights=random_weights, device="cpu")

@@ -88,6 +88,7 @@ def _with(mark: Path, value: Any) -> Any:
     return value.replace("{mark}", str(mark)) if isinstance(value, str) else value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ATTACKS)
 def test_nothing_of_a_hostile_bundle_is_run(
     how: str,
@@ -104,6 +105,7 @@ def test_nothing_of_a_hostile_bundle_is_run(
     assert not mark.exists() and "UNTRUSTED_CODE" in said and "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_a_trusted_bundle_has_its_own_code_looked_at(
     hostile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,6 +118,7 @@ def test_a_trusted_bundle_has_its_own_code_looked_at(
     assert (tmp_path / "mark").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [[1, 2], {"a": "text"}, "trap", b"no file of weights"])
 def test_weights_that_are_something_else_are_refused(
     content: Any, hostile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -71,6 +71,7 @@ def test_inference_stands_alone_and_sees_what_training_saw(tiny_dataset: Path) -
     assert torch.equal(seen, alone({"image": path})["image"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["slices_efficientnet.yaml", "slices_resnet152.yaml"])
 def test_an_overlay_gives_a_network_that_reads_its_windows(name: str, tiny_dataset: Path) -> None:
     case = tiny_dataset / "case_0"

@@ -47,6 +47,7 @@ def inferred(bundle: Path, weights: Path, request: dict[str, Any]) -> NDArray[An
     return np.asarray(data["pred"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tilt_deg", [0.0, 15.0])
 def test_the_dictionary_of_label_gives_the_mask_of_the_scan_alone(
     bundle: Path, random_weights: Path, tilt_deg: float, tmp_path: Path
@@ -106,6 +107,7 @@ def deployed(bundle: Path, weights: Path, hu: NDArray[Any], affine: NDArray[Any]
     return np.asarray(data["pred"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tilt_deg", [0.0, 15.0])
 def test_the_image_of_deploy_gives_the_mask_of_the_scan(
     bundle: Path, random_weights: Path, tilt_deg: float, tmp_path: Path

@@ -101,6 +101,7 @@ ORIENTATIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", ORIENTATIONS, ids=[str(np.int8(t).tolist()) for t in ORIENTATIONS])
 def test_a_chiral_head_stays_itself_from_any_orientation(turn: np.ndarray) -> None:
     tilt = np.deg2rad(15)

@@ -91,6 +91,7 @@ def test_the_middle_is_within_the_series() -> None:
     assert middle(3) == [1] and middle(11) == [3, 4, 5, 6, 7]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [write.noise, write.vessels])
 def test_the_soft_native_series_is_taken_though_no_word_says_so(
     tmp_path: Path, change: Callable[[pydicom.Dataset, int], None]

@@ -37,6 +37,7 @@ ALIKE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DCM2NIIX.exists(), reason="dcm2niix is not installed")
 @pytest.mark.parametrize(
     "case", [case for case in CASES if case.name in ALIKE], ids=lambda case: case.name

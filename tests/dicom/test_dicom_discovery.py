@@ -21,6 +21,7 @@ from tests.phantom import agreement, edit, files, grid, series
 STUDY = {"StudyInstanceUID": "1.2.9"}
 
 
+@pytest.mark.slow
 def test_best_series_wins_and_a_named_one_always(tmp_path: Path) -> None:
     series(tmp_path / "a", seed=1, **STUDY)
     series(tmp_path / "b", grid(slice_mm=2.5, count=64), seed=2, ConvolutionKernel="BONE", **STUDY)

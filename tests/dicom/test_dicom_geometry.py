@@ -33,6 +33,7 @@ def test_the_phantom_notices_a_flip_and_a_shift_by_one_voxel(axis: int) -> None:
     assert agreement(CTVolume(np.roll(volume.hu, 1, axis), volume.geometry)) < 0.99
 
 
+@pytest.mark.slow
 @settings(
     max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

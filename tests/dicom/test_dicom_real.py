@@ -64,6 +64,7 @@ def test_a_syntax_changes_no_voxel_of_a_real_head(
     assert np.array_equal(scan.volume.hu, read_ct(shared_data / HEAD).volume.hu)
 
 
+@pytest.mark.slow
 def test_shuffled_and_doubled_images_change_no_voxel_of_a_real_head(
     shared_data: Path, head: Path
 ) -> None:
@@ -78,6 +79,7 @@ def test_shuffled_and_doubled_images_change_no_voxel_of_a_real_head(
     assert codes(scan) == WARNED | {"DUPLICATE_POSITION"} and np.array_equal(scan.volume.hu, plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place", [1, 12, 13, 14]
 )  # its spacing changes from 4.22 to 1.14 to 7.38 mm at 13 and 14

@@ -49,6 +49,7 @@ EXCHANGES: dict[str, Callable[[Path, Path], None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exchange", EXCHANGES.values(), ids=EXCHANGES)
 def test_an_image_that_is_exchanged_after_the_survey_is_refused(
     tmp_path: Path, exchange: Callable[[Path, Path], None]

@@ -14,6 +14,7 @@ from tests.dicom_cases import CASES, Case
 from tests.phantom import agreement, ball_volumes_ml, true_volumes_ml
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_series_lies_right_or_is_refused(tmp_path: Path, case: Case) -> None:
     case.write(tmp_path)

@@ -252,6 +252,7 @@ def _is_one_clear_sentence(text: str) -> bool:
     return one and 20 < len(text) < 700 and not any(word in text for word in about)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", REFUSED)
 def test_a_refusal_has_a_code_one_sentence_and_status_3(
     tmp_path: Path, code: str, capsys: pytest.CaptureFixture[str]
@@ -263,6 +264,7 @@ def test_a_refusal_has_a_code_one_sentence_and_status_3(
     assert not list(tmp_path.glob("out/*.nii*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", WARNED)
 def test_a_warning_is_kept_in_the_report(
     tmp_path: Path, code: str, capsys: pytest.CaptureFixture[str]

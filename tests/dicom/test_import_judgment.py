@@ -210,6 +210,7 @@ def test_pixels_in_another_unit_are_refused(tmp_path: Path, spacing: list[float]
     assert refused(series(tmp_path / "s", PixelSpacing=spacing)) == "INSUFFICIENT_COVERAGE"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kernel", ["YB", "Hr59f", "DETAIL", "LUNG", "HUESO", "OS", "BONEPLUS", "D"]
 )
@@ -237,6 +238,7 @@ def test_an_enhanced_scan_loses_though_only_its_description_says_so(
     assert scan.source is not None and {p.parent for p in scan.source.paths} == {native}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", ["N/A", "NO CONTRAST", "OHNE", "SANS INJECTION", "none."])
 @pytest.mark.parametrize("part", ["KOPF", "CABEZA", "UNKNOWN", "TÊTE"])
 def test_words_in_other_languages_warn_of_nothing(tmp_path: Path, agent: str, part: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
+import pytest
+
 from tests.conftest import ROOT
 
 PAGE = ROOT / "docs/reference/codes.md"
@@ -40,6 +42,7 @@ def codes_in_page() -> list[str]:
     return [code for row in rows for code in re.findall(r"`([A-Z0-9_]+)`", row)]
 
 
+@pytest.mark.slow
 def test_each_code_stands_in_the_page_once() -> None:
     source, page = codes_in_source(), codes_in_page()
     assert source - set(page) == set()

@@ -74,6 +74,7 @@ def _csv(path: Path) -> dict[str, dict[str, str]]:
         return {row["case_id"]: row for row in csv.DictReader(stream)}
 
 
+@pytest.mark.slow
 def test_the_command_compares_every_case_and_lists_what_is_missing(
     data: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

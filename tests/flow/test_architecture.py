@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 
 HEAVY = (
@@ -66,6 +68,7 @@ def test_a_bundle_that_looks_through_the_package_loads_nothing() -> None:
     )
 
 
+@pytest.mark.slow
 def test_an_analysis_loads_no_package_for_training_and_hides_none() -> None:
     code = (
         "from monai_ich.startup import import_monai_alone; import_monai_alone(); import "

@@ -67,6 +67,7 @@ def _measured(out: Path, *words: object) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_measure_gives_the_numbers_of_the_nifti(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,6 +155,7 @@ def test_resample_brings_a_seg_to_nifti(
     )
 
 
+@pytest.mark.slow
 def test_evaluate_compares_a_seg_with_a_mask_and_with_a_seg(study: Path, tmp_path: Path) -> None:
     predictions = tmp_path / "predictions"
     (predictions / "two").mkdir(parents=True)
@@ -184,6 +186,7 @@ def test_evaluate_compares_a_seg_with_a_mask_and_with_a_seg(study: Path, tmp_pat
     )
 
 
+@pytest.mark.slow
 def test_export_writes_from_a_seg_what_it_writes_from_the_nifti(
     study: Path, tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ def _export(study: Path, out: Path, *more: object, ct: str = "ct") -> int:
     )
 
 
+@pytest.mark.slow
 def test_a_mask_is_exported_for_slicer_and_pacs(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,6 +94,7 @@ def test_export_refuses_what_it_cannot_do(
     assert main([str(a) for a in args]) == 3 and "GRID_MISMATCH" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_send_refuses_in_words_without_credentials(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

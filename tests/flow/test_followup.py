@@ -52,6 +52,7 @@ def _followup(*args: object) -> int:
     return main(["followup", *(str(a) for a in args)])
 
 
+@pytest.mark.slow
 def test_two_analyses_are_compared_and_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,6 +146,7 @@ def test_what_is_no_analysis_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_three_scans_over_hours_each_against_the_first(tmp_path: Path) -> None:
     folders = [
         _analyzed(tmp_path / n / "out", box=slice(30, end), shift_mm=0)
@@ -161,6 +163,7 @@ def test_three_scans_over_hours_each_against_the_first(tmp_path: Path) -> None:
     assert [c["volumes"]["IPH"]["change_percent"] for c in found] == [20, 40]
 
 
+@pytest.mark.slow
 def test_another_patients_head_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -182,6 +185,7 @@ def test_hours_that_do_not_fit_the_scans_are_refused(
     assert "BAD_HOURS" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_registration_finds_how_the_head_was_turned_and_moved() -> None:
     turn, move = rotation(8, -5, 12), np.array([6.0, -4.0, 9.0])
 

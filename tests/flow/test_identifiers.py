@@ -173,6 +173,7 @@ def test_the_marks_are_in_the_series_and_are_found(study: Path) -> None:
     assert set(_found(path.read_bytes() + path.name.encode() + str(path).encode())) >= set(MARKS)
 
 
+@pytest.mark.slow
 def test_import_writes_and_says_no_identifier(
     study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -243,6 +244,7 @@ def _change(files: list[Path], **values: object) -> None:
         d.save_as(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
     [

@@ -69,6 +69,7 @@ def test_resampled_on_import_a_tilted_head_is_straight_and_in_place(
     assert ct.geometry.is_orthogonal and agreement(ct) > 0.98
 
 
+@pytest.mark.slow
 def test_a_mask_made_on_the_resampled_grid_goes_back_to_the_slices(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

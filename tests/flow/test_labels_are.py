@@ -135,6 +135,7 @@ def _evaluated(folder: Path, *more: str) -> dict[str, str]:
         return next(csv.DictReader(stream))
 
 
+@pytest.mark.slow
 def test_evaluate_asks_of_predictions(
     images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,6 +167,7 @@ TURNS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("order", "flips"), TURNS)
 @pytest.mark.parametrize("tilt_deg", [0, 18])
 def test_predictions_in_another_order_of_axes_are_placed_where_they_lie(
@@ -179,6 +181,7 @@ def test_predictions_in_another_order_of_axes_are_placed_where_they_lie(
     assert float(row["slice_thickness_mm"]) == pytest.approx(5.0, abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_cropped_prediction_is_placed_and_one_beside_is_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -204,6 +207,7 @@ def test_a_cropped_prediction_is_placed_and_one_beside_is_not(
     assert _run(*words) == 3 and "GRID_MISMATCH" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("order", "flips"), TURNS)
 @pytest.mark.parametrize("with_ct", [True, False])
 def test_measure_gives_the_same_numbers_for_masks_in_another_order_of_axes(

@@ -49,6 +49,7 @@ def test_what_nobody_foresaw_is_a_code_and_shows_no_text(
         main(["--traceback", *words])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_stopped_import_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     write_nifti(tmp_path / "in.nii.gz", phantom(grid()))

@@ -79,6 +79,7 @@ def _start(study: Path, out: Path, temporary: Path, *before: str) -> subprocess.
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_stopped_analysis_leaves_no_ct_and_one_line(
     study: Path, tmp_path: Path, number: signal.Signals
@@ -89,6 +90,7 @@ def test_a_stopped_analysis_leaves_no_ct_and_one_line(
     assert not (tmp_path / "out").exists() and not list((tmp_path / "tmp").iterdir())
 
 
+@pytest.mark.slow
 def test_what_a_killed_analysis_left_is_swept_by_the_next_command(
     study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +107,7 @@ def test_what_a_killed_analysis_left_is_swept_by_the_next_command(
     assert not list(temporary.iterdir())
 
 
+@pytest.mark.slow
 def test_nohup_outlives_the_terminal(study: Path, tmp_path: Path) -> None:
     run = _start(study, tmp_path / "out", tmp_path / "tmp", "env", "--ignore-signal=HUP")
     run.send_signal(signal.SIGHUP)
@@ -115,6 +118,7 @@ def test_nohup_outlives_the_terminal(study: Path, tmp_path: Path) -> None:
     assert run.returncode == 128 + signal.SIGTERM
 
 
+@pytest.mark.slow
 def test_a_second_analysis_into_one_folder_is_refused(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -217,6 +221,7 @@ def test_a_ct_that_cannot_be_written_leaves_the_earlier_report(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ct.nii", "r.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mask", "taken"), [(0o077, 0o077), (0o027, 0o027)])
 def test_every_file_and_folder_has_the_rights_that_the_umask_leaves(
     study: Path, tmp_path: Path, mask: int, taken: int

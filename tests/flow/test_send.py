@@ -227,6 +227,7 @@ def test_a_file_that_is_no_certificate_is_refused(send: Callable, results: Path,
         assert status == 3 and "BAD_CERTIFICATE" in said
 
 
+@pytest.mark.slow
 def test_stow_over_https_sends_objects_and_token(send: Callable, results: Path, ours: Path) -> None:
     with web(server_side(ours), (503, "")) as served:
         status, said = send(*_dicomweb(served.port, "--ca", ours, "--tries", 2))
@@ -239,6 +240,7 @@ def test_stow_over_https_sends_objects_and_token(send: Callable, results: Path, 
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 @pytest.mark.parametrize("where", ["another server", "without encryption"])
 def test_a_redirect_gets_neither_credentials_nor_patient(

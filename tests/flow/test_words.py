@@ -61,6 +61,7 @@ def test_a_name_that_no_disk_holds_is_a_refusal(
         )
 
 
+@pytest.mark.slow
 def test_a_case_is_not_named_after_a_record_number_or_what_is_no_text(tmp_path: Path) -> None:
     write_nifti(tmp_path / "ct.nii", phantom(grid()))
     from monai_ich.core.labels import Subtype
@@ -88,6 +89,7 @@ def test_a_case_is_not_named_after_a_record_number_or_what_is_no_text(tmp_path: 
     assert "7654321" in (tmp_path / "99998888" / "measurements.csv").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_a_console_that_lacks_letters_ends_no_command(tmp_path: Path, encoding: str) -> None:
     words = [
@@ -123,6 +125,7 @@ def test_help_that_nobody_reads_to_its_end_is_no_fault(words: str) -> None:
     assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_full_temporary_folder_is_not_an_unsafe_archive(tmp_path: Path) -> None:
     """On a disk of 1 MB of its own, where this machine lets one be made."""
     import zipfile
@@ -167,6 +170,7 @@ def test_a_manifest_of_another_editor_is_read_or_refused(
 DEEP = ("[" * 100_000, '{"a":' * 100_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [*DEEP, "NaN", '{"schema": 1e999}', "1" * 10_000, '"\\ud800"'])
 @pytest.mark.parametrize("what", ["manifest", "followup", "dataset"])
 def test_json_that_nobody_writes_is_refused(

@@ -11,6 +11,8 @@ import pytest
 from tests.fuzz.__main__ import GOOD, fuzz, met_before, table
 from tests.fuzz.kinds import KINDS
 
+pytestmark = pytest.mark.slow
+
 OF_EACH = 3
 
 

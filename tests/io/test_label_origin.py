@@ -267,6 +267,7 @@ def test_what_the_user_says_of_segments_must_not_contradict_them(tmp_path: Path)
     assert "CONTRADICTORY_LABEL" in _refused(known, meaning=LabelMeaning(only=2))
 
 
+@pytest.mark.slow
 def test_segments_of_dicom_are_said_by_number(tmp_path: Path) -> None:
     scan = read_ct(series(tmp_path / "ct"))
     seg = write_seg(tmp_path / "seg.dcm", scan, true_labels(scan.volume.geometry))

@@ -176,6 +176,7 @@ def test_a_segmentation_that_unpacks_to_more_than_it_says_is_refused(tmp_path: P
         read_seg_nrrd(path, Subtype)
 
 
+@pytest.mark.slow
 def test_a_deflated_image_that_unpacks_to_more_than_any_image_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "study"
     series(folder / "plain")

@@ -210,6 +210,7 @@ def test_fractions_are_kept_as_floats_and_masks_are_written(tmp_path: Path) -> N
     )
 
 
+@pytest.mark.slow
 @given(geometries())
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -114,6 +114,7 @@ def test_headers_of_registered_and_tilted_scans_are_read(
     assert np.allclose(_read(_saved(tmp_path, sform, qform, kind)).affine, wanted, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "affine",
     [
@@ -149,6 +150,7 @@ def test_lengths_in_another_unit_are_refused(tmp_path: Path, unit: str, kind: st
         _read(tmp_path / f"{kind}.other.nii")
 
 
+@pytest.mark.slow
 @given(geometries())
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -90,11 +90,13 @@ def _each_kill(out: Path) -> Iterator[dict[str, str]]:
     assert step > 20 and _seen(out) == NEW
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_the_old_or_the_new_results_whole(old: Path) -> None:
     seen = list(_each_kill(old))
     assert all(found in (OLD, NEW) for found in seen) and OLD in seen and NEW in seen
 
 
+@pytest.mark.slow
 def test_where_folders_cannot_be_exchanged_a_kill_leaves_no_mixture_and_a_look_makes_it_whole(
     old: Path,
 ) -> None:
@@ -110,6 +112,7 @@ def test_where_folders_cannot_be_exchanged_a_kill_leaves_no_mixture_and_a_look_m
     assert (old / "notes.txt").read_text() == "mine" == (old / "mine" / "more.txt").read_text()
 
 
+@pytest.mark.slow
 def test_a_look_that_is_killed_itself_loses_nothing(old: Path) -> None:
     (old / "notes.txt").write_text("mine")
     for step in range(400):
@@ -123,6 +126,7 @@ def test_a_look_that_is_killed_itself_loses_nothing(old: Path) -> None:
         assert not _left(old.parent)
 
 
+@pytest.mark.slow
 def test_a_first_run_that_is_killed_shows_nothing_or_all(tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
     for step in range(400):
@@ -158,6 +162,7 @@ def test_the_current_folder_stays_the_same(old: Path, monkeypatch: pytest.Monkey
     )
 
 
+@pytest.mark.slow
 def test_a_mount_point_is_written_into(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -196,6 +201,7 @@ def test_a_second_run_is_refused_and_says_who_is_there(old: Path) -> None:
     assert _seen(old) == {"a.json": "new"} and not _left(old.parent)
 
 
+@pytest.mark.slow
 def test_of_many_runs_at_once_each_is_whole_or_refused(old: Path) -> None:
     refused: list[str] = []
 

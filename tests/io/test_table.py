@@ -319,3 +319,19 @@ def test_a_calibrated_exam_says_what_it_was_learned_on(tmp_path: Path) -> None:
     assert _record(tmp_path / "m.json", exam)["calibration"] == asdict(learned)
     bare = _record(tmp_path / "b.json", EXAM)["calibration"]
     assert bare == {"not_measurable": "no network was run"}
+
+
+def test_an_interval_that_is_missing_beside_a_probability_has_its_reason(tmp_path: Path) -> None:
+    none, some, *others = EXAM.subtypes
+    some = replace(some, volume=replace(some.volume, value=5.0), probability=0.9)
+    learned = CalibrationSet("heads of ours", 200, 90)
+    exam = replace(
+        EXAM, calibrated_on=learned, subtypes=(replace(none, probability=0.42), some, *others)
+    )
+    write_measurements_csv(tmp_path / "m.csv", exam, case_id="c1", provenance=MADE)
+    (row,) = csv.DictReader((tmp_path / "m.csv").open())
+    assert row["edh_volume_low_ml"] == row["iph_volume_low_ml"] == ""
+    assert row["calibration_reason"] == (
+        "EDH has no interval: none is found although its probability exceeds 5 %; "
+        "IPH has no interval: too few scans of its kind were calibrated on"
+    )

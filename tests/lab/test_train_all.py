@@ -22,6 +22,7 @@ def _python(code: str) -> list[str]:
     return [sys.executable, "-S", "-c", code]
 
 
+@pytest.mark.slow
 def test_commands_run_side_by_side_and_what_is_late_is_ended_with_its_children(
     tmp_path: Path,
 ) -> None:

@@ -324,6 +324,7 @@ def test_synthetic_heads_come_with_a_sound_manifest(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_strip_finds_cavities_and_says_which_scans_cannot_be_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -40,6 +40,7 @@ def test_cubes_are_sliced_toward_the_head_whatever_their_order() -> None:
     assert grid(tilt_deg=25).slice_axis == 2
 
 
+@pytest.mark.slow
 @given(st.permutations([0, 1, 2]), st.tuples(*[st.booleans()] * 3))
 def test_abc2_slices_and_volume_do_not_depend_on_the_order_of_axes(
     order: list[int], flips: tuple[bool, ...]

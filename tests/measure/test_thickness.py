@@ -44,6 +44,7 @@ def _measured(geometry: Geometry, clot: np.ndarray, hu: np.ndarray | None = None
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("geometry", [FINE, THICK, TILTED], ids=["1 mm", "5 mm", "tilted 25 deg"])
 @pytest.mark.parametrize("axis", [SIDE, VERTEX], ids=["beside", "near the vertex"])
 @pytest.mark.parametrize("thickness_mm", [4.0, 11.0, 25.0])
@@ -55,6 +56,7 @@ def test_a_layer_is_as_thick_as_it_was_made(
     assert np.linalg.norm(found.at_ras_mm) == pytest.approx(SKULL_MM - thickness_mm, abs=1.0)
 
 
+@pytest.mark.slow
 def test_the_rim_that_bone_hides_counts_and_a_clot_away_from_the_skull_has_a_reason() -> None:
     assert _measured(FINE, _layer(FINE, 12.0, gap_mm=1.5)).measurement.value == pytest.approx(
         12, abs=0.7
@@ -66,6 +68,7 @@ def test_the_rim_that_bone_hides_counts_and_a_clot_away_from_the_skull_has_a_rea
     )
 
 
+@pytest.mark.slow
 def test_a_leaf_along_the_falx_has_a_reason_not_its_length() -> None:
     x, y, z = np.moveaxis(_world(FINE), -1, 0)
     radius = np.sqrt(x**2 + y**2 + z**2)
@@ -80,6 +83,7 @@ def test_a_leaf_along_the_falx_has_a_reason_not_its_length() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_wide_clot_along_the_falx_is_not_as_thick_as_its_rim_on_the_convexity() -> None:
     x, y, z = np.moveaxis(_world(FINE), -1, 0)
     radius = np.sqrt(x**2 + y**2 + z**2)
@@ -90,6 +94,7 @@ def test_a_wide_clot_along_the_falx_is_not_as_thick_as_its_rim_on_the_convexity(
     assert found.least_mm < 10, "so that 10 mm stay undecided"
 
 
+@pytest.mark.slow
 def test_axial_thickness_is_larger_than_the_normal_one_where_the_skull_is_oblique() -> None:
     """At 46 degrees, the end of the layer: sqrt(70^2 - 44.5^2) - sqrt(61.9^2 - 44.5^2) = 11.0."""
     found = _measured(FINE, _layer(FINE, 8.1, axis=(-np.cos(0.3665), 0.0, np.sin(0.3665))))
@@ -98,6 +103,7 @@ def test_axial_thickness_is_larger_than_the_normal_one_where_the_skull_is_obliqu
     assert found.axial.name == "axial_thickness" and found.least_mm is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("geometry", [FINE, THICK], ids=["1 mm", "5 mm"])
 @pytest.mark.parametrize("up_deg", [0, 21, 37, 53])
 @pytest.mark.parametrize("thickness_mm", [8.1, 15.0, 22.0])
@@ -119,6 +125,7 @@ def test_axial_thickness_is_right_within_1_mm_however_high_and_thick_the_clot_is
     assert found.axial.value == pytest.approx(expected, abs=1.0)
 
 
+@pytest.mark.slow
 def test_a_layer_on_the_vertex_has_no_axial_thickness_and_its_normal_one_is_the_least() -> None:
     found = _measured(FINE, _layer(FINE, 12.0, axis=(0.0, 0.0, 1.0)))
     assert found.measurement.value == pytest.approx(12.0, abs=0.7)
@@ -126,6 +133,7 @@ def test_a_layer_on_the_vertex_has_no_axial_thickness_and_its_normal_one_is_the_
     assert found.least_mm == found.measurement.value
 
 
+@pytest.mark.slow
 def test_a_speck_at_the_vertex_has_a_reason_not_an_error() -> None:
     speck = np.zeros(FINE.shape, bool)
     speck[79:81, 79:81, 143] = True  # 1.5 mm below the top of the ball
@@ -133,6 +141,7 @@ def test_a_speck_at_the_vertex_has_a_reason_not_an_error() -> None:
     assert found.axial.value is None and found.axial.reason
 
 
+@pytest.mark.slow
 def test_below_a_craniectomy_there_is_a_reason() -> None:
     world = _world(FINE)
     radius = np.linalg.norm(world, axis=-1)
@@ -151,6 +160,7 @@ def test_without_a_cavity_there_is_a_reason() -> None:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(st.permutations([0, 1, 2]), st.tuples(*[st.booleans()] * 3))
 def test_thickness_does_not_depend_on_the_order_of_axes(
@@ -169,6 +179,7 @@ def test_thickness_does_not_depend_on_the_order_of_axes(
     )
 
 
+@pytest.mark.slow
 def test_thickness_decides_the_criterion_where_it_can_be_measured() -> None:
     cavity = np.where(
         np.linalg.norm(_world(THICK), axis=-1) < SKULL_MM, Anatomy.LEFT_HEMISPHERE, 0

@@ -22,6 +22,7 @@ GRID = grid(pixels=200, pixel_mm=1.0, slice_mm=2.5, count=64)
 EVANS = 2 * (8 + 6 * np.sqrt(1 - (12 / 30) ** 2)) / 130
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turned", [(0, 0, 0), (0, 0, 20), (10, 15, -10)], ids=str)
 def test_evans_index_is_the_ratio_of_the_widths(turned: tuple[float, float, float]) -> None:
     labels = anatomy(GRID, shift_mm=0, turned=turned)
@@ -31,6 +32,7 @@ def test_evans_index_is_the_ratio_of_the_widths(turned: tuple[float, float, floa
     assert found.evans_slice == pytest.approx(31.5, abs=3)
 
 
+@pytest.mark.slow
 def test_volume_and_ratio_are_counted() -> None:
     labels = anatomy(GRID, shift_mm=0)
     half = np.zeros_like(labels.voxels)
@@ -43,6 +45,7 @@ def test_volume_and_ratio_are_counted() -> None:
     assert found.evans_index.value is None and found.evans_index.reason == "no plane"
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_has_a_reason() -> None:
     labels = anatomy(GRID, shift_mm=0)
     midline = fit_midline(labels)
@@ -75,6 +78,7 @@ def test_coronal_slices_have_no_evans_index() -> None:
     assert found.evans_index.reason == "the slices are not axial" and found.volume.value > 0
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(st.permutations([0, 1, 2]), st.tuples(*[st.booleans()] * 3))
 def test_the_order_of_axes_does_not_matter(order: list[int], flips: tuple[bool, ...]) -> None:
@@ -83,6 +87,7 @@ def test_the_order_of_axes_does_not_matter(order: list[int], flips: tuple[bool, 
     assert found.evans_index.value == pytest.approx(EVANS, abs=0.015)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width_mm", [3.2, 4.7, 6.0, 8.6])
 def test_the_third_ventricle_is_as_wide_as_its_walls_are_apart(width_mm: float) -> None:
     """Turned by 8 degrees, so that walls cut pixels of 1 mm; a gap beside it is no width."""

@@ -51,6 +51,7 @@ HOW = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", HOW)
 def test_every_label_is_where_it_truly_is(tmp_path: Path, how: str) -> None:
     writer, blur_mm = HOW[how]
@@ -60,6 +61,7 @@ def test_every_label_is_where_it_truly_is(tmp_path: Path, how: str) -> None:
     require_truth(seg, tmp_path / "ct", blur_mm=blur_mm)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "axes", ORIENTATIONS, ids=lambda axes: "/".join("".join(f"{v:+.0f}" for v in a) for a in axes)
 )
@@ -78,6 +80,7 @@ def test_every_orientation_of_an_image(tmp_path: Path, axes: tuple[np.ndarray, n
     require_truth(seg, tmp_path / "ct")
 
 
+@pytest.mark.slow
 def test_flipping_the_patient_flips_the_masks_and_nothing_else(tmp_path: Path) -> None:
     scan = read_ct(series(tmp_path / "ct"))
     labels = true_labels(scan.volume.geometry)
@@ -96,6 +99,7 @@ def test_flipping_the_patient_flips_the_masks_and_nothing_else(tmp_path: Path) -
             assert not np.array_equal(mask, left[key][number])
 
 
+@pytest.mark.slow
 def test_a_label_map_encoding_holds_the_same(tmp_path: Path) -> None:
     scan = read_ct(series(tmp_path / "ct", grid(tilt_deg=18)))
     seg = write_seg(
@@ -105,6 +109,7 @@ def test_a_label_map_encoding_holds_the_same(tmp_path: Path) -> None:
     require_truth(seg, tmp_path / "ct")
 
 
+@pytest.mark.slow
 def test_segments_say_what_they_are_and_who_made_them(tmp_path: Path) -> None:
     scan = read_ct(
         series(tmp_path / "ct", PatientName="DOE^JANE", PatientID="4711", StudyDate="20200102")
@@ -160,6 +165,7 @@ def test_without_hemorrhage_all_segments_are_there_and_empty(tmp_path: Path) -> 
     assert len(seg.SegmentSequence) == 5 and seg.NumberOfFrames == 5 and not seg.pixel_array.any()
 
 
+@pytest.mark.slow
 def test_same_input_same_bytes_other_masks_other_uids(tmp_path: Path) -> None:
     scan = read_ct(series(tmp_path / "ct"))
     labels = true_labels(scan.volume.geometry)
@@ -204,6 +210,7 @@ def test_a_header_that_dicom_forbids_is_carried_and_not_said(tmp_path: Path) -> 
     assert pydicom.dcmread(tmp_path / "seg.dcm").PatientSex == "UNKNOWN"
 
 
+@pytest.mark.slow
 def test_real_tilted_uneven_head(shared_data: Path, tmp_path: Path) -> None:
     scan = read_ct(shared_data / "ge_head_tilted")
     geometry = scan.volume.geometry

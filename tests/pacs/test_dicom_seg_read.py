@@ -41,6 +41,7 @@ def _refused(path: Path, labels: type = Subtype, **how: object) -> str:
     return str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["BINARY", "LABELMAP"])
 @pytest.mark.parametrize("how", EVEN)
 def test_what_was_written_comes_back_voxel_by_voxel(
@@ -61,6 +62,7 @@ def test_what_was_written_comes_back_voxel_by_voxel(
         assert alone.volume_ml(subtype) == pytest.approx(truth.volume_ml(subtype), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "axes", ORIENTATIONS, ids=lambda axes: "/".join("".join(f"{v:+.0f}" for v in a) for a in axes)
 )
@@ -92,6 +94,7 @@ def test_every_orientation_of_an_image_comes_back(
         assert np.allclose(*middles, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", UNEVEN)
 def test_on_uneven_slices_only_what_lay_between_them_is_lost(tmp_path: Path, how: str) -> None:
     HOW[how][0](tmp_path / "ct")
@@ -127,6 +130,7 @@ def test_a_label_between_two_slices_keeps_the_mean_of_their_areas() -> None:
     assert (got[12:18, 12:18] == Subtype.IPH).all()
 
 
+@pytest.mark.slow
 def test_flipping_the_patient_flips_what_is_read(tmp_path: Path) -> None:
     scan = read_ct(series(tmp_path / "ct"))
     labels = true_labels(scan.volume.geometry)
@@ -268,6 +272,7 @@ def test_probabilities_are_refused(tmp_path: Path, scan: Scan) -> None:
     assert "NOT_DICOM_SEG" in _refused(path, **_on(scan))
 
 
+@pytest.mark.slow
 def test_a_header_that_says_a_wrong_spacing_is_not_believed(tmp_path: Path) -> None:
     """2.5 mm at the base, 5 mm above, 2.5 mm in every header: empty slices and such that never were
     look alike.

@@ -345,6 +345,7 @@ def test_the_report_refers_to_the_segments_that_are_written(tmp_path: Path, scan
         assert reference.ReferencedSegmentNumber == int(subtype)
 
 
+@pytest.mark.slow
 def test_same_exam_same_bytes_other_numbers_other_uid(tmp_path: Path, scan: Scan) -> None:
     first, _ = _sr(tmp_path, scan, _exam(), "a.dcm"), _sr(tmp_path, scan, _exam(), "b.dcm")
     assert (tmp_path / "a.dcm").read_bytes() == (tmp_path / "b.dcm").read_bytes()
@@ -367,6 +368,7 @@ def test_a_picture_is_kept_pixel_by_pixel(tmp_path: Path, scan: Scan) -> None:
     assert (tmp_path / "a.dcm").read_bytes() == (tmp_path / "b.dcm").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_probabilities_are_worth_is_said_of_the_exam(tmp_path: Path, scan: Scan) -> None:
     exam = _exam()
     learned = CalibrationSet("toy heads", 200, 90)

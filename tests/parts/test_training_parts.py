@@ -106,6 +106,7 @@ def trainer(steps: list[float], budget: CosineBudget, optimizer: torch.optim.Opt
     return engine
 
 
+@pytest.mark.slow
 def test_learning_rate_climbs_then_falls_to_nothing_over_all_iterations() -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     rates: list[float] = []
@@ -123,6 +124,7 @@ def test_training_ends_when_its_minutes_are_spent_resumed_ones_included() -> Non
     assert len(rates) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize(("after", "steps"), [(0.0, 0), (0.5, 60), (1.0, 100)])
 def test_statistics_of_batch_norm_stand_still_late_in_training(

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from monai_ich.anatomy.midline import fit_midline
 from monai_ich.core.geometry import Geometry
@@ -11,6 +12,7 @@ from tests.heads import anatomy
 from tests.phantom import density, grid
 
 
+@pytest.mark.slow
 def test_the_picture_does_not_depend_on_the_order_of_axes(tmp_path: Path) -> None:
     from PIL import Image
 

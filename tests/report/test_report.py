@@ -111,6 +111,7 @@ def _report(path: Path, ct: CTVolume, labels: LabelMap, parts: LabelMap) -> str:
     return path.read_text()
 
 
+@pytest.mark.slow
 def test_report_is_one_file_with_status_first(tmp_path: Path) -> None:
     page = _report(tmp_path / "r.html", *_exam())
     assert page.index("Trained on nothing.") < page.index("Warnings") < page.index("Measurements")

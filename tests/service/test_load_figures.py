@@ -42,6 +42,7 @@ def test_the_chart_of_alerts_rises_with_a_run_of_them() -> None:
     assert cusum_of([*half[:10], (_NOW, _result("found"))], _NOW) is None
 
 
+@pytest.mark.slow
 def test_measured_ppv_counts_verdicts_on_alerts_only(tmp_path: Path) -> None:
     service = Service(tmp_path / "data")
     for number in range(4):

@@ -61,6 +61,7 @@ def _form(client: TestClient, case: int = 1) -> dict[str, str]:
     return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text))
 
 
+@pytest.mark.slow
 def test_nobody_without_the_token_sees_anything(service: Service, tmp_path: Path) -> None:
     service.admit(head(tmp_path / "head"))
     service.work()
@@ -77,6 +78,7 @@ def test_nobody_without_the_token_sees_anything(service: Service, tmp_path: Path
     assert "DOE, JANE" in client.get("/").text
 
 
+@pytest.mark.slow
 def test_a_name_of_another_site_and_its_forms_are_refused(service: Service, tmp_path: Path) -> None:
     service.admit(head(tmp_path / "head"))
     service.work()
@@ -89,6 +91,7 @@ def test_a_name_of_another_site_and_its_forms_are_refused(service: Service, tmp_
     assert service.rows(verdict) == []
 
 
+@pytest.mark.slow
 def test_what_has_no_result_stands_above_and_is_never_called_negative(
     service: Service, tmp_path: Path
 ) -> None:
@@ -111,6 +114,7 @@ def test_what_has_no_result_stands_above_and_is_never_called_negative(
     assert "This series has no result; that is not" in page
 
 
+@pytest.mark.slow
 def test_a_study_with_a_negative_and_a_refused_series_is_not_negative(
     service: Service, tmp_path: Path
 ) -> None:
@@ -131,6 +135,7 @@ def test_a_study_with_a_negative_and_a_refused_series_is_not_negative(
     assert "This series has no result" in page and "Hemorrhage not found." in page
 
 
+@pytest.mark.slow
 def test_filters_find_and_hide(service: Service, tmp_path: Path) -> None:
     service.admit(head(tmp_path / "head"))
     service.work(Says("found", 9.0))
@@ -144,6 +149,7 @@ def test_filters_find_and_hide(service: Service, tmp_path: Path) -> None:
     assert (rows.status_code, again.status_code) == (200, 304)
 
 
+@pytest.mark.slow
 def test_of_two_readers_the_second_is_told_and_nothing_is_lost(
     service: Service, tmp_path: Path
 ) -> None:
@@ -167,6 +173,7 @@ def test_of_two_readers_the_second_is_told_and_nothing_is_lost(
     assert [r.action for r in service.rows(audit)][-1] == "verdict: dismissed"
 
 
+@pytest.mark.slow
 def test_dismissing_needs_a_reason(service: Service, tmp_path: Path) -> None:
     service.admit(head(tmp_path / "head"))
     service.work()
@@ -181,6 +188,7 @@ def test_dismissing_needs_a_reason(service: Service, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_masks_of_a_reader_are_measured_anew_and_both_are_kept(
     service: Service, tmp_path: Path
 ) -> None:
@@ -231,6 +239,7 @@ def test_masks_of_a_reader_are_measured_anew_and_both_are_kept(
     assert len(list((service.settings.data / "verdicts").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_verdict_on_a_result_that_was_superseded_is_a_conflict(
     service: Service, tmp_path: Path
 ) -> None:
@@ -245,6 +254,7 @@ def test_a_verdict_on_a_result_that_was_superseded_is_a_conflict(
     assert "images are arriving" in client.get("/study/1").text
 
 
+@pytest.mark.slow
 def test_files_of_results_are_a_closed_list(service: Service, tmp_path: Path) -> None:
     service.admit(head(tmp_path / "head"))
     service.work()
@@ -257,6 +267,7 @@ def test_files_of_results_are_a_closed_list(service: Service, tmp_path: Path) ->
     assert client.get("/study/99").status_code == 404
 
 
+@pytest.mark.slow
 def test_stow_admits_like_c_store(service: Service, tmp_path: Path) -> None:
     paths = head(tmp_path / "head")
     client = _client(service)
@@ -286,6 +297,7 @@ def test_stow_admits_like_c_store(service: Service, tmp_path: Path) -> None:
     assert post(paths)[0] == 503 and not list((full.settings.data / "incoming").iterdir())
 
 
+@pytest.mark.slow
 def test_a_proxy_names_the_user_and_only_a_trusted_one(tmp_path: Path) -> None:
     service = Service(
         tmp_path / "data", user_header="X-User", proxies=("testclient",), admins=("ann",)
@@ -305,6 +317,7 @@ def test_a_proxy_names_the_user_and_only_a_trusted_one(tmp_path: Path) -> None:
     assert _client(strange, logged_in=False).get("/", headers={"X-User": "ann"}).status_code == 401
 
 
+@pytest.mark.slow
 def test_health_says_what_is_missing_and_figures_hold_no_identity(
     service: Service, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def _changed(path: Path, **values: object) -> Path:
     return made
 
 
+@pytest.mark.slow
 def test_images_are_kept_analyzed_and_sent_once(tmp_path: Path) -> None:
     port, archive = free_port(), tmp_path / "archive"
     archive.mkdir()
@@ -76,6 +77,7 @@ def test_images_are_kept_analyzed_and_sent_once(tmp_path: Path) -> None:
     server.shutdown()  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_the_same_image_again_changes_nothing_and_other_bytes_never_replace_it(
     service: Service, tmp_path: Path
 ) -> None:
@@ -124,6 +126,7 @@ def test_below_the_reserve_nothing_is_taken_and_it_goes_on_when_there_is_room(
     require_kept(service, paths)
 
 
+@pytest.mark.slow
 def test_a_full_disk_in_the_database_is_no_success(tmp_path: Path) -> None:
     service = Service(tmp_path / "data")
     paths = head(tmp_path / "head", count=40)
@@ -169,6 +172,7 @@ def test_the_announced_number_of_images_settles_at_once(tmp_path: Path) -> None:
     assert settle(service.db, service.settings) == 1
 
 
+@pytest.mark.slow
 def test_a_missing_slice_is_refused_until_it_comes(service: Service, tmp_path: Path) -> None:
     paths = head(tmp_path / "head")
     service.admit([*paths[:5], *paths[6:]])
@@ -180,6 +184,7 @@ def test_a_missing_slice_is_refused_until_it_comes(service: Service, tmp_path: P
     require_kept(service, paths)
 
 
+@pytest.mark.slow
 def test_a_late_slice_is_analyzed_anew_and_the_report_names_its_predecessor(
     tmp_path: Path,
 ) -> None:
@@ -205,6 +210,7 @@ def test_a_late_slice_is_analyzed_anew_and_the_report_names_its_predecessor(
     server.shutdown()  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_our_own_results_coming_back_are_not_analyzed(service: Service, tmp_path: Path) -> None:
     service.admit(head(tmp_path / "head"))
     service.work()
@@ -217,6 +223,7 @@ def test_our_own_results_coming_back_are_not_analyzed(service: Service, tmp_path
     assert len(service.rows(result)) == 1
 
 
+@pytest.mark.slow
 def test_a_result_that_is_on_disk_is_not_computed_again(service: Service, tmp_path: Path) -> None:
     calls = []
 
@@ -237,6 +244,7 @@ def test_a_result_that_is_on_disk_is_not_computed_again(service: Service, tmp_pa
     assert service.states() == ["analyzed"]
 
 
+@pytest.mark.slow
 def test_refusals_of_the_analysis_are_final_and_faults_are_tried_three_times(
     service: Service, tmp_path: Path
 ) -> None:
@@ -263,6 +271,7 @@ def test_refusals_of_the_analysis_are_final_and_faults_are_tried_three_times(
     require_ended(service)
 
 
+@pytest.mark.slow
 def test_of_two_series_of_a_study_the_better_one_is_taken_and_the_other_if_it_fails(
     service: Service, tmp_path: Path
 ) -> None:
@@ -279,6 +288,7 @@ def test_of_two_series_of_a_study_the_better_one_is_taken_and_the_other_if_it_fa
     assert service.states() == ["analyzed", "not_head_ct BETTER_SERIES"]
 
 
+@pytest.mark.slow
 def test_identity_stands_in_its_table_only(service: Service, tmp_path: Path) -> None:
     service.admit(head(tmp_path / "head"))
     service.work()
@@ -310,6 +320,7 @@ def test_the_audit_chain_shows_a_change_and_the_database_refuses_it(
         assert broken_at(link) == 2
 
 
+@pytest.mark.slow
 def test_a_folder_of_results_that_was_removed_in_part_is_made_again(
     service: Service, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pydicom
+import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage, Verification
 
@@ -38,6 +39,7 @@ def _associated(port: int, tls: ssl.SSLContext | None = None) -> bool:
     return bool(answered)
 
 
+@pytest.mark.slow
 def test_images_come_in_and_the_association_delays_no_longer_than_it_lasts(
     tmp_path: Path,
 ) -> None:
@@ -63,6 +65,7 @@ def test_images_come_in_and_the_association_delays_no_longer_than_it_lasts(
     assert not list((service.settings.data / "incoming").rglob("*.dcm"))
 
 
+@pytest.mark.slow
 def test_without_room_associations_are_rejected_and_strangers_always(tmp_path: Path) -> None:
     full = Service(
         tmp_path / "full", dicom_port=free_port(), reserve_bytes=1 << 60, reserve_share=1.0
@@ -77,6 +80,7 @@ def test_without_room_associations_are_rejected_and_strangers_always(tmp_path: P
         assert _associated(port)
 
 
+@pytest.mark.slow
 def test_over_tls_only_clients_with_a_certificate_are_answered(tmp_path: Path) -> None:
     ours = str(make_authority(tmp_path / "ours.pem"))
     others = str(make_authority(tmp_path / "others.pem"))

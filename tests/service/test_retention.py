@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from monai_ich.service.admit import Status
 from monai_ich.service.retention import Retention
 from monai_ich.service.tables import instance, result, series
 from tests.service.service import Service, head
+
+pytestmark = pytest.mark.slow
 
 _DAY_S = 86_400.0
 

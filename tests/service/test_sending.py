@@ -22,6 +22,8 @@ from tests.certificates import make_authority, server_side
 from tests.service.fake import keep
 from tests.service.service import Service, archive_at, free_port, head, require_sent_once
 
+pytestmark = pytest.mark.slow
+
 
 def _analyzed(tmp_path: Path, place: Destination, **values: object) -> Service:
     service = Service(tmp_path / "data", destinations=(place,), **values)

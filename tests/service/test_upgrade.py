@@ -22,6 +22,7 @@ def test_the_steps_lead_to_the_tables_of_the_code(tmp_path: Path) -> None:
         assert compare_metadata(MigrationContext.configure(link), metadata) == []
 
 
+@pytest.mark.slow
 def test_unfinished_work_of_an_older_database_goes_on(tmp_path: Path) -> None:
     old = Service(tmp_path / "data", revision="0001")
     paths = head(tmp_path / "head")

@@ -44,6 +44,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[StudyCas
     return root, cases, rows
 
 
+@pytest.mark.slow
 def test_a_ct_in_anat_is_a_scan_and_its_sidecar_says_how_it_was_made(
     study: tuple[Path, list[StudyCase], list[Any]],
 ) -> None:

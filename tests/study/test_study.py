@@ -66,6 +66,7 @@ def test_a_row_is_what_analyze_measured_with_its_patient_warnings_and_time(
     )
 
 
+@pytest.mark.slow
 def test_tables_keep_types_where_cells_are_empty(
     done: tuple[StudyCase, Path], tmp_path: Path
 ) -> None:
@@ -131,6 +132,7 @@ def test_what_fails_leaves_nothing_and_names_nobody(tmp_path: Path) -> None:
     assert "DOE" not in fault.message and not any((tmp_path / "out").iterdir())
 
 
+@pytest.mark.slow
 def test_new_results_take_the_place_of_old_ones_and_a_failure_leaves_those(tmp_path: Path) -> None:
     case, worker = StudyCase("a", (write_head(tmp_path / "a.nii.gz"),)), Worker(build)
     folder = tmp_path / "out" / "a"
@@ -141,6 +143,7 @@ def test_new_results_take_the_place_of_old_ones_and_a_failure_leaves_those(tmp_p
     assert worker.analyze(case, folder, "d").code == "" and not (folder / "old").exists()
 
 
+@pytest.mark.slow
 def test_a_series_that_lies_among_others_is_read_by_its_list(tmp_path: Path) -> None:
     folder = series(tmp_path / "all", grid(pixels=48, pixel_mm=4.3, slice_mm=8.0, count=20))
     paths = tuple(sorted(folder.iterdir()))

@@ -59,6 +59,7 @@ def case(tmp_path: Path) -> StudyCase:
     return StudyCase("case_1", (image,), masks=(_drawn(tmp_path / "masks" / "case_1.nii.gz"),))
 
 
+@pytest.mark.slow
 def test_a_mask_gives_the_columns_of_a_network_and_its_first_voxel_counts(
     case: StudyCase, tmp_path: Path
 ) -> None:

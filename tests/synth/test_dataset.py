@@ -10,10 +10,11 @@ import pytest
 from monai_ich.core.labels import Subtype
 from monai_ich.synth.dataset import design_case, missed_ml, write_dataset
 
+pytestmark = pytest.mark.slow
+
 CASES = [design_case(seed, pixels=48, thickness_mm=12.0) for seed in (3, 4)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "flipped", "truth"])
 def test_a_damaged_head_is_named_and_made_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
@@ -31,7 +32,6 @@ def test_a_damaged_head_is_named_and_made_again(
     assert list(write_dataset(CASES, tmp_path, workers=1, thickness=False)) == []
 
 
-@pytest.mark.slow
 def test_the_volume_asked_for_is_there_within_two_percent(tmp_path: Path) -> None:
     wanted = {Subtype.EDH: 20.0}
     case = design_case(0, hemorrhages=wanted, pixels=64, thickness_mm=8.0)

@@ -64,6 +64,7 @@ def test_same_seed_same_head() -> None:
     assert not np.array_equal(a.ct.hu, synthesize(replace(case, seed=12)).ct.hu)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subtype", list(Subtype))
 def test_each_subtype_has_its_volume_density_and_place(subtype: Subtype) -> None:
     fine = replace(
@@ -113,6 +114,7 @@ def test_the_midline_is_shifted_by_what_the_truth_says(shift_mm: float) -> None:
     assert largest == pytest.approx(abs(scan.truth.midline_shift_max_mm), abs=1.2)
 
 
+@pytest.mark.slow
 def test_a_head_looks_like_one() -> None:
     scan = _scan({})
     inside = scan.anatomy.voxels > 0
@@ -302,6 +304,7 @@ def test_a_head_from_pictures_is_the_head_in_a_window() -> None:
     assert np.corrcoef(seen.ct.hu[inside], plain.ct.hu[inside].clip(0, 80))[0, 1] > 0.8
 
 
+@pytest.mark.slow
 def test_thickness_is_left_out_where_it_is_not_asked_for() -> None:
     case = replace(
         with_hemorrhages(draw_case(3), {Subtype.SDH: 40.0}), scanner=replace(SMALL, slice_mm=10.0)

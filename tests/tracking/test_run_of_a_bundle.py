@@ -81,6 +81,7 @@ def test_parameters_hold_the_weights_within_the_loss(tmp_path: Path) -> None:
     assert (found["strip_prob"], found["parameters"]) == ("0.3", "3")
 
 
+@pytest.mark.slow
 def test_a_run_has_curves_data_sets_and_a_description_and_no_names(tmp_path: Path) -> None:
     (tmp_path / "DOE_JOHN.nii.gz").write_bytes(bytes(7))
     rows = [{"case": "DOE", "image": str(tmp_path / "DOE_JOHN.nii.gz")}]

@@ -26,6 +26,7 @@ def deaf() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_not_waited_for(deaf: str) -> None:
     start = time.monotonic()
     with pytest.raises(TrackingError, match="MLFLOW_UNAVAILABLE"):

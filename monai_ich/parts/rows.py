@@ -1,0 +1,72 @@
+"""What training asks of a row: its masks lie on the grid of its image, and a mask that only
+augmentation wants may be missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+
+from monai_ich.core.errors import GeometryError
+
+_TOLERANCE_MM = 0.01
+
+
+class EmptyMaskd(MapTransform):
+    """Give a row an empty mask where it has none, as rows of other programs (MONAI Label) do.
+
+    Args:
+        keys: masks; one that is there stays.
+        like: image or label map ``(1, I, J, K)`` whose grid an empty mask gets.
+    """
+
+    def __init__(self, keys: KeysCollection, like: str) -> None:
+        super().__init__(keys, allow_missing_keys=True)
+        self.like = like
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        missing = {key: torch.zeros_like(data[self.like]) for key in self.keys if key not in data}
+        return {**data, **missing}
+
+
+class SameGridd(MapTransform):
+    """Refuse a row with a mask of another grid than its image, before resampling hides it: training
+    would pair voxels that do not belong together. Any order and direction of axes is one grid.
+
+    Args:
+        keys: masks ``(1, I, J, K)`` with an affine; one that is missing is passed over.
+        like: image.
+
+    Raises:
+        GeometryError: ``GRID_MISMATCH``.
+    """
+
+    def __init__(self, keys: KeysCollection, like: str) -> None:
+        super().__init__(keys, allow_missing_keys=True)
+        self.like = like
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        wanted = _corners(data[self.like])
+        for key in self.key_iterator(dict(data)):
+            apart = torch.cdist(_corners(data[key]), wanted).amin(1).max()
+            if apart > _TOLERANCE_MM:
+                raise GeometryError(
+                    "GRID_MISMATCH",
+                    f"The {key} of a row does not lie on the grid of its image ({apart:.2f} mm "
+                    "apart): monai-ich manifest check says which, monai-ich resample MASK --like "
+                    "CT mends it.",
+                )
+        return dict(data)
+
+
+def _corners(image: MetaTensor) -> torch.Tensor:
+    """World positions (mm) of the eight corner voxels, (8, 3)."""
+    ends = torch.tensor([[0.0, n - 1.0] for n in image.shape[1:]], dtype=torch.float64)
+    corners = torch.cartesian_prod(*ends)
+    affine = torch.as_tensor(image.affine, dtype=torch.float64)
+    return corners @ affine[:3, :3].T + affine[:3, 3]
