@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from monai_ich.service.states import BETTER_SERIES, FINISHED, OWN_RESULT, WAITING, Reading, State
 from monai_ich.service.summary import NOT_FOUND
@@ -119,7 +119,7 @@ def _turn(one: Place) -> tuple[int, bool, int, float, float]:
     return _ORDER.index(one.band), is_read, one.urgency, -one.volume_ml, -one.received_at
 
 
-def _place(row: Row[Any]) -> Place:
+def _place(row: Any) -> Place:
     band = band_of(row.state, row.urgency)
     has_result = row.state in FINISHED
     return Place(

@@ -22,6 +22,7 @@ from monai_ich.service.admit import Status, admit
 from monai_ich.service.database import Database
 from monai_ich.service.loop import repeat
 from monai_ich.service.originals import has_room
+from monai_ich.service.server import start_server
 from monai_ich.service.settings import Settings
 from monai_ich.service.tables import open_association
 
@@ -74,9 +75,7 @@ class Receiver:
         ]
         address = (self.settings.dicom_host, self.settings.dicom_port)
         try:
-            self.server = entity.start_server(
-                address, block=False, evt_handlers=handlers, ssl_context=_tls(self.settings)
-            )
+            self.server = start_server(entity, address, handlers, _tls(self.settings))
         except OSError as error:
             raise ServiceError(
                 "PORT_TAKEN",

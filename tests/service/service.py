@@ -145,8 +145,12 @@ def require_sent_once(service: Service, folder: Path) -> None:
     assert all(r.state == Sending.SENT for r in service.rows(outbox) if r.result_id in valid)
 
 
-def start(role: str, data: Path, *more: str, crash_at: str = "") -> subprocess.Popen[bytes]:
-    """A role, or with an empty name the whole service, as a process."""
+def start(
+    role: str, data: Path, *more: str, crash_at: str = "", inside: Iterable[str] = ()
+) -> subprocess.Popen[bytes]:
+    """A role, or with an empty name the whole service, as a process; `inside` a network of its
+    own.
+    """
     words = ["serve", "--data", str(data), "--pipeline", "tests.service.fake:load", *more]
     words += ["--role", role] if role else []
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -155,7 +159,10 @@ def start(role: str, data: Path, *more: str, crash_at: str = "") -> subprocess.P
         environment["MONAI_ICH_CRASH_AT"] = crash_at
     log = (data / "test.log").open("ab")
     return subprocess.Popen(
-        [sys.executable, "-m", "monai_ich.cli", *words], env=environment, stdout=log, stderr=log
+        [*inside, sys.executable, "-m", "monai_ich.cli", *words],
+        env=environment,
+        stdout=log,
+        stderr=log,
     )
 
 

@@ -139,3 +139,10 @@ def test_over_tls_only_clients_with_a_certificate_are_answered(tmp_path: Path) -
                 tls.load_cert_chain(certificate)
             assert _associated(port, tls) is is_taken
         assert not _associated(port), "not in plain either"
+
+
+def test_who_says_nothing_on_the_tls_port_keeps_no_other_waiting(tmp_path: Path) -> None:
+    ours = str(make_authority(tmp_path / "ours.pem"))
+    service = Service(tmp_path / "data", dicom_port=free_port(), dicom_cert=ours, dicom_key=ours)
+    with _receiving(service) as port, socket.create_connection(("127.0.0.1", port)):
+        assert _associated(port, ssl.create_default_context(cafile=ours))

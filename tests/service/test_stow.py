@@ -1,4 +1,4 @@
-"""STOW-RS: what is posted is admitted like what comes by C-STORE; a broken request stores nothing."""
+"""STOW-RS: what is posted is admitted as by C-STORE is; a broken request stores nothing."""
 
 from __future__ import annotations
 

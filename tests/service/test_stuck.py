@@ -1,4 +1,4 @@
-"""Nothing stays under way for ever: analyses that hang, clocks set back, databases that are away."""
+"""Nothing stays under way for ever: analyses that hang, clocks set back, a database gone away."""
 
 from __future__ import annotations
 
