@@ -20,10 +20,10 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from monai_ich.core.provenance import MAKER
 from monai_ich.dicom.instance import CT_CLASSES, require_bounded
 from monai_ich.io.publish import sync_file, sync_folder
 from monai_ich.io.quiet import quiet
-from monai_ich.pacs.origin import MAKER
 from monai_ich.service.crash import crash_point
 from monai_ich.service.settings import Settings
 
