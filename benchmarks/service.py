@@ -59,6 +59,7 @@ from tests.service.service import (
 )
 
 _IMAGES, _SETTLE_S, _OBJECTS = 30, 2.0, 4
+_PATIENCE_S = 300.0  # of a sender: on a busy machine an answer is late, not lost
 _RECORD = Path(__file__).with_name("service.json")
 _REAL = ("--pipeline", "monai_ich.service.analyzer:load")
 _TARGETS = {"c_store_idle_ms": 100.0, "memory": 1.2, "recovery_s": 10.0, "worklist_s": 1.0}
@@ -149,6 +150,7 @@ def send_study(job: tuple[int, float]) -> list[float]:
 def send_as_new(port: int, images: list[FileDataset]) -> list[float]:
     """Send the images as a new study, likewise."""
     entity = AE(ae_title="LOAD")
+    entity.network_timeout = entity.dimse_timeout = _PATIENCE_S
     entity.add_requested_context(CTImageStorage)
     study, series, times = generate_uid(), generate_uid(), []
     link = entity.associate("127.0.0.1", port)

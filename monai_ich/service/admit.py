@@ -21,7 +21,7 @@ from monai_ich.service.database import Database, insert_new
 from monai_ich.service.originals import Header, content_sha256, has_room, keep, read_header
 from monai_ich.service.results import supersede
 from monai_ich.service.settings import Settings
-from monai_ich.service.states import OWN_RESULT, Reading, State
+from monai_ich.service.states import FINISHED, OWN_RESULT, Reading, State
 from monai_ich.service.tables import identity, instance, open_association, series, study
 
 _UNJUDGED = 2  # urgency before anything is known
@@ -185,18 +185,16 @@ def _record(
 
 
 def _restore(link: Connection, row: Row[Any], sop_uid: str, name: str) -> None:
-    """An image that was removed after its time is here again. A series that lacked it is received
-    anew; one with a result keeps that.
+    """An image that was removed after its time is here again. A series that came to its end keeps
+    that; one that lacks images is received anew, whoever is working on it.
     """
     now = time.time()
     link.execute(
         instance.update().where(instance.c.sop_uid == sop_uid).values(path=name, received_at=now)
     )
-    if row.state in (State.REFUSED, State.FAILED):
+    if row.state not in (*FINISHED, State.NOT_HEAD_CT, State.EXPIRED):
         values = {"last_image_at": now, **_reopened(link, row, now)}
         link.execute(series.update().where(series.c.id == row.id).values(**values))
-    elif row.state == State.RECEIVING:
-        link.execute(series.update().where(series.c.id == row.id).values(last_image_at=now))
 
 
 def _reopened(link: Connection, row: Row[Any], now: float) -> dict[str, object]:

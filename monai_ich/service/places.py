@@ -61,14 +61,14 @@ class Place:
 
 
 def band_of(state: str, urgency: int) -> str:
-    """Where a series stands; what has no result is never called negative.
+    """Where a series stands; what has no result, or a strange one, is never called negative.
 
     >>> band_of("refused", 2), band_of("sent", 2), band_of("sent", 4), band_of("expired", 1)
     ('attention', 'found', 'negative', 'other')
     """
     if state in WAITING or state in (State.REFUSED, State.FAILED):
         return ATTENTION
-    return _BY_URGENCY[urgency] if state in FINISHED else OTHER
+    return _BY_URGENCY.get(urgency, ATTENTION) if state in FINISHED else OTHER
 
 
 def shown_series(found: Iterable[_Series], *, whole: bool = False) -> list[_Series]:

@@ -91,6 +91,8 @@ def test_a_late_image_of_removed_ones_waits_for_them(tmp_path: Path) -> None:
     service.admit(paths[-1:])
     service.work()
     assert service.states() == ["refused ORIGINALS_EXPIRED"]
+    with service.db.write() as link:  # as if they came while a worker looks for them
+        link.execute(series.update().values(state="analyzing", owner="there/work", reason=""))
     assert set(service.admit(paths)) == {Status.SUCCESS}
     service.work()
     assert service.states() == ["analyzed"]
