@@ -129,11 +129,11 @@ bench-import: $(READY)  ## DICOM import beside other tools: the case table, time
 bench-study: $(READY)  ## a study of 40 synthetic scans, two broken, killed twice and resumed: is each there once?
 	$(BIN)/python -m benchmarks.study
 
-bench-kills: $(READY)  ## analyze killed 50 times onto earlier results, the service 200 times on each database: is anything lost?
+bench-kills: $(READY)  ## analyze killed 50 times onto earlier results, the service 200 times on each database, 10 with the networks: is anything lost?
 	$(BIN)/python -m benchmarks.kills
-	KILLS=200 $(BIN)/python -m pytest -m interop tests/service/test_crashes.py
+	KILLS=200 REAL_KILLS=10 $(BIN)/python -m pytest -m interop tests/service/test_crashes.py tests/service/test_real_kills.py
 
-bench-service: $(READY)  ## the service under load: 1,000 small studies by 8 senders, none lost? time of each C-STORE, memory
+bench-service: $(READY)  ## the service: 1,000 small studies by 8 senders, none lost? time of C-STORE, memory, recovery, worklist, real networks
 	$(BIN)/python -m benchmarks.service
 
 docs: .venv/.docs  ## the documentation as a website in site/; a warning or a broken link is an error

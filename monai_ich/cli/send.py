@@ -67,7 +67,7 @@ def _send(args: argparse.Namespace) -> int:
     sent = _to_dicomweb(args, paths) if args.to == "dicomweb" else _to_dimse(args, paths, tls)
     refused = [one for one in sent if one.reason]
     for one in sent:
-        print(f"{one.name}: {'accepted' if not one.reason else f'not accepted: {one.reason}'}",
+        print(f"{one.name}: {_words(one)}",
               file=sys.stderr if one.reason else sys.stdout)  # fmt: skip
     if len(refused) == len(sent):
         raise SendError("NOT_ACCEPTED", f"The archive accepted none of {len(sent)} objects.")
@@ -116,3 +116,9 @@ def _tls(args: argparse.Namespace) -> ssl.SSLContext:
             "BAD_CERTIFICATE", "The certificate files --ca and --cert must be PEM files."
         ) from error
     return tls
+
+
+def _words(one: Sent) -> str:
+    if one.reason:
+        return f"not accepted: {one.reason}"
+    return f"accepted, {one.warning}" if one.warning else "accepted"

@@ -16,6 +16,7 @@ from typing import Any
 from monai_ich import __version__
 from monai_ich.core.acquisition import Acquisition
 
+MAKER = "MONAI-ICH"  # as the manufacturer of our DICOM objects
 RESEARCH_USE = "For research use; not a medical device."
 STUDY_DIGEST = "study_digest"  # a setting that also changes with the files of the input
 _SHORT = 16  # of the digits of a sha256

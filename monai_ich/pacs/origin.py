@@ -28,12 +28,11 @@ from pydicom.dataset import Dataset
 
 from monai_ich.core.errors import SeriesError
 from monai_ich.core.labels import Code
-from monai_ich.core.provenance import Provenance
+from monai_ich.core.provenance import MAKER, Provenance
 from monai_ich.dicom.pixels import require_same_image
 from monai_ich.dicom.series import SourceSeries
 from monai_ich.io.quiet import quiet
 
-MAKER = "MONAI-ICH"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, MAKER)
 _NO_DATE, _NO_TIME = (
     "19000101",

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from monai_ich.core.geometry import FloatArray
 from monai_ich.core.labels import label_of
+from monai_ich.core.provenance import MAKER
 from monai_ich.core.regrid import is_even
 from monai_ich.core.volume import LabelMap
 from monai_ich.dicom.series import SourceSeries, places_of_slices
 from monai_ich.pacs import codes
-from monai_ich.pacs.origin import MAKER, Origin, coded, usable_source
+from monai_ich.pacs.origin import Origin, coded, usable_source
 
 
 def make_dicom_seg(

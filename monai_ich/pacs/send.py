@@ -41,10 +41,17 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Sent:
-    """What became of one file: `reason` is empty where the archive took it."""
+    """What became of one file.
+
+    Args:
+        name: of the file.
+        reason: why the archive does not take it; empty where it does.
+        warning: what the archive says of a file that it took: some of it was changed or left out.
+    """
 
     name: str
     reason: str = ""
+    warning: str = ""
 
 
 class _TryAgain(Exception):
@@ -111,9 +118,11 @@ def send_dicomweb(
         failed = answer.get("FailedSOPSequence") or ()
         if failed:
             return Sent(path.name, f"failure reason {failed[0].get('FailureReason', 0):04X}")
-        taken = answer.get("ReferencedSOPSequence", ())
-        is_named = d.SOPInstanceUID in [i.get("ReferencedSOPInstanceUID") for i in taken]
-        return Sent(path.name, "" if is_named else "the answer names no object")
+        for item in answer.get("ReferencedSOPSequence", ()):
+            if item.get("ReferencedSOPInstanceUID") == d.SOPInstanceUID:
+                code = item.get("WarningReason")
+                return Sent(path.name, warning=f"warning {code:04X}" if code else "")
+        return Sent(path.name, "the answer names no object")
 
     place = urlsplit(url)
     with quiet("dicomweb_client"), quiet("urllib3"):
@@ -167,7 +176,7 @@ def send_dimse(
                     "the archive rejects the association" if link.is_rejected else silent
                 )
             try:
-                return tuple(Sent(name, _c_store(link.send_c_store, d)) for name, d in files)
+                return tuple(_c_store(link.send_c_store, name, d) for name, d in files)
             finally:
                 link.release()
 
@@ -198,19 +207,17 @@ def _require_trust(tls: ssl.SSLContext, host: str, port: int) -> None:
         raise _TryAgain("no answer") from None
 
 
-def _c_store(send: Callable[[Dataset], Dataset], d: Dataset) -> str:
-    """Why the archive does not take it; empty where it does."""
+def _c_store(send: Callable[[Dataset], Dataset], name: str, d: Dataset) -> Sent:
+    """What the archive says of one object; it keeps what it warns about (PS3.4 B.2.3)."""
     try:
         status = send(d)
     except (ValueError, RuntimeError):
-        return "the archive does not take this kind of object"
+        return Sent(name, "the archive does not take this kind of object")
     if "Status" not in status:
-        return "no answer"
-    return (
-        ""
-        if status.Status == 0 or 0xB000 <= status.Status <= 0xBFFF
-        else f"status {status.Status:04X}"
-    )
+        return Sent(name, "no answer")
+    if 0xB000 <= status.Status <= 0xBFFF:
+        return Sent(name, warning=f"warning {status.Status:04X}")
+    return Sent(name, f"status {status.Status:04X}" if status.Status else "")
 
 
 def _read(path: Path) -> Dataset:

@@ -19,9 +19,9 @@ from highdicom.coding_schemes import CodingSchemeIdentificationItem
 
 from monai_ich.core.exam import Criterion, ExamMeasurements
 from monai_ich.core.labels import Code
-from monai_ich.core.provenance import Notice
+from monai_ich.core.provenance import MAKER, Notice
 from monai_ich.pacs import codes
-from monai_ich.pacs.origin import MAKER, Origin, coded
+from monai_ich.pacs.origin import Origin, coded
 from monai_ich.pacs.sr_groups import Groups, measurements_without_value
 
 _CONTAINS = sr.RelationshipTypeValues.CONTAINS

@@ -31,9 +31,10 @@ from monai_ich.core.exam_slices import Point
 from monai_ich.core.geometry import to_lps
 from monai_ich.core.labels import Code, Hemorrhage, Subtype, label_of
 from monai_ich.core.measurement import Measurement
+from monai_ich.core.provenance import MAKER
 from monai_ich.measure.scores import part_words
 from monai_ich.pacs import codes
-from monai_ich.pacs.origin import MAKER, Origin, coded
+from monai_ich.pacs.origin import Origin, coded
 
 _Group: TypeAlias = (
     sr.MeasurementsAndQualitativeEvaluations | sr.VolumetricROIMeasurementsAndQualitativeEvaluations

@@ -55,6 +55,8 @@ def new_token(data: Path) -> str:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as stream:
         stream.write(token)
+        stream.flush()
+        os.fsync(handle)
     return token
 
 
@@ -64,7 +66,8 @@ class Access:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         path = settings.data / _FILE
-        self._token = path.read_text() if path.is_file() else new_token(settings.data)
+        known = path.read_text() if path.is_file() else ""  # empty after a power cut
+        self._token = known or new_token(settings.data)
         local = ("127.0.0.1", "localhost", "[::1]", settings.web_host)
         self._names = {*local, *settings.web_names}
 

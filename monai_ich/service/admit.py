@@ -7,6 +7,7 @@ References:
 from __future__ import annotations
 
 import time
+import uuid
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from monai_ich.service.database import Database, insert_new
 from monai_ich.service.originals import Header, content_sha256, has_room, keep, read_header
 from monai_ich.service.results import supersede
 from monai_ich.service.settings import Settings
-from monai_ich.service.states import OWN_RESULT, Reading, State
+from monai_ich.service.states import FINISHED, OWN_RESULT, Reading, State
 from monai_ich.service.tables import identity, instance, open_association, series, study
 
 _UNJUDGED = 2  # urgency before anything is known
@@ -33,6 +34,7 @@ class Status(IntEnum):
     OTHER_BYTES = 0xB000
     NOT_AN_IMAGE = 0x0122
     NO_ROOM = 0xA700
+    OTHER_STUDY = 0xA900
     UNREADABLE = 0xC000
 
 
@@ -63,7 +65,7 @@ def admit(
         return Status.NO_ROOM
     try:
         return _keep_and_record(db, settings, path, header, association, owner)
-    except (OSError, sa.exc.OperationalError):  # full, locked or away: the sender tries again
+    except (OSError, sa.exc.SQLAlchemyError):  # full, locked or away: the sender tries again
         return Status.NO_ROOM
 
 
@@ -73,8 +75,10 @@ def _keep_and_record(
     sha256 = content_sha256(path)
     with db.read() as link:
         known = _known(link, header.sop_uid)
-    if known is None:
-        name = keep(settings, path, header.sop_uid, sha256)
+    is_removed = known is not None and known.sha256 == sha256 and not known.path
+    if known is None or is_removed:
+        mark = f"_{uuid.uuid4().hex[:8]}" if is_removed else ""
+        name = keep(settings, path, header.sop_uid, sha256, mark=mark)
         crash_point("file_before_row")
         with db.write() as link:
             known = _record(link, header, name, sha256, path.stat().st_size, association, owner)
@@ -109,7 +113,7 @@ def _record(
     owner: str,
 ) -> Any:
     """The image's row and the series' state, in one transaction; the row of the first one where
-    another association was faster.
+    another association was faster. One whose file was removed has it again.
     """
     now = time.time()
     insert_new(link, study, uid=header.study_uid, received_at=now)
@@ -137,7 +141,10 @@ def _record(
     row = link.execute(sa.select(series).where(here).with_for_update()).one()
     known = _known(link, header.sop_uid)
     if known is not None:
-        return known
+        if known.path or known.sha256 != sha256:
+            return known
+        _restore(link, row, header.sop_uid, name)
+        return None
     values = {
         "images": row.images + 1,
         "announced": max(row.announced, header.announced),
@@ -175,6 +182,19 @@ def _record(
         birth_date=header.birth_date,
     )
     return None
+
+
+def _restore(link: Connection, row: Row[Any], sop_uid: str, name: str) -> None:
+    """An image that was removed after its time is here again. A series that came to its end keeps
+    that; one that lacks images is received anew, whoever is working on it.
+    """
+    now = time.time()
+    link.execute(
+        instance.update().where(instance.c.sop_uid == sop_uid).values(path=name, received_at=now)
+    )
+    if row.state not in (*FINISHED, State.NOT_HEAD_CT, State.EXPIRED):
+        values = {"last_image_at": now, **_reopened(link, row, now)}
+        link.execute(series.update().where(series.c.id == row.id).values(**values))
 
 
 def _reopened(link: Connection, row: Row[Any], now: float) -> dict[str, object]:

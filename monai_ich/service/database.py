@@ -35,7 +35,7 @@ class Database:
             else {"pool_pre_ping": True, "connect_args": {"connect_timeout": _WAIT_S}}
         )
         try:
-            self.engine = sa.create_engine(url, **options)
+            self.engine = sa.create_engine(url, hide_parameters=True, **options)
         except (sa.exc.ArgumentError, ImportError) as error:
             raise ServiceError(
                 "BAD_DATABASE", f"The address of the database is wrong ({type(error).__name__})."
@@ -96,6 +96,18 @@ class Database:
             )
             if not found.rowcount:
                 insert_new(link, heartbeat, owner=owner, **values)
+
+
+def near(column: sa.ColumnElement[float], now: float, most_s: float) -> sa.ColumnElement[bool]:
+    """Whether a moment lies at most so far from now. One further ahead was noted before the clock
+    was set back, and says nothing.
+    """
+    return column.between(now - most_s, now + most_s)
+
+
+def ahead(column: sa.ColumnElement[float], now: float, most_s: float) -> sa.ColumnElement[bool]:
+    """Whether a moment is still to come, at most so far from now; likewise."""
+    return sa.and_(column > now, column <= now + most_s)
 
 
 def insert_new(link: Connection, table: sa.Table, **values: Any) -> bool:

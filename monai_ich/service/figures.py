@@ -18,10 +18,11 @@ from sqlalchemy.engine import Connection
 from monai_ich.service.drift import Drift, cusum_of, drift_of, is_alert
 from monai_ich.service.settings import Settings
 from monai_ich.service.states import Reading, Sending, State
-from monai_ich.service.summary import Summary
+from monai_ich.service.summary import NOT_FOUND, Summary
 from monai_ich.service.tables import outbox, result, series
 
-_DAY_S = 86_400.0
+_DAY_S, _LOAD_DAYS = 86_400.0, 30
+DRIFT_DAYS = 180
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class AlertLoad:
         expected_a_day: from prevalence, sensitivity and specificity of the settings; None where
             they are not set.
         expected_ppv: from the same; None likewise.
-        confirmed, dismissed: alerts that readers judged; modified ones count as confirmed.
+        confirmed, dismissed: alerts that readers judged; one whose masks they modified is confirmed
+            where blood was left.
     """
 
     results: int
@@ -53,17 +55,25 @@ class AlertLoad:
 
 
 @dataclass(frozen=True)
-class Operations:
-    """One look at everything."""
+class Flow:
+    """What comes, waits and goes; `results_day` and `alerts_day` of the last 24 hours."""
 
     states: dict[str, int]
     oldest_wait_s: float
     results_day: int
+    alerts_day: int
     median_minutes: float | None
     failures: list[tuple[str, int]]
     outbox: dict[str, dict[str, int]]
     disk_free: int
     disk_total: int
+
+
+@dataclass(frozen=True)
+class Operations:
+    """One look at everything; drift against `DRIFT_DAYS`."""
+
+    flow: Flow
     load: AlertLoad
     drift: list[Drift]
     cusum: float | None
@@ -91,8 +101,8 @@ def expected_ppv(prevalence: float, sensitivity: float, specificity: float) -> f
     return prevalence * sensitivity / alerts if alerts > 0 else None
 
 
-def read_operations(link: Connection, settings: Settings) -> Operations:
-    """Everything the page of operations shows."""
+def read_flow(link: Connection, settings: Settings) -> Flow:
+    """What monitors ask again and again."""
     now = time.time()
     count = sa.func.count()
     states = {
@@ -110,31 +120,30 @@ def read_operations(link: Connection, settings: Settings) -> Operations:
     grouped = sa.select(outbox.c.destination, outbox.c.state, count)
     for place, state, n in link.execute(grouped.group_by(outbox.c.destination, outbox.c.state)):
         boxes.setdefault(place, dict.fromkeys(Sending, 0))[state] = n
-    rows = list(
-        link.execute(
-            sa.select(
-                result.c.finished_at, result.c.summary, series.c.reading, series.c.last_image_at
-            )
-            .join(series, series.c.id == result.c.series_id)
-            .where(result.c.superseded_at.is_(None))
-            .order_by(result.c.finished_at)
-        )
-    )
-    found = [(r.finished_at, Summary.from_json(r.summary), r.reading) for r in rows]
-    today = [r for r in rows if r.finished_at > now - _DAY_S]
-    minutes = [(r.finished_at - r.last_image_at) / 60 for r in today]
-    dated = [(at, summary) for at, summary, _ in found]
+    today = _results(link, now - _DAY_S)
+    minutes = [(one.at - one.last_image_at) / 60 for one in today]
     disk = shutil.disk_usage(settings.data)
-    load = _alert_load([f for f in found if f[0] > now - 30 * _DAY_S], settings, now)
-    return Operations(
+    return Flow(
         states=states,
         oldest_wait_s=max(0.0, now - oldest) if oldest else 0.0,
         results_day=len(today),
+        alerts_day=sum(is_alert(one.summary) for one in today),
         median_minutes=float(np.median(minutes)) if minutes else None,
         failures=sorted(failures, key=lambda pair: -pair[1]),
         outbox=boxes,
         disk_free=disk.free,
         disk_total=disk.total,
+    )
+
+
+def read_operations(link: Connection, settings: Settings) -> Operations:
+    """Everything the page of operations shows."""
+    now = time.time()
+    found = _results(link, now - DRIFT_DAYS * _DAY_S)
+    load = _alert_load([one for one in found if one.at > now - _LOAD_DAYS * _DAY_S], settings, now)
+    dated = [(one.at, one.summary) for one in found]
+    return Operations(
+        flow=read_flow(link, settings),
         load=load,
         drift=drift_of(dated, now),
         cusum=cusum_of(dated, now),
@@ -142,11 +151,42 @@ def read_operations(link: Connection, settings: Settings) -> Operations:
     )
 
 
-def _alert_load(
-    found: list[tuple[float, Summary, str]], settings: Settings, now: float
-) -> AlertLoad:
-    days = max(1.0, (now - found[0][0]) / _DAY_S) if found else 1.0
-    alerts = [reading for _, summary, reading in found if is_alert(summary)]
+@dataclass(frozen=True)
+class _Found:
+    """A result that holds, and what the reader made of it; `at` is when it was finished."""
+
+    at: float
+    last_image_at: float
+    summary: Summary
+    reading: str
+    has_blood: bool
+
+
+def _results(link: Connection, since: float) -> list[_Found]:
+    query = (
+        sa.select(
+            *(result.c.finished_at, series.c.last_image_at, result.c.summary),
+            *(series.c.reading, series.c.urgency),
+        )
+        .join(series, series.c.id == result.c.series_id)
+        .where(result.c.superseded_at.is_(None), result.c.finished_at > since)
+        .order_by(result.c.finished_at)
+    )
+    return [
+        _Found(at, came, Summary.from_json(text), reading, urgency != NOT_FOUND)
+        for at, came, text, reading, urgency in link.execute(query)
+    ]
+
+
+def _judgment(one: _Found) -> str:
+    if one.reading == Reading.MODIFIED:
+        return Reading.CONFIRMED if one.has_blood else Reading.DISMISSED
+    return one.reading
+
+
+def _alert_load(found: list[_Found], settings: Settings, now: float) -> AlertLoad:
+    days = max(1.0, (now - found[0].at) / _DAY_S) if found else 1.0
+    alerts = [_judgment(one) for one in found if is_alert(one.summary)]
     rates = (settings.prevalence, settings.sensitivity, settings.specificity)
     told = all(rate > 0 for rate in rates)
     said = Counter(alerts)
@@ -156,6 +196,6 @@ def _alert_load(
         alerts_a_day=len(alerts) / days,
         expected_a_day=expected_alerts(len(found) / days, *rates) if told else None,
         expected_ppv=expected_ppv(*rates) if told else None,
-        confirmed=said[Reading.CONFIRMED] + said[Reading.MODIFIED],
+        confirmed=said[Reading.CONFIRMED],
         dismissed=said[Reading.DISMISSED],
     )

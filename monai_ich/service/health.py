@@ -7,8 +7,8 @@ import time
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from monai_ich.service.database import Database
-from monai_ich.service.figures import read_operations
+from monai_ich.service.database import Database, near
+from monai_ich.service.figures import read_flow
 from monai_ich.service.originals import has_room
 from monai_ich.service.settings import ROLES, Settings
 from monai_ich.service.states import State
@@ -23,7 +23,7 @@ def not_ready(db: Database, settings: Settings, owner: str) -> list[str]:
     try:
         db.beat(owner, "web")
         with db.read() as link:
-            fresh = sa.select(heartbeat).where(heartbeat.c.at > time.time() - _FRESH_S)
+            fresh = sa.select(heartbeat).where(near(heartbeat.c.at, time.time(), _FRESH_S))
             beats = list(link.execute(fresh))
     except sa.exc.SQLAlchemyError:
         return [*faults, "the database cannot be written"]
@@ -42,7 +42,7 @@ def metrics(db: Database, settings: Settings, owner: str) -> bytes:
         return Gauge(f"monai_ich_{name}", text, labels, registry=registry)
 
     with db.read() as link:
-        seen = read_operations(link, settings)
+        seen = read_flow(link, settings)
     states = gauge("series", "Series by state", "state")
     for state in State:
         states.labels(state.value).set(seen.states.get(state.value, 0))
@@ -56,6 +56,8 @@ def metrics(db: Database, settings: Settings, owner: str) -> bytes:
     gauge("oldest_wait_seconds", "Age of the oldest series that waits").set(seen.oldest_wait_s)
     gauge("results_day", "Results of the last 24 hours").set(seen.results_day)
     gauge("disk_free_bytes", "Free disk of the data folder").set(seen.disk_free)
-    gauge("alerts_per_day", "Found or possible, a day").set(seen.load.alerts_a_day)
+    gauge("alerts_day", "Results of the last 24 hours that say found or possible").set(
+        seen.alerts_day
+    )
     gauge("ready", "1 where all roles can work").set(not not_ready(db, settings, owner))
     return generate_latest(registry)

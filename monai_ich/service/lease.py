@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -13,14 +14,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from monai_ich.service.audit import note
-from monai_ich.service.database import Database
+from monai_ich.service.database import Database, ahead
 from monai_ich.service.settings import Settings
 from monai_ich.service.settle import take_next_best
 from monai_ich.service.states import State
 from monai_ich.service.tables import series
 
+_LOG = logging.getLogger(__name__)
 _MOST_DEATHS = 2
 _LOOK_S = 0.25
+LONGEST_PAUSE_S = 60.0  # between two tries of an analysis
 
 
 def release_own(db: Database, owner: str) -> None:
@@ -37,7 +40,7 @@ def claim(db: Database, settings: Settings, owner: str) -> Row[Any] | None:
     now = time.time()
     free = sa.and_(
         series.c.state.in_((State.SETTLED, State.QUEUED, State.ANALYZING)),
-        series.c.lease_until <= now,
+        ~ahead(series.c.lease_until, now, max(settings.lease_s, LONGEST_PAUSE_S)),
     )
     first = (
         sa.select(series)
@@ -87,16 +90,20 @@ def kept_alive(
     db: Database, settings: Settings, row: Row[Any], owner: str, stop: threading.Event
 ) -> Iterator[None]:
     """The lease is renewed meanwhile; told to stop, the process gives it back and ends at once: a
-    planned end is no death over this series.
+    planned end is no death over this series. An analysis that does not end, ends the process.
     """
     done = threading.Event()
 
     def renew() -> None:
-        renewed = time.monotonic()
+        begun = renewed = time.monotonic()
         while not done.wait(_LOOK_S):
             if stop.is_set():
-                _give_back(db, row, owner)
+                with suppress(sa.exc.OperationalError):
+                    give_back(db, row, owner)
                 os._exit(0)
+            if time.monotonic() - begun > settings.analysis_most_s:
+                _LOG.error("case %s: no result in time, this process ends", row.study_id)
+                os._exit(1)
             if time.monotonic() - renewed < settings.lease_s / 3:
                 continue
             renewed = time.monotonic()
@@ -120,8 +127,9 @@ def kept_alive(
         thread.join()
 
 
-def _give_back(db: Database, row: Row[Any], owner: str) -> None:
-    with suppress(sa.exc.OperationalError), db.write() as link:
+def give_back(db: Database, row: Row[Any], owner: str) -> None:
+    """Leave a series to whoever takes it next: this is no death, and no try."""
+    with db.write() as link:
         link.execute(
             series.update()
             .where(still_ours(row, owner))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -20,22 +22,19 @@ from monai_ich.service.access import User
 from monai_ich.service.analyzer import THUMBNAIL
 from monai_ich.service.audit import broken_at
 from monai_ich.service.database import Database
-from monai_ich.service.figures import read_operations
+from monai_ich.service.figures import DRIFT_DAYS, read_operations
+from monai_ich.service.places import BANDS, read_places
 from monai_ich.service.settings import Settings
 from monai_ich.service.states import Reading
 from monai_ich.service.summary import Summary
 from monai_ich.service.tables import outbox, result, series, study
-from monai_ich.service.worklist import (
-    BANDS,
-    chosen,
-    read_studies,
-    read_verdicts,
-)
+from monai_ich.service.worklist import read_studies, read_verdicts
 
 _FILES = (
     *(THUMBNAIL, "report.html", "montage.png", "ich.seg.nrrd", "measurements.json"),
     *("measurements.csv", "lesions.csv", "slices.csv", "ct.nii.gz", "anatomy.nii.gz"),
 )
+_PER_PAGE = 100
 _DOWNLOADS = ("ich.seg.nrrd", "measurements.csv", "lesions.csv", "ct.nii.gz")
 
 
@@ -65,21 +64,34 @@ class Pages:
         self._jinja.globals |= {"bands": BANDS, "readings": list(Reading), "colors": colors}
 
     def worklist(self, asked: Mapping[str, str]) -> str:
-        """The list of studies."""
+        """A page of the list of studies."""
         words, band, reading = (asked.get(n, "")[:80] for n in ("q", "band", "reading"))
+        number = max(1, int(said)) if (said := asked.get("page", "1")[:6]).isdecimal() else 1
         with self.db.read() as link:
-            studies = read_studies(link)
-        shown = chosen(studies, words=words, band=band, reading=reading)
-        groups = {name: [s for s in shown if s.first.band == name] for name in BANDS}
-        template = "rows.html" if "rows" in asked else "worklist.html"
+            places = read_places(link, words=words, band=band, reading=reading)
+            first = _PER_PAGE * (min(number, -(-len(places) // _PER_PAGE) or 1) - 1)
+            cases = [place.case for place in places[first : first + _PER_PAGE]]
+            studies = read_studies(link, cases)
+            total = link.execute(sa.select(sa.func.count()).select_from(study)).scalar()
+        counts = Counter(place.band for place in places)
         return self._text(
-            template, groups=groups, total=len(studies), q=words, band=band, reading=reading
+            "rows.html" if "rows" in asked else "worklist.html",
+            groups={name: [s for s in studies if s.first.band == name] for name in BANDS},
+            counts=counts,
+            total=total,
+            q=words,
+            band=band,
+            reading=reading,
+            first=first,
+            last=first + len(cases),
+            fits=len(places),
+            page=first // _PER_PAGE + 1,
         )
 
     def study(self, case: int, user: User, form: str) -> Response:
         """One study with its report and what was said of it."""
         with self.db.read() as link:
-            found = read_studies(link, case)
+            found = read_studies(link, [case], whole=True)
             if not found:
                 return self.message("There is no such study.", 404)
             read = found[0].read
@@ -91,7 +103,7 @@ class Pages:
         changed = [(v, Summary.from_json(v.summary)) for v in verdicts if v.summary]
         summary = read.summary if read else None
         network = {f.name: f.volume_ml for f in summary.findings} if summary else {}
-        viewer = self.settings.viewer_url.replace("{study}", str(uid))
+        viewer = self.settings.viewer_url.replace("{study}", quote(str(uid)))
         text = self._text(
             "study.html",
             study=found[0],
@@ -114,7 +126,14 @@ class Pages:
             seen = read_operations(link, self.settings)
             broken = broken_at(link)
         return HTMLResponse(
-            self._text("operations.html", seen=seen, broken=broken, settings=self.settings)
+            self._text(
+                "operations.html",
+                seen=seen,
+                broken=broken,
+                settings=self.settings,
+                drift_days=DRIFT_DAYS,
+                named={place.name for place in self.settings.destinations},
+            )
         )
 
     def login(self) -> Response:

@@ -22,6 +22,7 @@ from monai_ich.service.admit import Status, admit
 from monai_ich.service.database import Database
 from monai_ich.service.loop import repeat
 from monai_ich.service.originals import has_room
+from monai_ich.service.server import start_server
 from monai_ich.service.settings import Settings
 from monai_ich.service.tables import open_association
 
@@ -32,12 +33,17 @@ _TRANSIENT, _PROVIDER, _CONGESTION = 2, 3, 1
 
 
 class Receiver:
-    """A storage provider on the tables of the service."""
+    """A storage provider on the tables of the service.
+
+    Images must lie on the disk of the data folder before they are linked to their place. pynetdicom
+    writes them wherever `tempfile` says, so that it says so, from `start` to `stop`.
+    """
 
     def __init__(self, db: Database, settings: Settings, owner: str) -> None:
         self.db, self.settings, self.owner = db, settings, owner
         self.server: Any = None
         self._names: dict[object, str] = {}
+        self._tempdir_before: str | None = None
 
     def start(self) -> None:
         """Listen; what an earlier run left half received goes.
@@ -48,7 +54,7 @@ class Receiver:
         incoming = self.settings.data / "incoming" / self.owner.replace("/", "_")
         shutil.rmtree(incoming, ignore_errors=True)
         incoming.mkdir(parents=True)
-        tempfile.tempdir = str(incoming)  # pynetdicom asks for no other place
+        self._tempdir_before, tempfile.tempdir = tempfile.tempdir, str(incoming)
         _config.STORE_RECV_CHUNKED_DATASET = True
         _config.LOG_HANDLER_LEVEL = "none"
         with self.db.write() as link:
@@ -57,6 +63,7 @@ class Receiver:
         entity.maximum_associations = _MOST_ASSOCIATIONS
         entity.network_timeout = entity.acse_timeout = entity.dimse_timeout = _IDLE_S
         entity.require_calling_aet = list(self.settings.callers)
+        entity.require_called_aet = self.settings.require_called
         entity.add_supported_context(Verification)
         for context in AllStoragePresentationContexts:
             entity.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
@@ -68,9 +75,7 @@ class Receiver:
         ]
         address = (self.settings.dicom_host, self.settings.dicom_port)
         try:
-            self.server = entity.start_server(
-                address, block=False, evt_handlers=handlers, ssl_context=_tls(self.settings)
-            )
+            self.server = start_server(entity, address, handlers, _tls(self.settings))
         except OSError as error:
             raise ServiceError(
                 "PORT_TAKEN",
@@ -81,6 +86,7 @@ class Receiver:
         """End listening."""
         if self.server is not None:
             self.server.shutdown()
+            tempfile.tempdir = self._tempdir_before
 
     def _requested(self, event: evt.Event) -> None:
         self._names[event.assoc] = uuid.uuid4().hex

@@ -171,6 +171,7 @@ def record_result(
             state=State.SENDING if rows else State.ANALYZED,
             reason="",
             urgency=summary.urgency,
+            volume_ml=summary.total_ml,
             owner="",
             lease_until=0.0,
             attempt=0,

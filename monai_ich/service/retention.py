@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,11 +16,13 @@ from monai_ich.service.crash import crash_point
 from monai_ich.service.database import Database
 from monai_ich.service.settings import Settings
 from monai_ich.service.states import State
-from monai_ich.service.tables import instance, result, series
+from monai_ich.service.tables import instance, result, series, verdict
 
 _DAY_S = 86_400.0
 _PAUSE_S = 600.0
 _ORPHAN_S = _DAY_S
+_ORPHANS = ("originals/*/*.dcm", "results/*", "verdicts/*", "work/*", "incoming/*/*")
+_LOG = logging.getLogger(__name__)
 _DONE = (State.ANALYZED, State.SENT, State.NOT_HEAD_CT, State.EXPIRED)
 
 
@@ -29,13 +33,15 @@ class Retention:
         self.db, self.settings, self._last = db, settings, 0.0
 
     def step(self) -> None:
-        """Remove what is due."""
+        """Remove what is due. A disk that fails here keeps nothing else from going on."""
         if self._last and time.monotonic() - self._last < _PAUSE_S:
             return
         self._last = time.monotonic()
-        self.remove_originals()
-        self.remove_results()
-        self.remove_orphans()
+        for remove in (self.remove_originals, self.remove_results, self.remove_orphans):
+            try:
+                remove()
+            except OSError as error:
+                _LOG.error("files could not be removed: %s", type(error).__name__)
 
     def remove_originals(self) -> int:
         """Originals of finished series, by age and by size; how many files went."""
@@ -46,15 +52,19 @@ class Retention:
         oldest_s = time.time() - self.settings.originals_days * _DAY_S
         removed = 0
         for row in rows:
-            if row.changed_at <= oldest_s or too_much > 0:
+            since = max(row.changed_at, row.received_at)  # what came again is kept anew
+            if since <= oldest_s or too_much > 0:
                 too_much -= row.bytes
                 removed += self._expire(row)
         return removed
 
     def _finished(self, link: Connection) -> list[Row[Any]]:
         kept = sa.func.sum(sa.case((instance.c.path != "", instance.c.bytes), else_=0))
+        came = sa.func.max(instance.c.received_at).label("received_at")
         query = (
-            sa.select(series.c.id, series.c.study_id, series.c.changed_at, kept.label("bytes"))
+            sa.select(
+                series.c.id, series.c.study_id, series.c.changed_at, kept.label("bytes"), came
+            )
             .join(instance, instance.c.series_id == series.c.id)
             .where(series.c.state.in_(_DONE))
             .group_by(series.c.id, series.c.study_id, series.c.changed_at)
@@ -108,17 +118,21 @@ class Retention:
         return len(rows)
 
     def remove_orphans(self) -> int:
-        """Files that no row names: of a crash between file and row, or between row and removal."""
+        """Files that no row names: of a crash between file and row, or between row and removal; of
+        senders, verdicts and requests that broke off.
+        """
         before = time.time() - _ORPHAN_S
         with self.db.read() as link:
             known = {name for (name,) in link.execute(sa.select(instance.c.path))}
-            known |= {name for (name,) in link.execute(sa.select(result.c.folder))}
+            for folder in (result.c.folder, verdict.c.folder):
+                known |= {name for (name,) in link.execute(sa.select(folder))}
         removed = 0
-        for pattern in ("originals/*/*.dcm", "results/*"):
+        for pattern in _ORPHANS:
             for path in self.settings.data.glob(pattern):
                 name = str(path.relative_to(self.settings.data))
-                if name in known or path.stat().st_mtime > before:
-                    continue
-                removed += 1
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):  # somebody was faster
+                    if name in known or path.stat().st_mtime > before:
+                        continue
+                    removed += 1
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
         return removed

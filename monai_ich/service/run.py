@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from monai_ich.core.errors import ServiceError
 from monai_ich.service.access import new_token
@@ -15,6 +17,7 @@ from monai_ich.service.settings import ROLES, Settings
 from monai_ich.service.supervise import end_with_supervisor, only_one, supervise
 
 _LOG = logging.getLogger(__name__)
+_OWN_ONLY = 0o077  # images, identity and token are for this user's eyes
 
 
 def run_all(
@@ -32,6 +35,7 @@ def run_all(
         say: shows a line to whoever started it.
         demo: send three synthetic studies.
     """
+    os.umask(_OWN_ONLY)
     require_folder(settings.data)
     with only_one(settings.data):
         Database(settings.database_url).migrate()
@@ -62,10 +66,17 @@ def run_role(settings: Settings, name: str, *, supervised: bool = False) -> None
         raise ServiceError("USAGE", f"--role must be one of {', '.join(ROLES)}.", exit_code=2)
     if supervised:
         end_with_supervisor()
+    os.umask(_OWN_ONLY)
     require_folder(settings.data)
     db = Database(settings.database_url)
     db.migrate()
     owner, stop = f"{socket.gethostname()}/{name}", _stopped()
+    lock = nullcontext() if supervised else only_one(settings.data, owner.replace("/", "_"))
+    with lock:
+        _run(role, db, settings, owner, stop)
+
+
+def _run(role: str, db: Database, settings: Settings, owner: str, stop: threading.Event) -> None:
     if role == "receive":
         from monai_ich.service.receive import run_receive
 

@@ -2,7 +2,8 @@
 before; across restarts, as often as it takes.
 
 What a network loses is tried again for as long as it takes, with growing pauses; what an archive
-refuses, `send_tries` times. Objects of a result go in order, the report last.
+refuses, `send_tries` times. Objects of a result go in order, the report last. Each destination has
+a thread of its own: one that does not answer delays no other.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import logging
 import ssl
 import threading
 import time
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from monai_ich.pacs.send import Credentials, Sent, send_dicomweb, send_dimse
 from monai_ich.service.audit import note
 from monai_ich.service.commitment import commit
 from monai_ich.service.crash import crash_point
-from monai_ich.service.database import Database
+from monai_ich.service.database import Database, ahead
 from monai_ich.service.loop import repeat
 from monai_ich.service.settings import Destination, Settings
 from monai_ich.service.states import Sending, State
@@ -33,33 +36,32 @@ _LEASE_S = 300.0
 
 
 class Sender:
-    """Sends one object at a time."""
+    """Sends one object at a time to one destination."""
 
-    def __init__(self, db: Database, settings: Settings, owner: str) -> None:
-        self.db, self.settings, self.owner = db, settings, owner
-        self.places = {d.name: d for d in settings.destinations}
+    def __init__(self, db: Database, settings: Settings, owner: str, place: Destination) -> None:
+        self.db, self.settings, self.owner, self.place = db, settings, owner, place
+        mine = sa.and_(outbox.c.owner == owner, outbox.c.destination == place.name)
         with db.write() as link:
-            link.execute(outbox.update().where(outbox.c.owner == owner).values(lease_until=0.0))
+            link.execute(outbox.update().where(mine).values(lease_until=0.0))
 
     def step(self) -> bool:
         """Send the next object that is due; whether there was one."""
         row = self._claim()
         if row is None:
             return False
-        place = self.places[row.destination]
+        is_final = True
         try:
-            said = send_one(place, self.settings.data / row.folder / row.name)
-            reason, is_final = said, True
+            sent = send_one(self.place, self.settings.data / row.folder / row.name)
         except SendError as error:
-            reason, is_final = error.code, False
+            sent, is_final = Sent(row.name, error.code), False
         except OSError as error:
-            reason, is_final = f"{type(error).__name__} here", False
+            sent, is_final = Sent(row.name, f"{type(error).__name__} here"), False
         except Exception as error:  # one broken object must not keep the others
-            reason, is_final = f"{type(error).__name__} here", True
-        if reason == "":
+            sent = Sent(row.name, f"{type(error).__name__} here")
+        if not sent.reason:
             crash_point("archive_accepted")
         with self.db.write() as link:
-            self._record(link, row, reason, is_final=is_final)
+            self._record(link, row, sent, is_final=is_final)
         crash_point("between_objects")
         return True
 
@@ -74,9 +76,9 @@ class Sender:
         )
         due = sa.and_(
             outbox.c.state == Sending.PENDING,
-            outbox.c.next_try_at <= now,
-            outbox.c.lease_until <= now,
-            outbox.c.destination.in_(list(self.places)),
+            ~ahead(outbox.c.next_try_at, now, self.settings.send_wait_most_s),
+            ~ahead(outbox.c.lease_until, now, _LEASE_S),
+            outbox.c.destination == self.place.name,
             ~waits,
         )
         with self.db.read() as link:
@@ -100,18 +102,21 @@ class Sender:
                 )
         return row
 
-    def _record(self, link: Connection, row: Row[Any], reason: str, *, is_final: bool) -> None:
-        tries = row.tries + 1
+    def _record(self, link: Connection, row: Row[Any], sent: Sent, *, is_final: bool) -> None:
+        reason, tries = sent.reason, row.tries + 1
         wait_s = min(self.settings.send_wait_s * 2.0**row.tries, self.settings.send_wait_most_s)
-        values: dict[str, object] = {"reason": reason, "tries": tries, "lease_until": 0.0}
+        values: dict[str, object] = {"tries": tries, "lease_until": 0.0}
+        values |= {"reason": reason or sent.warning}
         values |= {"owner": "", "next_try_at": time.time() + wait_s}
         if not reason:
             values |= {"state": Sending.SENT, "sent_at": time.time()}
         elif is_final and tries >= self.settings.send_tries:
             values["state"] = Sending.FAILED
         link.execute(outbox.update().where(outbox.c.id == row.id).values(**values))
-        if reason:
-            _LOG.warning("%s to %s, try %d: %s", row.name, row.destination, tries, reason)
+        if values["reason"]:
+            _LOG.warning("%s to %s, try %d: %s", row.name, row.destination, tries, values["reason"])
+        if sent.warning:
+            note(link, "send", f"{row.name} stored by {row.destination}", detail=sent.warning)
         if values.get("state") == Sending.FAILED:
             note(link, "send", f"{row.name} not accepted by {row.destination}", detail=reason)
         finish_series(link, row.series_id)
@@ -146,8 +151,9 @@ def send_again(link: Connection, series_id: int) -> bool:
     )
 
 
-def send_one(place: Destination, path: Path) -> str:
-    """Why the archive does not take an object; empty where it does.
+def send_one(place: Destination, path: Path) -> Sent:
+    """What the archive says of an object. What it keeps with a warning is sent (PS3.4 B.2.3): sent
+    again, it would be kept again.
 
     Raises:
         SendError: nothing was said that is final.
@@ -159,15 +165,15 @@ def send_one(place: Destination, path: Path) -> str:
         sent = send_dicomweb(
             [path], place.url, credentials=Credentials(token=token), ca=ca, tries=1
         )
-        return sent[0].reason
+        return sent[0]
     tls = _tls(place)
     names = {"called": place.called, "calling": place.calling}
     sent = send_dimse([path], place.host, place.port, tls=tls, tries=1, **names)
     if sent[0].reason == "no answer":
         raise SendError("NO_CONNECTION", "The archive gave no answer.")
     if not sent[0].reason and place.commitment:
-        return commit(place, path, tls)
-    return sent[0].reason
+        return replace(sent[0], reason=commit(place, path, tls))
+    return sent[0]
 
 
 def _tls(place: Destination) -> ssl.SSLContext | None:
@@ -186,10 +192,21 @@ def run_send(db: Database, settings: Settings, owner: str, stop: threading.Event
     """Send until told to stop; remove what has been kept long enough."""
     from monai_ich.service.retention import Retention
 
-    sender, retention = Sender(db, settings, owner), Retention(db, settings)
+    retention = Retention(db, settings)
+    loops = [(Sender(db, settings, owner, place).step, _nothing) for place in settings.destinations]
 
     def beat() -> None:
         db.beat(owner, "send")
         retention.step()
 
-    repeat(sender.step, stop, beat=beat)
+    loops.append((lambda: False, beat))
+    with ThreadPoolExecutor(len(loops)) as threads:
+        running = [threads.submit(repeat, step, stop, beat=beat) for step, beat in loops]
+        ended, _ = wait(running, return_when=FIRST_EXCEPTION)
+        stop.set()  # a thread that failed ends the process, which is started again
+    for one in ended:
+        one.result()
+
+
+def _nothing() -> None:
+    """One thread beats for all."""

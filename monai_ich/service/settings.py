@@ -61,6 +61,7 @@ class Settings:
         pipeline: ``module:function`` that gives an `Analyzer`.
         dicom_host, dicom_port, ae_title: where C-STORE and C-ECHO are answered.
         callers: application entity titles that may store; empty for all.
+        require_called: reject who calls another title than `ae_title`.
         dicom_cert, dicom_key, dicom_ca: TLS for DICOM; with `dicom_ca` clients must show a
             certificate that it signed.
         web_host, web_port: where the pages are.
@@ -75,6 +76,7 @@ class Settings:
         lease_s: a worker that says nothing for so long is dead.
         restart_most_s: longest pause before a child that ended is started again.
         tries: how often an analysis that failed is tried.
+        analysis_most_s: one that takes longer hangs; its worker ends, as one that died.
         workers: number of work processes under the supervisor.
         originals_days, results_days: how long they are kept once all is sent.
         originals_bytes: at most so much of finished originals is kept, oldest go first; 0 for no
@@ -98,6 +100,7 @@ class Settings:
     dicom_port: int = 11112
     ae_title: str = "MONAI-ICH"
     callers: tuple[str, ...] = ()
+    require_called: bool = False
     dicom_cert: str = ""
     dicom_key: str = ""
     dicom_ca: str = ""
@@ -114,6 +117,7 @@ class Settings:
     lease_s: float = 60.0
     restart_most_s: float = 30.0
     tries: int = 3
+    analysis_most_s: float = 3600.0
     workers: int = 1
     originals_days: float = 7.0
     results_days: float = 90.0

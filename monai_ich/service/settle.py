@@ -19,7 +19,7 @@ from monai_ich.dicom.completeness import require_complete, require_no_gap
 from monai_ich.dicom.geometry import order_slices
 from monai_ich.dicom.survey import survey
 from monai_ich.service.crash import crash_point
-from monai_ich.service.database import Database
+from monai_ich.service.database import Database, near
 from monai_ich.service.settings import Settings
 from monai_ich.service.states import BETTER_SERIES, FINISHED, NO_HEAD, State
 from monai_ich.service.tables import heartbeat, open_association, series
@@ -46,13 +46,13 @@ class Judgment:
 def settle(db: Database, settings: Settings) -> int:
     """Find series whose images are all there; how many there were."""
     now = time.time()
-    alive = sa.select(heartbeat.c.owner).where(heartbeat.c.at > now - _DEAD_S)
+    alive = sa.select(heartbeat.c.owner).where(near(heartbeat.c.at, now, _DEAD_S))
     still_open = sa.exists().where(
         open_association.c.series_id == series.c.id,
-        open_association.c.since > now - settings.open_s,
+        near(open_association.c.since, now, settings.open_s),
         open_association.c.owner.in_(alive),
     )
-    quiet = series.c.last_image_at <= now - settings.settle_s
+    quiet = ~near(series.c.last_image_at, now, settings.settle_s)
     whole = sa.and_(series.c.announced > 0, series.c.images == series.c.announced)
     ready = sa.and_(series.c.state == State.RECEIVING, sa.or_(quiet, whole), ~still_open)
     with db.read() as link:  # most of the time there is none, and no write lock is needed
@@ -113,14 +113,27 @@ def record_judgment(link: sa.Connection, row: sa.Row[Any], found: Judgment) -> N
 
 
 def take_next_best(link: sa.Connection, row: sa.Row[Any]) -> None:
-    """Queue what was left aside for a series that comes to nothing."""
-    link.execute(
-        series.update()
+    """Queue the best of what was left aside, where a series comes to nothing and no other of the
+    study is taken.
+    """
+    other = series.alias()
+    taken = sa.exists().where(
+        other.c.study_id == row.study_id, other.c.id != row.id, other.c.state.in_(_TAKEN)
+    )
+    best = (
+        sa.select(series.c.id)
         .where(
+            ~taken,
             series.c.study_id == row.study_id,
             series.c.id != row.id,
             series.c.state == State.NOT_HEAD_CT,
             series.c.reason == BETTER_SERIES,
         )
+        .order_by(series.c.score.desc())
+        .limit(1)
+    )
+    link.execute(
+        series.update()
+        .where(series.c.id.in_(best))
         .values(state=State.QUEUED, reason="", changed_at=time.time())
     )

@@ -13,6 +13,7 @@ from email.message import Message
 from pathlib import Path
 from typing import IO, Any
 
+from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser
 from starlette.concurrency import run_in_threadpool
 
@@ -37,20 +38,24 @@ class Parts:
             raise InputError(
                 "NOT_MULTIPART", "STOW-RS needs multipart/related; type=application/dicom."
             )
-        self.folder, self.paths = folder, list[Path]()
+        self.folder, self.paths, self.is_whole = folder, list[Path](), False
         self._file: IO[bytes] | None = None
         self._parser = MultipartParser(
             boundary,
             {
                 "on_part_begin": self._begin,
                 "on_part_data": self._data,
-                "on_part_end": self._end,
+                "on_part_end": self._end_part,
+                "on_end": self._end,
             },
         )
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes of the body."""
-        self._parser.write(block)
+        try:
+            self._parser.write(block)
+        except MultipartParseError:
+            raise _broken() from None
 
     def _begin(self) -> None:
         if len(self.paths) >= _MOST_PARTS:
@@ -63,37 +68,66 @@ class Parts:
         assert self._file is not None
         self._file.write(data[start:end])
 
-    def _end(self) -> None:
+    def _end_part(self) -> None:
         assert self._file is not None
         self._file.close()
 
+    def _end(self) -> None:
+        self.is_whole = True
+
+
+def _broken() -> InputError:
+    return InputError(
+        "BROKEN_BODY", "The body of the request breaks off or is no multipart: nothing was stored."
+    )
+
 
 async def store(
-    db: Database, settings: Settings, content_type: str, body: AsyncIterator[bytes]
+    db: Database,
+    settings: Settings,
+    content_type: str,
+    body: AsyncIterator[bytes],
+    *,
+    study_uid: str = "",
 ) -> tuple[int, dict[str, Any]]:
     """HTTP status and DICOM JSON.
 
+    Args:
+        db, settings: of the service.
+        content_type: header of the request.
+        body: of the request.
+        study_uid: of its address; objects of another study fail. Empty for any.
+
     Raises:
-        InputError: ``NOT_MULTIPART``, ``TOO_LARGE``.
+        InputError: ``NOT_MULTIPART``, ``BROKEN_BODY``, ``TOO_LARGE``.
     """
     with tempfile.TemporaryDirectory(dir=settings.data / "incoming") as folder:
         parts = Parts(content_type, Path(folder))
         async for block in body:
             if not has_room(settings):
                 return 503, {}
-            await run_in_threadpool(parts.feed, block)
-        return await run_in_threadpool(_admit_all, db, settings, parts.paths)
+            try:
+                await run_in_threadpool(parts.feed, block)
+            except OSError:  # the disk is full: like C-STORE, not now
+                return 503, {}
+        if not parts.is_whole:
+            raise _broken()
+        return await run_in_threadpool(_admit_all, db, settings, parts.paths, study_uid)
 
 
-def _admit_all(db: Database, settings: Settings, paths: list[Path]) -> tuple[int, dict[str, Any]]:
+def _admit_all(
+    db: Database, settings: Settings, paths: list[Path], study_uid: str
+) -> tuple[int, dict[str, Any]]:
     stored, failed = [], []
     statuses = []
     for path in paths:
-        status = admit(db, settings, path)
-        statuses.append(status)
         header = read_header(path)
+        is_elsewhere = header is not None and study_uid not in ("", header.study_uid)
+        status = Status.OTHER_STUDY if is_elsewhere else admit(db, settings, path)
+        statuses.append(status)
         item: dict[str, Any] = {}
         if header is not None:
+            item["00081150"] = {"vr": "UI", "Value": [header.sop_class]}
             item["00081155"] = {"vr": "UI", "Value": [header.sop_uid]}
         if status in _STORED:
             if status is not Status.SUCCESS:

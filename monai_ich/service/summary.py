@@ -13,6 +13,7 @@ from monai_ich.core.volume import CTVolume, Mask
 from monai_ich.report.wording import headline
 
 URGENT_SHIFT_MM, URGENT_ML = 5.0, 30.0  # Bullock 2006: surgery is weighed from these on
+NOT_FOUND = 4  # urgency of a scan without blood
 HU_EDGES = (-1025.0, 0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 80.0, 3072.0)
 
 
@@ -148,4 +149,4 @@ def urgency_of(presence: Presence, total_ml: float, shift_mm: float | None) -> i
     """
     if presence is Presence.FOUND:
         return 1 if total_ml >= URGENT_ML or (shift_mm or 0.0) >= URGENT_SHIFT_MM else 2
-    return 3 if presence is Presence.POSSIBLE else 4
+    return 3 if presence is Presence.POSSIBLE else NOT_FOUND

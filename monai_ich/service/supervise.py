@@ -105,17 +105,23 @@ def end_with_supervisor() -> None:
 
 
 @contextmanager
-def only_one(data: Path) -> Iterator[None]:
+def only_one(data: Path, name: str = "service") -> Iterator[None]:
     """The lock on a data folder ends with the process, whatever ends it.
+
+    Args:
+        data: folder of the service.
+        name: of what may run there once.
 
     Raises:
         ServiceError: ``SERVICE_RUNNING``.
     """
-    with (data / "service.lock").open("w") as lock:
+    with (data / f"{name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ServiceError(
-                "SERVICE_RUNNING", "Another service runs on this data folder: end it first."
+                "SERVICE_RUNNING",
+                "Another service, or a role of this name, runs on this data folder: end it first, "
+                "or name the role anew (work-2).",
             ) from None
         yield

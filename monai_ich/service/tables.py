@@ -45,7 +45,8 @@ series = Table(
     Column("images", Integer, nullable=False),
     Column("announced", Integer, nullable=False),  # 0 where no header says
     Column("score", Double, nullable=False),  # import's, among series of one study
-    Column("urgency", Integer, nullable=False),  # 1 first
+    Column("urgency", Integer, nullable=False),  # 1 first; by the reader's numbers where he drew
+    Column("volume_ml", Double, nullable=False, server_default="0"),  # likewise
     Column("received_at", Double, nullable=False),
     Column("last_image_at", Double, nullable=False),
     Column("changed_at", Double, nullable=False),

@@ -26,7 +26,7 @@ from monai_ich.service.crash import crash_point
 from monai_ich.service.database import Database
 from monai_ich.service.settings import Settings
 from monai_ich.service.states import Reading
-from monai_ich.service.summary import summarize
+from monai_ich.service.summary import Summary, summarize
 from monai_ich.service.tables import instance, result, series, verdict
 
 MOST_REASON = 2000
@@ -102,8 +102,11 @@ def record_verdict(
                 at=time.time(),
             )
         )
+        holds = Summary.from_json(summary or row.summary)
         link.execute(
-            series.update().where(series.c.id == row.series_id).values(reading=said.reading)
+            series.update()
+            .where(series.c.id == row.series_id)
+            .values(reading=said.reading, urgency=holds.urgency, volume_ml=holds.total_ml)
         )
         note(link, user.name, f"verdict: {said.reading}", case=row.study_id)
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import sqlalchemy as sa
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -24,7 +25,7 @@ from starlette.responses import (
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from monai_ich.core.errors import IchError, InputError, ServiceError
+from monai_ich.core.errors import IchError, InputError, ServiceError, fault_of_ours
 from monai_ich.service.access import COOKIE, HEADERS, REPORT_CSP, Access, User
 from monai_ich.service.audit import note
 from monai_ich.service.database import Database
@@ -82,16 +83,29 @@ class Web:
             answer: Response = RedirectResponse(path, 303)
             answer.set_cookie(COOKIE, self.access.cookie, httponly=True, samesite="strict")
         elif path.startswith(_OPEN):
-            answer = await then(request)
+            answer = await self._answer(request, then)
         elif (user := self.access.user_of(request)) is None:
             wanted = "text/html" in request.headers.get("accept", "")
             answer = RedirectResponse("/login", 303) if wanted else PlainTextResponse("No.", 401)
         else:
             request.state.user = user
-            answer = await then(request)
+            answer = await self._answer(request, then)
         for name, value in HEADERS.items():
             answer.headers.setdefault(name, value)
         return answer
+
+    async def _answer(
+        self, request: Request, then: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        """A fault of ours is told by its kind: its text may hold what stands in a header."""
+        try:
+            return await then(request)
+        except sa.exc.SQLAlchemyError as error:
+            _LOG.error("the database does not answer: %s", type(error).__name__)
+            return PlainTextResponse("The database does not answer. Try again soon.", 503)
+        except Exception as error:
+            _LOG.error("%s", fault_of_ours(error))
+            return PlainTextResponse("A fault of ours: see the log of the service.", 500)
 
     async def _refused(self, request: Request, error: IchError) -> Response:
         return self.pages.message(f"{error.message} ({error.code})", status=400)
@@ -200,10 +214,14 @@ class Web:
     async def stow(self, request: Request) -> Response:
         """STOW-RS."""
         kind = request.headers.get("content-type", "")
+        study_uid = request.path_params.get("study", "")
         try:
-            status, answer = await store(self.db, self.settings, kind, request.stream())
+            status, answer = await store(
+                self.db, self.settings, kind, request.stream(), study_uid=study_uid
+            )
         except InputError as error:
-            return JSONResponse({"code": error.code, "message": error.message}, 415)
+            said = {"code": error.code, "message": error.message}
+            return JSONResponse(said, 415 if error.code == "NOT_MULTIPART" else 400)
         return JSONResponse(answer, status, media_type="application/dicom+json")
 
     async def healthz(self, request: Request) -> Response:

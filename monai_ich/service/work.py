@@ -18,7 +18,15 @@ from monai_ich.io.publish import sync_folder
 from monai_ich.service.analyzer import Analyzer, load_analyzer
 from monai_ich.service.crash import crash_point
 from monai_ich.service.database import Database
-from monai_ich.service.lease import claim, end_series, kept_alive, release_own, still_ours
+from monai_ich.service.lease import (
+    LONGEST_PAUSE_S,
+    claim,
+    end_series,
+    give_back,
+    kept_alive,
+    release_own,
+    still_ours,
+)
 from monai_ich.service.loop import repeat
 from monai_ich.service.results import (
     finished,
@@ -26,11 +34,12 @@ from monai_ich.service.results import (
     predecessor_of,
     publish_result,
     record_result,
+    supersede,
     work_key,
 )
 from monai_ich.service.settings import Settings
 from monai_ich.service.settle import judge, record_judgment, settle
-from monai_ich.service.states import State
+from monai_ich.service.states import Reading, State
 from monai_ich.service.tables import instance, series
 
 _LOG = logging.getLogger(__name__)
@@ -51,30 +60,46 @@ class Worker:
     ) -> None:
         self.db, self.settings, self.owner, self.analyze = db, settings, owner, analyze
         self.stop = stop or threading.Event()
+        self._dropped: Row[Any] | None = None
         self.scratch = settings.data / "work" / owner.replace("/", "_")
         shutil.rmtree(self.scratch, ignore_errors=True)
         release_own(db, owner)
 
     def step(self) -> bool:
-        """Settle what can be, then work on one series; whether there was one."""
+        """Settle what can be, then work on one series; whether there was one.
+
+        Where the database does not answer, what was claimed is given back once it does.
+        """
+        if self._dropped is not None:
+            give_back(self.db, self._dropped, self.owner)
+            self._dropped = None
         settle(self.db, self.settings)
         row = claim(self.db, self.settings, self.owner)
         if row is None:
             return False
         crash_point("claim")
+        try:
+            self._take(row)
+        except sa.exc.OperationalError:
+            self._dropped = row
+            raise
+        return True
+
+    def _take(self, row: Row[Any]) -> None:
         with kept_alive(self.db, self.settings, row, self.owner, self.stop):
             try:
                 if row.state == State.SETTLED:
                     self._judge(row)
                 else:
                     self._analyze(row)
+            except sa.exc.OperationalError:
+                raise
             except IchError as error:
                 self._end(row, error)
             except Exception as error:  # an image may break anything; the next one must not wait
                 self._end(row, fault_of_ours(error))
             finally:
                 shutil.rmtree(self.scratch, ignore_errors=True)
-        return True
 
     def _judge(self, row: Row[Any]) -> None:
         found = judge(self._images(row))
@@ -126,6 +151,7 @@ class Worker:
     def _end(self, row: Row[Any], error: IchError) -> None:
         """Refused for good, or tried again."""
         again = error.code in _OURS
+        pause_s = min(_AGAIN_S * row.attempt, LONGEST_PAUSE_S)
         _LOG.error("case %s: %s", row.study_id, error)
         with self.db.write() as link:
             if not self._is_ours(link, row):
@@ -134,16 +160,25 @@ class Worker:
                 link.execute(
                     series.update()
                     .where(series.c.id == row.id)
-                    .values(owner="", lease_until=time.time() + _AGAIN_S * row.attempt)
+                    .values(owner="", lease_until=time.time() + pause_s)
                 )
                 return
             end_series(link, row, State.FAILED if again else State.REFUSED, error.code)
 
 
 def requeue(link: sa.Connection, series_id: int) -> bool:
-    """Have a series that came to nothing judged once more; whether it was one."""
-    ended = series.c.state.in_((State.REFUSED, State.FAILED, State.NOT_HEAD_CT))
+    """Have a series that came to nothing, or whose results have expired, judged once more; whether
+    it was one. After an expired result comes one of a new generation.
+    """
+    ended = series.c.state.in_((State.REFUSED, State.FAILED, State.NOT_HEAD_CT, State.EXPIRED))
+    is_old = series.c.state == State.EXPIRED
     values = {"state": State.SETTLED, "reason": "", "attempt": 0, "deaths": 0}
+    values |= {
+        "generation": series.c.generation + sa.case((is_old, 1), else_=0),
+        "reading": sa.case((is_old, Reading.UNREAD), else_=series.c.reading),
+    }
+    if link.execute(sa.select(series.c.id).where(series.c.id == series_id, is_old)).scalar():
+        supersede(link, series_id)
     return bool(
         link.execute(
             series.update()

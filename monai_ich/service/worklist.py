@@ -1,34 +1,19 @@
-"""What the pages show of studies: bands, order, words. Identity is joined here, for pages only."""
+"""What the pages show of studies. Identity is joined here, for pages only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from monai_ich.core.presence import Presence
-from monai_ich.service.states import (
-    BETTER_SERIES,
-    FINISHED,
-    OWN_RESULT,
-    WAITING,
-    Reading,
-    State,
-)
+from monai_ich.service.places import ATTENTION, FOUND, POSSIBLE, band_of, shown_series
+from monai_ich.service.states import FINISHED, Reading, State
 from monai_ich.service.summary import Summary
 from monai_ich.service.tables import identity, outbox, result, series, study, verdict
 
-ATTENTION, FOUND, POSSIBLE, NEGATIVE, OTHER = "attention", "found", "possible", "negative", "other"
-BANDS = {  # in the order of the page
-    ATTENTION: "Without a result: refused, failed, or not yet analyzed",
-    FOUND: "Hemorrhage found",
-    POSSIBLE: "Hemorrhage possible",
-    NEGATIVE: "No hemorrhage found",
-    OTHER: "No head CT, or expired",
-}
 _WORDS = {
     State.RECEIVING: "images are arriving",
     State.SETTLED: "all images are here",
@@ -42,11 +27,6 @@ _WORDS = {
     State.FAILED: "failed",
     State.EXPIRED: "expired",
 }
-_BY_PRESENCE = {
-    Presence.FOUND.value: FOUND,
-    Presence.POSSIBLE.value: POSSIBLE,
-    Presence.NOT_FOUND.value: NEGATIVE,
-}
 
 
 @dataclass(frozen=True)
@@ -57,6 +37,7 @@ class Entry:
         band: where it stands.
         state, reason: as in the table; `words` says both.
         summary: of the result that holds; None where there is none.
+        reader: the same of masks that a reader drew, where that was the last verdict.
         result_id: of it.
         failed_objects: what an archive refused for good.
     """
@@ -74,9 +55,15 @@ class Entry:
     received_at: float
     changed_at: float
     summary: Summary | None
+    reader: Summary | None
     result_id: int | None
     folder: str
     failed_objects: int
+
+    @property
+    def numbers(self) -> Summary | None:
+        """What counts: the reader's, else the network's."""
+        return self.reader or self.summary
 
 
 @dataclass(frozen=True)
@@ -98,13 +85,18 @@ class Study:
         return next((e for e in (self.first, *self.others) if e.summary), None)
 
 
-def read_studies(link: Connection, case: int | None = None) -> list[Study]:
-    """Every study, most urgent first within its band.
+def read_studies(link: Connection, cases: Sequence[int], *, whole: bool = False) -> list[Study]:
+    """These studies, in this order.
 
     Args:
         link: a transaction.
-        case: only this one; its series are all there then.
+        cases: which.
+        whole: with series that were left aside for a better one.
     """
+    said = verdict.alias()
+    last = (
+        sa.select(sa.func.max(said.c.id)).where(said.c.result_id == result.c.id).scalar_subquery()
+    )
     failed = (
         sa.select(sa.func.count())
         .where(outbox.c.result_id == result.c.id, outbox.c.state == "failed")
@@ -116,6 +108,7 @@ def read_studies(link: Connection, case: int | None = None) -> list[Study]:
             result.c.id.label("result_id"),
             result.c.summary,
             result.c.folder,
+            verdict.c.summary.label("reader_summary"),
             failed.label("failed_objects"),
             identity.c.name,
             identity.c.patient_id,
@@ -127,43 +120,25 @@ def read_studies(link: Connection, case: int | None = None) -> list[Study]:
             result,
             sa.and_(result.c.series_id == series.c.id, result.c.superseded_at.is_(None)),
         )
+        .outerjoin(verdict, verdict.c.id == last)
         .outerjoin(identity, identity.c.study_id == study.c.id)
-        .order_by(series.c.received_at.desc())
+        .where(study.c.id.in_(cases))
     )
-    if case is not None:
-        query = query.where(study.c.id == case)
     by_case: dict[int, list[Row[Any]]] = {}
     for row in link.execute(query):
         by_case.setdefault(row.study_id, []).append(row)
-    found = [_study(rows, whole=case is not None) for rows in by_case.values()]
-    order = list(BANDS)
-    return sorted(
-        (s for s in found if s is not None),
-        key=lambda s: (
-            order.index(s.first.band),
-            s.first.urgency,
-            -_volume(s),
-            -s.first.received_at,
-        ),
-    )
-
-
-def _volume(one: Study) -> float:
-    return one.first.summary.total_ml if one.first.summary else 0.0
+    found = (_study(by_case[case], whole=whole) for case in cases if case in by_case)
+    return [one for one in found if one is not None]
 
 
 def _study(rows: list[Row[Any]], *, whole: bool) -> Study | None:
-    entries = [_entry(row) for row in rows if row.reason != OWN_RESULT]
-    shown = [e for e in entries if whole or e.reason != BETTER_SERIES] or entries
+    shown = shown_series([_entry(row) for row in rows], whole=whole)
     if not shown:
         return None
-    # blood first, then what nobody has looked at, then the rest: a study is never calmer than that
-    rank = [FOUND, ATTENTION, POSSIBLE, NEGATIVE, OTHER]
-    shown.sort(key=lambda e: (rank.index(e.band), e.urgency, e.received_at))
     first, *others = shown
     loud = (FOUND, ATTENTION, POSSIBLE)
     notes = [
-        f"another series: {e.summary.headline if e.summary else e.words}"
+        f"another series: {e.numbers.headline if e.numbers else e.words}"
         for e in others
         if e.band in loud
     ]
@@ -185,17 +160,13 @@ def _study(rows: list[Row[Any]], *, whole: bool) -> Study | None:
 def _entry(row: Row[Any]) -> Entry:
     state = State(row.state)
     summary = Summary.from_json(row.summary) if row.summary and state in FINISHED else None
-    band = OTHER
-    if state in WAITING or state in (State.REFUSED, State.FAILED):
-        band = ATTENTION
-    elif summary is not None:
-        band = _BY_PRESENCE[summary.presence]
+    drawn = summary is not None and row.reader_summary
     words = _WORDS[state] + (f" ({row.reason})" if row.reason else "")
     return Entry(
         id=row.id,
         case=row.study_id,
         generation=row.generation,
-        band=band,
+        band=band_of(state, row.urgency),
         state=state.value,
         reason=row.reason,
         words=words,
@@ -205,26 +176,11 @@ def _entry(row: Row[Any]) -> Entry:
         received_at=row.received_at,
         changed_at=row.changed_at,
         summary=summary,
+        reader=Summary.from_json(row.reader_summary) if drawn else None,
         result_id=row.result_id if summary else None,
         folder=row.folder or "",
         failed_objects=row.failed_objects if row.result_id else 0,
     )
-
-
-def chosen(studies: Iterable[Study], *, words: str, band: str, reading: str) -> list[Study]:
-    """Those that fit the filters of the page."""
-    wanted = words.casefold().split()
-    return [
-        s
-        for s in studies
-        if (not band or s.first.band == band)
-        and (not reading or s.first.reading == reading)
-        and all(w in _searched(s) for w in wanted)
-    ]
-
-
-def _searched(one: Study) -> str:
-    return f"case {one.case} {one.name} {one.patient_id} {one.accession}".casefold()
 
 
 def read_verdicts(link: Connection, series_id: int) -> list[Row[Any]]:

@@ -20,12 +20,6 @@ from tests.service.service import free_port, is_open, wait_for
 _PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
-@pytest.fixture(autouse=True)
-def temporary_files_go_where_they_went(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A receiver moves them into its data folder, for its whole process."""
-    monkeypatch.setattr(tempfile, "tempdir", tempfile.tempdir)
-
-
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """URL without a database's name; the server listens on loopback only."""

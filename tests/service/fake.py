@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
 
-from monai_ich.pacs.origin import MAKER
+from monai_ich.core.provenance import MAKER
 from monai_ich.results.dicom import DICOM_RESULTS
 from monai_ich.service.settings import Settings
 from monai_ich.service.summary import Finding, Summary

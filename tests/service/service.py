@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 import secrets
 import socket
@@ -11,14 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from importlib.resources import as_file, files
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage
 
@@ -35,7 +34,15 @@ from monai_ich.service.work import Worker
 from tests.conftest import ROOT
 from tests.service.fake import Fake
 
+_FORK = multiprocessing.get_context("fork")
 NAME, PATIENT = "DOE^JANE", "ZQ4711"
+
+
+def forked(what: Callable[[], object]) -> BaseProcess:
+    """Call it in a process of its own, which can be killed for real and starts in no time."""
+    process = _FORK.Process(target=what, daemon=True)
+    process.start()
+    return process
 
 
 def free_port() -> int:
@@ -68,23 +75,13 @@ def head(folder: Path, *, count: int = 12, value: int = 35) -> list[Path]:
 class Service:
     """Roles called step by step in this process, on a database of their own."""
 
-    def __init__(self, folder: Path, *, revision: str = "head", **values: object) -> None:
+    def __init__(self, folder: Path, **values: object) -> None:
         url = str(values.pop("database", ""))
         start = {"settle_s": 0.0, "reserve_bytes": 0, "send_wait_s": 0.0}
         self.settings = replace(Settings(folder, database=url), **(start | values))  # type: ignore[arg-type]
         require_folder(folder)
         self.db = Database(self.settings.database_url)
-        self._migrate(revision)
-
-    def _migrate(self, revision: str) -> None:
-        if revision == "head":
-            self.db.migrate()
-            return
-        with as_file(files("monai_ich.service") / "migrations") as place, self.db.write() as link:
-            config = Config()
-            config.set_main_option("script_location", str(place))
-            config.attributes["connection"] = link
-            command.upgrade(config, revision)
+        self.db.migrate()
 
     def admit(self, paths: Iterable[Path], **names: str) -> list[Status]:
         """As C-STORE does."""
@@ -98,9 +95,10 @@ class Service:
 
     def send(self) -> None:
         """Until nothing is due."""
-        sender = Sender(self.db, self.settings, "here/send")
-        while sender.step():
-            pass
+        for place in self.settings.destinations:
+            sender = Sender(self.db, self.settings, "here/send", place)
+            while sender.step():
+                pass
 
     def rows(self, table: sa.Table) -> list[sa.Row]:  # type: ignore[type-arg]
         """Every row."""
@@ -147,8 +145,12 @@ def require_sent_once(service: Service, folder: Path) -> None:
     assert all(r.state == Sending.SENT for r in service.rows(outbox) if r.result_id in valid)
 
 
-def start(role: str, data: Path, *more: str, crash_at: str = "") -> subprocess.Popen[bytes]:
-    """A role, or with an empty name the whole service, as a process."""
+def start(
+    role: str, data: Path, *more: str, crash_at: str = "", inside: Iterable[str] = ()
+) -> subprocess.Popen[bytes]:
+    """A role, or with an empty name the whole service, as a process; `inside` a network of its
+    own.
+    """
     words = ["serve", "--data", str(data), "--pipeline", "tests.service.fake:load", *more]
     words += ["--role", role] if role else []
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -157,7 +159,10 @@ def start(role: str, data: Path, *more: str, crash_at: str = "") -> subprocess.P
         environment["MONAI_ICH_CRASH_AT"] = crash_at
     log = (data / "test.log").open("ab")
     return subprocess.Popen(
-        [sys.executable, "-m", "monai_ich.cli", *words], env=environment, stdout=log, stderr=log
+        [*inside, sys.executable, "-m", "monai_ich.cli", *words],
+        env=environment,
+        stdout=log,
+        stderr=log,
     )
 
 

@@ -5,7 +5,6 @@ Roles run in forked processes, so that they die for real while a test stays fast
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -13,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pydicom
@@ -35,6 +33,7 @@ from tests.service.service import (
     Service,
     archive_at,
     c_store,
+    forked,
     free_port,
     head,
     is_open,
@@ -44,14 +43,7 @@ from tests.service.service import (
     wait_for,
 )
 
-_FORK = multiprocessing.get_context("fork")
 _KILLS = int(os.environ.get("KILLS", "30"))  # `make bench-kills` has 200
-
-
-def _forked(what: Callable[[], object]) -> BaseProcess:
-    process = _FORK.Process(target=what, daemon=True)
-    process.start()
-    return process
 
 
 def _killed_at(point: str, what: Callable[[], object]) -> None:
@@ -61,7 +53,7 @@ def _killed_at(point: str, what: Callable[[], object]) -> None:
         os.environ["MONAI_ICH_CRASH_AT"] = point
         what()
 
-    process = _forked(run)
+    process = forked(run)
     process.join(60)
     assert process.exitcode == -signal.SIGKILL, f"it passed {point}"
 
@@ -76,7 +68,7 @@ def archive(tmp_path: Path) -> Iterator[tuple[int, Path]]:
         keep(port, folder)
         time.sleep(600)
 
-    process = _forked(run)
+    process = forked(run)
     wait_for(lambda: is_open(port))
     yield port, folder
     process.kill()
@@ -204,7 +196,7 @@ def test_a_planned_stop_gives_the_series_back_and_is_no_death(tmp_path: Path) ->
             worker.step()
 
     for _ in range(3):
-        process = _forked(run)
+        process = forked(run)
         process.join(120)
         assert process.exitcode == 0
     (row,) = service.rows(series)
@@ -240,7 +232,7 @@ def _kill_at_random(tmp_path: Path, archive: tuple[int, Path], rounds: int, data
     names = ("receive", "work", "send")
     service = fresh()
     service.db.engine.dispose()
-    running = {name: _forked(lambda name=name: role(name)) for name in names}
+    running = {name: forked(lambda name=name: role(name)) for name in names}
     acknowledged: list[Path] = []
     waiting: list[Path] = []
     for number in range(rounds):
@@ -259,7 +251,7 @@ def _kill_at_random(tmp_path: Path, archive: tuple[int, Path], rounds: int, data
         running[name].join()
         sender.join()
         waiting = [path for path in waiting if path not in acknowledged]
-        running[name] = _forked(lambda name=name: role(name))
+        running[name] = forked(lambda name=name: role(name))
     wait_for(lambda: is_open(values["dicom_port"]))
     acknowledged += c_store(values["dicom_port"], waiting)
     wait_for(

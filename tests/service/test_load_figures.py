@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from monai_ich.service.drift import cusum_of, drift_of, psi
-from monai_ich.service.figures import read_operations
+from monai_ich.service.drift import cusum, cusum_of, drift_of, psi
+from monai_ich.service.figures import expected_alerts, expected_ppv, read_operations
 from monai_ich.service.summary import Summary
 from monai_ich.service.tables import result, series
 from tests.service.service import Service, head
@@ -40,6 +41,19 @@ def test_the_chart_of_alerts_rises_with_a_run_of_them() -> None:
     half = [(0.0, _result("found")), (0.0, _result("not found"))] * 10
     assert cusum_of([*half, *[(_NOW, _result("found"))] * 12], _NOW) == pytest.approx(12 * 0.5)
     assert cusum_of([*half[:10], (_NOW, _result("found"))], _NOW) is None
+    calm = [(_NOW, _result("not found"))] * 8  # as far below: the chart has two sides
+    assert cusum_of([*half, *calm], _NOW) == pytest.approx(8 * 0.5)
+    fifth = [True, False, False]  # deviation 0.4: z of 2, then -0.5 twice, each less 0.5
+    assert cusum(fifth, 0.2) == pytest.approx(max(0.0, 1.5 - 1.0 - 1.0))
+    assert cusum([True], 0.2) == pytest.approx(1.5)
+    assert cusum([True], 0.0) is None
+
+
+def test_expected_alerts_and_their_share_that_is_right() -> None:
+    # of 1,000 with 2.7 %: 27 x 0.756 = 20.412 true, 973 x 0.079 = 76.867 false
+    assert expected_alerts(1000, 0.027, 0.756, 0.921) == pytest.approx(97.279)
+    assert expected_ppv(0.027, 0.756, 0.921) == pytest.approx(20.412 / 97.279)
+    assert expected_ppv(0.0, 0.5, 1.0) is None
 
 
 @pytest.mark.slow
@@ -57,3 +71,13 @@ def test_measured_ppv_counts_verdicts_on_alerts_only(tmp_path: Path) -> None:
         load = read_operations(link, service.settings).load
     assert (load.results, load.alerts, load.confirmed, load.dismissed) == (4, 3, 2, 1)
     assert load.ppv == pytest.approx(2 / 3) and load.expected_a_day is None
+    with service.db.write() as link:  # a reader who erased all blood was alarmed for nothing
+        link.execute(series.update().where(series.c.id == 2).values(reading="modified", urgency=4))
+        link.execute(series.update().where(series.c.id == 3).values(reading="modified", urgency=1))
+    settings = replace(service.settings, prevalence=0.5, sensitivity=0.8, specificity=0.9)
+    with service.db.read() as link:
+        load = read_operations(link, settings).load
+    assert (load.confirmed, load.dismissed) == (1, 2)
+    # four results within a day: 4 (0.5 x 0.1 + 0.5 x 0.8) are to be expected, 0.4 / 0.45 right
+    assert load.alerts_a_day == 3.0 and load.expected_a_day == pytest.approx(1.8)
+    assert load.expected_ppv == pytest.approx(0.4 / 0.45)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from monai_ich.core.geometry import Geometry
@@ -18,12 +19,16 @@ from monai_ich.io.nifti import write_nifti
 from monai_ich.io.read import read_ct, read_labels
 from monai_ich.io.seg_nrrd import write_seg_nrrd
 from monai_ich.manifest.manifest import read_manifest
-from monai_ich.service.states import State
-from monai_ich.service.summary import Summary
-from monai_ich.service.tables import audit, result, series, verdict
+from monai_ich.service.access import User
+from monai_ich.service.states import Reading
+from monai_ich.service.summary import Finding, Summary
+from monai_ich.service.tables import audit, result, series, study, verdict
+from monai_ich.service.verdicts import Said, record_verdict
 from monai_ich.service.web import Web
 from tests.service.fake import Fake
 from tests.service.service import NAME, PATIENT, Service, head
+
+_SDH = (Finding("SDH", "found", 40.0, None, None),)
 
 
 class Says(Fake):
@@ -40,6 +45,10 @@ class Says(Fake):
         return replace(
             made, presence=self.presence, total_ml=self.ml, urgency=urgency, headline=words
         )
+
+
+def _cases(page: str) -> list[int]:
+    return [int(number) for number in re.findall(r'data-case="(\d+)"', page)]
 
 
 @pytest.fixture
@@ -133,6 +142,84 @@ def test_a_study_with_a_negative_and_a_refused_series_is_not_negative(
     assert "band-attention" in text and "band-negative" not in text
     page = _client(service).get("/study/1").text
     assert "This series has no result" in page and "Hemorrhage not found." in page
+
+
+def test_what_nobody_has_read_stands_before_what_was_read(service: Service, tmp_path: Path) -> None:
+    for number, ml in enumerate((30.0, 20.0, 10.0)):
+        service.admit(head(tmp_path / str(number)))
+        service.work(Says("found", ml))
+    said = Said(Reading.CONFIRMED, "", 0)
+    record_verdict(service.db, service.settings, User("ann", True), 1, said)
+    assert _cases(_client(service).get("/").text) == [2, 3, 1]
+
+
+def test_a_reader_who_draws_blood_moves_the_study_up(service: Service, tmp_path: Path) -> None:
+    """And confirming the network's result afterwards moves it back."""
+    service.admit(head(tmp_path / "head"))
+    service.work(Says("not found", 0.0))
+    client = _client(service)
+    assert "band-negative" in client.get("/").text
+    drawn = Summary("found", "Hemorrhage found by hand.", 1, 40.0, findings=_SDH)
+    row = {"result_id": 1, "reader": "ann", "reason": "", "folder": "", "at": 0.0}
+    with service.db.write() as link:
+        link.execute(verdict.insert().values(reading="modified", summary=drawn.to_json(), **row))
+        link.execute(series.update().values(reading="modified", urgency=1, volume_ml=40.0))
+    text = client.get("/").text
+    assert "band-found" in text and "40.0 mL of blood, by the reader" in text
+    assert "band-negative" not in text
+    record_verdict(
+        service.db, service.settings, User("bob", True), 1, Said(Reading.CONFIRMED, "", 1)
+    )
+    assert "band-negative" in client.get("/").text
+
+
+def test_a_long_list_has_pages_and_the_most_urgent_come_first(
+    service: Service, tmp_path: Path
+) -> None:
+    service.admit(head(tmp_path / "head"))
+    service.work(Says("found", 250.0))
+    (one,) = service.rows(series)
+    (held,) = service.rows(result)
+    with service.db.write() as link:
+        for number in range(2, 251):
+            link.execute(study.insert().values(id=number, uid=f"1.{number}", received_at=0.0))
+            values = {"id": number, "study_id": number, "volume_ml": float(number)}
+            link.execute(series.insert().values(**(one._asdict() | values)))
+            values = {"id": number, "series_id": number}
+            link.execute(result.insert().values(**(held._asdict() | values)))
+    client = _client(service)
+    pages = [_cases(client.get("/", params={"page": str(n)}).text) for n in (1, 2, 3)]
+    assert [len(page) for page in pages] == [100, 100, 50]
+    order = [case for page in pages for case in page]
+    assert set(order[:2]) == {1, 250} and order[2:] == list(range(249, 1, -1))  # 1 has 250 mL too
+    assert "1 to 100 of 250 studies" in client.get("/").text
+    for wrong in ("0", "-1", "999", "x", "²"):
+        assert len(_cases(client.get("/", params={"page": wrong}).text)) in (50, 100)
+
+
+def test_an_empty_token_opens_nothing(service: Service) -> None:
+    (service.settings.data / "token").write_text("")  # as a power cut may leave it
+    client = _client(service, logged_in=False)
+    assert client.get("/").status_code == 401
+    assert client.get("/?token=").status_code == 401
+    assert client.get("/", headers={"authorization": "Bearer "}).status_code == 401
+    assert (service.settings.data / "token").read_text()
+
+
+def test_a_fault_of_database_or_page_is_told_without_what_it_held(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = _client(service)
+    faults = {503: sa.exc.OperationalError(NAME, {}, Exception(NAME)), 500: KeyError(NAME)}
+    for status, fault in faults.items():
+
+        def fails(*_: object, fault: Exception = fault, **__: object) -> None:
+            raise fault
+
+        monkeypatch.setattr("monai_ich.service.pages.read_places", fails)
+        answer = client.get("/")
+        assert answer.status_code == status and NAME not in answer.text
+    assert len(caplog.records) >= 2 and NAME not in caplog.text
 
 
 @pytest.mark.slow
@@ -265,36 +352,6 @@ def test_files_of_results_are_a_closed_list(service: Service, tmp_path: Path) ->
     for name in ("sr.dcm", "summary.json", "..%2f..%2ftoken", "nothing"):
         assert client.get(f"/result/1/{name}").status_code == 404
     assert client.get("/study/99").status_code == 404
-
-
-@pytest.mark.slow
-def test_stow_admits_like_c_store(service: Service, tmp_path: Path) -> None:
-    paths = head(tmp_path / "head")
-    client = _client(service)
-    text = tmp_path / "text.dcm"
-    text.write_bytes(b"nothing")
-
-    def post(files: list[Path]) -> tuple[int, dict[str, object]]:
-        body = b"".join(
-            b"--XX\r\nContent-Type: application/dicom\r\n\r\n" + p.read_bytes() + b"\r\n"
-            for p in files
-        )
-        kind = 'multipart/related; type="application/dicom"; boundary=XX'
-        answer = client.post(
-            "/dicom-web/studies", content=body + b"--XX--\r\n", headers={"content-type": kind}
-        )
-        return answer.status_code, answer.json()
-
-    status, said = post(paths)
-    assert status == 200 and len(said["00081199"]["Value"]) == len(paths)  # type: ignore[call-overload,index]
-    assert post([paths[0], text])[0] == 202
-    assert post([text])[0] == 409
-    assert client.post("/dicom-web/studies", content=b"x").status_code == 415
-    service.work()
-    assert service.states() == [State.ANALYZED]
-    full = Service(service.settings.data, reserve_bytes=1 << 60, reserve_share=1.0)
-    client = _client(full)
-    assert post(paths)[0] == 503 and not list((full.settings.data / "incoming").iterdir())
 
 
 @pytest.mark.slow

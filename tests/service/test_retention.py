@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from monai_ich.service.admit import Status
 from monai_ich.service.retention import Retention
 from monai_ich.service.tables import instance, result, series
-from tests.service.service import Service, head
+from monai_ich.service.work import requeue
+from tests.service.service import Service, head, require_ended, require_kept
 
 pytestmark = pytest.mark.slow
 
@@ -20,6 +22,7 @@ def _aged(service: Service, days: float) -> None:
     with service.db.write() as link:
         link.execute(series.update().values(changed_at=series.c.changed_at - days * _DAY_S))
         link.execute(result.update().values(finished_at=result.c.finished_at - days * _DAY_S))
+        link.execute(instance.update().values(received_at=instance.c.received_at - days * _DAY_S))
 
 
 def test_originals_go_after_their_days_and_results_after_theirs(tmp_path: Path) -> None:
@@ -64,3 +67,74 @@ def test_refused_and_failed_series_keep_their_originals(tmp_path: Path) -> None:
     service.admit(paths[5:6])
     service.work()
     assert service.states() == ["analyzed"]
+
+
+def test_images_that_come_again_are_kept_as_long_again(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data")
+    paths = head(tmp_path / "head")
+    service.admit(paths)
+    service.work()
+    retention = Retention(service.db, service.settings)
+    _aged(service, 8.0)
+    assert retention.remove_originals() == len(paths)
+    assert set(service.admit(paths)) == {Status.SUCCESS}
+    require_kept(service, paths)
+    assert service.states() == ["analyzed"], "a resend costs nothing"
+    assert retention.remove_originals() == 0
+    _aged(service, 8.0)
+    assert retention.remove_originals() == len(paths)
+
+
+def test_a_late_image_of_removed_ones_waits_for_them(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data")
+    paths = head(tmp_path / "head")
+    service.admit(paths[:-1])
+    service.work()
+    _aged(service, 8.0)
+    Retention(service.db, service.settings).remove_originals()
+    service.admit(paths[-1:])
+    service.work()
+    assert service.states() == ["refused ORIGINALS_EXPIRED"]
+    with service.db.write() as link:  # as if they came while a worker looks for them
+        link.execute(series.update().values(state="analyzing", owner="there/work", reason=""))
+    assert set(service.admit(paths)) == {Status.SUCCESS}
+    service.work()
+    assert service.states() == ["analyzed"]
+    require_kept(service, paths)
+    require_ended(service)
+
+
+def test_expired_results_are_made_again_on_request(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data")
+    paths = head(tmp_path / "head")
+    service.admit(paths)
+    service.work()
+    _aged(service, 91.0)
+    retention = Retention(service.db, service.settings)
+    retention.remove_originals()
+    assert retention.remove_results() == 1 and service.states() == ["expired"]
+    service.admit(paths)
+    with service.db.write() as link:
+        assert requeue(link, 1)
+    service.work()
+    assert service.states() == ["analyzed"]
+    old, new = service.rows(result)
+    assert (old.superseded_at is not None, new.generation) == (True, 2)
+    require_ended(service)
+
+
+def test_what_broke_off_goes_after_a_day(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data")
+    data = service.settings.data
+    left = [data / place for place in ("incoming/here_receive/a.dcm", "verdicts/b/c", "work/d/e")]
+    for path in left:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    retention = Retention(service.db, service.settings)
+    assert retention.remove_orphans() == 0, "it may be under way"
+    for path in left:
+        os.utime(path, (0, 0))
+        os.utime(path.parent, (0, 0))
+    assert retention.remove_orphans() == 3
+    assert (data / "incoming/here_receive").is_dir(), "a receiver still writes there"
+    assert not any(path.exists() for path in left)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -96,6 +97,8 @@ def test_the_service_lives_through_kills_of_each_process_and_of_its_supervisor(
     require_kept(after, [*one, *two])
     require_ended(after)
     require_sent_once(after, tmp_path / "archive")
+    for name in ("service.sqlite", "token", "originals"):
+        assert (data / name).stat().st_mode & 0o077 == 0, f"others may read {name}"
     log = (data / "test.log").read_text()
     assert NAME not in log and PATIENT not in log and "Traceback" not in log
     assert not re.search(r"\d\.\d+\.\d+\.\d+\.\d{6,}", log), "a UID"
@@ -126,9 +129,13 @@ def test_a_second_service_on_the_folder_is_refused(
 ) -> None:
     from monai_ich.service.supervise import only_one
 
+    words = ["serve", "--data", str(tmp_path)]
     with only_one(tmp_path):
-        code = main(["serve", "--data", str(tmp_path), "--dicom-port", str(free_port())])
+        code = main([*words, "--dicom-port", str(free_port())])
     assert code == 3 and "SERVICE_RUNNING" in capsys.readouterr().err
+    with only_one(tmp_path, f"{socket.gethostname()}_work-2"):
+        assert main([*words, "--role", "work-2"]) == 3, "two processes of one name"
+    assert "SERVICE_RUNNING" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

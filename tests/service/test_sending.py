@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,13 +16,20 @@ import pytest
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel
 
-from monai_ich.service.send import send_again
+from monai_ich.service.send import run_send, send_again
 from monai_ich.service.settings import Destination
 from monai_ich.service.states import Sending
-from monai_ich.service.tables import outbox
+from monai_ich.service.tables import audit, outbox
 from tests.certificates import make_authority, server_side
 from tests.service.fake import keep
-from tests.service.service import Service, archive_at, free_port, head, require_sent_once
+from tests.service.service import (
+    Service,
+    archive_at,
+    free_port,
+    head,
+    require_sent_once,
+    wait_for,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -102,6 +111,57 @@ def test_an_archive_that_takes_and_drops_is_asked_again(tmp_path: Path) -> None:
         assert service.rows(outbox)[0].reason == "NO_CONNECTION"
         _try_now(service)
         _try_now(service)
+        assert service.states() == ["sent"]
+
+
+def test_what_an_archive_keeps_with_a_warning_is_sent_and_the_warning_told(
+    tmp_path: Path,
+) -> None:
+    with _serving([(evt.EVT_C_STORE, lambda event: 0xB000)]) as port:
+        service = _analyzed(tmp_path, archive_at(port))
+        service.send()
+    rows = service.rows(outbox)
+    assert {(r.state, r.reason, r.tries) for r in rows} == {(Sending.SENT, "warning B000", 1)}
+    assert service.states() == ["sent"]
+    noted = [(r.actor, r.action, r.detail) for r in service.rows(audit)]
+    assert noted[-1] == ("send", "sr.dcm stored by archive", "warning B000")
+
+
+def test_an_archive_that_never_answers_delays_no_other(tmp_path: Path) -> None:
+    answer, stop = threading.Event(), threading.Event()
+
+    def silent(event: evt.Event) -> int:
+        answer.wait(60)
+        return 0
+
+    quick = _serving([(evt.EVT_C_STORE, lambda event: 0)])
+    with _serving([(evt.EVT_C_STORE, silent)]) as slow_port, quick as port:
+        places = (archive_at(slow_port, name="slow"), archive_at(port, name="quick"))
+        service = Service(tmp_path / "data", destinations=places)
+        service.admit(head(tmp_path / "head"))
+        service.work()
+        sending = threading.Thread(target=run_send, args=(service.db, service.settings, "a", stop))
+        sending.start()
+        wait_for(lambda: _sent(service) == {"quick": 4}, 60)
+        answer.set()
+        wait_for(lambda: _sent(service) == {"quick": 4, "slow": 4}, 60)
+        assert service.states() == ["sent"]
+        stop.set()
+        sending.join(60)
+
+
+def _sent(service: Service) -> dict[str, int]:
+    rows = service.rows(outbox)
+    return dict(Counter(r.destination for r in rows if r.state == Sending.SENT))
+
+
+def test_what_waits_is_sent_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    with _serving([(evt.EVT_C_STORE, lambda event: 0)]) as port:
+        service = _analyzed(tmp_path, archive_at(port))
+        with service.db.write() as link:
+            ahead = time.time() + 86_400.0
+            link.execute(outbox.update().values(next_try_at=ahead, lease_until=ahead))
+        service.send()
         assert service.states() == ["sent"]
 
 

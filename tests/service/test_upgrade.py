@@ -11,8 +11,19 @@ from alembic.migration import MigrationContext
 
 from monai_ich.core.errors import ServiceError
 from monai_ich.service.database import Database
-from monai_ich.service.tables import metadata
+from monai_ich.service.tables import audit, metadata, series
 from tests.service.service import Service, head, require_ended, require_kept
+
+_BACK_TO_FIRST = (
+    "ALTER TABLE series DROP COLUMN volume_ml",
+    *(
+        f"DROP TRIGGER {table}_keeps_{what}"
+        for table in ("audit", "verdict")
+        for what in ("update", "delete")
+    ),
+    "UPDATE alembic_version SET version_num = '0001'",
+)
+_ENTRY = {"at": 0.0, "actor": "", "action": "", "detail": "", "previous": "", "hash": ""}
 
 
 def test_the_steps_lead_to_the_tables_of_the_code(tmp_path: Path) -> None:
@@ -24,16 +35,24 @@ def test_the_steps_lead_to_the_tables_of_the_code(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_unfinished_work_of_an_older_database_goes_on(tmp_path: Path) -> None:
-    old = Service(tmp_path / "data", revision="0001")
-    paths = head(tmp_path / "head")
+    old = Service(tmp_path / "data")
+    done, paths = head(tmp_path / "done"), head(tmp_path / "head")
+    old.admit(done)
+    old.work()
     old.admit(paths)
-    assert old.states() == ["receiving"]
+    with old.db.write() as link:
+        for step in _BACK_TO_FIRST:
+            link.execute(sa.text(step))
     old.db.engine.dispose()
     new = Service(tmp_path / "data")
+    assert [row.volume_ml for row in new.rows(series)] == [len(done), 0.0]
     new.work()
-    assert new.states() == ["analyzed"]
-    require_kept(new, paths)
+    assert new.states() == ["analyzed"] * 2
+    require_kept(new, [*done, *paths])
     require_ended(new)
+    with pytest.raises(sa.exc.IntegrityError, match="append-only"), new.db.write() as link:
+        link.execute(audit.insert().values(_ENTRY))
+        link.execute(audit.delete())
 
 
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
