@@ -26,8 +26,10 @@ from monai_ich.agreement.detection import wilson_interval
 from monai_ich.analysis import Pipeline, load_pipeline
 from monai_ich.anatomy.atlas_pose import find_atlas_pose
 from monai_ich.anatomy.midline import fit_midline
+from monai_ich.core.errors import IchError
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.labels import Subtype
+from monai_ich.core.measurement import Category
 from monai_ich.core.provenance import installed_versions
 from monai_ich.io.read import Scan
 from monai_ich.measure.location import region_at
@@ -51,8 +53,10 @@ def row_of(seed: int, *, predicted: bool = False) -> Row:
     ml = float(np.exp(rng.uniform(np.log(2.0), np.log(40.0))))
     case = design_case(seed, hemorrhages={Subtype.IPH: ml}, pixels=96, thickness_mm=5.0)
     scan = synthesize(case, thickness=False)
-    exam = _from_weights(scan, str(seed)) if predicted else _from_truth(scan)
-    found = exam.iph_location
+    try:
+        found = (_from_weights if predicted else _from_truth)(scan).iph_location
+    except IchError as refused:
+        found = Category(None, refused.code)
     true = _true_region(scan)
     return {"seed": seed, "ml": round(ml, 1), "true": true, "found": found.value} | (
         {} if found.reason is None else {"reason": found.reason}
@@ -65,8 +69,8 @@ def _from_truth(scan: SyntheticScan) -> ExamMeasurements:
     return measure_exam(scan.labels, anatomy=scan.anatomy, midline=midline, pose=pose)
 
 
-def _from_weights(scan: SyntheticScan, name: str) -> ExamMeasurements:
-    return _pipeline().run(Scan(scan.ct), case_id=name).exam
+def _from_weights(scan: SyntheticScan) -> ExamMeasurements:
+    return _pipeline().run(Scan(scan.ct), case_id="head").exam
 
 
 @cache

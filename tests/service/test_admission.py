@@ -16,6 +16,8 @@ from monai_ich.service.admit import Status
 from monai_ich.service.tables import instance, series
 from tests.service.service import Service, head, require_kept
 
+pytestmark = pytest.mark.slow
+
 
 def _nothing_is_left(service: Service) -> bool:
     files = list(service.settings.data.glob("originals/*/*"))

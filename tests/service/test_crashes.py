@@ -43,6 +43,8 @@ from tests.service.service import (
     wait_for,
 )
 
+pytestmark = pytest.mark.slow
+
 _KILLS = int(os.environ.get("KILLS", "30"))  # `make bench-kills` has 200
 
 
@@ -85,7 +87,6 @@ def test_each_point_is_tried() -> None:
     assert {*_RECEIVE, *_WORK, *_SEND, *_OTHERS} == set(POINTS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("point", [*_RECEIVE, *_WORK, *_SEND])
 def test_a_crash_loses_nothing_that_was_acknowledged(
     point: str, tmp_path: Path, archive: tuple[int, Path]
@@ -116,7 +117,6 @@ def test_a_crash_loses_nothing_that_was_acknowledged(
     assert len(service.rows(result)) == 1
 
 
-@pytest.mark.slow
 def test_a_crash_during_a_verdict_leaves_none_or_a_whole_one(tmp_path: Path) -> None:
     service = Service(tmp_path / "data")
     service.admit(head(tmp_path / "head"))
@@ -142,7 +142,6 @@ def test_a_crash_during_migration_leaves_the_old_schema_or_the_new(tmp_path: Pat
     assert service.states() == ["receiving"]
 
 
-@pytest.mark.slow
 def test_a_crash_during_retention_leaves_no_row_without_its_file(tmp_path: Path) -> None:
     service = Service(tmp_path / "data", originals_days=0.0)
     paths = head(tmp_path / "head")
@@ -165,7 +164,6 @@ def test_a_crash_during_retention_leaves_no_row_without_its_file(tmp_path: Path)
     assert service.states() == ["analyzed"]
 
 
-@pytest.mark.slow
 def test_two_workers_that_die_over_a_series_end_it(tmp_path: Path) -> None:
     service = Service(tmp_path / "data")
     service.admit(head(tmp_path / "head"))
@@ -177,7 +175,6 @@ def test_two_workers_that_die_over_a_series_end_it(tmp_path: Path) -> None:
     require_ended(service)
 
 
-@pytest.mark.slow
 def test_a_planned_stop_gives_the_series_back_and_is_no_death(tmp_path: Path) -> None:
     class Slow(Fake):
         def __call__(self, images: Path, folder: Path, case_id: str) -> Summary:
@@ -268,7 +265,6 @@ def _kill_at_random(tmp_path: Path, archive: tuple[int, Path], rounds: int, data
     assert "sent" in service.states()
 
 
-@pytest.mark.slow
 def test_random_kills_lose_nothing(tmp_path: Path, archive: tuple[int, Path]) -> None:
     _kill_at_random(tmp_path, archive, 12, "")
 
@@ -285,7 +281,6 @@ def test_random_kills_on_postgresql_lose_nothing(
     _kill_at_random(tmp_path, archive, _KILLS, postgresql)
 
 
-@pytest.mark.slow
 def test_two_associations_and_a_lost_sender_leave_whole_series(tmp_path: Path) -> None:
     """Images of two studies interleaved and doubled; one sender dies, and sends again later."""
     service = Service(tmp_path / "data")

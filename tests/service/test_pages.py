@@ -28,6 +28,8 @@ from monai_ich.service.web import Web
 from tests.service.fake import Fake
 from tests.service.service import NAME, PATIENT, Service, head
 
+pytestmark = pytest.mark.slow
+
 _SDH = (Finding("SDH", "found", 40.0, None, None),)
 
 
@@ -70,7 +72,6 @@ def _form(client: TestClient, case: int = 1) -> dict[str, str]:
     return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text))
 
 
-@pytest.mark.slow
 def test_nobody_without_the_token_sees_anything(service: Service, tmp_path: Path) -> None:
     service.admit(head(tmp_path / "head"))
     service.work()
@@ -87,7 +88,6 @@ def test_nobody_without_the_token_sees_anything(service: Service, tmp_path: Path
     assert "DOE, JANE" in client.get("/").text
 
 
-@pytest.mark.slow
 def test_a_name_of_another_site_and_its_forms_are_refused(service: Service, tmp_path: Path) -> None:
     service.admit(head(tmp_path / "head"))
     service.work()
@@ -100,7 +100,6 @@ def test_a_name_of_another_site_and_its_forms_are_refused(service: Service, tmp_
     assert service.rows(verdict) == []
 
 
-@pytest.mark.slow
 def test_what_has_no_result_stands_above_and_is_never_called_negative(
     service: Service, tmp_path: Path
 ) -> None:
@@ -123,7 +122,6 @@ def test_what_has_no_result_stands_above_and_is_never_called_negative(
     assert "This series has no result; that is not" in page
 
 
-@pytest.mark.slow
 def test_a_study_with_a_negative_and_a_refused_series_is_not_negative(
     service: Service, tmp_path: Path
 ) -> None:
@@ -222,7 +220,6 @@ def test_a_fault_of_database_or_page_is_told_without_what_it_held(
     assert len(caplog.records) >= 2 and NAME not in caplog.text
 
 
-@pytest.mark.slow
 def test_filters_find_and_hide(service: Service, tmp_path: Path) -> None:
     service.admit(head(tmp_path / "head"))
     service.work(Says("found", 9.0))
@@ -236,7 +233,6 @@ def test_filters_find_and_hide(service: Service, tmp_path: Path) -> None:
     assert (rows.status_code, again.status_code) == (200, 304)
 
 
-@pytest.mark.slow
 def test_of_two_readers_the_second_is_told_and_nothing_is_lost(
     service: Service, tmp_path: Path
 ) -> None:
@@ -260,7 +256,6 @@ def test_of_two_readers_the_second_is_told_and_nothing_is_lost(
     assert [r.action for r in service.rows(audit)][-1] == "verdict: dismissed"
 
 
-@pytest.mark.slow
 def test_dismissing_needs_a_reason(service: Service, tmp_path: Path) -> None:
     service.admit(head(tmp_path / "head"))
     service.work()
@@ -275,7 +270,6 @@ def test_dismissing_needs_a_reason(service: Service, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.slow
 def test_masks_of_a_reader_are_measured_anew_and_both_are_kept(
     service: Service, tmp_path: Path
 ) -> None:
@@ -326,7 +320,6 @@ def test_masks_of_a_reader_are_measured_anew_and_both_are_kept(
     assert len(list((service.settings.data / "verdicts").iterdir())) == 1
 
 
-@pytest.mark.slow
 def test_a_verdict_on_a_result_that_was_superseded_is_a_conflict(
     service: Service, tmp_path: Path
 ) -> None:
@@ -341,7 +334,6 @@ def test_a_verdict_on_a_result_that_was_superseded_is_a_conflict(
     assert "images are arriving" in client.get("/study/1").text
 
 
-@pytest.mark.slow
 def test_files_of_results_are_a_closed_list(service: Service, tmp_path: Path) -> None:
     service.admit(head(tmp_path / "head"))
     service.work()
@@ -354,7 +346,6 @@ def test_files_of_results_are_a_closed_list(service: Service, tmp_path: Path) ->
     assert client.get("/study/99").status_code == 404
 
 
-@pytest.mark.slow
 def test_a_proxy_names_the_user_and_only_a_trusted_one(tmp_path: Path) -> None:
     service = Service(
         tmp_path / "data", user_header="X-User", proxies=("testclient",), admins=("ann",)
@@ -374,7 +365,6 @@ def test_a_proxy_names_the_user_and_only_a_trusted_one(tmp_path: Path) -> None:
     assert _client(strange, logged_in=False).get("/", headers={"X-User": "ann"}).status_code == 401
 
 
-@pytest.mark.slow
 def test_health_says_what_is_missing_and_figures_hold_no_identity(
     service: Service, tmp_path: Path
 ) -> None:

@@ -20,6 +20,8 @@ from monai_ich.service.tables import open_association
 from tests.certificates import make_authority
 from tests.service.service import Service, c_store, free_port, head, require_kept, wait_for
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def _receiving(service: Service) -> Iterator[int]:
@@ -45,7 +47,6 @@ def _associated(port: int, tls: ssl.SSLContext | None = None, *, called: str = "
     return bool(answered)
 
 
-@pytest.mark.slow
 def test_images_come_in_and_the_association_delays_no_longer_than_it_lasts(
     tmp_path: Path,
 ) -> None:
@@ -71,7 +72,6 @@ def test_images_come_in_and_the_association_delays_no_longer_than_it_lasts(
     assert not list((service.settings.data / "incoming").rglob("*.dcm"))
 
 
-@pytest.mark.slow
 def test_without_room_associations_are_rejected_and_strangers_always(tmp_path: Path) -> None:
     full = Service(
         tmp_path / "full", dicom_port=free_port(), reserve_bytes=1 << 60, reserve_share=1.0
@@ -129,7 +129,6 @@ def test_clients_that_stop_midway_hold_no_place_and_no_series(
     require_kept(service, paths)
 
 
-@pytest.mark.slow
 def test_over_tls_only_clients_with_a_certificate_are_answered(tmp_path: Path) -> None:
     ours = str(make_authority(tmp_path / "ours.pem"))
     others = str(make_authority(tmp_path / "others.pem"))

@@ -16,6 +16,8 @@ from monai_ich.service.tables import instance
 from monai_ich.service.web import Web
 from tests.service.service import Service, head, require_kept
 
+pytestmark = pytest.mark.slow
+
 _KIND = 'multipart/related; type="application/dicom"; boundary=XX'
 
 

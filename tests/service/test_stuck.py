@@ -19,6 +19,8 @@ from monai_ich.service.work import Worker
 from tests.service.fake import Fake
 from tests.service.service import Service, forked, head, require_ended
 
+pytestmark = pytest.mark.slow
+
 _DAY_S = 86_400.0
 
 
