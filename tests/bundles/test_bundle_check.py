@@ -136,6 +136,7 @@ def test_the_bundles_have_no_fault(bundle_name: str, capsys: pytest.CaptureFixtu
         ("train,data/synthetic,training/cuda", ""),
         ("train,training/cuda,training/float16", ""),
         ("train,training/pretrain", ""),
+        ("train,federated/train", ""),
         ("train,training/fold", "--data_dir {folds} --runs_dir runs --fold 1"),
         ("train,training/fold,evaluate", "--data_dir {folds} --runs_dir {runs} --fold 1"),
         (
