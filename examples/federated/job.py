@@ -9,6 +9,7 @@ sent. The same `one_site.py` and `FedAvgOfAllSites` run in an NVFlare federation
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -19,19 +20,41 @@ from nvflare.job_config.api import FedJob
 from nvflare.job_config.script_runner import ScriptRunner
 
 from monai_ich.bundle import find_bundle
-from monai_ich.core.errors import IchError, InputError
+from monai_ich.core.errors import BundleError, IchError, InputError, OutputError
 from monai_ich.learn.federated import require_rounds, save_round
 
 
 def initial_state(weights: Path | None) -> dict[str, torch.Tensor]:
-    """State dict that all sites start from: a file's, or a network that knows nothing."""
-    if weights is not None:
-        state: dict[str, torch.Tensor] = torch.load(weights, weights_only=True)
-        return state
+    """State dict that all sites start from: a file's, or a network that knows nothing.
+
+    Raises:
+        BundleError: ``BUNDLE_BROKEN``.
+    """
     parser = ConfigParser()
     parser.read_config(str(find_bundle("ich_segmentation") / "configs" / "train.yaml"))
-    made: dict[str, torch.Tensor] = parser.get_parsed_content("network_def").state_dict()
-    return made
+    network: torch.nn.Module = parser.get_parsed_content("network_def")
+    if weights is not None:
+        try:
+            network.load_state_dict(torch.load(weights, weights_only=True))
+        except Exception as error:
+            why = "The --initial_weights are missing or do not fit the network."
+            raise BundleError("BUNDLE_BROKEN", why) from error
+    return network.state_dict()
+
+
+def refuse(sites: dict[str, Path], out: Path, rounds: int) -> None:
+    """Raise what cannot be run.
+
+    Raises:
+        IchError: ``USAGE``, ``OUTPUT_EXISTS``.
+    """
+    if not all(re.fullmatch(r"[A-Za-z0-9_-]+", name) for name in sites) or rounds < 1:
+        message = "Each site needs a name of letters and digits, as in north=DATA, and a round."
+        raise InputError("USAGE", message, exit_code=2)
+    if any(" " in str(path) for path in (out, *sites.values())):
+        raise InputError("USAGE", "NVFlare takes no path with a space.", exit_code=2)
+    if out.exists() and any(out.iterdir()):  # rounds of another training
+        raise OutputError("OUTPUT_EXISTS", "The output folder is not empty: choose another one.")
 
 
 def simulate(sites: dict[str, Path], out: Path, args: argparse.Namespace) -> Path:
@@ -45,7 +68,7 @@ def simulate(sites: dict[str, Path], out: Path, args: argparse.Namespace) -> Pat
     job.set_app_packages(["monai_ich", "torch"])  # installed at each site
     job.to_server(FedAvgOfAllSites(str(out), num_clients=len(sites), num_rounds=args.rounds))
     for name, data in sites.items():
-        words = ["--dataset_dir", data.resolve(), "--output_dir", out / name]
+        words = ["--dataset_dir", data, "--output_dir", out / name]
         words += ["--rounds", args.rounds, "--local_epochs", args.local_epochs]
         words += ["--epoch_length", args.epoch_length] if args.epoch_length else []
         script = str(Path(__file__).resolve().with_name("one_site.py"))
@@ -67,10 +90,10 @@ def main() -> int:
     parser.add_argument("--initial_weights", type=Path)
     args = parser.parse_args()
     out = args.output.resolve()
-    sites = {name: Path(data) for name, _, data in (word.partition("=") for word in args.sites)}
+    pairs = (word.partition("=") for word in args.sites)
+    sites = {name: Path(data).resolve() for name, _, data in pairs}
     try:
-        if any(" " in str(path) for path in (out, *sites.values())):
-            raise InputError("USAGE", "NVFlare takes no path with a space.", exit_code=2)
+        refuse(sites, out, args.rounds)
         print(f"wrote {simulate(sites, out, args)}")
     except IchError as error:
         print(error, file=sys.stderr)

@@ -5,6 +5,7 @@ over when it is loaded.
 from __future__ import annotations
 
 import io
+import sys
 import warnings
 from collections.abc import Callable
 from enum import StrEnum
@@ -113,6 +114,8 @@ def _exported(network: torch.nn.Module, channels: int) -> bytes:
 
 
 def _by_openvino(model: bytes) -> Scores:
+    # each import is reported to Google Analytics otherwise; without this package, OpenVINO is silent
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
     settings = {

@@ -32,8 +32,8 @@ def require_rounds(folder: Path, rounds: int) -> Path:
     done = sum(round_path(folder, n).is_file() for n in range(1, rounds + 1))
     if done < rounds:
         why = (
-            f"A site dropped out in round {done + 1} of {rounds}: the weights of round {done} are "
-            f"whole, go on with --initial_weights {round_path(folder, done).name}."
+            f"Round {done + 1} of {rounds} ended without the weights of all sites: go on with "
+            f"--initial_weights {round_path(folder, done).name}, those of round {done} are whole."
         )
         raise TrainingError("SITE_LOST", why)
     return round_path(folder, rounds)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.volume import CTVolume
 from monai_ich.study.results import digest_settings
+from tests.conftest import ROOT
 
 OTHERS = [Runtime.OPENVINO, Runtime.ONNX]
 
@@ -72,6 +75,19 @@ def test_labels_of_the_shipped_weights_do_not_depend_on_the_runtime(
     assert loaded.device.type == "cpu" and loaded.runtime is name
     assert len(np.unique(wanted.labels)) > 1 and min(dice(found.labels, wanted.labels)) == 1.0
     torch.testing.assert_close(found.probabilities, wanted.probabilities, atol=1e-4, rtol=0)
+
+
+@pytest.mark.slow
+def test_openvino_reports_its_use_to_nobody() -> None:
+    code = (
+        "import sys, torch; from monai_ich.bundle.runtime import Runtime, scores_of\n"
+        "scores_of(torch.nn.Conv3d(1, 1, 1).eval(), Runtime.OPENVINO, channels=1)\n"
+        "print([name for name in sys.modules if name.startswith('openvino_telemetry.')])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "[]"
 
 
 @pytest.mark.slow

@@ -23,6 +23,6 @@ def test_a_round_without_all_sites_names_the_last_whole_one(tmp_path: Path) -> N
     with pytest.raises(TrainingError, match="SITE_LOST") as caught:
         require_rounds(tmp_path, 3)
     assert caught.value.message == (
-        "A site dropped out in round 2 of 3: the weights of round 1 are whole, go on with "
-        "--initial_weights round_1.pt."
+        "Round 2 of 3 ended without the weights of all sites: go on with --initial_weights "
+        "round_1.pt, those of round 1 are whole."
     )
