@@ -114,7 +114,7 @@ def _exported(network: torch.nn.Module, channels: int) -> bytes:
 
 
 def _by_openvino(model: bytes) -> Scores:
-    # each import is reported to Google Analytics otherwise; without this package, OpenVINO is silent
+    # which reports each import to Google Analytics; without it, OpenVINO keeps silent
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
