@@ -62,7 +62,7 @@ test-interop: $(READY)  ## tests with real external programs: Chromium, 3D Slice
 		echo 'not installed (needs Debian and root), tests that need them will be skipped: $(INTEROP_DEBIAN)'
 	$(FAST) $(PARALLEL) -m interop -rfEs --durations 10
 
-test-clients: $(READY)  ## a real MONAI Label server and a MONAI Deploy app, each in an environment of its own (gigabytes)
+test-clients: $(READY)  ## a real MONAI Label server, a MONAI Deploy app and NVFlare, each in an environment of its own (gigabytes)
 	$(call BESIDE,.label-venv)
 	test -d .label-venv/lib/python3*/site-packages/monailabel || .label-venv/bin/pip install --quiet \
 		--disable-pip-version-check --no-deps --ignore-installed -r tools/label_requirements.txt || \
@@ -75,7 +75,10 @@ test-clients: $(READY)  ## a real MONAI Label server and a MONAI Deploy app, eac
 		--disable-pip-version-check -c constraints.txt monai-deploy-app-sdk==4.0.0 && .deploy-venv/bin/pip install --quiet \
 		--disable-pip-version-check -c constraints.txt --no-deps --ignore-installed monai; } || \
 		echo 'MONAI Deploy could not be installed: its tests will be skipped'
-	$(BIN)/python -m pytest -m interop -rfEs tests/interop/test_monai_label.py tests/interop/test_monai_deploy.py
+	$(call BESIDE,.federated-venv)
+	.federated-venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt 'nvflare>=2.9,<2.10' || \
+		echo 'NVFlare could not be installed: its tests will be skipped'
+	$(BIN)/python -m pytest -m interop -rfEs $(addprefix tests/interop/test_,monai_label.py monai_deploy.py federated.py)
 
 check: $(READY)  ## style, types, import layers, licenses of what is needed
 	$(BIN)/ruff check monai_ich lab tests benchmarks examples tools setup.py
@@ -151,4 +154,4 @@ viewer:  ## bundle the report's viewer anew (needs node and npm; what it writes 
 	cd tools/viewer && npm ci --no-audit --no-fund && npm run build
 
 clean:  ## remove what was built, keep runs/
-	rm -rf .venv .slicer-venv .label-venv .deploy-venv build site *.egg-info demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .slicer-venv .label-venv .deploy-venv .federated-venv build site *.egg-info demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

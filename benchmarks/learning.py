@@ -10,10 +10,13 @@ order of its training heads, an arm gets some with masks and some with exam labe
 - ``masks_340``: all 340 with masks
 - ``ranked_80``: the 40, and 40 of the 300 chosen by ``manifest rank`` with the first arm's weights
 - ``random_80``: the 40, and 40 of the 300 at random
+- ``masks_5``, ``masks_10``, ``masks_50``: so many heads with masks
+- ``pretrained_5``, ``_10``, ``_50``: the same, from weights that were first trained for as long on
+  the images of 300 (``configs/training/pretrain.yaml``)
 
-All start from nothing and train for as long. They are judged on the validation heads: Dice of each
-subtype where it is, and the AUC of "any" over exams. Trainings go on where they were stopped; arms
-that are in the record (WORK/learning.json) are not run again.
+All others start from nothing; all train for as long. They are judged on the validation heads: Dice
+of each subtype where it is, and the AUC of "any" over exams. Trainings go on where they were
+stopped; arms that are in the record (WORK/learning.json) are not run again.
 """
 
 from __future__ import annotations
@@ -29,8 +32,10 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLE = ROOT / "bundles" / "ich_segmentation"
-ARMS = ("masks_40", "weak_300", "masks_340", "ranked_80", "random_80")
+EFFICIENCY = tuple(f"{kind}_{n}" for n in (5, 10, 50) for kind in ("masks", "pretrained"))
+ARMS = ("masks_40", "weak_300", "masks_340", "ranked_80", "random_80", *EFFICIENCY)
 MASKS, LABELS, CHOSEN = 40, 300, 40
+PRETRAINING = "pretraining"
 
 
 def shuffled_rows(data: Path, seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -67,6 +72,16 @@ def without_masks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def prepare(arm: str, seed: int, data: Path, work: Path) -> list[str]:
     """Write an arm's lists; the options that its training needs beside the common ones."""
     rows, validation = shuffled_rows(data, seed)
+    if arm == PRETRAINING:
+        scans = without_masks(rows[MASKS : MASKS + LABELS])
+        return ["--dataset_dir", str(write_list(work / "scans", scans, []))]
+    if arm in EFFICIENCY:
+        masked = rows[: int(arm.rpartition("_")[2])]
+        options = ["--dataset_dir", str(write_list(work / "masks", masked, validation))]
+        if arm.startswith("pretrained"):
+            weights = work.parent.parent / PRETRAINING / str(seed) / "model.pt"
+            options += ["--initial_weights", str(weights), "--freeze_after", "0.3"]
+        return options
     first, rest = rows[:MASKS], rows[MASKS : MASKS + LABELS]
     more: list[dict[str, Any]] = []
     if arm == "masks_340":
@@ -108,7 +123,9 @@ def train(arm: str, seed: int, data: Path, work: Path, trial: list[str]) -> Path
         return weights
     options = prepare(arm, seed, data, work)
     files = [str(BUNDLE / "configs/train.yaml")]
-    files += [str(ROOT / "configs/training/weak.yaml")] if arm == "weak_300" else []
+    overlays = {"weak_300": "weak", PRETRAINING: "pretrain"}
+    if arm in overlays:
+        files.append(str(ROOT / f"configs/training/{overlays[arm]}.yaml"))
     command = ["-m", "monai.bundle", "run", "--config_file", str(files)]
     command += ["--bundle_root", str(BUNDLE), "--output_dir", str(work / "out")]
     command += ["--weights", str(weights), "--seed", str(seed), *options, *trial]
@@ -173,6 +190,9 @@ def main() -> None:
         for arm in args.only:
             if str(seed) in record.get(arm, {}):
                 continue
+            if arm.startswith("pretrained"):
+                before = args.output.resolve() / PRETRAINING / str(seed)
+                train(PRETRAINING, seed, args.data, before, trial)
             work = args.output.resolve() / arm / str(seed)
             weights = train(arm, seed, args.data, work, trial)
             record.setdefault(arm, {})[str(seed)] = judge(weights, work / "masks")

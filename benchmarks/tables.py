@@ -182,6 +182,22 @@ def kills(found: Record) -> str:
     )
 
 
+def runtimes(found: Record) -> str:
+    """What the networks cost with each runtime, and to load them."""
+    names = {"torch": "PyTorch", "openvino": "OpenVINO", "onnx": "ONNX Runtime"}
+    networks = found["networks"]
+    rows = [
+        [
+            names[by],
+            *(f"{network[by]['cpu_s']:.2f}" for network in networks.values()),
+            f"{load_s:.2f}",
+            f"{min(network[by]['dice'] for network in networks.values()):.3f}",
+        ]
+        for by, load_s in found["load_cpu_s"].items()
+    ]
+    return _table(["CPU seconds", *networks, "loading both", "lowest Dice"], "lrrrr", rows)
+
+
 PAGES: Mapping[
     str, Sequence[tuple[str, Callable[[Record], str]]]
 ] = {  # page to the records and what it shows of them
@@ -193,6 +209,7 @@ PAGES: Mapping[
     "benchmarks/measurements.md": (("measurements", measurements),),
     "benchmarks/speed.md": (("analyze", analyze), ("training", training)),
     "benchmarks/index.md": (("study", study), ("kills", kills)),
+    "explanation/speed.md": (("runtimes", runtimes),),
     "explanation/heat-maps.md": (("heatmaps", heatmaps),),
     "experiments.md": (("ablation", ablation),),
 }

@@ -169,10 +169,10 @@ class Pipeline:
                     ct, found.labels, present, cavity=cavity, within=box, bundle=ich_bundle
                 )
         provenance = Provenance(
-            versions=installed_versions(),
+            versions=installed_versions(ich_bundle.runtime.packages),
             weights={b.name: b.weights_sha256 for b in (anatomy_bundle, ich_bundle)},
             status=ich_bundle.status,
-            settings=self.settings | self.notes,
+            settings=self.settings | {"runtime": str(ich_bundle.runtime)} | self.notes,
             seconds=clock.seconds,
             configs={b.name: b.configs_sha256 for b in (anatomy_bundle, ich_bundle)},
             acquisition=scan.acquisition.on(ct.geometry),

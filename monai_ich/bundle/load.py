@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from monai_ich.bundle.runtime import Runtime, Scores, require_runtime, scores_of
 from monai_ich.core.calibration import Calibration
 from monai_ich.core.errors import BundleError
 from monai_ich.core.json_text import read_json
@@ -38,6 +39,8 @@ class Bundle:
         calibration: what its volumes are worth; None where it was never found out, or for other
             weights.
         configs_sha256: of what shapes numbers beside the weights: settings and calibration.
+        runtime: what computes the scores of a scan.
+        compiled: the network as `runtime` computes it; None for PyTorch.
     """
 
     name: str
@@ -52,6 +55,13 @@ class Bundle:
     uncertain: tuple[str, ...] = ()
     calibration: Calibration | None = None
     configs_sha256: str = ""
+    runtime: Runtime = Runtime.TORCH
+    compiled: Scores | None = field(default=None, repr=False)
+
+    @property
+    def scores(self) -> Scores:
+        """``(1, channels, I, J, K)`` to class scores ``(1, classes, I, J, K)``."""
+        return self.compiled or self.network
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
@@ -70,7 +80,11 @@ def find_bundle(name_or_path: str | Path) -> Path:
 
 
 def load_bundle(
-    name_or_path: str | Path, *, device: str | None = None, weights: str | Path | None = None
+    name_or_path: str | Path,
+    *,
+    device: str | None = None,
+    weights: str | Path | None = None,
+    runtime: str = "torch",
 ) -> Bundle:
     """Read a bundle's ``inference.yaml`` and weights.
 
@@ -78,14 +92,16 @@ def load_bundle(
         name_or_path: as for `find_bundle`.
         device: ``"cpu"``, ``"cuda"``...; None takes CUDA where there is one.
         weights: another state dict than ``models/model.pt``.
+        runtime: what computes the scores; all but ``"torch"`` run on the CPU.
 
     Raises:
         BundleError: ``NO_WEIGHTS`` where there are none, ``BUNDLE_BROKEN`` where they do not fit
-            the network.
+            the network; those of `require_runtime` and `scores_of`.
     """
     from monai.bundle import ConfigParser
     from monai.transforms import Compose
 
+    by = require_runtime(runtime, device)
     root = find_bundle(name_or_path)
     path = Path(weights) if weights is not None else root / "models" / "model.pt"
     if not path.is_file():
@@ -95,7 +111,8 @@ def load_bundle(
     parser = ConfigParser()
     parser.read_config(str(root / "configs" / "inference.yaml"))
     parser["bundle_root"] = str(root)
-    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    cuda = by is Runtime.TORCH and torch.cuda.is_available()
+    target = torch.device(device or ("cuda" if cuda else "cpu"))
     try:
         network = parser.get_parsed_content("network_def")
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
@@ -107,12 +124,13 @@ def load_bundle(
     steps = [
         parser.get_parsed_content(f"preprocessing#transforms#{n}") for n in range(1, count)
     ]  # without the reader
-    metadata, classes = _metadata(root)
+    metadata, channels, classes = _metadata(root)
     weights_sha256 = sha256_of(path)
+    network = plain_convolutions(network.eval()).to(target)
     return Bundle(
         root.name,
         root,
-        plain_convolutions(network.eval()).to(target),
+        network,
         Compose(steps),
         parser.get_parsed_content("inferer"),
         target,
@@ -122,18 +140,20 @@ def load_bundle(
         tuple(metadata.get("uncertain_classes", ())),
         _calibration(root / "configs" / "operating_points.json", weights_sha256),
         sha256_of_all(root / "configs" / name for name in SHAPE_NUMBERS),
+        by,
+        None if by is Runtime.TORCH else scores_of(network, by, channels=channels),
     )
 
 
-def _metadata(root: Path) -> tuple[dict[str, Any], int]:
-    """The bundle's metadata, and how many classes its network tells apart."""
+def _metadata(root: Path) -> tuple[dict[str, Any], int, int]:
+    """The bundle's metadata, the channels of its network's input and the classes it tells apart."""
     try:
         metadata = read_json(root / "configs" / "metadata.json")
-        return dict(metadata), len(
-            metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
-        )
+        form = metadata["network_data_format"]
+        channels = int(form["inputs"]["image"]["num_channels"])
+        return dict(metadata), channels, len(form["outputs"]["pred"]["channel_def"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        why = f"The metadata.json of {root.name} is damaged or lacks its classes."
+        why = f"The metadata.json of {root.name} is damaged or lacks its classes or channels."
         raise BundleError("BUNDLE_BROKEN", why) from error
 
 

@@ -191,7 +191,7 @@ def _infer(bundle: Bundle, image: Any) -> torch.Tensor:
     not depend on the device.
     """
     scores: torch.Tensor = bundle.inferer(
-        inputs=image.as_subclass(torch.Tensor)[None], network=bundle.network
+        inputs=image.as_subclass(torch.Tensor)[None], network=bundle.scores
     )
     if not bool(torch.isfinite(scores).all()):  # arg-max would call it background
         why = (

@@ -6,7 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from monai_ich.cli.options import add_command, add_keep_ids, add_output, add_reading
+from monai_ich.cli.options import (
+    add_command,
+    add_device,
+    add_keep_ids,
+    add_output,
+    add_reading,
+    device_of,
+)
 
 
 def add_analyze(commands: Any) -> None:
@@ -19,7 +26,7 @@ def add_analyze(commands: Any) -> None:
         "--case-id",
         help="name in the tables (default: the output folder's, unless it may be a record number)",
     )
-    sub.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
+    add_device(sub)
     sub.add_argument(
         "--flips", action="store_true", help="average with the mirrored head: twice the time"
     )
@@ -55,7 +62,7 @@ def _analyze(args: argparse.Namespace) -> int:
 
     refuse_earlier(args.output, (*RESULTS, *ON_REQUEST), overwrite=args.overwrite)
     overrides = {
-        "device": args.device,
+        **device_of(args),
         "tracking_uri": args.mlflow,
         "segment_ich#flips": args.flips,
         "read#series_uid": args.series,

@@ -92,6 +92,25 @@ def add_keep_ids(sub: argparse.ArgumentParser, what: str) -> None:
     sub.add_argument("--keep-ids", action="store_true", help=f"write {what} (left out by default)")
 
 
+def add_device(sub: argparse.ArgumentParser) -> None:
+    """Add ``--device`` and ``--runtime``: where and by what networks are computed."""
+    sub.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
+    sub.add_argument(
+        "--runtime",
+        default="torch",
+        help="what computes the networks: torch (default), or on the CPU openvino or onnx, "
+        "with the same labels",
+    )
+
+
+def device_of(args: argparse.Namespace) -> dict[str, Any]:
+    """These options as overrides of the pipeline; refuses what cannot run before a scan is read."""
+    from monai_ich.bundle.runtime import require_runtime
+
+    require_runtime(args.runtime, args.device)
+    return {"device": args.device, "runtime": args.runtime}
+
+
 def add_reading(sub: argparse.ArgumentParser) -> None:
     """Add the options of how a CT is read."""
     sub.add_argument(

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_ich.cli.options import (
+    add_device,
     add_labels_are,
     add_operating_point,
+    device_of,
     meaning_of,
     usage_error,
 )
@@ -44,7 +46,7 @@ def add_study(commands: Any) -> None:
         metavar="RAY",
         help="of a Ray cluster (default: this machine, nothing to set up)",
     )
-    sub.add_argument("--device", help="cpu, cuda (default: cuda where there is one)")
+    add_device(sub)
     sub.add_argument(
         "--lenient",
         action="store_true",
@@ -117,11 +119,12 @@ def _of_scans(args: argparse.Namespace) -> dict[str, Any]:
     if args.labels_are or args.operating_point_ml or args.anatomy:
         raise usage_error("--labels-are, --operating-point-ml and --anatomy need --masks.")
     overrides = {
+        "runtime": args.runtime,
         "read#mode": "lenient" if args.lenient else "strict",
         "read#assume_hu": args.assume_hu,
         "pipeline#keep_ids": args.keep_ids,
     }
-    build = partial(load_pipeline, device=args.device, **overrides)
+    build = partial(load_pipeline, **overrides | device_of(args))
     return {"build": build, "settings": digest_settings(overrides)}
 
 

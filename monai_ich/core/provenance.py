@@ -86,10 +86,10 @@ class Provenance:
         return cls(**known, acquisition=Acquisition(**made))
 
 
-def installed_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that shape a result."""
+def installed_versions(more: Iterable[str] = ()) -> dict[str, str]:
+    """Versions of Python, of the packages that shape a result, and of `more`."""
     found = {"python": platform.python_version(), "monai-ich": __version__}
-    for name in _PACKAGES:
+    for name in (*_PACKAGES, *more):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -71,7 +71,7 @@ def look_at(case: Case, bundle: Bundle) -> Look:
     layers = [m for m in bundle.network.modules() if isinstance(m, torch.nn.Conv3d)]
     hooks = [layer.register_forward_hook(keep) for layer in layers]
     try:
-        found = predict(bundle, ct)
+        found = predict(replace(bundle, compiled=None), ct)  # hooks hear PyTorch alone
     finally:
         for hook in hooks:
             hook.remove()

@@ -38,7 +38,7 @@ def read_rows(dataset_dir: str | Path, section: str) -> list[dict[str, Any]]:
     Raises:
         ManifestError: ``NO_DATA_LIST``, ``MISSING_FILE``, ``NO_LABELS``.
     """
-    return _read_rows(Path(dataset_dir).resolve(), section, {"label": "label"})
+    return _with_labels(_read_rows(dataset_dir, section, {"label": "label"}), section, "a mask, ")
 
 
 def read_rows_without_masks(dataset_dir: str | Path, section: str) -> list[dict[str, Any]]:
@@ -50,11 +50,24 @@ def read_rows_without_masks(dataset_dir: str | Path, section: str) -> list[dict[
     Raises:
         ManifestError: as `read_rows`.
     """
-    return _read_rows(Path(dataset_dir).resolve(), section, {"cavity": "anatomy"})
+    return _with_labels(_read_rows(dataset_dir, section, {"cavity": "anatomy"}), section)
 
 
-def _read_rows(folder: Path, section: str, maps: Mapping[str, str]) -> list[dict[str, Any]]:
+def read_scans(dataset_dir: str | Path, section: str) -> list[dict[str, Any]]:
+    """Each row for its scan alone: ``case`` and ``image``.
+
+    Raises:
+        ManifestError: ``NO_DATA_LIST``, ``MISSING_FILE``.
+    """
+    rows = _read_rows(dataset_dir, section, {})
+    return [{key: row[key] for key in ("case", "image")} for row in rows]
+
+
+def _read_rows(
+    dataset_dir: str | Path, section: str, maps: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """`maps`: name in the result to name in the file, of label maps."""
+    folder = Path(dataset_dir).resolve()
     rows, mapping = list_rows(folder, section)
     found = []
     for number, row in enumerate(rows):
@@ -71,11 +84,15 @@ def _read_rows(folder: Path, section: str, maps: Mapping[str, str]) -> list[dict
         one["image"] = str(images[0]) if len(images) == 1 else [str(path) for path in images]
         one |= {key: str(path) for key, path in given.items()}
         one |= {key: row[key] for key in LABELS if key in row}
-        if set(one) & {"label", *LABELS}:
-            found.append(one)
+        found.append(one)
+    return found
+
+
+def _with_labels(rows: list[dict[str, Any]], section: str, masks: str = "") -> list[dict[str, Any]]:
+    found = [row for row in rows if set(row) & {"label", *LABELS}]
     if not found:
-        lacking = ("a mask, " if "label" in maps else "") + "slice labels or exam labels"
-        raise ManifestError("NO_LABELS", f"No scan of {section!r} has {lacking}.")
+        why = f"No scan of {section!r} has {masks}slice labels or exam labels."
+        raise ManifestError("NO_LABELS", why)
     return found
 
 

@@ -33,12 +33,20 @@ class CosineBudget:
         optimizer: its ``lr`` is the peak.
         max_minutes: wall-clock budget; None for no limit. Time spent before a resume counts.
         warmup: iterations from zero to the peak.
+        epochs: of the whole training, where the trainer runs a part of them at a time; None: all
+            that it runs.
     """
 
     def __init__(
-        self, optimizer: torch.optim.Optimizer, max_minutes: float | None = None, warmup: int = 50
+        self,
+        optimizer: torch.optim.Optimizer,
+        max_minutes: float | None = None,
+        warmup: int = 50,
+        *,
+        epochs: int | None = None,
     ) -> None:
         self.optimizer, self.max_minutes, self.warmup = optimizer, max_minutes, warmup
+        self.epochs = epochs
         self.peaks = [group["lr"] for group in optimizer.param_groups]
         self.spent_s, self.started, self.done = 0.0, time.monotonic(), 0.0
 
@@ -59,7 +67,7 @@ class CosineBudget:
         self.started = time.monotonic()
 
     def _step(self, engine: Engine) -> None:
-        epochs, length = engine.state.max_epochs, engine.state.epoch_length
+        epochs, length = self.epochs or engine.state.max_epochs, engine.state.epoch_length
         assert epochs is not None and length is not None  # ignite sets both when it starts
         done = engine.state.iteration / max(1, epochs * length)
         if self.max_minutes is not None:

@@ -41,8 +41,8 @@ def describe_machine(device: torch.device | str) -> str:
 
 
 class AutocastInferer(Inferer):
-    """Another inferer, with the network under `torch.autocast` to bfloat16 and its output in
-    float32.
+    """Another inferer, with the network under `torch.autocast` to bfloat16 and its output, a tensor
+    or several, in float32.
 
     MONAI's engines know autocast for CUDA with a gradient scaler only; bfloat16 needs no scaler. On
     CPUs without bfloat16 instructions autocast would be slower, so it stays off there.
@@ -57,16 +57,15 @@ class AutocastInferer(Inferer):
         self.enabled = enabled
 
     def __call__(
-        self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any
-    ) -> torch.Tensor:
+        self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
         enabled = has_fast_bfloat16(inputs.device) if self.enabled is None else self.enabled
 
-        def run(x: torch.Tensor, *a: Any, **k: Any) -> torch.Tensor:
+        def run(x: torch.Tensor, *a: Any, **k: Any) -> Any:
             with torch.autocast(inputs.device.type, torch.bfloat16, enabled=enabled):
                 found = network(
                     x.as_subclass(torch.Tensor), *a, **k
                 )  # torch.compile stumbles over a MetaTensor
-            return found.float()
+            return tuple(f.float() for f in found) if isinstance(found, tuple) else found.float()
 
-        result: torch.Tensor = self.inferer(inputs, run, *args, **kwargs)
-        return result
+        return self.inferer(inputs, run, *args, **kwargs)

@@ -137,6 +137,8 @@ def test_the_bundles_have_no_fault(bundle_name: str, capsys: pytest.CaptureFixtu
         ("train,data/mixed", "--dataset_dir {data} --synthetic_dir {data}"),
         ("train,data/synthetic,training/cuda", ""),
         ("train,training/cuda,training/float16", ""),
+        ("train,training/pretrain", ""),
+        ("train,federated/train", ""),
         ("train,training/fold", "--data_dir {folds} --runs_dir runs --fold 1"),
         ("train,training/fold,evaluate", "--data_dir {folds} --runs_dir {runs} --fold 1"),
         (

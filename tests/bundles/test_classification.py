@@ -131,3 +131,25 @@ def test_masks_and_labels_of_slices_and_exams_train_one_segmentation_network(
     run_bundle(BUNDLE.parent / "ich_segmentation", ["train.yaml", overlay], tmp_path, *options)
     state = torch.load(weights, weights_only=True)
     assert all(bool(v.isfinite().all()) for v in state.values())
+
+
+@pytest.mark.slow
+def test_scans_without_labels_give_weights_to_start_from(
+    tiny_dataset: Path, tmp_path: Path
+) -> None:
+    listing = json.loads((tiny_dataset / "dataset.json").read_text())
+    rows = [{"image": str(tiny_dataset / row["image"])} for row in listing["training"]]
+    (tmp_path / "dataset.json").write_text(json.dumps({"training": rows}))
+    overlay = str(BUNDLE.parents[1] / "configs/training/pretrain.yaml")
+    ich, weights = BUNDLE.parent / "ich_segmentation", tmp_path / "model.pt"
+    options = ["--dataset_dir", str(tmp_path), "--weights", str(weights), "--batch_size", "2"]
+    options += ["--output_dir", str(tmp_path / "out"), "--epoch_length", "2", "--max_epochs", "1"]
+    run_bundle(ich, ["train.yaml", overlay], tmp_path, *options)
+    state = torch.load(weights, weights_only=True)
+    assert all(bool(v.isfinite().all()) for v in state.values())
+    parser = ConfigParser()
+    parser.read_config(str(ich / "configs" / "train.yaml"))
+    parser.update({"bundle_root": str(ich), "initial_weights": str(weights)})
+    parser.get_parsed_content("initialize#1")  # as a training does with --initial_weights
+    network = parser.get_parsed_content("network_def")
+    assert torch.equal(network[0].weight, state["0.weight"].float())

@@ -115,6 +115,19 @@ def test_learning_rate_climbs_then_falls_to_nothing_over_all_iterations() -> Non
     assert rates[10:] == sorted(rates[10:], reverse=True) and rates[-1] == pytest.approx(1e-3)
 
 
+def test_rounds_share_one_fall_of_the_learning_rate() -> None:
+    """Two rounds of an epoch each are one training of two epochs."""
+    rates: list[list[float]] = []
+    for epochs in ((1, 2), (2,)):
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        rates.append([])
+        engine = trainer(rates[-1], CosineBudget(optimizer, warmup=10, epochs=2), optimizer)
+        for end in epochs:
+            engine.state.max_epochs = end
+            engine.run(range(100), max_epochs=end)
+    assert rates[0] == rates[1] and len(rates[0]) == 200
+
+
 def test_training_ends_when_its_minutes_are_spent_resumed_ones_included() -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     budget = CosineBudget(optimizer, max_minutes=1.0)
