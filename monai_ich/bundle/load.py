@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from monai_ich.bundle.runtime import Runtime, Scores, require_runtime, scores_of
+from monai_ich.bundle.runtime import Runtime, Scores, require_device, require_runtime, scores_of
 from monai_ich.core.calibration import Calibration
 from monai_ich.core.errors import BundleError
 from monai_ich.core.json_text import read_json
@@ -96,7 +96,7 @@ def load_bundle(
 
     Raises:
         BundleError: ``NO_WEIGHTS`` where there are none, ``BUNDLE_BROKEN`` where they do not fit
-            the network; those of `require_runtime` and `scores_of`.
+            the network; those of `require_device`, `require_runtime` and `scores_of`.
     """
     from monai.bundle import ConfigParser
     from monai.transforms import Compose
@@ -112,7 +112,7 @@ def load_bundle(
     parser.read_config(str(root / "configs" / "inference.yaml"))
     parser["bundle_root"] = str(root)
     cuda = by is Runtime.TORCH and torch.cuda.is_available()
-    target = torch.device(device or ("cuda" if cuda else "cpu"))
+    target = require_device(device or ("cuda" if cuda else "cpu"))
     try:
         network = parser.get_parsed_content("network_def")
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))

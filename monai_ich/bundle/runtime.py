@@ -61,6 +61,33 @@ def require_runtime(name: str, device: str | None = None) -> Runtime:
     return runtime
 
 
+def require_device(name: str) -> torch.device:
+    """The device of this name.
+
+    Args:
+        name: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+
+    Raises:
+        BundleError: ``BAD_DEVICE`` where the name is unknown or PyTorch finds no such device.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    found = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    if device.type not in found:
+        why = "The device is not known: give cpu, cuda, cuda:1 or mps."
+        raise BundleError("BAD_DEVICE", why, exit_code=2)
+    if (device.index or 0) >= found[device.type]:
+        why = f"There is no device {device} here: PyTorch finds {found[device.type]} of this kind."
+        raise BundleError("BAD_DEVICE", why, exit_code=2)
+    return device
+
+
 def scores_of(network: torch.nn.Module, runtime: Runtime, *, channels: int) -> Scores:
     """A network's scores as another runtime computes them.
 

@@ -105,9 +105,11 @@ def add_device(sub: argparse.ArgumentParser) -> None:
 
 def device_of(args: argparse.Namespace) -> dict[str, Any]:
     """These options as overrides of the pipeline; refuses what cannot run before a scan is read."""
-    from monai_ich.bundle.runtime import require_runtime
+    from monai_ich.bundle.runtime import require_device, require_runtime
 
     require_runtime(args.runtime, args.device)
+    if args.device is not None:
+        require_device(args.device)
     return {"device": args.device, "runtime": args.runtime}
 
 

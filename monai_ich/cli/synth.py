@@ -41,6 +41,7 @@ def add_synth(commands: Any) -> None:
 def _synth(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
+    from monai_ich.bundle.runtime import require_device
     from monai_ich.core.labels import Subtype
     from monai_ich.io.output import refuse_unwritable
     from monai_ich.synth.dataset import case_folder, design_case, missed_ml, write_dataset
@@ -51,6 +52,7 @@ def _synth(args: argparse.Namespace) -> int:
         raise usage_error("synth needs each --volume-ml above 0 and at most 500.")
     if args.n < 1:
         raise usage_error("synth needs -n of at least 1.")
+    require_device(args.device)
     wanted = {Subtype[name]: ml for name, ml in zip(args.subtype, args.volume_ml, strict=True)}
     refuse_unwritable(args.output)
     cases = [

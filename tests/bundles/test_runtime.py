@@ -90,6 +90,13 @@ def test_openvino_reports_its_use_to_nobody() -> None:
     assert run.stdout.strip() == "[]"
 
 
+def test_heads_are_made_on_a_device_that_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["synth", "-o", str(tmp_path / "d"), "-n", "1", "--device", "cuda:99"]) == 2
+    assert "BAD_DEVICE" in capsys.readouterr().err and not (tmp_path / "d").exists()
+
+
 @pytest.mark.slow
 def test_the_provenance_of_an_analysis_names_its_runtime(tmp_path: Path) -> None:
     import nibabel as nib
@@ -123,6 +130,8 @@ def test_what_a_runtime_cannot_do_is_refused_before_a_scan_is_read(
         return capsys.readouterr().err.strip()
 
     assert "BAD_RUNTIME" in said("--runtime", "openvino", "--device", "cuda")
+    assert said("--device", "gpu").endswith("give cpu, cuda, cuda:1 or mps.")
+    assert "BAD_DEVICE: There is no device cuda:99 here" in said("--device", "cuda:99")
     assert said("--runtime", "tensorrt").endswith("one of torch, openvino, onnx.")
     monkeypatch.setattr(runtime, "find_spec", lambda package: None)
     for name in OTHERS:
