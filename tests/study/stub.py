@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from monai_ich.analysis import Pipeline
+from monai_ich.bundle.runtime import Runtime
 from monai_ich.core.calibration import ANY, Evidence
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.measurement import NotMeasurable
@@ -53,6 +54,7 @@ def build(pace_s: float = 0.0) -> Pipeline:
             configs_sha256="1" * 64,
             status="A stub.",
             uncertain=(),
+            runtime=Runtime.TORCH,
             calibration=None,
         )
 
