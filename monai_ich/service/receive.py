@@ -96,29 +96,33 @@ class Receiver:
 
     def _store(self, event: evt.Event) -> int:
         request: Any = event.request
+        name = self._names.get(event.assoc, "")
         try:
             status = admit(
                 self.db,
                 self.settings,
                 event.dataset_path,
                 sop_uid=str(request.AffectedSOPInstanceUID),
-                association=self._names.get(event.assoc, ""),
+                association=name,
                 owner=self.owner,
             )
         except Exception as error:  # whatever it was: not acknowledged, so the sender keeps it
             _LOG.error("an image was not taken: %s", type(error).__name__)
             return int(Status.NO_ROOM)
+        if event.assoc not in self._names:  # the sender was killed meanwhile
+            self._forget(name)
         return int(status)
 
     def _ended(self, event: evt.Event) -> None:
         known = self._names.pop(event.assoc, None)
-        if known is None:
-            return
+        if known is not None:
+            self._forget(known)
+
+    def _forget(self, association: str) -> None:
+        mine = open_association.c.association == association
         try:
             with self.db.write() as link:
-                link.execute(
-                    open_association.delete().where(open_association.c.association == known)
-                )
+                link.execute(open_association.delete().where(mine))
         except sa.exc.OperationalError:
             _LOG.warning("the end of an association was not noted: its series settle later")
 
