@@ -20,19 +20,21 @@ import numpy as np
 import torch
 
 from benchmarks.timing import measured
+from monai_ich.agreement.overlap import dice
 from monai_ich.anatomy.cavity import cavity_box, segment_anatomy
 from monai_ich.bundle import BUNDLES, Bundle, load_bundle, network_input, predict
 from monai_ich.bundle.runtime import Runtime
+from monai_ich.core.geometry import Geometry
+from monai_ich.core.volume import Mask
 from monai_ich.io.read import read_ct
 
 RECORD = Path(__file__).with_suffix(".json")
 
 
-def same_labels(a: np.ndarray, b: np.ndarray) -> float:
-    """The lowest Dice of a label that either map holds; 1 where they are equal."""
-    values = [v for v in np.union1d(a, b) if v]
-    both = [2.0 * np.sum((a == v) & (b == v)) / (np.sum(a == v) + np.sum(b == v)) for v in values]
-    return float(min(both, default=1.0))
+def lowest_dice(a: np.ndarray, b: np.ndarray, grid: Geometry) -> float:
+    """Of each label that either map holds; 1 where they are equal."""
+    values = np.union1d(a, b)
+    return min(dice(Mask(a == value, grid), Mask(b == value, grid)) for value in values)
 
 
 def cpu_s(run: Callable[[], Any]) -> float:
@@ -58,7 +60,7 @@ def compare(loaded: dict[Runtime, Bundle], ct: Any, box: Any, repeats: int) -> d
         str(by): {
             "cpu_s": round(median(seconds[by]), 2),
             "probability_off": float((p.probabilities - right.probabilities).abs().max()),
-            "dice": same_labels(p.labels, right.labels),
+            "dice": lowest_dice(p.labels, right.labels, ct.geometry),
         }
         for by, p in found.items()
     }

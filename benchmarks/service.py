@@ -19,26 +19,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pydicom
 from pydicom.dataset import FileDataset
-from pydicom.uid import generate_uid
 from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage
 
@@ -46,92 +40,47 @@ from benchmarks.worklist import measure_worklist
 from monai_ich.service.states import State
 from monai_ich.service.tables import instance, outbox, result
 from monai_ich.synth.dataset import design_case, write_case
-from tests.service.fake import keep
 from tests.service.service import (
     Service,
-    free_port,
     head,
     is_open,
     require_ended,
     require_sent_once,
-    start,
     wait_for,
 )
+from tests.service.site import REAL, Site, renew, site
 
 _IMAGES, _SETTLE_S, _OBJECTS = 30, 2.0, 4
 _PATIENCE_S = 300.0  # of a sender: on a busy machine an answer is late, not lost
 _RECORD = Path(__file__).with_name("service.json")
-_REAL = ("--pipeline", "monai_ich.service.analyzer:load")
 _TARGETS = {"c_store_idle_ms": 100.0, "memory": 1.2, "recovery_s": 10.0, "worklist_s": 1.0}
 
 
-@dataclass
-class Site:
-    """A service with its archive."""
-
-    root: Path
-    port: int
-    web: int
-    process: subprocess.Popen[bytes]
-    words: tuple[str, ...]
-
-    @property
-    def data(self) -> Path:
-        return self.root / "data"
-
-    def service(self) -> Service:
-        """Its tables."""
-        return Service(self.data)
-
-    def is_ready(self) -> bool:
-        """All roles are alive, the weights loaded."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.web}/readyz", timeout=5):
-                return is_open(self.port)
-        except (urllib.error.URLError, OSError):
-            return False
-
-    def receiver_mb(self) -> float:
-        """Memory of the receiver, which holds the associations."""
-        children = psutil.Process(self.process.pid).children()
-        receiver = next(c for c in children if "receive" in c.cmdline())
-        return float(receiver.memory_info().rss) / 1e6
-
-    def kill_all(self) -> None:
-        """``kill -9`` of every process."""
-        family = [self.process, *psutil.Process(self.process.pid).children()]
-        for one in family:
-            one.kill()
-        self.process.wait()
-        wait_for(lambda: not is_open(self.port) and not is_open(self.web), 60)
-
-    def restart(self) -> None:
-        """Anew."""
-        self.process = start("", self.data, *self.words)
-
-
 @contextmanager
-def site(words: tuple[str, ...] = (), *, database: str = "") -> Iterator[Site]:
-    """A service that runs, and an archive for its results."""
-    root = Path(tempfile.mkdtemp(prefix="bench_service_"))
-    port, web, to = free_port(), free_port(), free_port()
-    (root / "data").mkdir()
-    (root / "archive").mkdir()
-    more = f'database = "{database}"\n' if database else ""
-    (root / "data" / "service.toml").write_text(
-        f"{more}dicom_port = {port}\nweb_port = {web}\nsettle_s = {_SETTLE_S}\nreserve_bytes = 0\n"
-        f'[[destination]]\nname = "archive"\nhost = "127.0.0.1"\nport = {to}\n'
-    )
-    archive = keep(to, root / "archive")
-    made = Site(root, port, web, start("", root / "data", *words), words)
-    try:
+def ready(words: tuple[str, ...] = (), *, database: str = "") -> Iterator[Site]:
+    """A service that is ready, and an archive for its results."""
+    more = f"settle_s = {_SETTLE_S}\n" + (f'database = "{database}"\n' if database else "")
+    with (
+        tempfile.TemporaryDirectory(prefix="bench_service_") as root,
+        site(Path(root), more, words) as made,
+    ):
         wait_for(made.is_ready, 600)
         yield made
-    finally:
-        made.process.terminate()
-        made.process.wait(60)
-        archive.shutdown()  # type: ignore[attr-defined]
-        shutil.rmtree(root)
+
+
+def receiver_mb(running: Site) -> float:
+    """Memory of the receiver, which holds the associations."""
+    receiver = next(c for c in running.children() if "receive" in c.cmdline())
+    return float(receiver.memory_info().rss) / 1e6
+
+
+def kill_all(running: Site) -> None:
+    """``kill -9`` of every process."""
+    children = running.children()
+    running.process.kill()
+    for child in children:
+        child.kill()
+    running.kill_supervisor()
 
 
 @cache
@@ -152,12 +101,10 @@ def send_as_new(port: int, images: list[FileDataset]) -> list[float]:
     entity = AE(ae_title="LOAD")
     entity.network_timeout = entity.dimse_timeout = _PATIENCE_S
     entity.add_requested_context(CTImageStorage)
-    study, series, times = generate_uid(), generate_uid(), []
+    times = []
     link = entity.associate("127.0.0.1", port)
     assert link.is_established
-    for image in images:
-        image.StudyInstanceUID, image.SeriesInstanceUID = study, series
-        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    for image in renew(images):
         begun = time.perf_counter()
         status = link.send_c_store(image)
         times.append(1000 * (time.perf_counter() - begun))
@@ -174,20 +121,20 @@ def _all_sent(running: Site, count: int, minutes: float) -> Service:
     after = running.service()
     wait_for(lambda: after.states() == [State.SENT] * count, 60 * minutes)
     require_ended(after)
-    require_sent_once(after, running.root / "archive")
+    require_sent_once(after, running.archive)
     return after
 
 
 def measure_idle(args: argparse.Namespace) -> dict[str, Any]:
     """One sender, one study after the other."""
-    with site(database=args.database) as running:
+    with ready(database=args.database) as running:
         times = [ms for _ in range(10) for ms in send_as_new(running.port, _images())]
         return {"images": len(times), "c_store_ms": _percentiles(times)}
 
 
 def measure_load(args: argparse.Namespace) -> dict[str, Any]:
     """Many senders, then everything killed and started again."""
-    with site(database=args.database) as running:
+    with ready(database=args.database) as running:
         begun, times, studies, early_mb = time.perf_counter(), list[float](), 0, 0.0
         jobs = [(running.port, time.time() + 60 * args.minutes)] * args.studies
         with ProcessPoolExecutor(args.senders) as pool:
@@ -195,12 +142,12 @@ def measure_load(args: argparse.Namespace) -> dict[str, Any]:
                 times += part
                 studies += bool(part)
                 if studies == max(1, args.studies // 10) and not early_mb:
-                    early_mb = running.receiver_mb()
-        received_s, late_mb = time.perf_counter() - begun, running.receiver_mb()
+                    early_mb = receiver_mb(running)
+        received_s, late_mb = time.perf_counter() - begun, receiver_mb(running)
         _all_sent(running, studies, args.minutes + studies / 60)
         finished_s = time.perf_counter() - begun
         times += send_as_new(running.port, _images())
-        running.kill_all()
+        kill_all(running)
         killed = time.perf_counter()
         running.restart()
         wait_for(lambda: is_open(running.port) and is_open(running.web), 600)
@@ -223,7 +170,7 @@ def measure_load(args: argparse.Namespace) -> dict[str, Any]:
 
 def measure_real(args: argparse.Namespace) -> dict[str, Any]:
     """From the last image to the archive; then a queue of studies beside ``monai-ich study``."""
-    with tempfile.TemporaryDirectory() as folder, site(_REAL) as running:
+    with tempfile.TemporaryDirectory() as folder, ready(REAL) as running:
         case = design_case(710_003, pixels=512, thickness_mm=5.0, tilt_deg=0)
         write_case(case, Path(folder) / "head", dicom=True)
         images = [pydicom.dcmread(p) for p in sorted(Path(folder).rglob("*.dcm"))]
@@ -253,10 +200,7 @@ def _study_ends(folder: Path, images: list[FileDataset], count: int) -> list[flo
     for number in range(count):
         place = folder / "study" / f"{number}"
         place.mkdir(parents=True)
-        study, series = generate_uid(), generate_uid()
-        for index, image in enumerate(images):
-            image.StudyInstanceUID, image.SeriesInstanceUID = study, series
-            image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        for index, image in enumerate(renew(images)):
             image.save_as(place / f"{index:03d}.dcm")
     words = ["study", str(folder / "study"), "-o", str(folder / "out"), "--workers", "1"]
     subprocess.run([sys.executable, "-m", "monai_ich.cli", *words], check=True)

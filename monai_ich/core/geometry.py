@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -170,14 +170,15 @@ class Geometry:
         )
         return i, j, k
 
+    def corners_mm(self) -> FloatArray:
+        """RAS+ mm of the centers of the eight corner voxels, ``(8, 3)``."""
+        return self.to_world(list(product(*[(0, n - 1) for n in self.shape])))
+
     def same_grid(self, other: Geometry, *, tolerance_mm: float = 1e-2) -> bool:
         """Whether every voxel of both grids lies at the same world position."""
         if self.shape != other.shape:
             return False
-        corners = (
-            np.array(np.meshgrid(*[(0, n - 1) for n in self.shape], indexing="ij")).reshape(3, -1).T
-        )
-        return bool(np.abs(self.to_world(corners) - other.to_world(corners)).max() <= tolerance_mm)
+        return bool(np.abs(self.corners_mm() - other.corners_mm()).max() <= tolerance_mm)
 
     def orthogonal(self, spacing_mm: tuple[float, float, float] | None = None) -> Geometry:
         """The smallest orthogonal grid that holds this one whole, in-plane axes kept.

@@ -7,12 +7,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
+from scipy.spatial.distance import cdist
 
 from monai_ich.core.errors import GeometryError
+from monai_ich.core.geometry import FloatArray, Geometry
 
 _TOLERANCE_MM = 0.01
 
@@ -53,7 +56,7 @@ class SameGridd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         wanted = _corners(data[self.like])
         for key in self.key_iterator(dict(data)):
-            apart = torch.cdist(_corners(data[key]), wanted).amin(1).max()
+            apart = cdist(_corners(data[key]), wanted).min(1).max()
             if apart > _TOLERANCE_MM:
                 raise GeometryError(
                     "GRID_MISMATCH",
@@ -64,9 +67,6 @@ class SameGridd(MapTransform):
         return dict(data)
 
 
-def _corners(image: MetaTensor) -> torch.Tensor:
-    """World positions (mm) of the eight corner voxels, (8, 3)."""
-    ends = torch.tensor([[0.0, n - 1.0] for n in image.shape[1:]], dtype=torch.float64)
-    corners = torch.cartesian_prod(*ends)
-    affine = torch.as_tensor(image.affine, dtype=torch.float64)
-    return corners @ affine[:3, :3].T + affine[:3, 3]
+def _corners(image: MetaTensor) -> FloatArray:
+    i, j, k = image.shape[1:]
+    return Geometry((i, j, k), np.asarray(image.affine)).corners_mm()

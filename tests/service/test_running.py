@@ -11,7 +11,6 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from monai_ich.cli.app import main
@@ -19,7 +18,6 @@ from monai_ich.service.database import Database
 from monai_ich.service.settings import read_settings
 from monai_ich.service.states import State
 from monai_ich.service.tables import series
-from tests.service.fake import keep
 from tests.service.service import (
     NAME,
     PATIENT,
@@ -31,30 +29,17 @@ from tests.service.service import (
     require_ended,
     require_kept,
     require_sent_once,
-    start,
     wait_for,
 )
+from tests.service.site import Site, site
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[tuple[Path, int, int, subprocess.Popen[bytes]]]:
-    """Data folder, DICOM and web port, and the supervisor."""
-    data, dicom, web, to = tmp_path / "data", free_port(), free_port(), free_port()
-    (tmp_path / "archive").mkdir()
-    data.mkdir()
-    (data / "service.toml").write_text(
-        f"dicom_port = {dicom}\nweb_port = {web}\nsettle_s = 1.0\nreserve_bytes = 0\n"
-        "restart_most_s = 0.5\nsend_wait_s = 0.2\n"
-        f'[[destination]]\nname = "archive"\nhost = "127.0.0.1"\nport = {to}\n'
-    )
-    archive = keep(to, tmp_path / "archive")
-    service = start("", data)
-    try:
-        yield data, dicom, web, service
-    finally:
-        service.terminate()
-        service.wait(60)
-        archive.shutdown()  # type: ignore[attr-defined]
+def running(tmp_path: Path) -> Iterator[Site]:
+    """A service and its archive."""
+    settings = "settle_s = 1.0\nrestart_most_s = 0.5\nsend_wait_s = 0.2\n"
+    with site(tmp_path, settings) as made:
+        yield made
 
 
 def _states(data: Path) -> list[str]:
@@ -67,36 +52,33 @@ def _states(data: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_the_service_lives_through_kills_of_each_process_and_of_its_supervisor(
-    running: tuple[Path, int, int, subprocess.Popen[bytes]], tmp_path: Path
+    running: Site, tmp_path: Path
 ) -> None:
-    data, port, web, service = running
+    data, port, web = running.data, running.port, running.web
     wait_for(lambda: is_open(port) and is_open(web), 300)
     one = head(tmp_path / "one")
     assert c_store(port, one) == one
-    children = psutil.Process(service.pid).children()
+    children = running.children()
     assert len(children) == 4
     for child in children:
         child.kill()
-    wait_for(lambda: not is_open(port) or len(psutil.Process(service.pid).children()) == 4)
+    wait_for(lambda: not is_open(port) or len(running.children()) == 4)
     wait_for(lambda: is_open(port), 300)
-    service.kill()
-    service.wait()
-    wait_for(lambda: not any(c.is_running() for c in children) and not is_open(port))
-    again = start("", data)
-    try:
-        wait_for(lambda: is_open(port) and is_open(web), 300)
-        two = head(tmp_path / "two")
-        assert c_store(port, two) == two
-        wait_for(lambda: _states(data) == [State.SENT] * 2, 300)
-        with urllib.request.urlopen(f"http://127.0.0.1:{web}/readyz") as answer:
-            assert answer.read() == b"ok\n"
-    finally:
-        again.terminate()
-        again.wait(60)
+    running.kill_supervisor()
+    wait_for(lambda: not any(c.is_running() for c in children))
+    running.restart()
+    wait_for(lambda: is_open(port) and is_open(web), 300)
+    two = head(tmp_path / "two")
+    assert c_store(port, two) == two
+    wait_for(lambda: _states(data) == [State.SENT] * 2, 300)
+    with urllib.request.urlopen(f"http://127.0.0.1:{web}/readyz") as answer:
+        assert answer.read() == b"ok\n"
+    running.process.terminate()
+    running.process.wait(60)
     after = Service(data)
     require_kept(after, [*one, *two])
     require_ended(after)
-    require_sent_once(after, tmp_path / "archive")
+    require_sent_once(after, running.archive)
     for name in ("service.sqlite", "token", "originals"):
         assert (data / name).stat().st_mode & 0o077 == 0, f"others may read {name}"
     log = (data / "test.log").read_text()
@@ -106,12 +88,12 @@ def test_the_service_lives_through_kills_of_each_process_and_of_its_supervisor(
 
 @pytest.mark.interop
 def test_dcmtk_sends_and_a_killed_storescu_leaves_whole_images(
-    running: tuple[Path, int, int, subprocess.Popen[bytes]], tmp_path: Path
+    running: Site, tmp_path: Path
 ) -> None:
     storescu, echoscu = shutil.which("storescu"), shutil.which("echoscu")
     if storescu is None or echoscu is None:
         pytest.skip("DCMTK is not installed")
-    data, port, _, _ = running
+    data, port = running.data, running.port
     wait_for(lambda: is_open(port), 300)
     subprocess.run([echoscu, "127.0.0.1", str(port)], check=True, timeout=60)
     paths = head(tmp_path / "head", count=40)
