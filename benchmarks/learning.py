@@ -140,8 +140,8 @@ def judge(weights: Path, lists: Path) -> dict[str, float | None]:
 
     from monai_ich.agreement.delong import estimate_auc
     from monai_ich.core.labels import Subtype
-    from monai_ich.learn.findings import pool_findings
     from monai_ich.learn.weak import findings_of_voxels
+    from monai_ich.parts.findings import pool_findings
 
     parser = ConfigParser()
     parser.read_config(str(BUNDLE / "configs/train.yaml"))

@@ -24,9 +24,12 @@ from monai_ich.io.identity import identity_of
 from monai_ich.io.output import output_folder
 from monai_ich.io.read import Scan
 from monai_ich.measure.plausibility import require_head
+from monai_ich.measure.second_reading import read_twice
 from monai_ich.results.dicom import require_source
 from monai_ich.results.files import ON_REQUEST, RESULTS, Analysis
+from monai_ich.segment.second_reading import classify_exam
 from monai_ich.steps import (
+    ClassifyExam,
     ExplainHemorrhage,
     FitMidline,
     LoadBundle,
@@ -51,12 +54,14 @@ class Pipeline:
 
     Args:
         read: path to `Scan`.
-        load_anatomy, load_ich: give the two bundles.
+        load_anatomy, load_ich: give the two bundles that label voxels.
+        load_classifier: gives the one of the second reading; None for none.
         segment_anatomy: CT and bundle to anatomy labels.
         fit_midline: anatomy labels to midline, or the reason why there is none.
         segment_ich: CT, cavity, box and bundle to hemorrhage labels, edema and what the
             probabilities add up to.
         measure: labels, CT, anatomy, midline to measurements.
+        classify: CT and bundle to a second reading.
         write: analysis and folder to files.
         explain: CT, labels, cavity and bundle to heat maps of the subtypes that are present; None
             for none.
@@ -75,6 +80,8 @@ class Pipeline:
     segment_ich: SegmentHemorrhage
     measure: MeasureExam
     write: WriteResults
+    load_classifier: LoadBundle | None = None
+    classify: ClassifyExam = classify_exam
     explain: ExplainHemorrhage | None = None
     track: Track | None = None
     margin_mm: float = 12.0
@@ -130,7 +137,11 @@ class Pipeline:
     def loaded(self) -> Pipeline:
         """The same, its bundles loaded now and kept: for many scans."""
         anatomy, ich = self.load_anatomy(), self.load_ich()
-        return replace(self, load_anatomy=lambda: anatomy, load_ich=lambda: ich)
+        kept = replace(self, load_anatomy=lambda: anatomy, load_ich=lambda: ich)
+        if self.load_classifier is None:
+            return kept
+        classifier = self.load_classifier()
+        return replace(kept, load_classifier=lambda: classifier)
 
     def run(self, scan: Scan, *, case_id: str, clock: Clock | None = None) -> Analysis:
         """From a scan in memory to an analysis in memory."""
@@ -138,6 +149,8 @@ class Pipeline:
         ct, source = scan.volume, require_source(scan.source) if self.dicom else None
         with clock("load"):
             anatomy_bundle, ich_bundle = self.load_anatomy(), self.load_ich()
+            classifier = None if self.load_classifier is None else self.load_classifier()
+            bundles = [b for b in (anatomy_bundle, ich_bundle, classifier) if b is not None]
         with clock("anatomy"):
             anatomy = self.segment_anatomy(ct, bundle=anatomy_bundle)
             require_head(ct, anatomy)
@@ -161,6 +174,9 @@ class Pipeline:
                 evidence=found.evidence,
                 calibration=calibration,
             )
+        if classifier is not None:
+            with clock("second reading"):
+                exam = read_twice(exam, self.classify(ct, bundle=classifier))
         heat_maps: tuple[HeatMap, ...] = ()
         if self.explain is not None:
             present = [finding.subtype for finding in exam.subtypes if finding.present]
@@ -170,11 +186,11 @@ class Pipeline:
                 )
         provenance = Provenance(
             versions=installed_versions(ich_bundle.runtime.packages),
-            weights={b.name: b.weights_sha256 for b in (anatomy_bundle, ich_bundle)},
+            weights={b.name: b.weights_sha256 for b in bundles},
             status=ich_bundle.status,
             settings=self.settings | {"runtime": str(ich_bundle.runtime)} | self.notes,
             seconds=clock.seconds,
-            configs={b.name: b.configs_sha256 for b in (anatomy_bundle, ich_bundle)},
+            configs={b.name: b.configs_sha256 for b in bundles},
             acquisition=scan.acquisition.on(ct.geometry),
         )
         warnings = (

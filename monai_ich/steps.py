@@ -15,6 +15,7 @@ from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
+from monai_ich.core.second_reading import SecondReading
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
 from monai_ich.io.read import Scan
 from monai_ich.results.files import Analysis
@@ -69,6 +70,12 @@ class MeasureExam(Protocol):
         evidence: Evidence | None,
         calibration: Calibration | None,
     ) -> ExamMeasurements: ...
+
+
+class ClassifyExam(Protocol):
+    """A CT to what a second network says of the exam; see `classify_exam`."""
+
+    def __call__(self, ct: CTVolume, *, bundle: Bundle) -> SecondReading: ...
 
 
 class WriteResults(Protocol):

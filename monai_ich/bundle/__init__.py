@@ -7,9 +7,15 @@ MONAI's ``Invertd`` would hold all class probabilities of the whole native grid 
 thin series); here they are interpolated slice by slice.
 """
 
-from monai_ich.bundle.load import BUNDLES, Bundle, find_bundle, load_bundle
+from monai_ich.bundle.load import (
+    BUNDLES,
+    Bundle,
+    find_bundle,
+    load_bundle,
+    pipeline_bundles,
+)
 from monai_ich.bundle.native import labels_on
-from monai_ich.bundle.predict import Prediction, network_input, predict
+from monai_ich.bundle.predict import Prediction, network_input, predict, score
 
 __all__ = [
     "BUNDLES",
@@ -19,5 +25,7 @@ __all__ = [
     "labels_on",
     "load_bundle",
     "network_input",
+    "pipeline_bundles",
     "predict",
+    "score",
 ]

@@ -17,8 +17,11 @@ from monai_ich.core.shipped import shipped
 from monai_ich.io.calibration import read_calibration
 from monai_ich.parts.convolutions import plain_convolutions
 
-SHAPE_NUMBERS = ("inference.yaml", "metadata.json", "operating_points.json")  # of the configs
+SHAPE_NUMBERS = (  # of the configs
+    *("inference.yaml", "metadata.json", "operating_points.json", "exam_thresholds.json"),
+)
 BUNDLES = ("head_ct_anatomy", "ich_segmentation")  # what the pipeline runs
+CLASSIFIER = "ich_classification"  # what gives it a second reading, where it has weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +80,25 @@ def find_bundle(name_or_path: str | Path) -> Path:
         "BUNDLE_NOT_FOUND",
         f"No MONAI bundle was found under {str(name_or_path)!r}: give its folder.",
     )
+
+
+def pipeline_bundles(folder: str | Path | None = None) -> tuple[Path, ...]:
+    """Folders of the bundles that the pipeline runs: `BUNDLES`, and `CLASSIFIER` where it has
+    weights.
+
+    Args:
+        folder: that holds them; None for those that came with the toolkit.
+
+    Raises:
+        BundleError: ``BUNDLE_NOT_FOUND``.
+    """
+
+    def root(name: str) -> Path:
+        return find_bundle(name if folder is None else Path(folder, name))
+
+    found = [root(name) for name in BUNDLES]
+    classifier = found[0].parent / CLASSIFIER
+    return (*found, *([classifier] if (classifier / "models" / "model.pt").is_file() else []))
 
 
 def load_bundle(

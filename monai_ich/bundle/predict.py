@@ -96,6 +96,17 @@ def predict(
         return Prediction(labels, probabilities, affine)
 
 
+def score(bundle: Bundle, ct: CTVolume) -> torch.Tensor:
+    """The network's scores of a whole scan, ``(classes, ...)`` on whatever grid it gives them, on
+    the CPU.
+
+    Raises:
+        BundleError: ``BUNDLE_BROKEN`` where they are no numbers.
+    """
+    with torch.inference_mode():
+        return _infer(bundle, _preprocess(bundle, ct, _WHOLE, None)).cpu()
+
+
 def network_input(
     bundle: Bundle, ct: CTVolume, within: Box | None = None, inside: Mask | None = None
 ) -> tuple[torch.Tensor, Geometry]:

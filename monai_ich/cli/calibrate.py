@@ -57,7 +57,7 @@ def _calibrate(args: argparse.Namespace) -> int:
         args.manifest,
         args.study,
         split=args.split,
-        build=partial(load_pipeline, device=args.device),
+        build=partial(load_pipeline, device=args.device, second_reading=False),
         settings=digest_settings({}, calibrated=False),
         workers=args.workers,
         progress=show_progress,

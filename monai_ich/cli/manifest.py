@@ -139,9 +139,10 @@ def _negatives(args: argparse.Namespace) -> int:
 
     refuse_existing(args)
     refuse_unwritable(args.output.parent)
-    return _write(
-        args.output, build_negatives(args.folder, args.output.parent, pixel_mm=args.pixel_mm)
+    made = build_negatives(
+        args.folder, args.output.parent, pixel_mm=args.pixel_mm, prefix=args.output.stem
     )
+    return _write(args.output, made)
 
 
 def _write(path: Path, manifest: Any) -> int:

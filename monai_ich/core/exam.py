@@ -11,6 +11,7 @@ from monai_ich.core.labels import EXTRA_AXIAL, Hemorrhage, Subtype
 from monai_ich.core.measurement import Category, Measurement, NotMeasurable
 from monai_ich.core.presence import Presence
 from monai_ich.core.provenance import Notice
+from monai_ich.core.second_reading import FINDINGS, SecondReading
 
 NO_SUBTYPES = "the mask does not tell subtypes apart"
 
@@ -22,6 +23,7 @@ def _unmeasured(name: str, unit: str, of: str) -> Measurement:
 _NO_THIRD = _unmeasured("third_ventricle", "mm", "ventricles")
 _NO_HORNS = _unmeasured("temporal_horns", "mm", "ventricles")
 _NO_EDEMA = _unmeasured("edema_volume", "mL", "edema")
+_NO_SECOND_READING = NotMeasurable("no second network was run")
 _NO_RATIO = _unmeasured("edema_iph_ratio", "1", "edema")
 
 
@@ -299,7 +301,8 @@ class ExamMeasurements:
     labels that come from elsewhere. `lesions` are the pieces of `lesion_floor_ml` or more, `specks`
     the smaller ones; volumes count both. `unnamed` is all blood
     of a mask that does not tell subtypes apart: then there are no `subtypes`, and what rests on
-    them has the reason `NO_SUBTYPES`. It is None for other masks.
+    them has the reason `NO_SUBTYPES`. It is None for other masks. `second_reading` is that of a
+    network which reads slices, or why there is none.
     """
 
     subtypes: tuple[SubtypeFinding, ...]
@@ -322,6 +325,23 @@ class ExamMeasurements:
     edema: Edema = Edema()
     signs: tuple[Criterion, ...] = ()
     unnamed: Unnamed | None = None
+    second_reading: SecondReading | NotMeasurable = _NO_SECOND_READING
+
+    @property
+    def disagreements(self) -> tuple[str, ...]:
+        """Of `FINDINGS` those that the masks hold and a second reading rules out, or the other way
+        round.
+        """
+        second = self.second_reading
+        if isinstance(second, NotMeasurable):
+            return ()
+        masks = {f.subtype.name: f.presence for f in self.subtypes} | {"any": self.presence}
+        against = {Presence.FOUND: False, Presence.NOT_FOUND: True}
+        return tuple(
+            name
+            for name in FINDINGS
+            if masks.get(name) in against and second.present(name) is against[masks[name]]
+        )
 
     @property
     def hemorrhage_present(self) -> bool:

@@ -20,8 +20,9 @@ from monai_ich.core.exam import (
     Ventricles,
 )
 from monai_ich.core.labels import EXTRA_AXIAL, Subtype
-from monai_ich.core.measurement import Measurement
+from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.provenance import Notice, Provenance
+from monai_ich.core.second_reading import FINDINGS
 from monai_ich.io.columns import (
     calibration_cells,
     calibration_record,
@@ -130,6 +131,28 @@ def _edema(found: Edema) -> dict[str, Any]:
     return record if "not_measurable" in record else record | _member(found.ratio, "iph_ratio", 3)
 
 
+def _second_reading(exam: ExamMeasurements) -> dict[str, Any]:
+    second = exam.second_reading
+    if isinstance(second, NotMeasurable):
+        return {"not_measurable": second.reason}
+    words = {True: "present", False: "absent", None: "open"}
+    record: dict[str, Any] = {
+        name: {"probability": round(second.probabilities[name], 4), "says": words[said]}
+        for name, said in ((name, second.present(name)) for name in FINDINGS)
+    }
+    return record | {"disagrees": list(exam.disagreements)}
+
+
+def _second_reading_cells(exam: ExamMeasurements) -> dict[str, Any]:
+    second, prefix = exam.second_reading, "second_reading"
+    if isinstance(second, NotMeasurable):
+        names = (*(name.lower() for name in FINDINGS), "disagrees")
+        return {f"{prefix}_{name}": None for name in names} | {f"{prefix}_reason": second.reason}
+    shares = {f"{prefix}_{n.lower()}": round(p, 4) for n, p in second.probabilities.items()}
+    said = {f"{prefix}_disagrees": int(bool(exam.disagreements)), f"{prefix}_reason": None}
+    return shares | said
+
+
 def _points(number: Measurement) -> float | None:
     """Points as whole numbers; shares keep four digits, amounts three."""
     if number.name.endswith("_share") or number.unit != "1":
@@ -188,6 +211,7 @@ def write_measurements_json(
         "cavity": _value(exam.cavity_ml, "volume_ml", 1),
         "ventricles": _ventricles(exam.ventricles),
         "edema": _edema(exam.edema),
+        "second_reading": _second_reading(exam),
         "signs": [asdict(sign) for sign in exam.signs],
         "criteria": [asdict(c) for c in exam.criteria],
         "scores": [_score(score) for score in exam.scores],
@@ -261,6 +285,7 @@ def write_measurements_csv(
         "edema_iph_ratio": cell_of(exam.edema.ratio.value, 3),
         "edema_reason": exam.edema.volume.reason or exam.edema.ratio.reason,
         **_signs(exam),
+        **_second_reading_cells(exam),
     }
     for criterion in exam.criteria:
         column, met = CRITERION_COLUMNS[criterion.id], criterion.met

@@ -10,8 +10,8 @@ import torch
 from monai.visualize import GradCAM
 from numpy.typing import NDArray
 
-from monai_ich.learn.findings import CHANNELS, pool_findings
 from monai_ich.parts.figures import blank_figure
+from monai_ich.parts.findings import CHANNELS, pool_findings
 
 
 class _ExamScore(torch.nn.Module):

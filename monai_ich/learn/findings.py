@@ -1,60 +1,13 @@
-"""Findings of slices and exams as networks give them and as labels tell them.
-
-Six channels in the order of `CHANNELS`: "none" (no hemorrhage), then the five subtypes with the
-numbers of `Subtype`, so that the most probable channel of a slice is its label. "Any" is one minus
-"none".
-"""
+"""Findings of slices and exams as labels tell them, in the order of `CHANNELS`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 import torch
-import torch.nn.functional as F
 
 from monai_ich.core.labels import Subtype, may_be
-
-CHANNELS = ("none", *(s.name for s in Subtype))
-
-
-def pool_logits(logits: torch.Tensor, *, how: str = "lse", sharpness: float = 4.0) -> torch.Tensor:
-    """One logit from those of many parts ``(..., parts)``: is it in any of them?
-
-    Args:
-        logits: of slices or voxels.
-        how: ``"lse"``, log-mean-exp, between mean (`sharpness` near 0) and maximum (large); or
-            ``"noisy_or"``, one minus the product of what each part leaves, where many parts that
-            are a little probable add up.
-        sharpness: of ``"lse"``.
-
-    Returns:
-        ``(...)``, finite.
-
-    >>> pool_logits(torch.zeros(2)).item()
-    0.0
-    >>> odds = pool_logits(torch.zeros(2), how="noisy_or").exp()  # 3 : 1, one minus a quarter
-    >>> round(float(odds), 4)
-    3.0
-
-    References:
-        Pinheiro 2015, doi:10.1109/CVPR.2015.7298780
-    """
-    if how == "lse":
-        count = torch.tensor(float(logits.shape[-1]))
-        return (torch.logsumexp(sharpness * logits, -1) - count.log()) / sharpness
-    # odds are exp(sum of softplus) - 1
-    total = F.softplus(logits).sum(-1)
-    return total + torch.log(-torch.expm1(-total.clamp_min(1e-7)))
-
-
-def pool_findings(slices: torch.Tensor, **pooling: object) -> torch.Tensor:
-    """Logits of the exam ``(B, 6)`` from those of slices ``(B, 6, K)``.
-
-    An exam has none where no slice has any, so "none" is pooled as its opposite.
-    """
-    signs = slices.new_tensor([-1.0] + [1.0] * len(Subtype))[:, None]
-    pooled = pool_logits(slices * signs, **pooling)  # type: ignore[arg-type]
-    return pooled * signs[:, 0]
+from monai_ich.parts.findings import CHANNELS
 
 
 def exam_target(labels: Mapping[str, int] | None) -> torch.Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from monai_ich.learn.findings import pool_findings
+from monai_ich.parts.findings import pool_findings
 
 
 def finding_loss(

@@ -17,25 +17,17 @@ from numpy.typing import NDArray
 from monai_ich.agreement.delong import estimate_auc
 from monai_ich.agreement.detection import count_confusion, f1
 from monai_ich.core.labels import Subtype
+from monai_ich.core.provenance import sha256_of
+from monai_ich.core.second_reading import FINDINGS
 from monai_ich.io.output import write_whole
 from monai_ich.learn.explain import draw_best_slices
 from monai_ich.learn.figures import draw_confusions, draw_histogram
-from monai_ich.learn.findings import CHANNELS, pool_findings
+from monai_ich.learn.thresholds import describe_thresholds
+from monai_ich.parts.findings import finding_probabilities
+from monai_ich.segment.second_reading import THRESHOLDS_FILE
 
-FINDINGS = ("any", *(s.name for s in Subtype))
 THRESHOLDS = tuple(round(0.1 * n, 1) for n in range(1, 10))
 _EDGES = np.linspace(-1.0, 1.0, 101)
-
-
-def probabilities(logits: torch.Tensor, pooling: str) -> torch.Tensor:
-    """Logits of slices ``(6, 1, 1, K)`` to probabilities ``(6, K + 1)`` as `FINDINGS`, the exam's
-    last.
-    """
-    slices = torch.as_tensor(logits).as_subclass(torch.Tensor).float()[:, 0, 0]
-    exam = pool_findings(slices[None], how=pooling)[0]
-    share = torch.sigmoid(torch.cat([slices, exam[:, None]], 1))
-    share[0] = 1.0 - share[0]
-    return share
 
 
 def truths(targets: torch.Tensor) -> torch.Tensor:
@@ -72,7 +64,7 @@ class _LogLoss(CumulativeIterationMetric):
         assert y is not None
         pairs = zip(y_pred, y, strict=True)
         losses = [
-            weighted_log_loss(probabilities(p, self.pooling).cpu(), truths(t).cpu())
+            weighted_log_loss(finding_probabilities(p, pooling=self.pooling).cpu(), truths(t).cpu())
             for p, t in pairs
         ]
         return torch.stack(losses)[:, None]
@@ -107,6 +99,9 @@ class FindingFigures:
         pooling: of slices to the exam.
         explained: of how many exams the best slices are drawn by Grad-CAM.
         network: for that.
+        weights: file of the weights that are judged; given, ``exam_thresholds.json`` is written
+            beside the rest, for the ``configs`` of a bundle with these weights (see
+            `find_thresholds`).
     """
 
     def __init__(
@@ -115,9 +110,11 @@ class FindingFigures:
         pooling: str = "lse",
         explained: int = 0,
         network: torch.nn.Module | None = None,
+        weights: str | Path | None = None,
     ) -> None:
         self.folder, self.pooling = Path(folder), pooling
         self.explained, self.network = explained, network
+        self.weights = None if weights is None else Path(weights)
         self.scans: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.counts = np.zeros((3, len(_EDGES) - 1))
 
@@ -135,7 +132,10 @@ class FindingFigures:
         output: Any = engine.state.output  # a number, says ignite
         for scan in output:
             self.scans.append(
-                (probabilities(scan["pred"], self.pooling).cpu(), truths(scan["label"]).cpu())
+                (
+                    finding_probabilities(scan["pred"], pooling=self.pooling).cpu(),
+                    truths(scan["label"]).cpu(),
+                )
             )
             image = torch.as_tensor(scan["image"]).as_subclass(torch.Tensor).cpu()
             self.counts += [np.histogram(channel, _EDGES)[0] for channel in image.numpy()]
@@ -151,6 +151,10 @@ class FindingFigures:
                 engine.state.metrics[f"val_auc_{row['level']}_{row['finding']}"] = row["auc"]
         if idist.get_rank() == 0:
             write_whole(self.folder / "findings.json", json.dumps(record, indent=1) + "\n")
+            if self.weights is not None:
+                exams = [(s[:, -1].double().numpy(), t[:, -1].numpy()) for s, t in scans]
+                found = describe_thresholds(exams, sha256_of(self.weights))
+                write_whole(self.folder / THRESHOLDS_FILE, json.dumps(found, indent=1) + "\n")
             draw_confusions(record, self.folder / "confusion.png")
             draw_histogram(self.counts, _EDGES, self.folder / "histogram.png")
 
@@ -198,6 +202,3 @@ def _row(share: NDArray[np.float64], present: NDArray[np.bool_]) -> dict[str, An
         "f1": float(f1(tables[best])) if scored else None,
         "confusion": vars(count_confusion(share >= THRESHOLDS[best], present)) if scored else None,
     }
-
-
-assert CHANNELS[1:] == FINDINGS[1:]

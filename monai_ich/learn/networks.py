@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from monai_ich.core.errors import TrainingError
-from monai_ich.learn.findings import CHANNELS
+from monai_ich.parts.findings import CHANNELS
 
 CONTEXTS = ("none", "gru", "attention")
 

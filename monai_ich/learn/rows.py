@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform
+from monai.transforms import MapTransform, Randomizable
 
 from monai_ich.core.errors import ManifestError
 from monai_ich.io.read import as_one_path, read_ct
 from monai_ich.learn.findings import (
-    CHANNELS,
     exam_of_slices,
     exam_target,
     slice_code,
@@ -23,6 +22,7 @@ from monai_ich.learn.findings import (
     targets_of_mask,
 )
 from monai_ich.parts.data_list import MADE, list_rows
+from monai_ich.parts.findings import CHANNELS
 from monai_ich.parts.label_files import training_labels
 
 LABELS = ("slice_labels", "exam_labels")
@@ -182,6 +182,39 @@ class TopSlicesd(MapTransform):
         for key in self.key_iterator(out):
             top = out[key][..., -self.count :]
             out[key] = torch.nn.functional.pad(top, (self.count - top.shape[-1], 0))
+        return out
+
+
+class RandFewSlicesd(Randomizable, MapTransform):
+    """Keep a run of slices, or one slice again and again, with air (0) below: networks then read a
+    part of a head, and single pictures, as well as whole heads.
+
+    What the exam's labels say of the whole head is not known of a part; only "no hemorrhage" is.
+
+    Args:
+        keys: scan and label map ``(C, I, J, K)``; `LoadScand` gave the ``kind`` of labels.
+        prob: how often.
+        repeat_prob: how often it is one slice then.
+    """
+
+    def __init__(self, keys: KeysCollection, prob: float = 0.25, repeat_prob: float = 0.5) -> None:
+        MapTransform.__init__(self, keys)
+        self.prob, self.repeat_prob = prob, repeat_prob
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        free_of_blood = out.get("exam_labels", {}).get("any") == 0
+        if self.R.random() >= self.prob or (out["kind"] == "exam" and not free_of_blood):
+            return out
+        if not free_of_blood:
+            out.pop("exam_labels", None)
+        size = out[self.keys[0]].shape[-1]
+        count = int(self.R.randint(1, size + 1))
+        chosen = torch.arange(count) + int(self.R.randint(0, size - count + 1))
+        if self.R.random() < self.repeat_prob:
+            chosen = torch.full_like(chosen, int(self.R.randint(0, size)))
+        for key in self.key_iterator(out):
+            out[key] = torch.nn.functional.pad(out[key][..., chosen], (size - count, 0))
         return out
 
 

@@ -8,8 +8,8 @@ import torch
 from torch.utils.data import Sampler
 
 from monai_ich.core.labels import Subtype
-from monai_ich.learn.findings import pool_logits
 from monai_ich.learn.losses import FindingLoss
+from monai_ich.parts.findings import pool_logits
 
 
 def findings_of_voxels(scores: torch.Tensor, how: str = "lse") -> torch.Tensor:

@@ -22,7 +22,9 @@ STACK_MM, SLICE_MM = 95.0, 5.0
 _NOISE_HU = 2.5
 
 
-def build_negatives(folder: Path, output: Path, *, pixel_mm: float, seed: int = 0) -> Manifest:
+def build_negatives(
+    folder: Path, output: Path, *, pixel_mm: float, prefix: str = "negative", seed: int = 0
+) -> Manifest:
     """Repeat each slice to a stack of 95 mm, noise drawn anew for each of its slices, with masks of
     background.
 
@@ -30,6 +32,7 @@ def build_negatives(folder: Path, output: Path, *, pixel_mm: float, seed: int = 
         folder: slices, in subfolders too: 8-bit ``.png`` of 1 HU a gray level, or ``.dcm`` in HU.
         output: where stacks are written.
         pixel_mm: of pictures, which do not say it.
+        prefix: of the stacks' names.
         seed: of the noise.
 
     Raises:
@@ -37,7 +40,7 @@ def build_negatives(folder: Path, output: Path, *, pixel_mm: float, seed: int = 
     """
     rng, cases = np.random.default_rng(seed), []
     for number, (hu, pixel) in enumerate(_slices(folder, pixel_mm)):
-        name = f"negative_{number:03d}"
+        name = f"{prefix}_{number:03d}"
         ct = _stack(hu, pixel, rng)
         image, label = (output / name / f"{part}.nii.gz" for part in ("ct", "ich"))
         write_nifti(image, ct)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from monai_ich.core.calibration import Misses
 from monai_ich.core.exam import Edema, ExamMeasurements, Lesion, Ventricles
 from monai_ich.core.labels import EXTRA_AXIAL, label_of
-from monai_ich.core.measurement import Measurement
+from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.report.page import as_table, swatch
 from monai_ich.report.wording import (
@@ -21,6 +21,7 @@ from monai_ich.report.wording import (
     interval_words,
     place_words,
     probability_words,
+    share_words,
     thickness_words,
 )
 
@@ -72,11 +73,21 @@ def measurement_table(exam: ExamMeasurements) -> str:
             if thickest is not None:
                 rows.append(_row(f"{name} of {subtype.name}", thickest))
     rows += [_edema_row(exam.edema), *_ventricle_rows(exam.ventricles)]
-    rows.append(_row("Intracranial cavity", exam.cavity_ml))
+    rows += [_row("Intracranial cavity", exam.cavity_ml), _second_reading_row(exam)]
     table = as_table(("Measurement", "Value", "Finding", "How"), rows, numbers=(1,))
     if exam.calibrated_on is None:
         return table
     return f"{table}\n<p><small>{escape(exam.calibrated_on.words)}</small></p>"
+
+
+def _second_reading_row(exam: ExamMeasurements) -> _Row:
+    how = "<small>a network that reads slices and draws nothing</small>"
+    second = exam.second_reading
+    if isinstance(second, NotMeasurable):
+        return "Second reading", "", f"none: {escape(second.reason)}", how
+    said = ", ".join(f"{name} {share_words(p)}" for name, p in second.probabilities.items())
+    against = f"; disagrees: {', '.join(exam.disagreements)}" if exam.disagreements else ""
+    return "Second reading", "", escape(said + against), how
 
 
 def _edema_row(edema: Edema) -> _Row:

@@ -58,14 +58,14 @@ def interval_words(
 
 
 def probability_words(probability: float | None) -> list[str]:
-    """For example ``["probability 97 %"]``; empty where there is none. Never 0 or 100 %: no
-    calibration knows that.
-    """
-    if probability is None:
-        return []
-    said = f"{100 * probability:.0f}"
-    said = "> 99" if probability > 0.99 else "< 1" if probability < 0.01 else said
-    return [f"probability {said} %"]
+    """For example ``["probability 97 %"]``; empty where there is none."""
+    return [] if probability is None else [f"probability {share_words(probability)}"]
+
+
+def share_words(share: float) -> str:
+    """For example ``"97 %"``. Never 0 or 100 %: nobody knows that."""
+    said = "> 99" if share > 0.99 else "< 1" if share < 0.01 else f"{100 * share:.0f}"
+    return f"{said} %"
 
 
 def thickness_words(lesion: Lesion) -> str:

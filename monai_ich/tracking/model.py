@@ -14,6 +14,7 @@ from mlflow.pyfunc import PythonModel
 from mlflow.types import ColSpec, Schema
 
 from monai_ich.analysis import load_pipeline
+from monai_ich.bundle.load import CLASSIFIER
 from monai_ich.core.errors import IchError
 from monai_ich.core.scratch import temporary
 from monai_ich.io.table import write_measurements_csv
@@ -28,8 +29,10 @@ class ScanModel(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Load the logged bundles into the pipeline."""
-        anatomy = {"load_anatomy#name_or_path": context.artifacts["head_ct_anatomy"]}
-        self.pipeline = load_pipeline(context.artifacts["ich_segmentation"], **anatomy).loaded()
+        others = {"load_anatomy#name_or_path": context.artifacts["head_ct_anatomy"]}
+        if CLASSIFIER in context.artifacts:
+            others["classifier_root"] = context.artifacts[CLASSIFIER]
+        self.pipeline = load_pipeline(context.artifacts["ich_segmentation"], **others).loaded()
 
     def predict(self, context: Any, model_input, params: Any = None):  # type: ignore[no-untyped-def]
         """One row a scan, in order: the columns of ``measurements.csv``, and ``error`` where it was

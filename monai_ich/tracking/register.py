@@ -7,7 +7,7 @@ import shutil
 from importlib.metadata import requires, version
 from pathlib import Path
 
-from monai_ich.bundle import BUNDLES, find_bundle, load_bundle
+from monai_ich.bundle import load_bundle, pipeline_bundles
 from monai_ich.core.scratch import temporary
 from monai_ich.core.shipped import commit
 from monai_ich.tracking.runs import new_run_name, open_experiment, require_store
@@ -33,7 +33,7 @@ def register_model(
     Args:
         tracking_uri: MLflow store, for example ``sqlite:///models.db``; its registry is used.
         name: of the registered model.
-        bundles: folder that holds both bundles; by default those that came with the toolkit.
+        bundles: folder that holds the bundles; by default those that came with the toolkit.
 
     Returns:
         The version: ``models:/NAME/VERSION`` loads it.
@@ -43,9 +43,7 @@ def register_model(
         TrackingError: ``MLFLOW_UNAVAILABLE``.
     """
     require_store(tracking_uri, _EXPERIMENT)
-    loaded = [
-        load_bundle(find_bundle(Path(bundles, b) if bundles else b), device="cpu") for b in BUNDLES
-    ]
+    loaded = [load_bundle(root, device="cpu") for root in pipeline_bundles(bundles)]
     tags = {"git_commit": commit()}
     tags |= {f"weights_{b.name}": b.weights_sha256 for b in loaded} | {
         f"status_{b.name}": b.status for b in loaded

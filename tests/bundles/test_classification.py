@@ -15,7 +15,11 @@ from monai.bundle.scripts import verify_net_in_out
 from monai.transforms import Compose
 from test_bundle_training import run_bundle
 
-from monai_ich.learn.metrics import FINDINGS
+from monai_ich.bundle import load_bundle
+from monai_ich.core.provenance import sha256_of
+from monai_ich.core.second_reading import FINDINGS
+from monai_ich.io.read import read_ct
+from monai_ich.segment.second_reading import SCHEMA, THRESHOLDS_FILE, classify_exam
 
 BUNDLE = Path(__file__).resolve().parents[2] / "bundles" / "ich_classification"
 MODELS = BUNDLE.parents[1] / "configs" / "model"
@@ -104,6 +108,12 @@ def test_it_trains_from_masks_slices_and_exams_then_evaluates_then_infers(
     figures = tmp_path / "scores" / "figures"
     rows = json.loads((figures / "findings.json").read_text())
     assert [row["finding"] for row in rows] == [*FINDINGS] * 2
+    thresholds = json.loads((figures / THRESHOLDS_FILE).read_text())
+    assert thresholds == {
+        "schema": SCHEMA,
+        "weights_sha256": sha256_of(weights),
+        "thresholds": {},  # of one scan nothing is learned
+    }
     assert {path.name for path in figures.glob("*.png")} == {
         *("best_slices_1.png", "confusion.png", "histogram.png")
     }
@@ -115,6 +125,10 @@ def test_it_trains_from_masks_slices_and_exams_then_evaluates_then_infers(
     run_bundle(BUNDLE, ["inference.yaml"], tmp_path, *options)
     ((_, *shares),) = csv.reader((tmp_path / "read" / "findings.csv").open())
     assert len(shares) == 6 and all(0.0 < float(share) < 1.0 for share in shares)
+    bundle = load_bundle(BUNDLE, weights=weights, device="cpu")
+    second = classify_exam(read_ct(scans / "one.nii.gz").volume, bundle=bundle)
+    none, *subtypes = map(float, shares)
+    assert list(second.probabilities.values()) == pytest.approx([1.0 - none, *subtypes], abs=1e-4)
     image, ct = nib.load(tmp_path / "read" / "one_findings.nii.gz"), nib.load(scans / "one.nii.gz")
     assert image.shape == ct.shape and np.allclose(image.affine, ct.affine, atol=1e-4)
 

@@ -13,14 +13,13 @@ from monai_ich.core.labels import unlabeled
 from monai_ich.learn.findings import (
     exam_of_slices,
     exam_target,
-    pool_findings,
-    pool_logits,
     slice_code,
     targets_of_codes,
     targets_of_mask,
 )
 from monai_ich.learn.losses import FindingLoss, finding_loss
 from monai_ich.learn.metrics import describe_findings, weighted_log_loss
+from monai_ich.parts.findings import pool_findings, pool_logits
 
 NAN = math.nan
 

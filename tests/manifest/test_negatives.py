@@ -62,3 +62,17 @@ def test_a_folder_without_slices_is_refused(
     assert (
         "NO_SLICES" in capsys.readouterr().err and not (tmp_path / "out" / "dataset.json").exists()
     )
+
+
+def test_two_lists_in_one_folder_keep_their_own_stacks(tmp_path: Path) -> None:
+    found = []
+    for name, gray in (("dark", 20), ("bright", 40)):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.full((30, 30), gray, np.uint8)).save(tmp_path / name / "0.png")
+        listing = tmp_path / "lists" / f"{name}.json"
+        assert main(["manifest", "negatives", str(tmp_path / name), "-o", str(listing)]) == 0
+        found.append(listing)
+    for listing, gray in zip(found, (20, 40), strict=True):
+        (row,) = json.loads(listing.read_text())["training"]
+        ct = np.asarray(nib.load(listing.parent / row["image"]).dataobj)
+        assert float(ct.max()) == gray
