@@ -1,11 +1,14 @@
 """Transactions on SQLite and PostgreSQL, and the schema's migrations.
 
 SQLite: write-ahead log, ``synchronous=FULL``; what writes begins with ``BEGIN IMMEDIATE``, so that
-no transaction finds out at its end that it came second.
+no transaction finds out at its end that it came second. Who waits for that asks again every few
+milliseconds: SQLite itself waits longer each time, up to a tenth of a second, and who has waited
+longest is served last.
 """
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +24,7 @@ from monai_ich.service.crash import crash_point
 from monai_ich.service.tables import heartbeat
 
 _WAIT_S = 30
+_ASK_AGAIN_S = (0.001, 0.003)
 _MIGRATION_LOCK = 99_147
 
 
@@ -127,8 +131,31 @@ def _prepare(raw: Any, _: object) -> None:
 
 
 def _begin(link: Connection) -> None:
-    immediate = link.get_execution_options().get("immediate")
-    link.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    if not link.get_execution_options().get("immediate"):
+        link.exec_driver_sql("BEGIN")
+        return
+    end = time.monotonic() + _WAIT_S
+    link.exec_driver_sql("PRAGMA busy_timeout = 0")
+    try:
+        while not _began(link, last=time.monotonic() > end):
+            time.sleep(random.uniform(*_ASK_AGAIN_S))
+    finally:
+        link.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * _WAIT_S}")
+
+
+def _began(link: Connection, *, last: bool) -> bool:
+    """Whether it is our turn to write.
+
+    Raises:
+        OperationalError: of SQLite; that it is not, only where this was the last time to ask.
+    """
+    try:
+        link.exec_driver_sql("BEGIN IMMEDIATE")
+    except sa.exc.OperationalError as error:
+        if last or not str(getattr(error.orig, "sqlite_errorname", "")).startswith("SQLITE_BUSY"):
+            raise
+        return False
+    return True
 
 
 def require_folder(data: Path) -> None:
