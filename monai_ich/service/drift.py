@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monai_ich.core.presence import Presence
-from monai_ich.service.summary import Summary
+from monai_ich.bundle.load import CLASSIFIER
+from monai_ich.service.summary import NOT_FOUND, Summary
 
 _WEEK_S = 7 * 86_400.0
 _LEAST = 20  # results: fewer say nothing about drift
@@ -63,8 +63,8 @@ def cusum(alerts: Sequence[bool], share: float) -> float | None:
 
 
 def is_alert(one: Summary) -> bool:
-    """Whether a result asks for a reader: found or possible."""
-    return one.presence != Presence.NOT_FOUND.value
+    """Whether a result asks for a reader: found, possible, or found by the second reading alone."""
+    return one.urgency != NOT_FOUND
 
 
 def drift_of(found: Sequence[tuple[float, Summary]], now: float) -> list[Drift]:
@@ -78,6 +78,7 @@ def drift_of(found: Sequence[tuple[float, Summary]], now: float) -> list[Drift]:
         _compared("densities", found, now, _densities),
         _compared("slice spacing", found, now, _spacings),
         _compared("probabilities", found, now, _probabilities),
+        _compared("second reading against masks", found, now, _disagreements),
     ]
 
 
@@ -116,6 +117,12 @@ def _spacings(of: list[Summary]) -> list[float] | None:
 
 def _probabilities(of: list[Summary]) -> list[float] | None:
     return _binned([s.probability for s in of if s.probability is not None], _SHARES)
+
+
+def _disagreements(of: list[Summary]) -> list[float] | None:
+    """How many results that were read twice agree, and how many do not."""
+    twice = [bool(s.disagrees) for s in of if CLASSIFIER in s.weights]
+    return [twice.count(False), twice.count(True)] if len(twice) >= _LEAST else None
 
 
 def _binned(values: list[float], edges: Sequence[float]) -> list[float] | None:

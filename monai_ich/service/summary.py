@@ -13,7 +13,7 @@ from monai_ich.core.volume import CTVolume, Mask
 from monai_ich.report.wording import headline
 
 URGENT_SHIFT_MM, URGENT_ML = 5.0, 30.0  # Bullock 2006: surgery is weighed from these on
-NOT_FOUND = 4  # urgency of a scan without blood
+POSSIBLE, NOT_FOUND = 3, 4  # urgencies
 HU_EDGES = (-1025.0, 0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 80.0, 3072.0)
 
 
@@ -49,7 +49,8 @@ class Summary:
     Args:
         presence: found, possible, not found: of any hemorrhage.
         headline: one sentence.
-        urgency: 1 found with mass effect or much blood, 2 found, 3 possible, 4 not found.
+        urgency: 1 found with mass effect or much blood, 2 found, 3 possible or found by the second
+            reading alone, 4 not found.
         total_ml, total_interval_ml, probability: of any hemorrhage.
         shift_mm, shift_interval_mm, toward: midline shift; None where not measurable.
         shift_reason: why it is not measurable.
@@ -58,6 +59,7 @@ class Summary:
         spacing_mm: of the scan.
         hu_counts: voxels of the cavity in the bins of `HU_EDGES`, for drift.
         weights: names and hashes.
+        disagrees: findings where the second reading contradicts the masks.
     """
 
     presence: str
@@ -75,6 +77,7 @@ class Summary:
     spacing_mm: tuple[float, ...] = ()
     hu_counts: tuple[int, ...] = ()
     weights: dict[str, str] = field(default_factory=dict)
+    disagrees: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """One line."""
@@ -112,7 +115,7 @@ def summarize(
     return Summary(
         presence=exam.presence.value,
         headline=headline(exam),
-        urgency=urgency_of(exam.presence, exam.total_volume_ml, shift.measurement.value),
+        urgency=_urgency(exam),
         total_ml=round(exam.total_volume_ml, 3),
         total_interval_ml=exam.total_interval_ml,
         probability=exam.probability,
@@ -135,7 +138,15 @@ def summarize(
         spacing_mm=tuple(ct.geometry.spacing_mm) if ct is not None else (),
         hu_counts=counts,
         weights=weights or {},
+        disagrees=exam.disagreements,
     )
+
+
+def _urgency(exam: ExamMeasurements) -> int:
+    shift_mm = exam.midline_shift.measurement.value
+    urgency = urgency_of(exam.presence, exam.total_volume_ml, shift_mm)
+    is_found_by_second = urgency == NOT_FOUND and bool(exam.disagreements)
+    return POSSIBLE if is_found_by_second else urgency
 
 
 def urgency_of(presence: Presence, total_ml: float, shift_mm: float | None) -> int:
@@ -149,4 +160,4 @@ def urgency_of(presence: Presence, total_ml: float, shift_mm: float | None) -> i
     """
     if presence is Presence.FOUND:
         return 1 if total_ml >= URGENT_ML or (shift_mm or 0.0) >= URGENT_SHIFT_MM else 2
-    return 3 if presence is Presence.POSSIBLE else NOT_FOUND
+    return POSSIBLE if presence is Presence.POSSIBLE else NOT_FOUND

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from monai_ich.core.geometry import Geometry
+from monai_ich.core.labels import Subtype
+from monai_ich.core.second_reading import FINDINGS, SecondReading, Thresholds
+from monai_ich.core.volume import LabelMap
+from monai_ich.measure.second_reading import read_twice
+from monai_ich.measure.summary import measure_exam
 from monai_ich.service.drift import cusum, cusum_of, drift_of, psi
 from monai_ich.service.figures import expected_alerts, expected_ppv, read_operations
-from monai_ich.service.summary import Summary
+from monai_ich.service.summary import NOT_FOUND, POSSIBLE, Summary, summarize
 from monai_ich.service.tables import result, series
 from tests.service.service import Service, head
 
@@ -18,7 +26,8 @@ _NOW = 100 * _DAY_S
 
 
 def _result(presence: str, **values: object) -> Summary:
-    return Summary(presence, "", 2, 1.0, **values)  # type: ignore[arg-type]
+    urgency = NOT_FOUND if presence == "not found" else 2
+    return Summary(presence, "", urgency, 1.0, **values)  # type: ignore[arg-type]
 
 
 def test_psi_of_a_half_that_became_three_quarters() -> None:
@@ -31,10 +40,39 @@ def test_drift_is_seen_where_it_is_and_needs_twenty_results() -> None:
                                         hu_counts=(10, 0)))] * 20  # fmt: skip
     thin = _result("found", spacing_mm=(0.5, 0.5, 1.0), probability=0.5, hu_counts=(1000, 0))
     week = [(_NOW, thin)] * 20
-    assert [d.words for d in drift_of([*old, *week], _NOW)] == ["stable", "changed", "stable"]
+    changed = {d.name: d.words for d in drift_of([*old, *week], _NOW)}
+    assert changed == {
+        "densities": "stable",
+        "slice spacing": "changed",
+        "probabilities": "stable",
+        "second reading against masks": "too few results",
+    }
     assert {d.words for d in drift_of([*old, *week[:19]], _NOW)} == {"too few results"}
     bare = [(at, _result("found")) for at, _ in (*old, *week)]
     assert {d.psi for d in drift_of(bare, _NOW)} == {None}, "no values are no stability"
+
+
+def test_readings_that_part_ways_are_a_drift() -> None:
+    agree = _result("found", weights={"ich_classification": "ab"})
+    parted = replace(agree, disagrees=("SDH",))
+    before = [(_NOW - 30 * _DAY_S, agree)] * 20
+    calm, changed = (
+        drift_of([*before, *week], _NOW)[-1]
+        for week in ([(_NOW, agree)] * 20, [(_NOW, agree), (_NOW, parted)] * 10)
+    )
+    assert calm.words == "stable" and changed.words == "changed"
+    # shares of 20.5 : 0.5 and 10.5 : 10.5 of 21
+    assert changed.psi == pytest.approx(10 / 21 * (math.log(20.5 / 10.5) + math.log(10.5 / 0.5)))
+
+
+def test_what_the_second_reading_alone_finds_is_never_called_negative() -> None:
+    nothing = LabelMap(np.zeros((8, 8, 8), np.uint8), Geometry((8, 8, 8), np.eye(4)), Subtype)
+    exam = measure_exam(nothing)
+    assert summarize(exam).urgency == NOT_FOUND
+    shares = dict.fromkeys(FINDINGS, 0.1)
+    for share, urgency in ((0.1, NOT_FOUND), (0.5, NOT_FOUND), (0.9, POSSIBLE)):
+        reading = SecondReading(shares | {"SAH": share}, {"SAH": Thresholds(0.2, 0.8)})
+        assert summarize(read_twice(exam, reading)).urgency == urgency
 
 
 def test_the_chart_of_alerts_rises_with_a_run_of_them() -> None:
