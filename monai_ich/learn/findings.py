@@ -58,6 +58,26 @@ def targets_of_mask(mask: torch.Tensor, voxel_ml: float, least_ml: float = 0.05)
     much is chance. Nor are classes that the masks do not hold (`may_be`).
     """
     amounts = torch.stack([(mask == s).sum((0, 1)) for s in Subtype]).float() * voxel_ml
+    return _targets_of_amounts(amounts, mask, least_ml)
+
+
+def targets_of_cells(
+    mask: torch.Tensor, voxel_ml: float, pixels: int, least_ml: float = 0.03
+) -> torch.Tensor:
+    """The same of each cell of `pixels` x `pixels` in a slice: ``(6, I / pixels, J / pixels, K)``.
+
+    >>> mask = torch.zeros(4, 4, 1)
+    >>> mask[2:, :2] = Subtype.SDH
+    >>> targets_of_cells(mask, 0.1, 2)[Subtype.SDH, ..., 0]
+    tensor([[0., 0.],
+            [1., 0.]])
+    """
+    each = torch.stack([(mask == s).permute(2, 0, 1) for s in Subtype]).float()
+    share = torch.nn.functional.avg_pool2d(each, pixels).permute(0, 2, 3, 1)
+    return _targets_of_amounts(share * pixels**2 * voxel_ml, mask, least_ml)
+
+
+def _targets_of_amounts(amounts: torch.Tensor, mask: torch.Tensor, least_ml: float) -> torch.Tensor:
     found = (amounts > 0).float()
     found[(amounts > 0) & (amounts < least_ml)] = torch.nan
     lacking = may_be(int(mask.max()))

@@ -71,3 +71,28 @@ class FindingLoss(torch.nn.Module):
             return finding_loss(scores, truth, pos_weight=self.pos_weight, gamma=self.gamma)
 
         return loss(slices, targets[..., :-1]) + self.exam_weight * loss(exam, targets[..., -1])
+
+
+class CellLoss(torch.nn.Module):
+    """Of findings and, where masks say where they are, of the cells of slices: that teaches what
+    blood looks like long before labels of slices do.
+
+    Args:
+        findings: of slices and exams.
+        weight: of the cells' part, a mean over all cells, most of which have nothing.
+    """
+
+    def __init__(self, findings: FindingLoss, weight: float = 10.0) -> None:
+        super().__init__()
+        self.findings, self.weight = findings, weight
+
+    def forward(
+        self,
+        scores: torch.Tensor | tuple[torch.Tensor, torch.Tensor],
+        targets: tuple[torch.Tensor, torch.Tensor],
+    ) -> torch.Tensor:
+        """Of `CellReader` and `prepare_cells` to a scalar."""
+        labels, of_cells = targets
+        logits, cells = (scores, None) if isinstance(scores, torch.Tensor) else scores
+        loss: torch.Tensor = self.findings(logits, labels)
+        return loss if cells is None else loss + self.weight * finding_loss(cells, of_cells)

@@ -18,6 +18,7 @@ from monai_ich.learn.findings import (
     exam_of_slices,
     exam_target,
     slice_code,
+    targets_of_cells,
     targets_of_codes,
     targets_of_mask,
 )
@@ -225,16 +226,20 @@ class FindingTargetsd(MapTransform):
     Args:
         keys: the label map ``(1, I, J, K)`` of `LoadScand`, on the network's grid.
         voxel_ml: of that grid.
+        cell: pixels along the side of a cell; given, ``cells`` are added, the labels of each cell
+            of each slice ``(6, I / cell, J / cell, K)``.
     """
 
-    def __init__(self, keys: KeysCollection, voxel_ml: float) -> None:
+    def __init__(self, keys: KeysCollection, voxel_ml: float, cell: int | None = None) -> None:
         super().__init__(keys)
-        self.voxel_ml = voxel_ml
+        self.voxel_ml, self.cell = voxel_ml, cell
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
         for key in self.key_iterator(out):
             label = torch.as_tensor(out[key]).as_subclass(torch.Tensor)[0]
+            if self.cell is not None:
+                out["cells"] = self._cells(label, self.cell, out["kind"] == "mask")
             if out["kind"] == "mask":
                 slices = targets_of_mask(label, self.voxel_ml)
             elif out["kind"] == "slices":  # the middle of a slice; around the scan it is 0
@@ -245,3 +250,9 @@ class FindingTargetsd(MapTransform):
             exam = torch.where(told.isnan(), exam_of_slices(slices), told)
             out[key] = torch.cat([slices, exam[:, None]], 1)
         return out
+
+    def _cells(self, label: torch.Tensor, cell: int, has_mask: bool) -> torch.Tensor:
+        if has_mask:
+            return targets_of_cells(label, self.voxel_ml, cell)
+        i, j, k = label.shape
+        return torch.full((len(CHANNELS), i // cell, j // cell, k), torch.nan)
