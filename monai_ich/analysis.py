@@ -16,7 +16,7 @@ from typing import Any
 
 from monai_ich.anatomy.atlas_pose import find_atlas_pose
 from monai_ich.anatomy.cavity import cavity_box
-from monai_ich.bundle import find_bundle
+from monai_ich.bundle import Bundle, find_bundle
 from monai_ich.core.case_names import case_name
 from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.provenance import Notice, Provenance, installed_versions
@@ -136,21 +136,25 @@ class Pipeline:
 
     def loaded(self) -> Pipeline:
         """The same, its bundles loaded now and kept: for many scans."""
-        anatomy, ich = self.load_anatomy(), self.load_ich()
-        kept = replace(self, load_anatomy=lambda: anatomy, load_ich=lambda: ich)
-        if self.load_classifier is None:
-            return kept
-        classifier = self.load_classifier()
-        return replace(kept, load_classifier=lambda: classifier)
+        anatomy, ich, classifier = self.load_bundles()
+        return replace(
+            self,
+            load_anatomy=lambda: anatomy,
+            load_ich=lambda: ich,
+            load_classifier=None if classifier is None else lambda: classifier,
+        )
+
+    def load_bundles(self) -> tuple[Bundle, Bundle, Bundle | None]:
+        """Of anatomy, of hemorrhage, and of the second reading where there is one."""
+        classifier = None if self.load_classifier is None else self.load_classifier()
+        return self.load_anatomy(), self.load_ich(), classifier
 
     def run(self, scan: Scan, *, case_id: str, clock: Clock | None = None) -> Analysis:
         """From a scan in memory to an analysis in memory."""
         clock = clock or Clock()
         ct, source = scan.volume, require_source(scan.source) if self.dicom else None
         with clock("load"):
-            anatomy_bundle, ich_bundle = self.load_anatomy(), self.load_ich()
-            classifier = None if self.load_classifier is None else self.load_classifier()
-            bundles = [b for b in (anatomy_bundle, ich_bundle, classifier) if b is not None]
+            anatomy_bundle, ich_bundle, classifier = self.load_bundles()
         with clock("anatomy"):
             anatomy = self.segment_anatomy(ct, bundle=anatomy_bundle)
             require_head(ct, anatomy)
@@ -184,6 +188,7 @@ class Pipeline:
                 heat_maps = self.explain(
                     ct, found.labels, present, cavity=cavity, within=box, bundle=ich_bundle
                 )
+        bundles = [b for b in (anatomy_bundle, ich_bundle, classifier) if b is not None]
         provenance = Provenance(
             versions=installed_versions(ich_bundle.runtime.packages),
             weights={b.name: b.weights_sha256 for b in bundles},

@@ -22,7 +22,8 @@ THUMBNAIL = "key_slice.png"
 class Analyzer(Protocol):
     """A series in, files out.
 
-    ``key`` is a hash of all that shapes a result beside the images: version, weights, settings.
+    ``key`` is a hash of all that shapes a result beside the images: version, weights, what was
+    calibrated, settings.
     """
 
     @property
@@ -42,15 +43,16 @@ class PipelineAnalyzer:
     def __init__(self, pipeline: Pipeline) -> None:
         from monai_ich import __version__
 
-        self._pipeline = pipeline.loaded()
-        bundles = (self._pipeline.load_anatomy(), self._pipeline.load_ich())
+        self.pipeline = pipeline.loaded()
+        bundles = [b for b in self.pipeline.load_bundles() if b is not None]
         self.weights = {b.name: b.weights_sha256 for b in bundles}
-        said = [__version__, self.weights, self._pipeline.settings]
+        configs = {b.name: b.configs_sha256 for b in bundles}
+        said = [__version__, self.weights, configs, self.pipeline.settings]
         text = json.dumps(said, sort_keys=True, default=str)
         self.key = hashlib.sha256(text.encode()).hexdigest()
 
     def __call__(self, images: Path, folder: Path, case_id: str) -> Summary:
-        done = self._pipeline(images, folder, case_id=case_id, overwrite=True)
+        done = self.pipeline(images, folder, case_id=case_id, overwrite=True)
         _write_thumbnail(folder / THUMBNAIL, done)
         return summarize(
             done.exam,
@@ -61,12 +63,12 @@ class PipelineAnalyzer:
         )
 
 
-def load(settings: Settings) -> Analyzer:
+def load(settings: Settings) -> PipelineAnalyzer:
     """The pipeline as ``pipeline.yaml`` describes it, with DICOM results."""
     from monai_ich.analysis import load_pipeline
 
-    overrides: dict[str, Any] = {"pipeline#dicom": True, "heatmap": settings.heatmap}
-    return PipelineAnalyzer(load_pipeline(**overrides))
+    given: dict[str, Any] = {"pipeline#dicom": True, "heatmap": settings.heatmap}
+    return PipelineAnalyzer(load_pipeline(**given, runtime=settings.runtime))
 
 
 def load_analyzer(settings: Settings) -> Analyzer:

@@ -34,7 +34,11 @@ def run_all(
         arguments: of ``monai-ich serve``, for the children.
         say: shows a line to whoever started it.
         demo: send three synthetic studies.
+
+    Raises:
+        BundleError: ``BAD_RUNTIME``, ``NO_RUNTIME``: its workers could never start.
     """
+    _require_runtime(settings)
     os.umask(_OWN_ONLY)
     require_folder(settings.data)
     with only_one(settings.data):
@@ -48,6 +52,13 @@ def run_all(
 
             start_demo(settings)
         supervise(settings, arguments, _stopped())
+
+
+def _require_runtime(settings: Settings) -> None:
+    if settings.runtime != "torch":
+        from monai_ich.bundle.runtime import require_runtime
+
+        require_runtime(settings.runtime)
 
 
 def run_role(settings: Settings, name: str, *, supervised: bool = False) -> None:

@@ -90,6 +90,7 @@ class Settings:
         sensitivity, specificity: published or measured, for expected alerts; 0 for unknown.
         prevalence: of hemorrhage among scans; 0 for unknown.
         heatmap: also compute heat maps.
+        runtime: what computes the networks: ``torch``, or on the CPU ``openvino`` or ``onnx``.
         destinations: where results go.
     """
 
@@ -131,6 +132,7 @@ class Settings:
     specificity: float = 0.0
     prevalence: float = 0.0
     heatmap: bool = False
+    runtime: str = "torch"
     destinations: tuple[Destination, ...] = field(default=())
 
     def __post_init__(self) -> None:

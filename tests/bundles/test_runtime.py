@@ -147,3 +147,13 @@ def test_a_missing_package_is_refused_in_python_too(monkeypatch: pytest.MonkeyPa
 def test_another_runtime_is_another_study() -> None:
     digests = {digest_settings({"runtime": name}) for name in Runtime}
     assert len(digests) == 3
+
+
+@pytest.mark.slow
+def test_workers_of_the_service_compute_with_the_runtime_of_its_settings(tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy", reason="needs monai-ich[service]")
+    from monai_ich.service.analyzer import load
+    from monai_ich.service.settings import Settings
+
+    anatomy, ich, _ = load(Settings(tmp_path, runtime="openvino")).pipeline.load_bundles()
+    assert anatomy.runtime is ich.runtime is Runtime.OPENVINO

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import torch
 from monai.networks.nets import resnet18
 
 from monai_ich.core.errors import TrainingError
+from monai_ich.learn.cells import CellReader
 from monai_ich.learn.explain import find_evidence
+from monai_ich.learn.losses import CellLoss, FindingLoss
 from monai_ich.learn.networks import CONTEXTS, SliceReader, load_fitting
 
 
@@ -80,3 +83,24 @@ def test_evidence_lies_where_the_network_looks_and_changes_with_its_weights() ->
     assert np.unravel_index(evidence.argmax(), evidence.shape)[2] == 3
     torch.nn.init.constant_(network.head.weight, -1.0)  # what spoke for it speaks against it
     assert find_evidence(network, image, "SDH", layer="look").max() == 0.0
+
+
+def test_cells_are_judged_in_training_alone_and_count_where_they_are_known() -> None:
+    backbone = torch.nn.Sequential(
+        torch.nn.Conv3d(1, 4, (2, 2, 1), (2, 2, 1)), torch.nn.MaxPool3d((3, 3, 1))
+    )
+    reader = torch.nn.Sequential(backbone, torch.nn.Conv3d(4, 6, 1))
+    both, image = CellReader(reader, 4), torch.randn(2, 1, 6, 6, 5)
+    logits, cells = both(image)
+    assert logits.shape == (2, 6, 1, 1, 5) and cells.shape == (2, 6, 3, 3, 5)
+    assert torch.equal(both.eval()(image), logits) and torch.equal(reader(image), logits)
+    labels, unknown = torch.zeros(2, 6, 6), torch.full_like(cells, torch.nan)
+    findings, loss = FindingLoss(), CellLoss(FindingLoss(), weight=3.0)
+    alone = findings(logits, labels)
+    assert torch.equal(loss((logits, cells), (labels, unknown)), alone)
+    assert torch.equal(loss(logits, (labels, unknown)), alone), "a reader without cells"
+    known = unknown.clone()
+    known[0, :, 0, 0, 0] = 1.0
+    half = torch.zeros_like(cells)  # a probability of one half: ln 2 each
+    found = loss((logits, half), (labels, known))
+    assert float((found - alone).detach()) == pytest.approx(3.0 * math.log(2.0), rel=1e-5)

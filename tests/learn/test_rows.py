@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from monai_ich.learn.rows import RandFewSlicesd
+from monai_ich.core.labels import Subtype
+from monai_ich.learn.rows import FindingTargetsd, RandFewSlicesd
 
 SIZE = 6
 
@@ -53,3 +54,17 @@ def test_what_a_report_says_of_a_head_is_not_said_of_a_part() -> None:
     whole = _scan(exam_labels=bleeding) | {"kind": "exam"}
     assert cut(whole)["exam_labels"] == bleeding  # type: ignore[arg-type]
     assert _numbers(cut(whole)) == [[1, 2, 3, 4, 5, 6]] * 2  # type: ignore[arg-type]
+
+
+def test_cells_are_known_where_a_mask_is() -> None:
+    mask = torch.zeros(1, 4, 4, 2)
+    mask[0, 2:, :2, 1] = Subtype.SDH
+    told = FindingTargetsd("label", voxel_ml=0.1, cell=2)
+    cells = told({"label": mask, "kind": "mask"})["cells"]
+    assert cells.shape == (6, 2, 2, 2)
+    assert cells[Subtype.SDH, ..., 1].tolist() == [[0.0, 0.0], [1.0, 0.0]]
+    assert float(cells[Subtype.SDH, ..., 0].sum()) == 0.0
+    assert cells[0, ..., 1].tolist() == [[1.0, 1.0], [0.0, 1.0]], "none is the opposite"
+    codes = torch.full((1, 4, 4, 2), 16.0)
+    unknown = told({"label": codes, "kind": "slices"})["cells"]
+    assert unknown.shape == (6, 2, 2, 2) and bool(unknown.isnan().all())

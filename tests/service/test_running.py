@@ -158,3 +158,12 @@ def test_an_unknown_role_and_an_unknown_pipeline_are_refused(
 
     with pytest.raises(ServiceError, match="NO_PIPELINE"):
         load_analyzer(read_settings(tmp_path, pipeline="no.such:thing"))
+
+
+def test_a_runtime_that_no_worker_could_use_is_refused_at_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "service.toml").write_text('runtime = "abacus"\n')
+    assert main(["serve", "--data", str(tmp_path)]) == 2
+    assert "BAD_RUNTIME" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["service.toml"]
