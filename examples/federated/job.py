@@ -20,7 +20,7 @@ from nvflare.job_config.api import FedJob
 from nvflare.job_config.script_runner import ScriptRunner
 
 from monai_ich.bundle import find_bundle
-from monai_ich.core.errors import BundleError, IchError, InputError, OutputError
+from monai_ich.core.errors import BundleError, IchError, InputError, ManifestError, OutputError
 from monai_ich.learn.federated import require_rounds, save_round
 
 
@@ -42,15 +42,31 @@ def initial_state(weights: Path | None) -> dict[str, torch.Tensor]:
     return network.state_dict()
 
 
-def refuse(sites: dict[str, Path], out: Path, rounds: int) -> None:
-    """Raise what cannot be run.
+def sites_of(words: list[str]) -> dict[str, Path]:
+    """Name and data set of each site, from ``NAME=DATA``.
 
     Raises:
-        IchError: ``USAGE``, ``OUTPUT_EXISTS``.
+        InputError: ``USAGE``.
     """
-    if not all(re.fullmatch(r"[A-Za-z0-9_-]+", name) for name in sites) or rounds < 1:
-        message = "Each site needs a name of letters and digits, as in north=DATA, and a round."
+    pairs = [word.partition("=") for word in words]
+    sites = {name: Path(data).resolve() for name, _, data in pairs}
+    if len(sites) < len(words) or not all(re.fullmatch(r"[A-Za-z0-9_-]+", n) for n in sites):
+        message = "Each site needs a name of its own, of letters and digits, as in north=DATA."
         raise InputError("USAGE", message, exit_code=2)
+    return sites
+
+
+def refuse(sites: dict[str, Path], out: Path, rounds: int) -> None:
+    """Raise what cannot be run, before anything is.
+
+    Raises:
+        IchError: ``USAGE``, ``NO_DATA_LIST``, ``OUTPUT_EXISTS``.
+    """
+    if rounds < 1:
+        raise InputError("USAGE", "--rounds must be 1 or more.", exit_code=2)
+    for name, data in sites.items():
+        if not (data / "dataset.json").is_file():
+            raise ManifestError("NO_DATA_LIST", f"The data set of {name} has no dataset.json.")
     if any(" " in str(path) for path in (out, *sites.values())):
         raise InputError("USAGE", "NVFlare takes no path with a space.", exit_code=2)
     if out.exists() and any(out.iterdir()):  # rounds of another training
@@ -90,9 +106,8 @@ def main() -> int:
     parser.add_argument("--initial_weights", type=Path)
     args = parser.parse_args()
     out = args.output.resolve()
-    pairs = (word.partition("=") for word in args.sites)
-    sites = {name: Path(data).resolve() for name, _, data in pairs}
     try:
+        sites = sites_of(args.sites)
         refuse(sites, out, args.rounds)
         print(f"wrote {simulate(sites, out, args)}")
     except IchError as error:

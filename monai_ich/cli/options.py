@@ -93,13 +93,20 @@ def add_keep_ids(sub: argparse.ArgumentParser, what: str) -> None:
 
 
 def add_device(sub: argparse.ArgumentParser) -> None:
-    """Add ``--device`` and ``--runtime``: where and by what networks are computed."""
+    """Add ``--device``, ``--runtime`` and ``--no-second-reading``: where, by what and which
+    networks are computed.
+    """
     sub.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
     sub.add_argument(
         "--runtime",
         default="torch",
         help="what computes the networks: torch (default), or on the CPU openvino or onnx, "
         "with the same labels",
+    )
+    sub.add_argument(
+        "--no-second-reading",
+        action="store_true",
+        help="do not run the classification bundle besides",
     )
 
 
@@ -110,7 +117,8 @@ def device_of(args: argparse.Namespace) -> dict[str, Any]:
     require_runtime(args.runtime, args.device)
     if args.device is not None:
         require_device(args.device)
-    return {"device": args.device, "runtime": args.runtime}
+    once = {"second_reading": False} if args.no_second_reading else {}
+    return {"device": args.device, "runtime": args.runtime, **once}
 
 
 def add_reading(sub: argparse.ArgumentParser) -> None:

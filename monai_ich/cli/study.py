@@ -118,14 +118,15 @@ def _of_scans(args: argparse.Namespace) -> dict[str, Any]:
 
     if args.labels_are or args.operating_point_ml or args.anatomy:
         raise usage_error("--labels-are, --operating-point-ml and --anatomy need --masks.")
-    where = device_of(args)
+    networks = device_of(args)
+    device = networks.pop("device")
     overrides = {
-        "runtime": where["runtime"],
+        **networks,
         "read#mode": "lenient" if args.lenient else "strict",
         "read#assume_hu": args.assume_hu,
         "pipeline#keep_ids": args.keep_ids,
     }
-    build = partial(load_pipeline, device=where["device"], **overrides)
+    build = partial(load_pipeline, device=device, **overrides)
     return {"build": build, "settings": digest_settings(overrides)}
 
 

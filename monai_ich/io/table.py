@@ -137,20 +137,27 @@ def _second_reading(exam: ExamMeasurements) -> dict[str, Any]:
         return {"not_measurable": second.reason}
     words = {True: "present", False: "absent", None: "open"}
     record: dict[str, Any] = {
-        name: {"probability": round(second.probabilities[name], 4), "says": words[said]}
-        for name, said in ((name, second.present(name)) for name in FINDINGS)
+        name: {
+            "probability": round(share, 4),
+            "says": words[second.present(name)] if name in second.thresholds else None,
+        }
+        for name, share in second.probabilities.items()
     }
-    return record | {"disagrees": list(exam.disagreements)}
+    return record | {"disagrees": list(exam.disagreements) if second.thresholds else None}
 
 
 def _second_reading_cells(exam: ExamMeasurements) -> dict[str, Any]:
-    second, prefix = exam.second_reading, "second_reading"
+    second = exam.second_reading
+    cells: dict[str, Any] = {
+        f"second_reading_{name.lower()}": None for name in (*FINDINGS, "disagrees")
+    }
     if isinstance(second, NotMeasurable):
-        names = (*(name.lower() for name in FINDINGS), "disagrees")
-        return {f"{prefix}_{name}": None for name in names} | {f"{prefix}_reason": second.reason}
-    shares = {f"{prefix}_{n.lower()}": round(p, 4) for n, p in second.probabilities.items()}
-    said = {f"{prefix}_disagrees": int(bool(exam.disagreements)), f"{prefix}_reason": None}
-    return shares | said
+        return cells | {"second_reading_reason": second.reason}
+    cells |= {f"second_reading_{n.lower()}": round(p, 4) for n, p in second.probabilities.items()}
+    if not second.thresholds:
+        return cells | {"second_reading_reason": "no thresholds are known for its weights"}
+    cells["second_reading_disagrees"] = int(bool(exam.disagreements))
+    return cells | {"second_reading_reason": None}
 
 
 def _points(number: Measurement) -> float | None:

@@ -68,6 +68,7 @@ def load(settings: Settings) -> PipelineAnalyzer:
     from monai_ich.analysis import load_pipeline
 
     given: dict[str, Any] = {"pipeline#dicom": True, "heatmap": settings.heatmap}
+    given |= {} if settings.second_reading else {"second_reading": False}
     return PipelineAnalyzer(load_pipeline(**given, runtime=settings.runtime))
 
 

@@ -90,6 +90,7 @@ class Settings:
         sensitivity, specificity: published or measured, for expected alerts; 0 for unknown.
         prevalence: of hemorrhage among scans; 0 for unknown.
         heatmap: also compute heat maps.
+        second_reading: run the classification bundle besides, where it has weights.
         runtime: what computes the networks: ``torch``, or on the CPU ``openvino`` or ``onnx``.
         destinations: where results go.
     """
@@ -132,6 +133,7 @@ class Settings:
     specificity: float = 0.0
     prevalence: float = 0.0
     heatmap: bool = False
+    second_reading: bool = True
     runtime: str = "torch"
     destinations: tuple[Destination, ...] = field(default=())
 

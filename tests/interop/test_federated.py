@@ -91,8 +91,45 @@ def test_two_sites_and_two_rounds_give_the_average_of_what_was_sent(
 def test_a_site_that_drops_out_is_told_in_one_sentence(
     hospitals: list[str], tmp_path: Path
 ) -> None:
-    (tmp_path / "empty").mkdir()
+    lost = tmp_path / "lost"
+    lost.mkdir()
+    row = {"id": "1", "image": "gone.nii.gz", "label": "gone.nii.gz"}
+    lists = {"label_mapping": {"1": "EDH"}, "training": [row], "validation": [row]}
+    (lost / "dataset.json").write_text(json.dumps(lists))
     out = tmp_path / "out"
-    code, said, _ = simulate(out, hospitals[0], f"south={tmp_path / 'empty'}", "--rounds", "2")
+    code, said, _ = simulate(out, hospitals[0], f"south={lost}", "--rounds", "2")
     assert code == 3 and said.startswith("SITE_LOST: Round 1 of 2 ended without")
     assert not (out / "round_1.pt").exists() and (out / "round_0.pt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("south", "words", "code", "said"),
+    [
+        ("north={data}", (), 2, "USAGE: Each site needs a name of its own"),
+        ("so uth={data}", (), 2, "USAGE: Each site needs a name of its own"),
+        ("south={data}/nowhere", (), 3, "NO_DATA_LIST: The data set of south has no dataset.json"),
+        ("south={data}", ("--rounds", "0"), 2, "USAGE: --rounds must be 1 or more"),
+        (
+            *("south={data}", ("--initial_weights", "none.pt")),
+            *(3, "BUNDLE_BROKEN: The --initial_weights are missing"),
+        ),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_is(
+    hospitals: list[str], tmp_path: Path, south: str, words: tuple[str, ...], code: int, said: str
+) -> None:
+    out, data = tmp_path / "out", hospitals[1].partition("=")[2]
+    found, last, heard = simulate(out, hospitals[0], south.format(data=data), *words)
+    assert found == code and last.startswith(said)
+    assert not out.exists() and not heard
+
+
+def test_another_trainings_rounds_are_not_mixed_with_ours(
+    hospitals: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "round_1.pt").write_text("theirs")
+    code, said, _ = simulate(out, *hospitals)
+    assert code == 3 and said.startswith("OUTPUT_EXISTS")
+    assert [path.name for path in out.iterdir()] == ["round_1.pt"]
