@@ -26,7 +26,7 @@ class _ExamScore(torch.nn.Module):
 
 
 def find_evidence(
-    network: torch.nn.Module, image: torch.Tensor, finding: str, *, layer: str = "0.4"
+    network: torch.nn.Module, image: torch.Tensor, finding: str, *, layer: str = "0.3"
 ) -> NDArray[np.float32]:
     """Where the evidence for a finding of an exam lies.
 

@@ -10,6 +10,7 @@ import torch
 from monai_ich.core.errors import TrainingError
 from monai_ich.parts.findings import CHANNELS
 
+_INNER = ("backbone.", "0.")  # of the names in `SliceReader`, and in a backbone with a context
 CONTEXTS = ("none", "gru", "attention")
 
 
@@ -72,8 +73,9 @@ def _places(count: int, like: torch.Tensor) -> torch.Tensor:
 
 
 def load_fitting(network: torch.nn.Module, path: str | Path) -> None:
-    """Take from a state dict the entries that fit by name and shape; names of a backbone of the
-    network fit too, so that ImageNet's weights of a ResNet can be given as they are.
+    """Take from a state dict the entries that fit by name and shape; names in the backbone
+    fit too, so that ImageNet's weights of a ResNet, or those of another bundle, can be given as
+    they are.
 
     Raises:
         TrainingError: ``NO_WEIGHTS_FIT``.
@@ -82,7 +84,8 @@ def load_fitting(network: torch.nn.Module, path: str | Path) -> None:
     own = network.state_dict()
     fitting = {}
     for name, value in own.items():
-        given = state.get(name, state.get(name.removeprefix("backbone.")))
+        inner = (name.removeprefix(prefix) for prefix in _INNER)
+        given = next((state[n] for n in (name, *inner) if n in state), None)
         if given is not None and given.shape == value.shape:
             fitting[name] = given
     if not fitting:

@@ -142,8 +142,9 @@ class FreezeStatistics:
         if self.after and self.seen < self.windows:
             if not self.seen:
                 for norm in self._norms(self.network):
-                    norm.reset_running_stats()
-                    norm.momentum = None  # the mean of all from now on
+                    if norm.training:  # else it stands still already
+                        norm.reset_running_stats()
+                        norm.momentum = None  # the mean of all from now on
             self.seen += 1
             return
         self._freeze()
