@@ -29,6 +29,7 @@ class CellReader(torch.nn.Module):
         self.head = None if features is None else torch.nn.Conv3d(features, len(CHANNELS), 1)
         if known:
             reader[0][:known].requires_grad_(False)
+            self.train()
 
     def train(self, mode: bool = True) -> CellReader:
         """As of any module; what is known stays in evaluation."""
