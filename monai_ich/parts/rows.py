@@ -54,15 +54,17 @@ class SameGridd(MapTransform):
         self.like = like
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        wanted = _corners(data[self.like])
+        image = data[self.like]
         for key in self.key_iterator(dict(data)):
-            apart = cdist(_corners(data[key]), wanted).min(1).max()
-            if apart > _TOLERANCE_MM:
+            apart = cdist(_corners(data[key]), _corners(image))
+            farthest = max(apart.min(0).max(), apart.min(1).max())
+            if farthest > _TOLERANCE_MM or sorted(data[key].shape) != sorted(image.shape):
+                said = f"{farthest:.2f} mm apart" if farthest > _TOLERANCE_MM else "other voxels"
                 raise GeometryError(
                     "GRID_MISMATCH",
-                    f"The {key} of a row does not lie on the grid of its image ({apart:.2f} mm "
-                    "apart): monai-ich manifest check says which, monai-ich resample MASK --like "
-                    "CT mends it.",
+                    f"The {key} of a row does not lie on the grid of its image ({said}): "
+                    "monai-ich manifest check says which, monai-ich resample MASK --like CT mends "
+                    "it.",
                 )
         return dict(data)
 

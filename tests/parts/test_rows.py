@@ -43,6 +43,8 @@ def test_a_mask_on_the_grid_passes_whichever_way_its_axes_run() -> None:
         (TILTED + np.outer(np.eye(4)[2], np.eye(4)[3]) * 5, (20, 30, 10), "5.0"),  # one slice off
         (np.where(TILTED == 0.8, 0.0, TILTED), (20, 30, 10), "7.2"),  # straightened: 9 x 0.8 mm
         (TILTED, (20, 30, 9), "5.0"),
+        (TILTED, (20, 30, 1), "45.5"),  # each of its corners is one of the image's: 9 x 5.06 mm
+        (TILTED @ np.diag([1.0, 1.0, 9.0, 1.0]), (20, 30, 2), "other voxels"),
     ],
 )
 def test_a_mask_of_another_grid_is_refused(
