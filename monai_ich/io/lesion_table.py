@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from monai_ich.core.exam import NO_SUBTYPES, Abc2, ExamMeasurements, Lesion
+from monai_ich.core.exam import NO_SUBTYPES, ExamMeasurements
 from monai_ich.core.labels import EXTRA_AXIAL, Hemorrhage, Subtype
+from monai_ich.core.lesion import Abc2, Lesion
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.provenance import Provenance
 from monai_ich.io.columns import (

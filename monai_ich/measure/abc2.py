@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import ConvexHull, QhullError
 
-from monai_ich.core.exam import NO_SUBTYPES, Abc2
+from monai_ich.core.exam import NO_SUBTYPES
 from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import Hemorrhage, Subtype
+from monai_ich.core.lesion import Abc2
 from monai_ich.core.measurement import NotMeasurable
 
 _TIE_MM = 1e-3

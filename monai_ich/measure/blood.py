@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from monai_ich.core.exam import Lesion, MidlineShift, SubtypeFinding
+from monai_ich.core.exam import MidlineShift, SubtypeFinding
 from monai_ich.core.labels import Anatomy, Subtype
+from monai_ich.core.lesion import Lesion
 from monai_ich.core.volume import LabelMap
 from monai_ich.measure.verdict import Verdict, all_of, beside, compare
 from monai_ich.measure.volume import DEFAULT_OPERATING_POINTS_ML

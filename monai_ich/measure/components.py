@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, find_objects, label
 from scipy.spatial import cKDTree
 
-from monai_ich.core.exam import Lesion, Specks
 from monai_ich.core.geometry import Box, FloatArray
 from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Hemorrhage, Subtype
+from monai_ich.core.lesion import Lesion, Specks
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CONNECTED_26, CTVolume, LabelMap, box_around, box_inside

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from monai_ich.core.atlas import AtlasPose
-from monai_ich.core.exam import Lesion
 from monai_ich.core.geometry import FloatArray
+from monai_ich.core.lesion import Lesion
 from monai_ich.core.measurement import Category, NotMeasurable
 from monai_ich.core.midline import Midline
 

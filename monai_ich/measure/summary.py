@@ -9,10 +9,11 @@ import numpy as np
 
 from monai_ich.core.atlas import AtlasPose
 from monai_ich.core.calibration import ANY, Calibration, Evidence
-from monai_ich.core.exam import ExamMeasurements, Lesion, SubtypeFinding
+from monai_ich.core.exam import ExamMeasurements, SubtypeFinding
 from monai_ich.core.exam_slices import SliceRow
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
+from monai_ich.core.lesion import Lesion
 from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Notice

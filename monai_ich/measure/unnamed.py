@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from monai_ich.core.exam import NO_SUBTYPES, Criterion, ExamMeasurements, Lesion, Score, Unnamed
+from monai_ich.core.exam import NO_SUBTYPES, Criterion, ExamMeasurements, Score, Unnamed
 from monai_ich.core.labels import Hemorrhage, Subtype
+from monai_ich.core.lesion import Lesion
 from monai_ich.core.measurement import Category, Measurement
 from monai_ich.core.volume import LabelMap
 from monai_ich.measure.volume import DEFAULT_OPERATING_POINTS_ML

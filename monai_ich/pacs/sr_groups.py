@@ -17,19 +17,11 @@ import highdicom as hd
 import numpy as np
 from highdicom import sr
 
-from monai_ich.core.exam import (
-    Abc2,
-    Edema,
-    ExamMeasurements,
-    Lesion,
-    Score,
-    ShiftAt,
-    SubtypeFinding,
-    Ventricles,
-)
+from monai_ich.core.exam import Edema, ExamMeasurements, Score, ShiftAt, SubtypeFinding, Ventricles
 from monai_ich.core.exam_slices import Point
 from monai_ich.core.geometry import to_lps
 from monai_ich.core.labels import Code, Hemorrhage, Subtype, label_of
+from monai_ich.core.lesion import Abc2, Lesion
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import MAKER
 from monai_ich.measure.scores import part_words

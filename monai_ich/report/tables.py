@@ -9,8 +9,9 @@ from html import escape
 from typing import TypeAlias
 
 from monai_ich.core.calibration import Misses
-from monai_ich.core.exam import Edema, ExamMeasurements, Lesion, Ventricles
+from monai_ich.core.exam import Edema, ExamMeasurements, Ventricles
 from monai_ich.core.labels import EXTRA_AXIAL, label_of
+from monai_ich.core.lesion import Lesion
 from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.report.page import as_table, swatch

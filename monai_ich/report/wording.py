@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from monai_ich.core.calibration import Misses, rules_out_zero
-from monai_ich.core.exam import (
-    ExamMeasurements,
-    Lesion,
-    ShiftAt,
-    SubtypeFinding,
-)
+from monai_ich.core.exam import ExamMeasurements, ShiftAt, SubtypeFinding
 from monai_ich.core.followup import Comparison, VolumeChange
 from monai_ich.core.labels import Subtype, label_of
+from monai_ich.core.lesion import Lesion
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.presence import Presence
 from monai_ich.core.provenance import RESEARCH_USE, Notice, Provenance

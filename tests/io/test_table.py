@@ -12,10 +12,8 @@ import pytest
 from monai_ich.core.acquisition import Acquisition
 from monai_ich.core.calibration import CalibrationSet, Misses
 from monai_ich.core.exam import (
-    Abc2,
     Criterion,
     ExamMeasurements,
-    Lesion,
     MidlineShift,
     Score,
     SubtypeFinding,
@@ -24,6 +22,7 @@ from monai_ich.core.exam import (
 from monai_ich.core.exam_slices import SliceRow
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
+from monai_ich.core.lesion import Abc2, Lesion
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.core.volume import LabelMap

@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from monai_ich.core.exam import Lesion, MidlineShift, SubtypeFinding
+from monai_ich.core.exam import MidlineShift, SubtypeFinding
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Subtype
+from monai_ich.core.lesion import Lesion
 from monai_ich.core.measurement import Measurement, NotMeasurable
 from monai_ich.core.volume import LabelMap
 from monai_ich.measure.blood import Blood

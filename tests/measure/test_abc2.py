@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from monai_ich.core.exam import Abc2
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
+from monai_ich.core.lesion import Abc2
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.measure.abc2 import measure_abc2
 

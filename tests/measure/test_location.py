@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from monai_ich.core.atlas import AtlasPose
-from monai_ich.core.exam import Lesion
 from monai_ich.core.labels import Subtype
+from monai_ich.core.lesion import Lesion
 from monai_ich.core.measurement import Category, NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.measure.location import locate

@@ -13,18 +13,16 @@ import pytest
 
 from monai_ich.core.calibration import CalibrationSet, Misses
 from monai_ich.core.exam import (
-    Abc2,
     Criterion,
     Edema,
     ExamMeasurements,
-    Lesion,
     MidlineShift,
     Score,
-    Specks,
     SubtypeFinding,
     Ventricles,
 )
 from monai_ich.core.labels import Subtype
+from monai_ich.core.lesion import Abc2, Lesion, Specks
 from monai_ich.core.measurement import Category, Measurement
 from monai_ich.core.provenance import Notice
 from monai_ich.io.read import Scan, read_ct

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from monai_ich.core.calibration import Calibrator, Misses
-from monai_ich.core.exam import Abc2, Criterion, ExamMeasurements
+from monai_ich.core.exam import Criterion, ExamMeasurements
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
+from monai_ich.core.lesion import Abc2
 from monai_ich.core.measurement import Category
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.measure.summary import measure_exam
