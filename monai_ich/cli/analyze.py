@@ -57,7 +57,6 @@ def _analyze(args: argparse.Namespace) -> int:
     from monai_ich.analysis import analyze
     from monai_ich.io.output import refuse_earlier
     from monai_ich.report.wording import summary_lines
-    from monai_ich.results.dicom import DICOM_RESULTS
     from monai_ich.results.files import ON_REQUEST, RESULTS
 
     refuse_earlier(args.output, (*RESULTS, *ON_REQUEST), overwrite=args.overwrite)
@@ -78,6 +77,6 @@ def _analyze(args: argparse.Namespace) -> int:
     )
     for line in summary_lines(done.exam, done.warnings, done.provenance):
         print(line)
-    more = len(RESULTS) - 3 + len(done.heat_maps) + (len(DICOM_RESULTS) if args.dicom else 0)
-    print(f"wrote report.html, measurements.json, ich.seg.nrrd and {more} more")
+    written = sum((args.output / name).is_file() for name in (*RESULTS, *ON_REQUEST))
+    print(f"wrote report.html, measurements.json, ich.seg.nrrd and {written - 3} more")
     return 0

@@ -52,10 +52,11 @@ def add_send(commands: Any) -> None:
 
 def _send(args: argparse.Namespace) -> int:
     from monai_ich.io.output import settle
-    from monai_ich.results.dicom import DICOM_RESULTS
+    from monai_ich.results.dicom import DICOM_HEAT_MAPS, DICOM_RESULTS
 
     settle(args.folder)
-    paths = [args.folder / name for name in DICOM_RESULTS if (args.folder / name).is_file()]
+    results = (args.folder / name for name in (*DICOM_RESULTS, *DICOM_HEAT_MAPS))
+    paths = [path for path in results if path.is_file()]
     if not paths:
         raise InputError(
             "NO_DICOM_RESULTS",

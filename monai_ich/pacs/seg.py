@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_ich.core.geometry import FloatArray
+from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import label_of
 from monai_ich.core.provenance import MAKER
 from monai_ich.core.regrid import is_even
@@ -95,8 +96,8 @@ def _say_spacing(made: hd.seg.Segmentation, positions_mm: FloatArray) -> None:
                 measures.SpacingBetweenSlices = f"{step_mm:.9g}"
 
 
-def on_source_slices(labels: LabelMap, source: SourceSeries) -> NDArray[np.uint8]:
-    """Labels on the CT's grid as ``(slices, rows, columns)`` of the source images.
+def on_source_slices(labels: LabelMap | HeatMap, source: SourceSeries) -> NDArray[np.uint8]:
+    """What lies on the CT's grid as ``(slices, rows, columns)`` of the source images.
 
     Raises:
         GeometryError: ``GRID_MISMATCH`` where the grid does not hold every source slice.

@@ -15,6 +15,7 @@ from monai_ich.core.labels import Subtype, label_of
 from monai_ich.report.key_slices import as_svg, in_window
 from monai_ich.report.view import View
 
+_PIXELS_PER_MM, _LINE = 3.0, 22
 _MOST = 0.75  # of the color where the map is highest
 _LEGEND = (
     "Bright: the densities there raise the network's score for the subtype, compared with the "
@@ -31,18 +32,39 @@ def heat_map_section(view: View, exam: ExamMeasurements) -> str:
     """Heading, legend and one figure a subtype, on the slice of its largest area; empty without
     heat maps.
     """
-    slices = {key.of: view.slice_at(key.at_ras_mm) for key in exam.key_slices}
-    figures = "".join(
-        _figure(view, subtype, slices[subtype.name])
-        for subtype in view.heat
-        if subtype.name in slices
-    )
+    figures = "".join(_figure(view, subtype, k) for subtype, k in _shown(view, exam))
     if not figures:
         return ""
     return (
         f"<h2>What speaks for each subtype</h2>\n<p>{_LEGEND}</p>\n<div "
         f"class=pictures>{figures}</div>"
     )
+
+
+def heat_picture(view: View, exam: ExamMeasurements) -> NDArray[np.uint8] | None:
+    """The same figures side by side, RGB ``(rows, columns, 3)``; None without heat maps."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    shown = _shown(view, exam)
+    if not shown:
+        return None
+    width, height = (
+        round(n * mm * _PIXELS_PER_MM)
+        for n, mm in zip(view.geometry.shape[:2], view.geometry.spacing_mm[:2], strict=True)
+    )
+    whole = Image.new("RGB", (width * len(shown), height + _LINE))
+    pen, font = ImageDraw.Draw(whole), ImageFont.load_default(_LINE - 8)
+    for n, (subtype, k) in enumerate(shown):
+        figure = Image.fromarray(_heated(view, subtype, k)).resize((width, height))
+        whole.paste(figure, (n * width, _LINE))
+        words = f"{subtype.name}: what speaks for it, no probability; research only"
+        pen.text((n * width + 4, 2), words, fill="white", font=font)
+    return np.asarray(whole)
+
+
+def _shown(view: View, exam: ExamMeasurements) -> list[tuple[Subtype, int]]:
+    slices = {key.of: view.slice_at(key.at_ras_mm) for key in exam.key_slices}
+    return [(subtype, slices[subtype.name]) for subtype in view.heat if subtype.name in slices]
 
 
 def _figure(view: View, subtype: Subtype, k: int) -> str:

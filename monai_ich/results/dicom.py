@@ -6,13 +6,14 @@ written only where they are asked for. All of highdicom is imported late: most r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from monai_ich.core.errors import InputError
 from monai_ich.core.exam import ExamMeasurements
-from monai_ich.core.labels import Cavity
+from monai_ich.core.heat_map import HeatMap
+from monai_ich.core.labels import Cavity, Subtype
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.core.volume import LabelMap
 from monai_ich.dicom.series import SourceSeries
@@ -22,13 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DICOM_RESULTS = ("seg.dcm", "seg_anatomy.dcm", "sr.dcm", "sc.dcm")
+DICOM_HEAT_MAPS = (*(f"heatmap_{subtype.name}.dcm" for subtype in Subtype), "sc_heatmaps.dcm")
 FORMATS = ("dicom-seg", "dicom-sr", "dicom-sc")
-_HEMORRHAGE, _ANATOMY, _REPORT, _PICTURE = (
-    901,
-    902,
-    903,
-    904,
-)  # series numbers, behind the scanner's
+# series numbers, behind the scanner's; a heat map's is that and its subtype's number
+_HEMORRHAGE, _ANATOMY, _REPORT, _PICTURE, _HEAT_PICTURE, _HEAT = 901, 902, 903, 904, 905, 910
 
 
 def write_dicom_results(
@@ -41,11 +39,13 @@ def write_dicom_results(
     warnings: Iterable[Notice],
     montage: Path,
     anatomy: LabelMap | None = None,
+    heat_maps: Sequence[HeatMap] = (),
+    heat_picture: NDArray[np.uint8] | None = None,
     formats: Collection[str] = FORMATS,
     encoding: Literal["BINARY", "LABELMAP"] = "BINARY",
 ) -> None:
-    """Write those of `DICOM_RESULTS` that are asked for; the same input, weights and settings give
-    the same bytes.
+    """Write those of `DICOM_RESULTS` that are asked for, and `DICOM_HEAT_MAPS`; the same input,
+    weights and settings give the same bytes.
 
     Args:
         folder: where to.
@@ -56,6 +56,8 @@ def write_dicom_results(
         warnings: for the report and the picture.
         montage: PNG, see `render_montage`.
         anatomy: written as a segmentation of its own, with the cavity; None for none.
+        heat_maps: each a parametric map.
+        heat_picture: RGB ``(rows, columns, 3)`` of them over the CT, for viewers that fuse none.
         formats: of `FORMATS`; a report (dicom-sr) refers to the segmentation, so it brings it
             along.
         encoding: of the hemorrhage segmentation.
@@ -64,6 +66,7 @@ def write_dicom_results(
         GeometryError: ``GRID_MISMATCH`` where labels are on another grid.
         SeriesError: ``BAD_SOURCE`` where the source cannot be referred to.
     """
+    from monai_ich.pacs.heat_map import make_dicom_heat_map
     from monai_ich.pacs.origin import read_origin
     from monai_ich.pacs.sc import make_dicom_sc
     from monai_ich.pacs.seg import make_dicom_seg
@@ -72,6 +75,7 @@ def write_dicom_results(
     warnings = tuple(warnings)
     made_of = [labels.voxels.tobytes(), repr((exam, warnings)).encode(), encoding.encode()]
     made_of += [anatomy.voxels.tobytes()] if anatomy is not None else []
+    made_of += [found.voxels.tobytes() for found in heat_maps]
     origin = read_origin(source, provenance, *made_of)
     if "dicom-seg" in formats or "dicom-sr" in formats:
         seg = make_dicom_seg(
@@ -89,6 +93,12 @@ def write_dicom_results(
         pixels = _picture(montage, exam, warnings, provenance)
         picture = make_dicom_sc(pixels, origin, what="hemorrhage montage", series_number=_PICTURE)
         origin.write(folder / "sc.dcm", picture)
+    for found in heat_maps:
+        made_map = make_dicom_heat_map(found, origin, series_number=_HEAT + int(found.subtype))
+        origin.write(folder / f"heatmap_{found.subtype.name}.dcm", made_map)
+    if heat_picture is not None:
+        picture = make_dicom_sc(heat_picture, origin, what="heat maps", series_number=_HEAT_PICTURE)
+        origin.write(folder / "sc_heatmaps.dcm", picture)
 
 
 def require_source(source: SourceSeries | None) -> SourceSeries:

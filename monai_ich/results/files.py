@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.heat_map import HeatMap
@@ -29,10 +30,11 @@ from monai_ich.io.table import (
     write_measurements_csv,
     write_measurements_json,
 )
+from monai_ich.report.heat_maps import heat_picture
 from monai_ich.report.html import write_report
 from monai_ich.report.montage import render_montage
 from monai_ich.report.view import turn
-from monai_ich.results.dicom import DICOM_RESULTS, write_dicom_results
+from monai_ich.results.dicom import DICOM_HEAT_MAPS, DICOM_RESULTS, write_dicom_results
 
 TABLES = ("measurements.json", "measurements.csv", "lesions.csv", "slices.csv")
 RESULTS = (
@@ -50,7 +52,7 @@ OF_THE_NUMBERS = (
 )  # they repeat what TABLES hold
 SCENE, EDEMA = "scene.mrb", "edema.nii.gz"  # the latter where the network knows it
 HEAT_MAPS = tuple(f"heatmap_{subtype.name}.nii.gz" for subtype in Subtype)
-ON_REQUEST = (SCENE, EDEMA, *HEAT_MAPS, *DICOM_RESULTS)
+ON_REQUEST = (SCENE, EDEMA, *HEAT_MAPS, *DICOM_RESULTS, *DICOM_HEAT_MAPS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +80,7 @@ class Analysis:
 
 def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> None:
     """Write every file of `RESULTS` into `folder`; with a `source` those of `DICOM_RESULTS` too,
-    with heat maps theirs.
+    with heat maps theirs, and `DICOM_HEAT_MAPS`.
 
     With `scene` also `SCENE`, which holds the CT once more. Images are packed beside the rest,
     which draws pictures: packing leaves Python free.
@@ -113,7 +115,15 @@ def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> N
             warnings=a.warnings,
             montage=folder / "montage.png",
             anatomy=a.anatomy,
+            heat_maps=a.heat_maps,
+            heat_picture=_heat_picture(a),
         )
+
+
+def _heat_picture(a: Analysis) -> NDArray[np.uint8] | None:
+    if not a.heat_maps:
+        return None
+    return heat_picture(turn(a.ct, a.labels, a.anatomy, a.heat_maps).cropped(), a.exam)
 
 
 def _write_pages(a: Analysis, folder: Path) -> None:

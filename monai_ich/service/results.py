@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Row
 
 from monai_ich.io.publish import sync, sync_folder
 from monai_ich.io.quiet import quiet
-from monai_ich.results.dicom import DICOM_RESULTS
+from monai_ich.results.dicom import DICOM_HEAT_MAPS, DICOM_RESULTS
 from monai_ich.service.settings import Settings
 from monai_ich.service.states import Sending, State
 from monai_ich.service.summary import Summary
@@ -185,7 +185,7 @@ def _objects(folder: Path) -> dict[str, str]:
     """DICOM files and their SOP UIDs, in the order in which they are sent: a report refers to what
     came before it.
     """
-    order = sorted(DICOM_RESULTS, key=lambda name: name == _REPORT)
+    order = sorted((*DICOM_RESULTS, *DICOM_HEAT_MAPS), key=lambda name: name == _REPORT)
     found = {}
     with quiet("pydicom"):
         for name in order:

@@ -75,7 +75,8 @@ def test_all_images_lie_on_one_grid_and_tables_agree_with_them(results: Path) ->
 def test_command_line_python_and_bundle_write_the_same_numbers(
     study: Path, results: Path, tmp_path: Path
 ) -> None:
-    done = analyze(study / "dicom", tmp_path / "python", case_id="c1", heatmap=True)
+    options = {"heatmap": True, "pipeline#dicom": True}
+    done = analyze(study / "dicom", tmp_path / "python", case_id="c1", **options)
     root = find_bundle("ich_segmentation")
     parser = ConfigParser()
     parser.read_config(str(root / "configs" / "pipeline.yaml"))
@@ -104,10 +105,11 @@ def test_command_line_python_and_bundle_write_the_same_numbers(
             other.geometry
         )
 
-    maps = {path.name: nib.load(path) for path in (tmp_path / "python").glob("heatmap_*")}
-    assert set(maps) == {
-        f"heatmap_{f.subtype.name}.nii.gz" for f in done.exam.subtypes if f.present
-    }
+    maps = {path.name: nib.load(path) for path in (tmp_path / "python").glob("heatmap_*.nii.gz")}
+    found = [f.subtype.name for f in done.exam.subtypes if f.present]
+    assert set(maps) == {f"heatmap_{name}.nii.gz" for name in found}
+    made = {path.name for path in (tmp_path / "python").glob("*heatmap*.dcm")}
+    assert made == {"sc_heatmaps.dcm", *(f"heatmap_{name}.dcm" for name in found)}
     for image in maps.values():
         assert image.shape == done.ct.geometry.shape and np.allclose(
             image.affine, done.ct.geometry.affine

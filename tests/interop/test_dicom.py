@@ -23,6 +23,7 @@ import numpy as np
 import pydicom
 import pytest
 
+from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.labels import Subtype, label_of
 from monai_ich.core.provenance import Notice
 from monai_ich.core.volume import LabelMap
@@ -37,6 +38,7 @@ from tests.seg_contract import PROVENANCE, true_labels
 pytestmark = pytest.mark.interop
 HEADER = {"StudyDate": "20200102", "StudyTime": "101112", "StudyID": "1", "PatientName": "DOE^JANE"}
 DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+OURS = ("seg.dcm", "sr.dcm", "sc.dcm", "heatmap_SDH.dcm", "sc_heatmaps.dcm")
 PORTS = {"HttpPort": 8042, "DicomPort": 4242}
 
 
@@ -82,11 +84,13 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         provenance=PROVENANCE,
         warnings=(*scan.warnings, Notice("NOT_CALIBRATED", "No intervals are known.")),
         montage=folder / "montage.png",
+        heat_maps=[HeatMap(Subtype.SDH, labels.voxels * np.uint8(50), labels.geometry)],
+        heat_picture=np.zeros((40, 60, 3), np.uint8),
     )
     return folder
 
 
-@pytest.mark.parametrize("name", ["seg.dcm", "sr.dcm", "sc.dcm"])
+@pytest.mark.parametrize("name", OURS)
 def test_dciodvfy_finds_nothing_but_our_private_scheme(results: Path, name: str) -> None:
     said = _run(_program("dciodvfy"), "-new", results / name).splitlines()
     complaints = [line for line in said if line.startswith(("Error", "Warning"))]
@@ -283,7 +287,7 @@ for uid in sys.argv[2:]:
 def test_an_archive_takes_and_gives_back(
     results: Path, archive: list[str], tmp_path: Path, how: str
 ) -> None:
-    ours = {name: pydicom.dcmread(results / name) for name in ("seg.dcm", "sr.dcm", "sc.dcm")}
+    ours = {name: pydicom.dcmread(results / name) for name in OURS}
     send = [
         *archive,
         sys.executable,
