@@ -4,8 +4,8 @@
 
 HEADS is a folder of ``monai-ich synth`` with a seed of its own. Of each finding, for slices and for
 exams: the AUC with DeLong's interval; for exams also that of the masks' probability. WORK keeps
-``findings.json`` and ``exam_thresholds.json`` of the bundle's own evaluation, and what the masks said
-of each head, so that it goes on where it was stopped. The record is `RECORD`.
+``findings.json`` and ``exam_thresholds.json`` of the bundle's own evaluation, and what the masks
+said of each head, so that it goes on where it was stopped. The record is `RECORD`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from monai_ich.agreement.delong import estimate_auc
 from monai_ich.analysis import load_pipeline
 from monai_ich.bundle.load import CLASSIFIER, find_bundle, load_bundle
 from monai_ich.core.provenance import installed_versions
-from monai_ich.core.second_reading import FINDINGS
+from monai_ich.core.second_reading import FINDINGS, SecondReading
 from monai_ich.io.read import read_ct
-from monai_ich.segment.second_reading import THRESHOLDS_FILE, classify_exam
+from monai_ich.io.thresholds import THRESHOLDS_FILE
+from monai_ich.segment.second_reading import classify_exam
 
 RECORD = Path(__file__).with_name("classification.json")
 
@@ -50,7 +51,7 @@ def evaluate(lists: Path, work: Path, weights: Path) -> list[dict[str, Any]]:
 def read_masks(rows: list[dict[str, Any]], path: Path) -> dict[str, dict[str, float]]:
     """Of each head the probabilities that go with the masks."""
     found = json.loads(path.read_text()) if path.is_file() else {}
-    pipeline = load_pipeline(second_reading=False).loaded()
+    pipeline = load_pipeline(second_reading=False, **{"read#assume_hu": True}).loaded()
     for row in rows:
         if row["id"] not in found:
             exam = pipeline.run(pipeline.read(row["image"]), case_id=row["id"]).exam
@@ -66,8 +67,10 @@ def read_slices(
     """Of each head the second reading's probabilities; seconds."""
     bundle, found, seconds = load_bundle(CLASSIFIER, weights=weights), {}, []
     for row in rows:
-        ct, begun = read_ct(row["image"]).volume, time.perf_counter()
-        found[row["id"]] = classify_exam(ct, bundle=bundle).probabilities
+        ct, begun = read_ct(row["image"], assume_hu=True).volume, time.perf_counter()
+        second = classify_exam(ct, bundle=bundle)
+        assert isinstance(second, SecondReading)
+        found[row["id"]] = second.probabilities
         seconds.append(time.perf_counter() - begun)
     return found, seconds
 

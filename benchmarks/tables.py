@@ -198,6 +198,28 @@ def runtimes(found: Record) -> str:
     return _table(["CPU seconds", *networks, "loading both", "lowest Dice"], "lrrrr", rows)
 
 
+def classification(found: Record) -> str:
+    """What the second reading and the masks know of exams, and the former of slices."""
+
+    def cell(area: Sequence[float]) -> str:
+        value, *ends = area
+        return f"{value:.3f}" + (f" ({ends[0]:.3f} to {ends[1]:.3f})" if ends else "")
+
+    rows = [
+        [name, str(exam["present"]), cell(exam["second"]), cell(exam["masks"]),
+         cell(found["slice_auc"][name])]
+        for name, exam in found["exam_auc"].items()
+    ]  # fmt: skip
+    head = [
+        f"of {found['heads']} heads",
+        "have it",
+        "exam, second reading",
+        "exam, masks",
+        "slices",
+    ]
+    return _table(head, "lrrrr", rows)
+
+
 PAGES: Mapping[
     str, Sequence[tuple[str, Callable[[Record], str]]]
 ] = {  # page to the records and what it shows of them
@@ -212,6 +234,8 @@ PAGES: Mapping[
     "explanation/speed.md": (("runtimes", runtimes),),
     "explanation/heat-maps.md": (("heatmaps", heatmaps),),
     "experiments.md": (("ablation", ablation),),
+    "explanation/second-reading.md": (("classification", classification),),
+    "../bundles/ich_classification/docs/README.md": (("classification", classification),),
 }
 
 

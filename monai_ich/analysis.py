@@ -41,6 +41,7 @@ from monai_ich.steps import (
     WriteResults,
 )
 
+_SCALP_MM = 40.0  # of skull and scalp around the cavity
 _NOT_CALIBRATED = Notice(
     "NOT_CALIBRATED",
     "These weights were not calibrated: volumes have no interval, subtypes no probability "
@@ -180,7 +181,8 @@ class Pipeline:
             )
         if classifier is not None:
             with clock("second reading"):
-                exam = read_twice(exam, self.classify(ct, bundle=classifier))
+                head = cavity_box(cavity, margin_mm=_SCALP_MM)
+                exam = read_twice(exam, self.classify(ct, within=head, bundle=classifier))
         heat_maps: tuple[HeatMap, ...] = ()
         if self.explain is not None:
             present = [finding.subtype for finding in exam.subtypes if finding.present]

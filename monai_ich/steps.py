@@ -73,9 +73,11 @@ class MeasureExam(Protocol):
 
 
 class ClassifyExam(Protocol):
-    """A CT to what a second network says of the exam; see `classify_exam`."""
+    """A CT, or a box of it, to what a second network says of the exam; see `classify_exam`."""
 
-    def __call__(self, ct: CTVolume, *, bundle: Bundle) -> SecondReading: ...
+    def __call__(
+        self, ct: CTVolume, *, within: Box | None, bundle: Bundle
+    ) -> SecondReading | NotMeasurable: ...
 
 
 class WriteResults(Protocol):

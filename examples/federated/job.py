@@ -50,7 +50,8 @@ def sites_of(words: list[str]) -> dict[str, Path]:
     """
     pairs = [word.partition("=") for word in words]
     sites = {name: Path(data).resolve() for name, _, data in pairs}
-    if len(sites) < len(words) or not all(re.fullmatch(r"[A-Za-z0-9_-]+", n) for n in sites):
+    is_named = all(re.fullmatch(r"[A-Za-z0-9_-]+", name) and data for name, _, data in pairs)
+    if len(sites) < len(words) or not is_named:
         message = "Each site needs a name of its own, of letters and digits, as in north=DATA."
         raise InputError("USAGE", message, exit_code=2)
     return sites

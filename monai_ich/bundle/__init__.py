@@ -15,7 +15,7 @@ from monai_ich.bundle.load import (
     pipeline_bundles,
 )
 from monai_ich.bundle.native import labels_on
-from monai_ich.bundle.predict import Prediction, network_input, predict, score
+from monai_ich.bundle.predict import Prediction, network_input, predict, score_scan
 
 __all__ = [
     "BUNDLES",
@@ -27,5 +27,5 @@ __all__ = [
     "network_input",
     "pipeline_bundles",
     "predict",
-    "score",
+    "score_scan",
 ]

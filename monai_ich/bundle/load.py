@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,13 @@ from monai_ich.core.calibration import Calibration
 from monai_ich.core.errors import BundleError
 from monai_ich.core.json_text import read_json
 from monai_ich.core.provenance import sha256_of, sha256_of_all
+from monai_ich.core.second_reading import Thresholds
 from monai_ich.core.shipped import shipped
 from monai_ich.io.calibration import read_calibration
+from monai_ich.io.thresholds import THRESHOLDS_FILE, read_thresholds
 from monai_ich.parts.convolutions import plain_convolutions
 
-SHAPE_NUMBERS = (  # of the configs
-    *("inference.yaml", "metadata.json", "operating_points.json", "exam_thresholds.json"),
-)
+SHAPE_NUMBERS = ("inference.yaml", "metadata.json", "operating_points.json", THRESHOLDS_FILE)
 BUNDLES = ("head_ct_anatomy", "ich_segmentation")  # what the pipeline runs
 CLASSIFIER = "ich_classification"  # what gives it a second reading, where it has weights
 
@@ -41,6 +42,8 @@ class Bundle:
         uncertain: names of classes whose test figures are below target.
         calibration: what its volumes are worth; None where it was never found out, or for other
             weights.
+        thresholds: of a classifier's probabilities, by finding; empty where they were not found
+            out.
         configs_sha256: of what shapes numbers beside the weights: settings and calibration.
         runtime: what computes the scores of a scan.
         compiled: the network as `runtime` computes it; None for PyTorch.
@@ -57,6 +60,7 @@ class Bundle:
     classes: int
     uncertain: tuple[str, ...] = ()
     calibration: Calibration | None = None
+    thresholds: Mapping[str, Thresholds] = field(default_factory=dict)
     configs_sha256: str = ""
     runtime: Runtime = Runtime.TORCH
     compiled: Scores | None = field(default=None, repr=False)
@@ -118,7 +122,8 @@ def load_bundle(
 
     Raises:
         BundleError: ``NO_WEIGHTS`` where there are none, ``BUNDLE_BROKEN`` where they do not fit
-            the network; those of `require_device`, `require_runtime` and `scores_of`.
+            the network; ``BAD_CALIBRATION``; those of `require_device`, `require_runtime` and
+            `scores_of`.
     """
     from monai.bundle import ConfigParser
     from monai.transforms import Compose
@@ -161,6 +166,7 @@ def load_bundle(
         classes,
         tuple(metadata.get("uncertain_classes", ())),
         _calibration(root / "configs" / "operating_points.json", weights_sha256),
+        read_thresholds(root / "configs" / THRESHOLDS_FILE, weights_sha256),
         sha256_of_all(root / "configs" / name for name in SHAPE_NUMBERS),
         by,
         None if by is Runtime.TORCH else scores_of(network, by, channels=channels),

@@ -96,15 +96,15 @@ def predict(
         return Prediction(labels, probabilities, affine)
 
 
-def score(bundle: Bundle, ct: CTVolume) -> torch.Tensor:
-    """The network's scores of a whole scan, ``(classes, ...)`` on whatever grid it gives them, on
-    the CPU.
+def score_scan(bundle: Bundle, ct: CTVolume, within: Box | None = None) -> torch.Tensor:
+    """The network's scores of a scan, or of a voxel box of it, ``(classes, ...)`` on whatever grid
+    it gives them, on the CPU.
 
     Raises:
         BundleError: ``BUNDLE_BROKEN`` where they are no numbers.
     """
     with torch.inference_mode():
-        return _infer(bundle, _preprocess(bundle, ct, _WHOLE, None)).cpu()
+        return _infer(bundle, _preprocess(bundle, ct, within or _WHOLE, None)).cpu()
 
 
 def network_input(

@@ -234,19 +234,19 @@ class ExamMeasurements:
     second_reading: SecondReading | NotMeasurable = _NO_SECOND_READING
 
     @property
-    def disagreements(self) -> tuple[str, ...]:
+    def disagreements(self) -> tuple[str, ...] | None:
         """Of `FINDINGS` those that the masks hold and a second reading rules out, or the other way
-        round.
+        round; None where there is none with thresholds.
         """
         second = self.second_reading
-        if isinstance(second, NotMeasurable):
-            return ()
+        if isinstance(second, NotMeasurable) or not second.thresholds:
+            return None
         masks = {f.subtype.name: f.presence for f in self.subtypes} | {"any": self.presence}
         against = {Presence.FOUND: False, Presence.NOT_FOUND: True}
         return tuple(
             name
             for name in FINDINGS
-            if masks.get(name) in against and second.present(name) is against[masks[name]]
+            if masks.get(name) in against and second.says(name) is against[masks[name]]
         )
 
     @property

@@ -71,3 +71,13 @@ class Measurement:
                 raise IchError("NO_REASON", f"{self.name} of {self.of} has no value and no reason.")
         elif not math.isfinite(self.value):
             raise IchError("NOT_FINITE", f"{self.name} of {self.of} is not a finite number.")
+
+
+def share_words(share: float) -> str:
+    """Never 0 or 100 %: nobody knows that.
+
+    >>> share_words(0.971), share_words(0.999)
+    ('97 %', '> 99 %')
+    """
+    said = "> 99" if share > 0.99 else "< 1" if share < 0.01 else f"{100 * share:.0f}"
+    return f"{said} %"

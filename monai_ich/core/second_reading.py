@@ -26,10 +26,10 @@ class Thresholds:
         if not 0.0 <= self.absent_below <= self.present_from <= 1.0:
             raise ValueError("thresholds are probabilities in order")
 
-    def present(self, probability: float) -> bool | None:
+    def says(self, probability: float) -> bool | None:
         """None where it stays open.
 
-        >>> [Thresholds(0.2, 0.8).present(p) for p in (0.1, 0.2, 0.5, 0.8)]
+        >>> [Thresholds(0.2, 0.8).says(p) for p in (0.1, 0.2, 0.5, 0.8)]
         [False, None, None, True]
         """
         if probability < self.absent_below:
@@ -49,7 +49,7 @@ class SecondReading:
     probabilities: Mapping[str, float]
     thresholds: Mapping[str, Thresholds]
 
-    def present(self, finding: str) -> bool | None:
+    def says(self, finding: str) -> bool | None:
         """None where it stays open."""
         known = self.thresholds.get(finding)
-        return None if known is None else known.present(self.probabilities[finding])
+        return None if known is None else known.says(self.probabilities[finding])

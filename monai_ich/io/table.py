@@ -139,11 +139,11 @@ def _second_reading(exam: ExamMeasurements) -> dict[str, Any]:
     record: dict[str, Any] = {
         name: {
             "probability": round(share, 4),
-            "says": words[second.present(name)] if name in second.thresholds else None,
+            "says": words[second.says(name)] if name in second.thresholds else None,
         }
         for name, share in second.probabilities.items()
     }
-    return record | {"disagrees": list(exam.disagreements) if second.thresholds else None}
+    return record | {"disagrees": exam.disagreements}
 
 
 def _second_reading_cells(exam: ExamMeasurements) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _second_reading_cells(exam: ExamMeasurements) -> dict[str, Any]:
     if isinstance(second, NotMeasurable):
         return cells | {"second_reading_reason": second.reason}
     cells |= {f"second_reading_{n.lower()}": round(p, 4) for n, p in second.probabilities.items()}
-    if not second.thresholds:
+    if exam.disagreements is None:
         return cells | {"second_reading_reason": "no thresholds are known for its weights"}
     cells["second_reading_disagrees"] = int(bool(exam.disagreements))
     return cells | {"second_reading_reason": None}

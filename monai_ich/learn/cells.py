@@ -17,25 +17,25 @@ class CellReader(torch.nn.Module):
         reader: a backbone whose last part pools a slice's cells, and what reads the slices; any
             network without `features`.
         features: of a cell; None judges no cells.
-        known: so many parts of the backbone came trained, and stay as they are.
+        frozen: so many parts of the backbone came trained, and stay as they are.
 
     References:
         SMART-Net 2022, doi:10.1016/j.eswa.2022.116856 (slices and voxels learned together)
     """
 
-    def __init__(self, reader: Any, features: int | None, known: int = 0) -> None:
+    def __init__(self, reader: Any, features: int | None, frozen: int = 0) -> None:
         super().__init__()
-        self.reader, self.known = reader, known
+        self.reader, self.frozen = reader, frozen
         self.head = None if features is None else torch.nn.Conv3d(features, len(CHANNELS), 1)
-        if known:
-            reader[0][:known].requires_grad_(False)
+        if frozen:
+            reader[0][:frozen].requires_grad_(False)
             self.train()
 
     def train(self, mode: bool = True) -> CellReader:
-        """As of any module; what is known stays in evaluation."""
+        """As of any module; what is frozen stays in evaluation."""
         super().train(mode)
-        if self.known:
-            self.reader[0][: self.known].eval()
+        if self.frozen:
+            self.reader[0][: self.frozen].eval()
         return self
 
     def forward(self, image: torch.Tensor) -> Any:

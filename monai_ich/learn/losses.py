@@ -78,13 +78,13 @@ class CellLoss(torch.nn.Module):
     blood looks like long before labels of slices do.
 
     Args:
-        findings: of slices and exams.
+        slices: the loss of slices and exams.
         weight: of the cells' part, a mean over all cells, most of which have nothing.
     """
 
-    def __init__(self, findings: FindingLoss, weight: float = 10.0) -> None:
+    def __init__(self, slices: FindingLoss, weight: float = 10.0) -> None:
         super().__init__()
-        self.findings, self.weight = findings, weight
+        self.slices, self.weight = slices, weight
 
     def forward(
         self,
@@ -94,5 +94,5 @@ class CellLoss(torch.nn.Module):
         """Of `CellReader` and `prepare_cells` to a scalar."""
         labels, of_cells = targets
         logits, cells = (scores, None) if isinstance(scores, torch.Tensor) else scores
-        loss: torch.Tensor = self.findings(logits, labels)
+        loss: torch.Tensor = self.slices(logits, labels)
         return loss if cells is None else loss + self.weight * finding_loss(cells, of_cells)

@@ -20,11 +20,11 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.provenance import sha256_of
 from monai_ich.core.second_reading import FINDINGS
 from monai_ich.io.output import write_whole
+from monai_ich.io.thresholds import THRESHOLDS_FILE
 from monai_ich.learn.explain import draw_best_slices
 from monai_ich.learn.figures import draw_confusions, draw_histogram
 from monai_ich.learn.thresholds import describe_thresholds
 from monai_ich.parts.findings import finding_probabilities
-from monai_ich.segment.second_reading import THRESHOLDS_FILE
 
 THRESHOLDS = tuple(round(0.1 * n, 1) for n in range(1, 10))
 _EDGES = np.linspace(-1.0, 1.0, 101)
@@ -153,7 +153,9 @@ class FindingFigures:
             write_whole(self.folder / "findings.json", json.dumps(record, indent=1) + "\n")
             if self.weights is not None:
                 exams = [(s[:, -1].double().numpy(), t[:, -1].numpy()) for s, t in scans]
-                found = describe_thresholds(exams, sha256_of(self.weights))
+                found = describe_thresholds(
+                    exams, weights_sha256=sha256_of(self.weights), pooling=self.pooling
+                )
                 write_whole(self.folder / THRESHOLDS_FILE, json.dumps(found, indent=1) + "\n")
             draw_confusions(record, self.folder / "confusion.png")
             draw_histogram(self.counts, _EDGES, self.folder / "histogram.png")

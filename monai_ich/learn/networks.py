@@ -72,10 +72,15 @@ def _places(count: int, like: torch.Tensor) -> torch.Tensor:
     return torch.cat([(place * rate).sin(), (place * rate).cos()], -1).to(like.dtype)
 
 
-def load_fitting(network: torch.nn.Module, path: str | Path) -> None:
+def load_fitting(network: torch.nn.Module, path: str | Path, *, frozen: int = 0) -> None:
     """Take from a state dict the entries that fit by name and shape; names in the backbone
     fit too, so that ImageNet's weights of a ResNet, or those of another bundle, can be given as
     they are.
+
+    Args:
+        network: a backbone and what reads its slices, where `frozen` is given.
+        path: of the state dict.
+        frozen: so many parts of the backbone will stay as they come, so all of them must fit.
 
     Raises:
         TrainingError: ``NO_WEIGHTS_FIT``.
@@ -91,6 +96,13 @@ def load_fitting(network: torch.nn.Module, path: str | Path) -> None:
     if not fitting:
         raise TrainingError(
             "NO_WEIGHTS_FIT", "The weights given have no entry of the network's names and shapes."
+        )
+    stay = tuple(f"0.{part}." for part in range(frozen))
+    if any(name.startswith(stay) and name not in fitting for name in own):
+        raise TrainingError(
+            "NO_WEIGHTS_FIT",
+            "The weights given do not fit the parts of the network that would stay as they are: "
+            "give others, or --frozen_parts 0.",
         )
     network.load_state_dict(own | fitting)
     logging.getLogger(__name__).info("took %d of %d entries", len(fitting), len(own))

@@ -186,7 +186,7 @@ class TopSlicesd(MapTransform):
         return out
 
 
-class RandFewSlicesd(Randomizable, MapTransform):
+class RandPartOfHeadd(Randomizable, MapTransform):
     """Keep a run of slices, or one slice again and again, with air (0) below: networks then read a
     part of a head, and single pictures, as well as whole heads.
 
@@ -204,7 +204,7 @@ class RandFewSlicesd(Randomizable, MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
-        free_of_blood = out.get("exam_labels", {}).get("any") == 0
+        free_of_blood = (out.get("exam_labels") or {}).get("any") == 0
         if self.R.random() >= self.prob or (out["kind"] == "exam" and not free_of_blood):
             return out
         if not free_of_blood:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_ich.core.second_reading import FINDINGS, Thresholds
-from monai_ich.segment.second_reading import SCHEMA
+from monai_ich.io.thresholds import SCHEMA
 
 LEAST = 10  # scans with a finding, and without: fewer say too little
 _WRONG = 0.025  # share of scans on the wrong side of either threshold
@@ -44,13 +44,17 @@ def find_thresholds(
 
 
 def describe_thresholds(
-    exams: Iterable[tuple[NDArray[np.float64], NDArray[np.float64]]], weights_sha256: str
+    exams: Iterable[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    *,
+    weights_sha256: str,
+    pooling: str,
 ) -> dict[str, Any]:
     """What ``exam_thresholds.json`` holds.
 
     Args:
         exams: of each exam probabilities and truth ``(6,)`` as `FINDINGS`, NaN for not known.
         weights_sha256: of the network that gave them.
+        pooling: of its slices to these exams.
     """
     pairs = list(exams)
     shares, truths = (np.stack([pair[n] for pair in pairs], 1) for n in (0, 1))
@@ -60,9 +64,10 @@ def describe_thresholds(
         thresholds = find_thresholds(share[known], truth[known] == 1)
         if thresholds is not None:
             found[name] = {
-                "absent_below": round(thresholds.absent_below, 4),
-                "present_from": round(thresholds.present_from, 4),
+                "absent_below": thresholds.absent_below,
+                "present_from": thresholds.present_from,
                 "scans": int(known.sum()),
                 "present": int((truth[known] == 1).sum()),
             }
-    return {"schema": SCHEMA, "weights_sha256": weights_sha256, "thresholds": found}
+    record = {"schema": SCHEMA, "weights_sha256": weights_sha256, "pooling": pooling}
+    return record | {"thresholds": found}

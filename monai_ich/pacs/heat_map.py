@@ -13,7 +13,7 @@ from pydicom.uid import RLELossless
 
 from monai_ich.core.heat_map import HeatMap
 from monai_ich.pacs.origin import Origin, usable_source
-from monai_ich.pacs.seg import on_source_slices
+from monai_ich.pacs.seg import on_all_frames, on_source_slices, say_spacing
 
 
 def make_dicom_heat_map(
@@ -33,11 +33,9 @@ def make_dicom_heat_map(
         GeometryError: ``GRID_MISMATCH`` where the map is on another grid.
         SeriesError: ``BAD_SOURCE``.
     """
-    pixels, images, name = on_source_slices(found, origin.source), origin.images, found.subtype.name
-    if origin.source.frame_numbers:
-        whole = np.zeros((int(images[0].NumberOfFrames), *pixels.shape[1:]), pixels.dtype)
-        whole[np.array(origin.source.frame_numbers) - 1] = pixels
-        pixels = whole
+    name = found.subtype.name
+    pixels = on_all_frames(on_source_slices(found, origin.source), origin)
+    pixels = pixels.astype(np.uint16)  # the standard allows no 8 bits here
     mapping = hd.pm.RealWorldValueMapping(
         lut_label="SHARE",
         lut_explanation="Share of the highest value of this map; no probability",
@@ -48,16 +46,17 @@ def make_dicom_heat_map(
     )
     with usable_source():
         made = hd.pm.ParametricMap(
-            source_images=list(images),
-            pixel_array=pixels.astype(np.uint16),  # the standard allows no 8 bits here
+            source_images=list(origin.images),
+            pixel_array=pixels,
             contains_recognizable_visual_features=False,
             real_world_value_mappings=[mapping],
-            voi_lut_transformations=[hd.VOILUTTransformation(window_center=0.5, window_width=1.0)],
+            voi_lut_transformations=[hd.VOILUTTransformation(127.5, 255.0)],  # of what is stored
             transfer_syntax_uid=RLELossless,
             content_label=f"HEAT_MAP_{name}",
             content_description=f"What speaks for {name}, for research only",
             derived_pixel_contrast="NONE",
             **origin.arguments(f"{name} heat map", series_number),
         )
+    say_spacing(made, np.array(origin.source.positions_mm))
     made.BodyPartExamined = "HEAD"
     return made

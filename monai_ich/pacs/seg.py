@@ -12,11 +12,12 @@ References:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import highdicom as hd
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 
 from monai_ich.core.geometry import FloatArray
 from monai_ich.core.heat_map import HeatMap
@@ -63,9 +64,7 @@ def make_dicom_seg(
     pixels = np.stack(masks, axis=-1) if encoding == "BINARY" else frames[0]
     images = origin.images
     if origin.source.frame_numbers:
-        whole = np.zeros((int(images[0].NumberOfFrames), *pixels.shape[1:]), pixels.dtype)
-        whole[np.array(origin.source.frame_numbers) - 1] = pixels
-        pixels = whole
+        pixels = on_all_frames(pixels, origin)
     elif not pixels.any():
         middle = len(images) // 2
         images, pixels = images[middle : middle + 1], pixels[middle : middle + 1]
@@ -80,11 +79,11 @@ def make_dicom_seg(
             omit_empty_frames=bool(pixels.any()),
             **origin.arguments(f"{what} segmentation", series_number),
         )
-    _say_spacing(made, np.array(origin.source.positions_mm))
+    say_spacing(made, np.array(origin.source.positions_mm))
     return made
 
 
-def _say_spacing(made: hd.seg.Segmentation, positions_mm: FloatArray) -> None:
+def say_spacing(made: Dataset, positions_mm: FloatArray) -> None:
     """How far slices lie apart, from their positions: frames are missing, and source headers say it
     wrongly or not.
     """
@@ -94,6 +93,17 @@ def _say_spacing(made: hd.seg.Segmentation, positions_mm: FloatArray) -> None:
             if is_even(positions_mm):
                 step_mm = (positions_mm[-1] - positions_mm[0]) / (len(positions_mm) - 1)
                 measures.SpacingBetweenSlices = f"{step_mm:.9g}"
+
+
+def on_all_frames(pixels: NDArray[Any], origin: Origin) -> NDArray[Any]:
+    """Slices as frames of a multi-frame source, zero in those that the series leaves out; of other
+    sources as they are.
+    """
+    if not origin.source.frame_numbers:
+        return pixels
+    whole = np.zeros((int(origin.images[0].NumberOfFrames), *pixels.shape[1:]), pixels.dtype)
+    whole[np.array(origin.source.frame_numbers) - 1] = pixels
+    return whole
 
 
 def on_source_slices(labels: LabelMap | HeatMap, source: SourceSeries) -> NDArray[np.uint8]:

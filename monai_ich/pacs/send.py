@@ -27,6 +27,7 @@ from monai_ich.core.errors import SendError
 from monai_ich.io.quiet import quiet
 
 _TIMEOUT_S = 60.0
+_NOT_TAKEN = "the archive does not take this kind of object"
 _Answer = TypeVar("_Answer")
 
 
@@ -171,6 +172,8 @@ def send_dimse(
             link = entity.associate(
                 host, port, ae_title=called, tls_args=(tls, host) if tls is not None else None
             )
+            if link.rejected_contexts and not link.accepted_contexts:
+                return tuple(Sent(name, _NOT_TAKEN) for name, _ in files)
             if not link.is_established:
                 raise _TryAgain(
                     "the archive rejects the association" if link.is_rejected else silent
@@ -212,7 +215,7 @@ def _c_store(send: Callable[[Dataset], Dataset], name: str, d: Dataset) -> Sent:
     try:
         status = send(d)
     except (ValueError, RuntimeError):
-        return Sent(name, "the archive does not take this kind of object")
+        return Sent(name, _NOT_TAKEN)
     if "Status" not in status:
         return Sent(name, "no answer")
     if 0xB000 <= status.Status <= 0xBFFF:

@@ -15,7 +15,7 @@ from monai_ich.core.labels import Subtype, label_of
 from monai_ich.report.key_slices import as_svg, in_window
 from monai_ich.report.view import View
 
-_PIXELS_PER_MM, _LINE = 3.0, 22
+_PIXELS_PER_MM, _CAPTION_PIXELS = 3.0, 22
 _MOST = 0.75  # of the color where the map is highest
 _LEGEND = (
     "Bright: the densities there raise the network's score for the subtype, compared with the "
@@ -52,11 +52,11 @@ def heat_picture(view: View, exam: ExamMeasurements) -> NDArray[np.uint8] | None
         round(n * mm * _PIXELS_PER_MM)
         for n, mm in zip(view.geometry.shape[:2], view.geometry.spacing_mm[:2], strict=True)
     )
-    whole = Image.new("RGB", (width * len(shown), height + _LINE))
-    pen, font = ImageDraw.Draw(whole), ImageFont.load_default(_LINE - 8)
+    whole = Image.new("RGB", (width * len(shown), height + _CAPTION_PIXELS))
+    pen, font = ImageDraw.Draw(whole), ImageFont.load_default(_CAPTION_PIXELS - 8)
     for n, (subtype, k) in enumerate(shown):
         figure = Image.fromarray(_heated(view, subtype, k)).resize((width, height))
-        whole.paste(figure, (n * width, _LINE))
+        whole.paste(figure, (n * width, _CAPTION_PIXELS))
         words = f"{subtype.name}: what speaks for it, no probability; research only"
         pen.text((n * width + 4, 2), words, fill="white", font=font)
     return np.asarray(whole)

@@ -12,7 +12,7 @@ from monai_ich.core.calibration import Misses
 from monai_ich.core.exam import Edema, ExamMeasurements, Ventricles
 from monai_ich.core.labels import EXTRA_AXIAL, label_of
 from monai_ich.core.lesion import Lesion
-from monai_ich.core.measurement import Measurement, NotMeasurable
+from monai_ich.core.measurement import Measurement, NotMeasurable, share_words
 from monai_ich.core.provenance import Notice, Provenance
 from monai_ich.report.page import as_table, swatch
 from monai_ich.report.wording import (
@@ -22,7 +22,6 @@ from monai_ich.report.wording import (
     interval_words,
     place_words,
     probability_words,
-    share_words,
     thickness_words,
 )
 

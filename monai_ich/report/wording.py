@@ -9,7 +9,7 @@ from monai_ich.core.exam import ExamMeasurements, ShiftAt, SubtypeFinding
 from monai_ich.core.followup import Comparison, VolumeChange
 from monai_ich.core.labels import Subtype, label_of
 from monai_ich.core.lesion import Lesion
-from monai_ich.core.measurement import NotMeasurable
+from monai_ich.core.measurement import NotMeasurable, share_words
 from monai_ich.core.presence import Presence
 from monai_ich.core.provenance import RESEARCH_USE, Notice, Provenance
 
@@ -56,12 +56,6 @@ def interval_words(
 def probability_words(probability: float | None) -> list[str]:
     """For example ``["probability 97 %"]``; empty where there is none."""
     return [] if probability is None else [f"probability {share_words(probability)}"]
-
-
-def share_words(share: float) -> str:
-    """For example ``"97 %"``. Never 0 or 100 %: nobody knows that."""
-    said = "> 99" if share > 0.99 else "< 1" if share < 0.01 else f"{100 * share:.0f}"
-    return f"{said} %"
 
 
 def thickness_words(lesion: Lesion) -> str:
@@ -119,6 +113,9 @@ def finding_words(finding: SubtypeFinding) -> str:
 def headline(exam: ExamMeasurements) -> str:
     """One sentence: is there blood, which, how much."""
     ml = exam.total_volume_ml
+    if exam.presence is Presence.NOT_FOUND and exam.disagreements:
+        names = " and ".join(exam.disagreements).replace("any", "hemorrhage")
+        return f"The masks show no hemorrhage; a second reading does ({names}): look at the slices."
     if exam.presence is Presence.NOT_FOUND:
         return "No hemorrhage found." if ml == 0 else f"No hemorrhage found (a trace, {ml:.2f} mL)."
     words = [_named(f) for f in exam.subtypes if f.presence is not Presence.NOT_FOUND]

@@ -7,6 +7,7 @@ written only where they are asked for. All of highdicom is imported late: most r
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,8 +26,17 @@ if TYPE_CHECKING:
 DICOM_RESULTS = ("seg.dcm", "seg_anatomy.dcm", "sr.dcm", "sc.dcm")
 DICOM_HEAT_MAPS = (*(f"heatmap_{subtype.name}.dcm" for subtype in Subtype), "sc_heatmaps.dcm")
 FORMATS = ("dicom-seg", "dicom-sr", "dicom-sc")
-# series numbers, behind the scanner's; a heat map's is that and its subtype's number
-_HEMORRHAGE, _ANATOMY, _REPORT, _PICTURE, _HEAT_PICTURE, _HEAT = 901, 902, 903, 904, 905, 910
+
+
+class SeriesNumber(IntEnum):
+    """Behind the scanner's."""
+
+    HEMORRHAGE = 901
+    ANATOMY = 902
+    REPORT = 903
+    PICTURE = 904
+    HEAT_PICTURE = 905
+    HEAT_MAP = 910  # and its subtype's number
 
 
 def write_dicom_results(
@@ -79,25 +89,39 @@ def write_dicom_results(
     origin = read_origin(source, provenance, *made_of)
     if "dicom-seg" in formats or "dicom-sr" in formats:
         seg = make_dicom_seg(
-            [labels], origin, what="hemorrhage", series_number=_HEMORRHAGE, encoding=encoding
+            [labels],
+            origin,
+            what="hemorrhage",
+            series_number=SeriesNumber.HEMORRHAGE,
+            encoding=encoding,
         )
         origin.write(folder / "seg.dcm", seg)
         if anatomy is not None:
             cavity = LabelMap((anatomy.voxels > 0).astype("uint8"), anatomy.geometry, Cavity)
-            made = make_dicom_seg([anatomy, cavity], origin, what="anatomy", series_number=_ANATOMY)
+            made = make_dicom_seg(
+                [anatomy, cavity], origin, what="anatomy", series_number=SeriesNumber.ANATOMY
+            )
             origin.write(folder / "seg_anatomy.dcm", made)
         if "dicom-sr" in formats:
-            report = make_dicom_sr(exam, seg, origin, series_number=_REPORT, warnings=warnings)
+            report = make_dicom_sr(
+                exam, seg, origin, series_number=SeriesNumber.REPORT, warnings=warnings
+            )
             origin.write(folder / "sr.dcm", report)
     if "dicom-sc" in formats:
         pixels = _picture(montage, exam, warnings, provenance)
-        picture = make_dicom_sc(pixels, origin, what="hemorrhage montage", series_number=_PICTURE)
+        picture = make_dicom_sc(
+            pixels, origin, what="hemorrhage montage", series_number=SeriesNumber.PICTURE
+        )
         origin.write(folder / "sc.dcm", picture)
     for found in heat_maps:
-        made_map = make_dicom_heat_map(found, origin, series_number=_HEAT + int(found.subtype))
+        made_map = make_dicom_heat_map(
+            found, origin, series_number=SeriesNumber.HEAT_MAP + int(found.subtype)
+        )
         origin.write(folder / f"heatmap_{found.subtype.name}.dcm", made_map)
     if heat_picture is not None:
-        picture = make_dicom_sc(heat_picture, origin, what="heat maps", series_number=_HEAT_PICTURE)
+        picture = make_dicom_sc(
+            heat_picture, origin, what="heat maps", series_number=SeriesNumber.HEAT_PICTURE
+        )
         origin.write(folder / "sc_heatmaps.dcm", picture)
 
 

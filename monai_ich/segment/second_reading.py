@@ -2,56 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
-from monai_ich.bundle import Bundle, score
-from monai_ich.core.errors import BundleError
-from monai_ich.core.json_text import finite, read_json
-from monai_ich.core.second_reading import FINDINGS, SecondReading, Thresholds
+from monai_ich.bundle import Bundle, score_scan
+from monai_ich.core.geometry import Box
+from monai_ich.core.measurement import NotMeasurable
+from monai_ich.core.second_reading import FINDINGS, SecondReading
 from monai_ich.core.volume import CTVolume
+from monai_ich.io.thresholds import POOLING
 from monai_ich.parts.findings import finding_probabilities
 
-THRESHOLDS_FILE = "exam_thresholds.json"
-SCHEMA = "monai-ich/exam-thresholds/1"
+_LEAST_MM = 30.0  # of height: with less, clots were missed that the whole head shows
 
 
-def classify_exam(ct: CTVolume, *, bundle: Bundle) -> SecondReading:
+def classify_exam(
+    ct: CTVolume, *, within: Box | None = None, bundle: Bundle
+) -> SecondReading | NotMeasurable:
     """What the network says of an exam, by the thresholds that were found for its weights.
 
     Args:
-        ct: the whole scan.
+        ct: the scan.
+        within: voxel box to look at, the head with its scalp: the network sees 240 mm about the
+            middle of what is no air, and a couch would push the head out of that.
         bundle: gives logits ``(1, 6, 1, 1, K)`` of slices.
 
-    Raises:
-        BundleError: ``BUNDLE_BROKEN`` for scores that are no numbers; ``BAD_CALIBRATION``.
-    """
-    shares = finding_probabilities(score(bundle, ct))[:, -1].tolist()
-    path = bundle.root / "configs" / THRESHOLDS_FILE
-    return SecondReading(
-        dict(zip(FINDINGS, shares, strict=True)), read_thresholds(path, bundle.weights_sha256)
-    )
-
-
-def read_thresholds(path: Path, weights_sha256: str) -> Mapping[str, Thresholds]:
-    """Of each finding that has them; empty where there is no file, or one for other weights.
+    Returns:
+        Not measurable for a scan of little height.
 
     Raises:
-        BundleError: ``BAD_CALIBRATION``.
+        BundleError: ``BUNDLE_BROKEN`` for scores that are no numbers.
     """
-    if not path.is_file():
-        return {}
-    try:
-        record = read_json(path)
-        if record["weights_sha256"] != weights_sha256:
-            return {}
-        return {
-            name: Thresholds(*(finite(pair[key]) for key in ("absent_below", "present_from")))
-            for name, pair in record["thresholds"].items()
-            if name in FINDINGS
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        why = "evaluate the classification bundle again, or remove the file"
-        raise BundleError(
-            "BAD_CALIBRATION", f"Thresholds are pairs of probabilities in {THRESHOLDS_FILE}: {why}."
-        ) from error
+    axis = ct.geometry.slice_axis
+    if ct.geometry.shape[axis] * ct.geometry.spacing_mm[axis] < _LEAST_MM:
+        return NotMeasurable(f"the scan is less than {_LEAST_MM:.0f} mm high")
+    scores = score_scan(bundle, ct, within)
+    shares = finding_probabilities(scores, pooling=POOLING)[:, -1].tolist()
+    return SecondReading(dict(zip(FINDINGS, shares, strict=True)), bundle.thresholds)

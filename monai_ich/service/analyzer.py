@@ -68,7 +68,8 @@ def load(settings: Settings) -> PipelineAnalyzer:
     from monai_ich.analysis import load_pipeline
 
     given: dict[str, Any] = {"pipeline#dicom": True, "heatmap": settings.heatmap}
-    given |= {} if settings.second_reading else {"second_reading": False}
+    if not settings.second_reading:
+        given["second_reading"] = False
     return PipelineAnalyzer(load_pipeline(**given, runtime=settings.runtime))
 
 

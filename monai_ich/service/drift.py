@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monai_ich.bundle.load import CLASSIFIER
-from monai_ich.service.summary import NOT_FOUND, Summary
+from monai_ich.core.presence import Presence
+from monai_ich.service.summary import Summary
 
 _WEEK_S = 7 * 86_400.0
 _LEAST = 20  # results: fewer say nothing about drift
@@ -63,8 +63,8 @@ def cusum(alerts: Sequence[bool], share: float) -> float | None:
 
 
 def is_alert(one: Summary) -> bool:
-    """Whether a result asks for a reader: found, possible, or found by the second reading alone."""
-    return one.urgency != NOT_FOUND
+    """Whether the masks ask for a reader: found or possible."""
+    return one.presence != Presence.NOT_FOUND.value
 
 
 def drift_of(found: Sequence[tuple[float, Summary]], now: float) -> list[Drift]:
@@ -121,7 +121,7 @@ def _probabilities(of: list[Summary]) -> list[float] | None:
 
 def _disagreements(of: list[Summary]) -> list[float] | None:
     """How many results that were read twice agree, and how many do not."""
-    twice = [bool(s.disagrees) for s in of if CLASSIFIER in s.weights]
+    twice = [bool(s.disagrees) for s in of if s.disagrees is not None]
     return [twice.count(False), twice.count(True)] if len(twice) >= _LEAST else None
 
 

@@ -185,7 +185,7 @@ def _objects(folder: Path) -> dict[str, str]:
     """DICOM files and their SOP UIDs, in the order in which they are sent: a report refers to what
     came before it.
     """
-    order = sorted((*DICOM_RESULTS, *DICOM_HEAT_MAPS), key=lambda name: name == _REPORT)
+    order = (*sorted(DICOM_RESULTS, key=lambda name: name == _REPORT), *DICOM_HEAT_MAPS)
     found = {}
     with quiet("pydicom"):
         for name in order:

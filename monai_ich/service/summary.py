@@ -59,7 +59,8 @@ class Summary:
         spacing_mm: of the scan.
         hu_counts: voxels of the cavity in the bins of `HU_EDGES`, for drift.
         weights: names and hashes.
-        disagrees: findings where the second reading contradicts the masks.
+        disagrees: findings where the second reading contradicts the masks; None where that is not
+            known.
     """
 
     presence: str
@@ -77,7 +78,7 @@ class Summary:
     spacing_mm: tuple[float, ...] = ()
     hu_counts: tuple[int, ...] = ()
     weights: dict[str, str] = field(default_factory=dict)
-    disagrees: tuple[str, ...] = ()
+    disagrees: tuple[str, ...] | None = None
 
     def to_json(self) -> str:
         """One line."""

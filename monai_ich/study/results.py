@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from monai_ich.bundle.load import SHAPE_NUMBERS, find_bundle, pipeline_bundles
+from monai_ich.bundle.load import CLASSIFIER, SHAPE_NUMBERS, find_bundle, pipeline_bundles
 from monai_ich.core.cells import plain_cell
 from monai_ich.core.errors import BundleError, InputError
 from monai_ich.core.json_text import read_json
@@ -42,6 +42,8 @@ def digest_settings(overrides: Mapping[str, Any], *, calibrated: bool = True) ->
     pipeline = find_bundle("ich_segmentation") / "configs" / "pipeline.yaml"
     found = [digest_code(overrides), sha256_of(pipeline)]
     for root in pipeline_bundles():
+        if root.name == CLASSIFIER and not calibrated:
+            continue  # it is not run
         if not (root / "models" / "model.pt").is_file():
             raise BundleError("NO_WEIGHTS", f"The bundle {root.name} has no weights: train it.")
         names = [name for name in SHAPE_NUMBERS if calibrated or name != _CALIBRATION]

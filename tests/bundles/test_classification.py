@@ -19,7 +19,8 @@ from monai_ich.bundle import load_bundle
 from monai_ich.core.provenance import sha256_of
 from monai_ich.core.second_reading import FINDINGS
 from monai_ich.io.read import read_ct
-from monai_ich.segment.second_reading import SCHEMA, THRESHOLDS_FILE, classify_exam
+from monai_ich.io.thresholds import SCHEMA, THRESHOLDS_FILE
+from monai_ich.segment.second_reading import classify_exam
 
 BUNDLE = Path(__file__).resolve().parents[2] / "bundles" / "ich_classification"
 HEMORRHAGE = BUNDLE.with_name("ich_segmentation") / "models" / "model.pt"
@@ -117,6 +118,7 @@ def test_it_trains_from_masks_slices_and_exams_then_evaluates_then_infers(
     assert thresholds == {
         "schema": SCHEMA,
         "weights_sha256": sha256_of(weights),
+        "pooling": "lse",
         "thresholds": {},  # of one scan nothing is learned
     }
     assert {path.name for path in figures.glob("*.png")} == {

@@ -58,6 +58,22 @@ def test_a_network_takes_the_weights_of_a_backbone_that_fit(tmp_path: Path) -> N
         load_fitting(network, path)
 
 
+def test_parts_that_stay_as_they_come_must_all_fit(tmp_path: Path) -> None:
+    def reader() -> torch.nn.Sequential:
+        backbone = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 1), torch.nn.Conv3d(2, 2, 1))
+        return torch.nn.Sequential(backbone, torch.nn.Conv3d(2, 6, 1))
+
+    path, given = tmp_path / "weights.pt", reader()[0]
+    torch.save(given.state_dict(), path)
+    network = reader()
+    load_fitting(network, path, frozen=2)
+    assert torch.equal(network[0][1].weight, given[1].weight)
+    torch.save({k: v for k, v in given.state_dict().items() if k != "1.bias"}, path)
+    load_fitting(network, path, frozen=1)
+    with pytest.raises(TrainingError, match=r"NO_WEIGHTS_FIT.*--frozen_parts 0"):
+        load_fitting(network, path, frozen=2)
+
+
 class _Bright(torch.nn.Module):
     """Says SDH where a slice is bright in one corner."""
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from monai_ich.core.labels import Subtype
-from monai_ich.learn.rows import FindingTargetsd, RandFewSlicesd
+from monai_ich.learn.rows import FindingTargetsd, RandPartOfHeadd
 
 SIZE = 6
 
@@ -33,7 +33,7 @@ def _numbers(scan: dict[str, object]) -> list[list[int]]:
 
 @pytest.mark.parametrize("repeat_prob", [0.0, 1.0])
 def test_few_slices_lie_on_top_with_air_below_and_labels_follow(repeat_prob: float) -> None:
-    cut = RandFewSlicesd(["image", "label"], prob=1.0, repeat_prob=repeat_prob)
+    cut = RandPartOfHeadd(["image", "label"], prob=1.0, repeat_prob=repeat_prob)
     cut.set_random_state(seed=0)
     counts = set()
     for _ in range(60):
@@ -47,10 +47,11 @@ def test_few_slices_lie_on_top_with_air_below_and_labels_follow(repeat_prob: flo
 
 
 def test_what_a_report_says_of_a_head_is_not_said_of_a_part() -> None:
-    cut = RandFewSlicesd(["image", "label"], prob=1.0)
+    cut = RandPartOfHeadd(["image", "label"], prob=1.0)
     bleeding, free = {"SDH": 1, "any": 1}, {"any": 0}
     assert "exam_labels" not in cut(_scan(exam_labels=bleeding))  # type: ignore[arg-type]
     assert cut(_scan(exam_labels=free))["exam_labels"] == free  # type: ignore[arg-type]
+    assert "image" in cut(_scan(exam_labels=None))  # type: ignore[arg-type]
     whole = _scan(exam_labels=bleeding) | {"kind": "exam"}
     assert cut(whole)["exam_labels"] == bleeding  # type: ignore[arg-type]
     assert _numbers(cut(whole)) == [[1, 2, 3, 4, 5, 6]] * 2  # type: ignore[arg-type]

@@ -8,10 +8,13 @@ import pytest
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Subtype
+from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.second_reading import FINDINGS, SecondReading, Thresholds
 from monai_ich.core.volume import LabelMap
 from monai_ich.measure.second_reading import read_twice
 from monai_ich.measure.summary import measure_exam
+from monai_ich.report.tables import measurement_table
+from monai_ich.report.wording import headline
 
 
 def _exam(subtype: str | None) -> ExamMeasurements:
@@ -52,7 +55,22 @@ def test_they_disagree_where_one_finds_what_the_other_rules_out(
 
 def test_without_thresholds_nothing_is_ruled_out() -> None:
     reading = SecondReading(dict.fromkeys(FINDINGS, 0.001), {})
-    assert read_twice(_exam("IPH"), reading).disagreements == ()
+    assert read_twice(_exam("IPH"), reading).disagreements is None
+
+
+def test_what_it_alone_finds_is_said_in_the_headline() -> None:
+    assert headline(_exam(None)) == "No hemorrhage found."
+    said = headline(read_twice(_exam(None), _reading(any=0.9, SDH=0.9)))
+    assert said == (
+        "The masks show no hemorrhage; a second reading does (hemorrhage and SDH): look at the "
+        "slices."
+    )
+
+
+def test_a_scan_that_was_not_read_twice_says_why() -> None:
+    exam = read_twice(_exam("IPH"), NotMeasurable("the scan is less than 30 mm high"))
+    assert exam.disagreements is None and exam.warnings == _exam("IPH").warnings
+    assert "less than 30 mm" in measurement_table(exam)
 
 
 def test_thresholds_out_of_order_are_refused() -> None:

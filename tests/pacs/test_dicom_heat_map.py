@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
@@ -59,7 +60,20 @@ def test_every_value_is_where_it_truly_is(how: str, tmp_path: Path) -> None:
     mapping = read.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0]
     assert mapping.RealWorldValueSlope * 255 == pytest.approx(1.0)
     assert mapping.RealWorldValueIntercept == 0.0
+    seen = hd.imread(tmp_path / "heat.dcm").get_frame(
+        len(planes) // 2, apply_real_world_transform=False, apply_voi_transform=True
+    )
+    stored = read.pixel_array[len(planes) // 2 - 1]
+    assert np.corrcoef(seen.ravel(), stored.ravel())[0, 1] > 0.999, "bright is what is high"
     assert read.ContentLabel == "HEAT_MAP_SDH" and "research" in read.SeriesDescription
     again = make_dicom_heat_map(heat, origin, series_number=915)
     origin.write(tmp_path / "again.dcm", again)
     assert (tmp_path / "again.dcm").read_bytes() == (tmp_path / "heat.dcm").read_bytes()
+
+
+def test_slices_lie_as_far_apart_as_they_do_whatever_the_source_says(tmp_path: Path) -> None:
+    series(tmp_path / "ct", grid(slice_mm=5.0), SpacingBetweenSlices=0.5)
+    scan = read_ct(tmp_path / "ct")
+    made = make_dicom_heat_map(_heat(scan), origin_of(scan), series_number=915)
+    measures = made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert float(measures.SpacingBetweenSlices) == pytest.approx(5.0)

@@ -53,7 +53,7 @@ def test_drift_is_seen_where_it_is_and_needs_twenty_results() -> None:
 
 
 def test_readings_that_part_ways_are_a_drift() -> None:
-    agree = _result("found", weights={"ich_classification": "ab"})
+    agree = _result("found", disagrees=())
     parted = replace(agree, disagrees=("SDH",))
     before = [(_NOW - 30 * _DAY_S, agree)] * 20
     calm, changed = (

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +14,11 @@ from pathlib import Path
 import pydicom
 import pytest
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
-from pynetdicom.sop_class import StorageCommitmentPushModel
+from pynetdicom.sop_class import (
+    Comprehensive3DSRStorage,
+    SecondaryCaptureImageStorage,
+    StorageCommitmentPushModel,
+)
 
 from monai_ich.service.send import run_send, send_again
 from monai_ich.service.settings import Destination
@@ -48,10 +52,13 @@ def _try_now(service: Service) -> None:
 
 
 @contextmanager
-def _serving(handlers: list[object], **values: object) -> Iterator[int]:
+def _serving(
+    handlers: list[object], known: Sequence[str] | None = None, **values: object
+) -> Iterator[int]:
+    """An archive that knows all storage classes, or these."""
     entity, port = AE(ae_title="ARCHIVE"), free_port()
-    for context in AllStoragePresentationContexts:
-        entity.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
+    for name in known or [str(c.abstract_syntax) for c in AllStoragePresentationContexts]:
+        entity.add_supported_context(name, ALL_TRANSFER_SYNTAXES)
     entity.add_supported_context(StorageCommitmentPushModel)
     server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers, **values)
     yield port
@@ -176,6 +183,27 @@ def test_the_report_goes_last(tmp_path: Path) -> None:
         service = _analyzed(tmp_path, archive_at(port))
         service.send()
     assert len(order) == 4 and order[-1] == "Comprehensive 3D SR Storage"
+
+
+def test_a_kind_of_object_that_an_archive_does_not_know_holds_nothing_back(
+    tmp_path: Path,
+) -> None:
+    """It refuses the association of each segmentation; what comes after it is sent all the same."""
+    taken = []
+
+    def store(event: evt.Event) -> int:
+        taken.append(str(event.request.AffectedSOPClassUID.name))
+        return 0
+
+    known = [SecondaryCaptureImageStorage, Comprehensive3DSRStorage]
+    with _serving([(evt.EVT_C_STORE, store)], known) as port:
+        service = _analyzed(tmp_path, archive_at(port), send_tries=1)
+        for _ in range(4):
+            _try_now(service)
+    assert taken == ["Secondary Capture Image Storage", "Comprehensive 3D SR Storage"]
+    refused = [row for row in service.rows(outbox) if row.state != "sent"]
+    assert len(refused) == 2
+    assert all("does not take this kind" in row.reason for row in refused)
 
 
 def test_a_certificate_that_is_not_trusted_gets_nothing(tmp_path: Path) -> None:

@@ -9,14 +9,16 @@ import pytest
 
 from monai_ich.core.errors import BundleError
 from monai_ich.core.second_reading import Thresholds
-from monai_ich.segment.second_reading import read_thresholds
+from monai_ich.io.thresholds import read_thresholds
 
 PAIR = {"absent_below": 0.25, "present_from": 0.75}
 
 
 def _file(folder: Path, **thresholds: object) -> Path:
     path = folder / "exam_thresholds.json"
-    path.write_text(json.dumps({"weights_sha256": "ab", "thresholds": thresholds}))
+    path.write_text(
+        json.dumps({"weights_sha256": "ab", "pooling": "lse", "thresholds": thresholds})
+    )
     return path
 
 
@@ -25,6 +27,8 @@ def test_thresholds_are_those_of_the_weights(tmp_path: Path) -> None:
     path = _file(tmp_path, SDH=PAIR)
     assert read_thresholds(path, "ab") == {"SDH": Thresholds(0.25, 0.75)}
     assert read_thresholds(path, "cd") == {}
+    path.write_text(path.read_text().replace("lse", "noisy_or"))
+    assert read_thresholds(path, "ab") == {}, "probabilities of another scale"
 
 
 @pytest.mark.parametrize(
