@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent
 SHARE = (
     *(f"bundles/head_ct_anatomy/{what}" for what in ("LICENSE", "configs", "docs", "models")),
     *(f"bundles/ich_segmentation/{what}" for what in ("LICENSE", "configs", "docs", "models")),
-    *(f"bundles/ich_classification/{what}" for what in ("LICENSE", "configs", "docs")),
+    *(f"bundles/ich_classification/{what}" for what in ("LICENSE", "configs", "docs", "models")),
     *("configs", "data_manifests"),
 )
 

@@ -52,7 +52,7 @@ def test_numbers_are_near_the_truth(study: Path, results: Path) -> None:
     assert found["total_volume_ml"] == pytest.approx(truth["total_ml"], rel=0.4)
     assert found["cavity"]["volume_ml"] == pytest.approx(truth["cavity_ml"], rel=0.1)
     assert [w["code"] for w in found["warnings"]] == ["GANTRY_TILT"]
-    assert len(found["provenance"]["weights"]) == 2 and "synthetic" in found["provenance"]["status"]
+    assert len(found["provenance"]["weights"]) == 3 and "synthetic" in found["provenance"]["status"]
 
 
 def test_all_images_lie_on_one_grid_and_tables_agree_with_them(results: Path) -> None:
