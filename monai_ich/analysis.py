@@ -180,7 +180,7 @@ class Pipeline:
                 calibration=calibration,
             )
         if classifier is not None:
-            with clock("second reading"):
+            with clock("second_reading"):
                 head = cavity_box(cavity, margin_mm=_SCALP_MM)
                 exam = read_twice(exam, self.classify(ct, within=head, bundle=classifier))
         heat_maps: tuple[HeatMap, ...] = ()

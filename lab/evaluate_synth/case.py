@@ -107,7 +107,7 @@ def figures_of(truth: SyntheticScan, found: Analysis) -> Row:
 def _loaded(device: str | None, anatomy_weights: str | None, ich_weights: str | None) -> Pipeline:
     """The pipeline of `monai-ich analyze`, its bundles loaded once a process."""
     weights = {"load_anatomy#weights": anatomy_weights, "load_ich#weights": ich_weights}
-    return load_pipeline(device=device, **weights).loaded()
+    return load_pipeline(device=device, second_reading=False, **weights).loaded()
 
 
 def _described(truth: SyntheticScan) -> Row:

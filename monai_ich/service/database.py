@@ -9,6 +9,7 @@ longest is served last.
 from __future__ import annotations
 
 import random
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -152,7 +153,8 @@ def _began(link: Connection, *, last: bool) -> bool:
     try:
         link.exec_driver_sql("BEGIN IMMEDIATE")
     except sa.exc.OperationalError as error:
-        if last or not str(getattr(error.orig, "sqlite_errorname", "")).startswith("SQLITE_BUSY"):
+        is_busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+        if last or not is_busy:
             raise
         return False
     return True
