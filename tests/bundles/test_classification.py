@@ -16,6 +16,7 @@ from monai.transforms import Compose
 from test_bundle_training import run_bundle
 
 from monai_ich.bundle import load_bundle
+from monai_ich.cli.app import main
 from monai_ich.core.provenance import sha256_of
 from monai_ich.core.second_reading import FINDINGS
 from monai_ich.io.read import read_ct
@@ -174,3 +175,10 @@ def test_scans_without_labels_give_weights_to_start_from(
     parser.get_parsed_content("initialize#1")  # as a training does with --initial_weights
     network = parser.get_parsed_content("network_def")
     assert torch.equal(network[0].weight, state["0.weight"].float())
+
+
+def test_the_bundle_is_checked_without_trust_and_without_a_fault(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["bundle", "check", str(BUNDLE)]) == 0
+    assert "no faults" in capsys.readouterr().out
