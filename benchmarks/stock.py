@@ -74,7 +74,9 @@ def ours_warm(ct: Path, out: Path, device: str, runs: int) -> list[Cost]:
         with measured() as cost:
             scan = read_nifti_ct(ct)
             for name, bundle in bundles.items():
-                labels = LabelMap(predict(bundle, scan).labels, scan.geometry, sets[name])
+                found = predict(bundle, scan).labels
+                found[found > max(sets[name])] = 0  # edema is in no label map of blood
+                labels = LabelMap(found, scan.geometry, sets[name])
                 write_nifti(out / f"ct_{BUNDLES[name]}.nii.gz", labels)
         costs.append(cost)
     return costs[1:]
