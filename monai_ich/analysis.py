@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -163,26 +164,30 @@ class Pipeline:
         box = cavity_box(cavity, margin_mm=self.margin_mm)
         with clock("hemorrhage"):
             found = self.segment_ich(ct, cavity, within=box, bundle=ich_bundle)
-        with clock("measure"):
-            midline = self.fit_midline(anatomy)
-            calibration = ich_bundle.calibration and ich_bundle.calibration.with_anatomy(
-                anatomy_bundle.weights_sha256
-            )
-            exam = self.measure(
-                found.labels,
-                ct=ct,
-                anatomy=anatomy,
-                midline=midline,
-                pose=find_atlas_pose(anatomy, midline),
-                edema=found.edema,
-                uncertain=ich_bundle.uncertain,
-                evidence=found.evidence,
-                calibration=calibration,
-            )
-        if classifier is not None:
-            with clock("second_reading"):
+        with ThreadPoolExecutor(1) as beside:  # what is measured leaves a core free
+            second = None
+            if classifier is not None:
                 head = cavity_box(cavity, margin_mm=_SCALP_MM)
-                exam = read_twice(exam, self.classify(ct, within=head, bundle=classifier))
+                second = beside.submit(self.classify, ct, within=head, bundle=classifier)
+            with clock("measure"):
+                midline = self.fit_midline(anatomy)
+                calibration = ich_bundle.calibration and ich_bundle.calibration.with_anatomy(
+                    anatomy_bundle.weights_sha256
+                )
+                exam = self.measure(
+                    found.labels,
+                    ct=ct,
+                    anatomy=anatomy,
+                    midline=midline,
+                    pose=find_atlas_pose(anatomy, midline),
+                    edema=found.edema,
+                    uncertain=ich_bundle.uncertain,
+                    evidence=found.evidence,
+                    calibration=calibration,
+                )
+            if second is not None:
+                with clock("second_reading"):
+                    exam = read_twice(exam, second.result())
         heat_maps: tuple[HeatMap, ...] = ()
         if self.explain is not None:
             present = [finding.subtype for finding in exam.subtypes if finding.present]
