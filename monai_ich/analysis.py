@@ -19,8 +19,12 @@ from monai_ich.anatomy.atlas_pose import find_atlas_pose
 from monai_ich.anatomy.cavity import cavity_box
 from monai_ich.bundle import Bundle, find_bundle
 from monai_ich.core.case_names import case_name
+from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.heat_map import HeatMap
+from monai_ich.core.measurement import NotMeasurable
+from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Notice, Provenance, installed_versions
+from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.io.identity import identity_of
 from monai_ich.io.output import output_folder
 from monai_ich.io.read import Scan
@@ -28,6 +32,7 @@ from monai_ich.measure.plausibility import require_head
 from monai_ich.measure.second_reading import read_twice
 from monai_ich.results.dicom import require_source
 from monai_ich.results.files import ON_REQUEST, RESULTS, Analysis
+from monai_ich.segment.ich import Hemorrhage
 from monai_ich.segment.second_reading import classify_exam
 from monai_ich.steps import (
     ClassifyExam,
@@ -171,20 +176,7 @@ class Pipeline:
                 second = beside.submit(self.classify, ct, within=head, bundle=classifier)
             with clock("measure"):
                 midline = self.fit_midline(anatomy)
-                calibration = ich_bundle.calibration and ich_bundle.calibration.with_anatomy(
-                    anatomy_bundle.weights_sha256
-                )
-                exam = self.measure(
-                    found.labels,
-                    ct=ct,
-                    anatomy=anatomy,
-                    midline=midline,
-                    pose=find_atlas_pose(anatomy, midline),
-                    edema=found.edema,
-                    uncertain=ich_bundle.uncertain,
-                    evidence=found.evidence,
-                    calibration=calibration,
-                )
+                exam = self._measured(ct, anatomy, midline, found, anatomy_bundle, ich_bundle)
             if second is not None:
                 with clock("second_reading"):
                     exam = read_twice(exam, second.result())
@@ -225,6 +217,28 @@ class Pipeline:
             identity=identity,
             source=source,
             heat_maps=heat_maps,
+        )
+
+    def _measured(
+        self,
+        ct: CTVolume,
+        anatomy: LabelMap,
+        midline: Midline | NotMeasurable,
+        found: Hemorrhage,
+        anatomy_bundle: Bundle,
+        ich_bundle: Bundle,
+    ) -> ExamMeasurements:
+        calibration = ich_bundle.calibration
+        return self.measure(
+            found.labels,
+            ct=ct,
+            anatomy=anatomy,
+            midline=midline,
+            pose=find_atlas_pose(anatomy, midline),
+            edema=found.edema,
+            uncertain=ich_bundle.uncertain,
+            evidence=found.evidence,
+            calibration=calibration and calibration.with_anatomy(anatomy_bundle.weights_sha256),
         )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.heat_map import HeatMap
@@ -33,7 +32,7 @@ from monai_ich.io.table import (
 from monai_ich.report.heat_maps import heat_picture
 from monai_ich.report.html import write_report
 from monai_ich.report.montage import render_montage
-from monai_ich.report.view import turn
+from monai_ich.report.view import View, turn
 from monai_ich.results.dicom import DICOM_HEAT_MAPS, DICOM_RESULTS, write_dicom_results
 
 TABLES = ("measurements.json", "measurements.csv", "lesions.csv", "slices.csv")
@@ -100,7 +99,8 @@ def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> N
         packing.append(pool.submit(write_seg_nrrd, folder / "ich.seg.nrrd", a.labels))
         write_color_table(folder / "ich.ctbl", Subtype)
         write_markups(folder / "midline.mrk.json", midline_markups(a.midline, a.exam.midline_shift))
-        _write_pages(a, folder)
+        view = turn(a.ct, a.labels, a.anatomy, a.heat_maps)
+        _write_pages(a, folder, view)
         for packed in packing:
             packed.result()
     if scene:
@@ -116,17 +116,11 @@ def write_results(analysis: Analysis, folder: Path, *, scene: bool = False) -> N
             montage=folder / "montage.png",
             anatomy=a.anatomy,
             heat_maps=a.heat_maps,
-            heat_picture=_heat_picture(a),
+            heat_picture=heat_picture(view.cropped(), a.exam) if a.heat_maps else None,
         )
 
 
-def _heat_picture(a: Analysis) -> NDArray[np.uint8] | None:
-    if not a.heat_maps:
-        return None
-    return heat_picture(turn(a.ct, a.labels, a.anatomy, a.heat_maps).cropped(), a.exam)
-
-
-def _write_pages(a: Analysis, folder: Path) -> None:
+def _write_pages(a: Analysis, folder: Path, view: View) -> None:
     """Numbers and pictures."""
     write_tables(
         a.exam,
@@ -140,7 +134,7 @@ def _write_pages(a: Analysis, folder: Path) -> None:
     write_report(
         folder / "report.html",
         a.exam,
-        turn(a.ct, a.labels, a.anatomy, a.heat_maps),
+        view,
         case_id=a.case_id,
         midline=a.midline,
         warnings=a.warnings,
