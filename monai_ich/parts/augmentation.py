@@ -10,6 +10,7 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, Randomizable
 
+from monai_ich.core.labels import Subtype
 from monai_ich.parts.blurring import blur_volume
 from monai_ich.parts.pictures import draw_pictures, through_pictures
 
@@ -211,6 +212,57 @@ class RandPointSpreadd(Randomizable, MapTransform):
             spread = blur_volume(image.as_subclass(torch.Tensor), (reach, reach, reach / 4))
             out[key] = image + share * (spread - image)
         return out
+
+
+class RandRepeatSliced(Randomizable, MapTransform):
+    """One slice, repeated to a stack, as pictures of single slices are shown to a network that
+    wants a head; above and below the stack is air.
+
+    Real slices without blood are trained on as such stacks (`build_negatives`). Where no other
+    window is one, a network may learn that what does not change from slice to slice has no blood.
+
+    Args:
+        keys: volumes ``(1, I, J, K)``, slices along K; 0 is air, and background.
+        label_key: the one of `keys` that says where blood is.
+        blood_share: how often a slice with blood is drawn where there is one.
+        shortest: share of K that the stack takes up at least.
+        prob: how often.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        label_key: str = "label",
+        blood_share: float = 0.8,
+        shortest: float = 0.4,
+        prob: float = 0.2,
+    ) -> None:
+        MapTransform.__init__(self, keys)
+        self.label_key, self.blood_share = label_key, blood_share
+        self.shortest, self.prob = shortest, prob
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        if self.R.random() >= self.prob:
+            return out
+        label = torch.as_tensor(out[self.label_key]).as_subclass(torch.Tensor)
+        slices, count = self._candidates(label), label.shape[-1]
+        drawn = int(slices[self.R.randint(len(slices))])
+        length = self.R.randint(max(1, round(self.shortest * count)), count + 1)
+        first = self.R.randint(count - length + 1)
+        for key in self.key_iterator(out):
+            volume = torch.as_tensor(out[key])
+            stack = torch.zeros_like(volume)
+            stack[..., first : first + length] = volume[..., drawn : drawn + 1]
+            out[key] = stack
+        return out
+
+    def _candidates(self, label: torch.Tensor) -> torch.Tensor:
+        """Slices to draw from, as indices."""
+        bloody = ((label >= 1) & (label <= len(Subtype))).flatten(0, -2).any(0).nonzero()[:, 0]
+        if len(bloody) and self.R.random() < self.blood_share:
+            return bloody
+        return torch.arange(label.shape[-1])
 
 
 class RandPicturesd(Randomizable, MapTransform):
