@@ -22,7 +22,8 @@ _PLANNED = 0.75
 
 
 def order_slices(instances: tuple[Instance, ...]) -> tuple[list[Instance], FloatArray]:
-    """Images by position along ``row x column``, copies of a file too, and those positions in mm.
+    """Images by Image Position (Patient) along the normal of Image Orientation (Patient), and those
+    positions in mm. Copies of a file are kept.
 
     Raises:
         SeriesError: ``NON_ORTHOGONAL_IOP``; ``DUPLICATE_UID`` where one SOPInstanceUID stands on
