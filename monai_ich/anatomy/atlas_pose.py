@@ -27,7 +27,7 @@ from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
-from monai_ich.core.volume import LabelMap
+from monai_ich.core.volume import LabelMap, holds
 
 _STEP_MM = 2.0
 _POINTS = 400  # of each surface
@@ -150,7 +150,7 @@ def _surfaces(anatomy: LabelMap) -> list[FloatArray]:
     """Points ``(N, 3)`` RAS mm on the cavity, on the tentorium and on the ventricles."""
     voxels, geometry, _, _ = coarse_copy(anatomy, _STEP_MM)
     cavity, below = voxels > 0, voxels == Anatomy.POSTERIOR_FOSSA
-    ventricles = np.isin(voxels, (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE))
+    ventricles = holds(voxels, (Anatomy.LEFT_VENTRICLE, Anatomy.RIGHT_VENTRICLE))
     brain = cavity & ~ventricles
     pairs = ((cavity, ~cavity), (below, cavity & ~below), (ventricles, brain & ~below))
     return [_between(one, other, geometry) for one, other in pairs]

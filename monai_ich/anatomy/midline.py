@@ -23,7 +23,7 @@ from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline, front_and_top
-from monai_ich.core.volume import LabelMap, slices_last
+from monai_ich.core.volume import LabelMap, holds, slices_last
 
 _RIM_MM = 12.0  # how deep the falx insertions reach, for the plane
 _RIM_DECAY_MM = 6.0  # the nearer to the skull, the more a point says about the plane
@@ -85,7 +85,7 @@ def fit_midline(anatomy: LabelMap) -> Midline | NotMeasurable:
     """
     anatomy = slices_last(anatomy)
     voxels, geometry, starts, steps = coarse_copy(anatomy, _WORKING_MM)
-    left, right = largest_piece(np.isin(voxels, _LEFT)), largest_piece(np.isin(voxels, _RIGHT))
+    left, right = largest_piece(holds(voxels, _LEFT)), largest_piece(holds(voxels, _RIGHT))
     if not left.any() or not right.any():
         return NotMeasurable("a hemisphere was not found")
     border = np.argwhere(binary_dilation(voxels > 0) & (voxels == 0))

@@ -18,7 +18,7 @@ from monai_ich.core.errors import GeometryError, LabelError
 from monai_ich.core.labels import Hemorrhage, LabelSet, Subtype
 from monai_ich.core.measurement import Measurement
 from monai_ich.core.relabel import place_labels
-from monai_ich.core.volume import LabelMap, Mask, box_around
+from monai_ich.core.volume import LabelMap, Mask, box_around, holds
 from monai_ich.manifest.labels import values_in
 from monai_ich.manifest.manifest import ANY, NOT_BLOOD
 
@@ -114,7 +114,7 @@ def _box_around(*maps: LabelMap) -> tuple[slice, ...]:
 
 
 def _part(labels: LabelMap, box: tuple[slice, ...], values: list[int] | tuple[int, ...]) -> Mask:
-    return Mask(np.isin(labels.voxels[box], values), labels.geometry.crop((box[0], box[1], box[2])))
+    return Mask(holds(labels.voxels[box], values), labels.geometry.crop((box[0], box[1], box[2])))
 
 
 def _value_or_reason(key: str, measured: Measurement) -> Row:

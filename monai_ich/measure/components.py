@@ -23,7 +23,7 @@ from monai_ich.measure.unnamed import open_lesion
 
 _LEFT = (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE)
 _RIGHT = (Anatomy.RIGHT_HEMISPHERE, Anatomy.RIGHT_VENTRICLE)
-_FIRST = 200
+_CELL_MM = 4.0  # of the border, for the search of the nearest skull
 _NO_BRAIN = NotMeasurable("the brain's density was not measured")
 
 
@@ -126,16 +126,22 @@ def _skull_mm(border_mm: FloatArray, skull: cKDTree | None, pixel_mm: float) -> 
     """From the lesion's border (half a pixel outside of its outermost centers) to the skull; 0
     where they touch.
 
-    Every n-th point gives a first bound, so that the search from all of them ends early.
+    One point of each cell is looked up first; then the rest of those cells that may hold the
+    nearest point, the nearest cell first.
     """
     if skull is None:
         return None
-    bound = float(skull.query(border_mm[:: len(border_mm) // _FIRST + 1])[0].min())
-    if bound > 0.5 * pixel_mm:
-        nearest = skull.query(border_mm, distance_upper_bound=bound)[
-            0
-        ].min()  # infinite where none is nearer
-        bound = min(bound, float(nearest))
+    ijk = np.floor(border_mm / _CELL_MM).astype(np.int64)
+    ijk -= ijk.min(axis=0)
+    cells = np.ravel_multi_index(ijk.T, ijk.max(axis=0) + 1)
+    _, first, cell = np.unique(cells, return_index=True, return_inverse=True)
+    far_mm = skull.query(border_mm[first])[0]
+    bound = float(far_mm.min())
+    for n in np.argsort(far_mm):
+        if bound <= 0.5 * pixel_mm or far_mm[n] - _CELL_MM * 3**0.5 >= bound:
+            break
+        found = skull.query(border_mm[cell == n], distance_upper_bound=bound)[0]
+        bound = min(bound, float(found.min()))  # infinite where none is nearer
     return max(0.0, bound - 0.5 * pixel_mm)
 
 

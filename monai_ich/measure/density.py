@@ -9,7 +9,7 @@ from scipy.ndimage import binary_erosion, gaussian_filter
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.measurement import Category, NotMeasurable
-from monai_ich.core.volume import CTVolume, LabelMap, Mask
+from monai_ich.core.volume import CTVolume, LabelMap, Mask, holds
 from monai_ich.measure.signs import ISODENSE_HU
 
 _BRAIN_HU = (0.0, 80.0)  # leaves out air, fat, bone, metal
@@ -34,7 +34,7 @@ def find_brain_hu(
     if anatomy is None:
         return NotMeasurable("no anatomy labels were given")
     few = tuple(slice(None, None, max(1, int(2.0 / mm))) for mm in labels.geometry.spacing_mm)
-    brain = np.isin(anatomy.voxels[few], (Anatomy.LEFT_HEMISPHERE, Anatomy.RIGHT_HEMISPHERE))
+    brain = holds(anatomy.voxels[few], (Anatomy.LEFT_HEMISPHERE, Anatomy.RIGHT_HEMISPHERE))
     brain &= labels.voxels[few] == 0
     if edema is not None:
         brain &= ~edema.voxels[few]

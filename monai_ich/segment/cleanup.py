@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import label, median
 
 from monai_ich.core.labels import EXTRA_AXIAL, Subtype
-from monai_ich.core.volume import CONNECTED_26, Mask, box_around
+from monai_ich.core.volume import CONNECTED_26, Mask, box_around, holds
 
 
 def drop_outside(labels: NDArray[np.uint8], cavity: Mask) -> NDArray[np.uint8]:
@@ -79,7 +79,7 @@ def settle_extra_axial(labels: NDArray[np.uint8], sdh_votes: float) -> NDArray[n
     if box is None:
         return labels
     inner = labels[box]
-    clot = np.isin(inner, EXTRA_AXIAL)
+    clot = holds(inner, EXTRA_AXIAL)
     pieces, count = label(clot, structure=CONNECTED_26)
     edh, sdh = (
         np.bincount(pieces[inner == s], minlength=count + 1) for s in (Subtype.EDH, Subtype.SDH)

@@ -55,3 +55,23 @@ def test_distance_to_the_skull_is_from_border_to_border() -> None:
     )
     assert next(x.skull_mm for x in lesions if x.subtype is Subtype.SDH) == 0.0
     assert all(x.skull_mm is None for x in find_lesions(LabelMap(blood, geometry, Subtype)))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_nearest_skull_is_found_whatever_the_lesion_looks_like(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    geometry = Geometry((50, 60, 24), np.diag([1.0, 1.0, 3.0, 1.0]))
+    anatomy, blood = np.zeros((2, *geometry.shape), np.uint8)
+    anatomy[2:48, 2:58, 2:22] = Anatomy.LEFT_HEMISPHERE
+    low, high = np.sort(rng.integers((5, 5, 5), (45, 55, 19), size=(2, 3)), axis=0)
+    box = tuple(slice(a, b + 2) for a, b in zip(low, high, strict=True))
+    blood[box] = Subtype.IPH
+    walls = np.array([[2, 48], [2, 58], [2, 22]]) - 0.5  # where the cavity ends, in voxels
+    least = min(
+        min((a - wall[0]) * mm, (wall[1] - (b + 1)) * mm)
+        for a, b, wall, mm in zip(low, high, walls, geometry.spacing_mm, strict=True)
+    )
+    (lesion,) = find_lesions(
+        LabelMap(blood, geometry, Subtype), anatomy=LabelMap(anatomy, geometry, Anatomy)
+    )
+    assert lesion.skull_mm == pytest.approx(least - 0.5)
