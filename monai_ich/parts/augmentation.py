@@ -10,7 +10,6 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, Randomizable
 
-from monai_ich.core.labels import Subtype
 from monai_ich.parts.blurring import blur_volume
 from monai_ich.parts.pictures import draw_pictures, through_pictures
 
@@ -223,8 +222,9 @@ class RandRepeatSliced(Randomizable, MapTransform):
 
     Args:
         keys: volumes ``(1, I, J, K)``, slices along K; 0 is air, and background.
-        label_key: the one of `keys` that says where blood is.
-        blood_share: how often a slice with blood is drawn where there is one.
+        label_key: the one of `keys` that says what a slice shows.
+        values: of it, for which slices are drawn: subtypes of blood or parts of the cavity.
+        labeled_share: how often a slice with one of `values` is drawn where there is one.
         shortest: share of K that the stack takes up at least.
         prob: how often.
     """
@@ -233,20 +233,20 @@ class RandRepeatSliced(Randomizable, MapTransform):
         self,
         keys: KeysCollection,
         label_key: str = "label",
-        blood_share: float = 0.8,
+        values: Sequence[int] = (1, 2, 3, 4, 5),
+        labeled_share: float = 0.8,
         shortest: float = 0.4,
         prob: float = 0.2,
     ) -> None:
         MapTransform.__init__(self, keys)
-        self.label_key, self.blood_share = label_key, blood_share
+        self.label_key, self.values, self.labeled_share = label_key, tuple(values), labeled_share
         self.shortest, self.prob = shortest, prob
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
         if self.R.random() >= self.prob:
             return out
-        label = torch.as_tensor(out[self.label_key]).as_subclass(torch.Tensor)
-        slices, count = self._candidates(label), label.shape[-1]
+        slices, count = self._candidates(out[self.label_key])
         drawn = int(slices[self.R.randint(len(slices))])
         length = self.R.randint(max(1, round(self.shortest * count)), count + 1)
         first = self.R.randint(count - length + 1)
@@ -257,12 +257,15 @@ class RandRepeatSliced(Randomizable, MapTransform):
             out[key] = stack
         return out
 
-    def _candidates(self, label: torch.Tensor) -> torch.Tensor:
-        """Slices to draw from, as indices."""
-        bloody = ((label >= 1) & (label <= len(Subtype))).flatten(0, -2).any(0).nonzero()[:, 0]
-        if len(bloody) and self.R.random() < self.blood_share:
-            return bloody
-        return torch.arange(label.shape[-1])
+    def _candidates(self, label: Any) -> tuple[torch.Tensor, int]:
+        """Slices to draw from, as indices, and how many there are in all."""
+        label = torch.as_tensor(label).as_subclass(torch.Tensor)
+        listed = torch.isin(label, torch.tensor(self.values, dtype=label.dtype))
+        labeled = listed.flatten(0, -2).any(0).nonzero()[:, 0]
+        count = label.shape[-1]
+        if len(labeled) and self.R.random() < self.labeled_share:
+            return labeled, count
+        return torch.arange(count), count
 
 
 class RandPicturesd(Randomizable, MapTransform):

@@ -138,7 +138,7 @@ def test_one_slice_becomes_a_stack_between_air() -> None:
     image = torch.arange(1.0, 13.0).expand(1, 4, 5, 12)
     label = torch.zeros(1, 4, 5, 12, dtype=torch.uint8)
     label[..., 2, 7] = 4
-    repeat = RandRepeatSliced(["image", "label"], blood_share=1.0, prob=1.0)
+    repeat = RandRepeatSliced(["image", "label"], labeled_share=1.0, prob=1.0)
     lengths = set()
     for seed in range(20):
         repeat.set_random_state(seed)
@@ -156,7 +156,7 @@ def test_one_slice_becomes_a_stack_between_air() -> None:
 def test_edema_alone_is_no_blood_to_repeat() -> None:
     label = torch.zeros(1, 2, 2, 6, dtype=torch.uint8)
     label[..., 1] = EDEMA
-    repeat = RandRepeatSliced(["label"], blood_share=1.0, prob=1.0)
+    repeat = RandRepeatSliced(["label"], labeled_share=1.0, prob=1.0)
     drawn = []
     for seed in range(20):
         repeat.set_random_state(seed)
