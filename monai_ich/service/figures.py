@@ -104,6 +104,10 @@ def expected_ppv(prevalence: float, sensitivity: float, specificity: float) -> f
 def read_flow(link: Connection, settings: Settings) -> Flow:
     """What monitors ask again and again."""
     now = time.time()
+    return _flow(link, settings, _results(link, now - _DAY_S), now)
+
+
+def _flow(link: Connection, settings: Settings, today: list[_Found], now: float) -> Flow:
     count = sa.func.count()
     states = {
         s: n for s, n in link.execute(sa.select(series.c.state, count).group_by(series.c.state))
@@ -120,7 +124,6 @@ def read_flow(link: Connection, settings: Settings) -> Flow:
     grouped = sa.select(outbox.c.destination, outbox.c.state, count)
     for place, state, n in link.execute(grouped.group_by(outbox.c.destination, outbox.c.state)):
         boxes.setdefault(place, dict.fromkeys(Sending, 0))[state] = n
-    today = _results(link, now - _DAY_S)
     minutes = [(one.at - one.last_image_at) / 60 for one in today]
     disk = shutil.disk_usage(settings.data)
     return Flow(
@@ -140,10 +143,13 @@ def read_operations(link: Connection, settings: Settings) -> Operations:
     """Everything the page of operations shows."""
     now = time.time()
     found = _results(link, now - DRIFT_DAYS * _DAY_S)
-    load = _alert_load([one for one in found if one.at > now - _LOAD_DAYS * _DAY_S], settings, now)
+    today, lately = (
+        [one for one in found if one.at > now - days * _DAY_S] for days in (1, _LOAD_DAYS)
+    )
+    load = _alert_load(lately, settings, now)
     dated = [(one.at, one.summary) for one in found]
     return Operations(
-        flow=read_flow(link, settings),
+        flow=_flow(link, settings, today, now),
         load=load,
         drift=drift_of(dated, now),
         cusum=cusum_of(dated, now),
