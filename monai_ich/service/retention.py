@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,8 +18,9 @@ from monai_ich.service.crash import crash_point
 from monai_ich.service.database import Database
 from monai_ich.service.settings import Settings
 from monai_ich.service.states import State
-from monai_ich.service.tables import instance, result, series, verdict
+from monai_ich.service.tables import heartbeat, instance, result, series, verdict
 
+_OWNER = "retention"  # of the heartbeat that says since when the clock has gone without a leap
 _DAY_S = 86_400.0
 _PAUSE_S = 600.0
 _ORPHAN_S = _DAY_S
@@ -37,13 +40,34 @@ class Retention:
         if self._last and time.monotonic() - self._last < _PAUSE_S:
             return
         self._last = time.monotonic()
-        for remove in (self.remove_originals, self.remove_results, self.remove_orphans):
+        steady = self._is_steady(time.time())
+        removals: list[Callable[[], int]] = [partial(self.remove_originals, by_age=steady)]
+        if steady:
+            removals += [self.remove_results, self.remove_orphans]
+        for remove in removals:
             try:
                 remove()
             except OSError as error:
                 _LOG.error("files could not be removed: %s", type(error).__name__)
 
-    def remove_originals(self) -> int:
+    def _is_steady(self, now: float) -> bool:
+        """Whether the clock has gone on for a day without a leap. Where it has not (it was set, or
+        the service was off), nothing goes by age: a clock years ahead would remove everything.
+        """
+        with self.db.read() as link:
+            own = sa.select(heartbeat).where(heartbeat.c.owner == _OWNER)
+            row = link.execute(own).one_or_none()
+        last, since = (now, now) if row is None else (row.at, float(row.detail))
+        if not 0.0 <= now - last < _DAY_S:
+            _LOG.warning(
+                "the clock went %.1f days since the last look: nothing is removed by age for a day",
+                (now - last) / _DAY_S,
+            )
+            since = now
+        self.db.beat(_OWNER, _OWNER, repr(since))
+        return now - since >= _DAY_S
+
+    def remove_originals(self, *, by_age: bool = True) -> int:
         """Originals of finished series, by age and by size; how many files went."""
         with self.db.read() as link:
             rows = [row for row in self._finished(link) if row.bytes]
@@ -53,7 +77,7 @@ class Retention:
         removed = 0
         for row in rows:
             since = max(row.changed_at, row.received_at)  # what came again is kept anew
-            if since <= oldest_s or too_much > 0:
+            if (by_age and since <= oldest_s) or too_much > 0:
                 too_much -= row.bytes
                 removed += self._expire(row)
         return removed

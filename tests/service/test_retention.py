@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
+from monai_ich.service import retention as retention_module
 from monai_ich.service.admit import Status
 from monai_ich.service.retention import Retention
 from monai_ich.service.tables import instance, result, series
@@ -138,3 +140,34 @@ def test_what_broke_off_goes_after_a_day(tmp_path: Path) -> None:
     assert retention.remove_orphans() == 3
     assert (data / "incoming/here_receive").is_dir(), "a receiver still writes there"
     assert not any(path.exists() for path in left)
+
+
+def test_a_clock_that_jumps_ahead_removes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service(tmp_path / "data")
+    paths = head(tmp_path / "head")
+    service.admit(paths)
+    service.work()
+    now = time.time()
+    half = service.settings.data / "incoming" / "sender" / "half.dcm"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half")
+
+    def look(days: float) -> int:
+        """A look of the retention so many days from now; how many originals are left."""
+        monkeypatch.setattr(retention_module.time, "time", lambda: now + days * _DAY_S)
+        Retention(service.db, service.settings).step()
+        return len([row for row in service.rows(instance) if row.path])
+
+    for day in (0.0, 0.5, 1.0):
+        assert look(day) == len(paths)
+    assert look(4000.0) == len(paths) and half.exists() and service.states() == ["analyzed"]
+    assert "clock" in caplog.text
+    assert look(1.5) == len(paths) and half.exists(), "the clock was set right again"
+    for day in (2.4, 3.3, 4.2, 5.1, 6.0, 6.9):
+        assert look(day) == len(paths)
+    assert look(7.8) == 0 and not half.exists(), "by then it had gone on for days"
+    for hour in range(0, 25, 6):
+        look(4000.0 + hour / 24)
+    assert service.states() == ["expired"], "a service that was off for years goes on after a day"
