@@ -188,9 +188,11 @@ def _as_tensor(hu: NDArray[np.float32], affine: NDArray[np.float64], device: tor
         "spatial_shape": np.asarray(hu.shape),
         "space": "RAS",
     }
-    return MetaTensor(
-        torch.from_numpy(_in_rows(hu)), affine=torch.from_numpy(affine.copy()), meta=meta
-    ).to(device)
+    if device.type == "cpu" or min(hu.strides) < 0:  # torch has no steps back
+        hu = _in_rows(hu)
+    return MetaTensor(torch.from_numpy(hu), affine=torch.from_numpy(affine.copy()), meta=meta).to(
+        device
+    )
 
 
 def _in_rows(hu: NDArray[np.float32]) -> NDArray[np.float32]:

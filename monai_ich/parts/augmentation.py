@@ -246,7 +246,8 @@ class RandRepeatSliced(Randomizable, MapTransform):
         out = dict(data)
         if self.R.random() >= self.prob:
             return out
-        slices, count = self._candidates(out[self.label_key])
+        label = torch.as_tensor(out[self.label_key]).as_subclass(torch.Tensor)
+        slices, count = self._candidates(label), label.shape[-1]
         drawn = int(slices[self.R.randint(len(slices))])
         length = self.R.randint(max(1, round(self.shortest * count)), count + 1)
         first = self.R.randint(count - length + 1)
@@ -257,15 +258,13 @@ class RandRepeatSliced(Randomizable, MapTransform):
             out[key] = stack
         return out
 
-    def _candidates(self, label: Any) -> tuple[torch.Tensor, int]:
-        """Slices to draw from, as indices, and how many there are in all."""
-        label = torch.as_tensor(label).as_subclass(torch.Tensor)
-        listed = torch.isin(label, torch.tensor(self.values, dtype=label.dtype))
+    def _candidates(self, label: torch.Tensor) -> torch.Tensor:
+        """Slices to draw from, as indices."""
+        listed = torch.isin(label, label.new_tensor(self.values))
         labeled = listed.flatten(0, -2).any(0).nonzero()[:, 0]
-        count = label.shape[-1]
         if len(labeled) and self.R.random() < self.labeled_share:
-            return labeled, count
-        return torch.arange(count), count
+            return labeled
+        return torch.arange(label.shape[-1])
 
 
 class RandPicturesd(Randomizable, MapTransform):
