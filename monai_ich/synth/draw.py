@@ -134,7 +134,7 @@ def draw_scanner(rng: np.random.Generator) -> ScannerCase:
     tilt = float(rng.uniform(-25, 25) if rng.random() < 0.5 else 0.0)
     spread = 9.0 if rng.random() < 0.8 else 16.0
     export, pixels = rng.random(), int(rng.choice(_PIXELS, p=_PIXELS_SHARE))
-    return ScannerCase(
+    scanner = ScannerCase(
         pixels=pixels,
         pixel_mm=float(rng.uniform(200.0, 264.0)) / pixels,
         slice_mm=slice_mm,
@@ -160,6 +160,9 @@ def draw_scanner(rng: np.random.Generator) -> ScannerCase:
         tail_share=float(rng.uniform(0.0, 0.16)),
         tail_mm=float(rng.uniform(1.0, 3.0)),
     )
+    if rng.random() < 0.1:  # drawn last, so that other heads stay as they were
+        return replace(scanner, bottom_mm=float(rng.uniform(-165.0, -80.0)))
+    return scanner
 
 
 def draw_case(seed: int) -> HeadCase:

@@ -15,6 +15,9 @@ from monai_ich.synth.noise import BLOB, FACE, FINE, SKULL
 
 AIR_HU = -1000.0
 FORAMEN_MAGNUM_MM = -62.0
+_ATLAS_MM = -68.0  # the highest vertebra
+_VERTEBRA_MM = 17.0  # from one to the next, with its disc
+_DISC_MM = 4.0
 # skull base, MNI mm, mirrored: start, end, radius
 _BASE_BONES = (
     ((15.0, -15.0, -34.0), (60.0, -36.0, -31.0), 6.5),  # petrous ridge
@@ -106,6 +109,10 @@ def _outside(head: Head, f: Fields) -> torch.Tensor:
     bones = low & (f.noise[FACE] > 1.0)
     hu = torch.where(bones, 500.0 + 200.0 * f.noise[BLOB], hu)
     hu = torch.where(mouth & (f.noise[BLOB] < -0.6), AIR_HU, hu)
+    below = f.hz < FORAMEN_MAGNUM_MM
+    hu = torch.where(below & (neck * 58.0 > 6.0), 52.0 + 8.0 * f.noise[FINE], hu)  # muscle
+    airway = (f.hx / 11) ** 2 + ((f.hy - 12) / 8) ** 2 < 1.0 + 0.4 * f.noise[BLOB]
+    hu = torch.where(below & airway, AIR_HU, hu)
     orbit = ((f.hx.abs() - 32) ** 2 + (f.hy - 58) ** 2 + (f.hz + 36) ** 2).sqrt()
     hu = torch.where(orbit < 19.0, -80.0, hu)
     hu = torch.where(orbit < 12.0, 12.0, hu)
@@ -115,6 +122,25 @@ def _outside(head: Head, f: Fields) -> torch.Tensor:
             (_holder(f.hx, f.hy).abs() < 0.012) & (f.hy < -10) & (body < -2), 180.0, hu
         )
     return hu
+
+
+def _canal_mm(f: Fields) -> torch.Tensor:
+    """Distance from the axis of the foramen magnum and the spinal canal."""
+    return (f.hx**2 + ((f.hy + 38) / 1.2) ** 2).sqrt()
+
+
+def _vertebrae(f: Fields) -> torch.Tensor:
+    """Share of the bone of the cervical spine: bodies, arches around the canal and spinous
+    processes, with a disc between each two.
+    """
+    canal = _canal_mm(f)
+    arch = torch.maximum(13.0 - canal, canal - 18.5)
+    front = 11.0 * (((f.hx / 14.0) ** 2 + ((f.hy + 12.0) / 9.0) ** 2).sqrt() - 1.0)
+    spine = torch.maximum(f.hx.abs() - 3.0, (f.hy + 66.0).abs() - 12.0)
+    bone = torch.minimum(arch, torch.minimum(front, spine)) + 0.8 * f.noise[BLOB]
+    within = (_ATLAS_MM - f.hz) % _VERTEBRA_MM
+    disc = within > _VERTEBRA_MM - _DISC_MM
+    return _soft(torch.maximum(bone, 13.0 - canal)) * (f.hz < _ATLAS_MM) * ~disc
 
 
 def _no_bone(head: Head, f: Fields) -> torch.Tensor:
@@ -141,10 +167,10 @@ def _skull(head: Head, f: Fields) -> tuple[torch.Tensor, torch.Tensor]:
     """Share and density of bone: vault with two tables, thick base, canal left open."""
     a = head.case.anatomy
     thickness = a.skull_mm * (1.0 + 0.25 * f.noise[SKULL]).clamp_min(0.4)
-    canal = (f.hx**2 + ((f.hy + 38) / 1.2) ** 2).sqrt() - 13.0
+    canal = _canal_mm(f) - 13.0
     vault = _soft(f.depth, 0.5) * _soft(-(f.depth + thickness), 0.5)
     vault = vault * (1.0 - _soft(canal) * (f.hz < -50)) * (1.0 - _no_bone(head, f))
-    share = torch.maximum(vault, _soft(base_mm(f)))
+    share = torch.maximum(torch.maximum(vault, _soft(base_mm(f))), _vertebrae(f))
     middle = 1.0 - ((-f.depth / thickness - 0.5).abs() / 0.3).clamp(0, 1)
     hu = a.bone_hu * (1.0 - 0.55 * middle + 0.08 * f.noise[FINE])
     cells = (
@@ -234,9 +260,12 @@ def paint(head: Head, f: Fields) -> Painted:
     above = f.hz > FORAMEN_MAGNUM_MM
     inside = _soft(-f.depth) * above
     cavity = (inside * (1.0 - bone)).clamp(0, 1)
-    canal = _soft((f.hx**2 + ((f.hy + 38) / 1.2) ** 2).sqrt() - 11.0) * ~above
+    canal = _soft(_canal_mm(f) - 11.0) * ~above
+    a = head.case.anatomy
+    cord_hu = a.csf_hu + (a.gray_hu - a.csf_hu) * _soft(_canal_mm(f) - 6.0, 1.0)
+    brain = torch.where(f.hz > _ATLAS_MM, _brain(head, f, ventricles, csf), cord_hu)
     hu = _outside(head, f)
-    hu = hu + (_brain(head, f, ventricles, csf) - hu) * torch.maximum(inside, canal)
+    hu = hu + (brain - hu) * torch.maximum(inside, canal)
     blood = torch.zeros(len(Subtype), *f.depth.shape, device=f.depth.device)
     edema = torch.zeros_like(f.depth)
     for bleed, size, score in zip(head.case.hemorrhages, head.sizes, head.scores(f), strict=True):

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from monai_ich.anatomy.midline import fit_midline
 from monai_ich.cli.app import main
@@ -207,6 +208,8 @@ def test_a_scalp_hematoma_is_dense_and_not_labeled() -> None:
     )
     flat = synthesize(replace(case, anatomy=replace(case.anatomy, defect=None, swelling=None)))
     outside = (swollen.anatomy.voxels == 0) & (swollen.bone < 0.01)
+    height_mm = SMALL.bottom_mm + SMALL.slice_mm * np.arange(outside.shape[2])
+    outside &= height_mm > -20.0  # muscle of the neck is as dense
     dense = [((scan.ct.hu > 55) & (scan.ct.hu < 90) & outside).sum() for scan in (swollen, flat)]
     assert dense[0] > 1.5 * dense[1] and not swollen.labels.voxels.any()
 
@@ -312,3 +315,20 @@ def test_thickness_is_left_out_where_it_is_not_asked_for() -> None:
     assert synthesize(case, thickness=False).truth == replace(
         synthesize(case).truth, thickness_mm={}
     )
+
+
+def test_one_scan_in_ten_reaches_down_the_neck() -> None:
+    lowest = np.array([draw_case(seed).scanner.bottom_mm for seed in range(300)])
+    assert 0.05 < (lowest < -76.0).mean() < 0.16
+
+
+@pytest.mark.slow
+def test_a_neck_has_vertebrae_around_a_canal_and_no_cavity() -> None:
+    scan = synthesize(replace(draw_case(3), scanner=replace(SMALL, bottom_mm=-150.0)))
+    neck = SMALL.slice_mm * np.arange(scan.bone.shape[2]) - 150.0 < -75.0
+    assert not scan.anatomy.voxels[..., neck].any()
+    rings = scan.bone[..., neck] > 0.3
+    canals = [ndimage.binary_fill_holes(ring) & ~ring for ring in np.moveaxis(rings, 2, 0)]
+    assert np.mean([canal.any() for canal in canals]) > 0.5, "discs lie between the others"
+    hu = scan.ct.hu[..., neck][np.stack(canals, axis=-1)]
+    assert -20 < np.median(hu) < 60, "cord and fluid"
