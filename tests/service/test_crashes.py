@@ -68,7 +68,7 @@ def archive(tmp_path: Path) -> Iterator[tuple[int, Path]]:
 
     def run() -> None:
         keep(port, folder)
-        time.sleep(600)
+        signal.pause()  # until it is killed, however long the test takes
 
     process = forked(run)
     wait_for(lambda: is_open(port))
