@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from monai_ich.core.exam import MidlineShift
 from monai_ich.core.labels import Subtype, label_of
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
@@ -18,6 +20,8 @@ from monai_ich.report.view import WINDOW_HU, View, ideal_line, turn
 from monai_ich.report.wording import shift_words
 
 _COLUMNS, _ROWS = 5, 3
+_WIDTH_IN, _LEGEND_IN = 13.0, 0.5
+_OPACITY = 102  # of 255
 _CAVITY, _IDEAL, _DISPLACED = "#5fd3bc", "#ffd54a", "#ff5252"
 
 
@@ -28,32 +32,39 @@ def render_montage(
     *,
     anatomy: LabelMap | None = None,
     midline: Midline | NotMeasurable | None = None,
+    shift: MidlineShift | None = None,
 ) -> None:
     """Write a PNG: 15 slices from skull base to vertex, the patient's left on the right of the
     picture.
 
     Blood is filled in its subtype's color, the cavity outlined; the slice of the shift shows the
     ideal midline (dashed) and the displaced one (dots). Any order and direction of the image's
-    axes will do.
+    axes will do. Without `shift` it is measured.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     view = turn(ct, labels, anatomy).cropped()
-    shift = measure_midline_shift(midline) if midline is not None else None
+    if shift is None and midline is not None:
+        shift = measure_midline_shift(midline)
     shifted = view.slice_of(shift)
-    figure = Figure(figsize=(2.6 * _COLUMNS, 3.05 * _ROWS + 0.5), facecolor="black")
+    slices = _pick(view, shifted)
+    columns, rows, _ = view.geometry.shape
+    aspect = view.geometry.spacing_mm[1] / view.geometry.spacing_mm[0]
+    height_in = _WIDTH_IN * aspect * (rows + 1) * _ROWS / ((columns + 1) * _COLUMNS)
+    figure = Figure(figsize=(_WIDTH_IN, height_in + _LEGEND_IN), facecolor="black")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(_ROWS, _COLUMNS, gridspec_kw={"wspace": 0.02, "hspace": 0.02})
-    figure.subplots_adjust(left=0, right=1, bottom=0.05, top=1)
-    for axis in axes.ravel():
-        axis.axis("off")
-    for axis, k in zip(axes.ravel(), _pick(view, shifted), strict=False):
-        _draw_slice(axis, view, k)
+    low = _LEGEND_IN / (height_in + _LEGEND_IN)
+    axis = figure.add_axes((0, low, 1, 1 - low))
+    axis.axis("off")
+    _draw(axis, view, slices, aspect)
+    for number, k in enumerate(slices):
+        corner = (number % _COLUMNS * (columns + 1), number // _COLUMNS * (rows + 1))
+        _write(axis, view, k, corner)
         if k == shifted and shift is not None and isinstance(midline, Midline):
-            _draw_midline(axis, midline, view, k, shift_words(shift))
-        axis.set_xlim(-0.5, view.geometry.shape[0] - 0.5)
-        axis.set_ylim(view.geometry.shape[1] - 0.5, -0.5)
+            _draw_midline(axis, midline, view, k, shift_words(shift), corner)
+    axis.set_xlim(-0.5, (columns + 1) * _COLUMNS - 0.5)
+    axis.set_ylim((rows + 1) * _ROWS - 0.5, -0.5)
     _legend(figure, view, shifted is not None)
     figure.savefig(path, dpi=100, facecolor="black")
 
@@ -76,36 +87,54 @@ def _pick(view: View, shifted: int | None) -> list[int]:
     return sorted(set(slices))
 
 
-def _draw_slice(axis: Any, view: View, k: int) -> None:
-    aspect = view.geometry.spacing_mm[1] / view.geometry.spacing_mm[0]
+def _tiled(volume: NDArray[Any], slices: list[int], empty: float = 0) -> NDArray[Any]:
+    """Slices of ``(I, J, K)`` side by side, as one image with rows first; a pixel lies between."""
+    columns, rows, _ = volume.shape
+    tiles = np.full((_ROWS, rows + 1, _COLUMNS, columns + 1), empty, volume.dtype)
+    for number, k in enumerate(slices):
+        tiles[number // _COLUMNS, :rows, number % _COLUMNS, :columns] = volume[:, :, k].T
+    return tiles.reshape(_ROWS * (rows + 1), _COLUMNS * (columns + 1))
+
+
+def _draw(axis: Any, view: View, slices: list[int], aspect: float) -> None:
     low, high = WINDOW_HU
-    axis.imshow(view.hu[:, :, k].T, cmap="gray", vmin=low, vmax=high, aspect=aspect)
-    if view.anatomy is not None and view.anatomy[:, :, k].any():
-        axis.contour(view.anatomy[:, :, k].T > 0, [0.5], colors=_CAVITY, linewidths=0.6)
-    blood = view.blood[:, :, k].T
-    overlay = np.zeros((*blood.shape, 4))
+    image = _tiled(view.hu, slices, empty=low)
+    axis.imshow(image, cmap="gray", vmin=low, vmax=high, aspect=aspect)
+    if view.anatomy is not None:
+        cavity = _tiled(view.anatomy, slices) > 0
+        axis.contour(cavity, [0.5], colors=_CAVITY, linewidths=0.6)
+    blood = _tiled(view.blood, slices)
+    overlay = np.zeros((*blood.shape, 4), np.uint8)
     for subtype in Subtype:
         here = blood == int(subtype)
         if here.any():
-            overlay[here] = (*_color(subtype), 0.4)
+            overlay[here] = (*label_of(subtype).color, _OPACITY)
             axis.contour(here, [0.5], colors=[_color(subtype)], linewidths=0.8)
     axis.imshow(overlay, aspect=aspect, interpolation="nearest")
-    style: dict[str, Any] = {"color": "#cccccc", "fontsize": 8, "transform": axis.transAxes}
-    axis.text(0.02, 0.5, "R", va="center", **style)
-    axis.text(0.98, 0.5, "L", va="center", ha="right", **style)
-    axis.text(0.98, 0.02, f"{view.numbers[k]}", ha="right", **style)
 
 
-def _draw_midline(axis: Any, midline: Midline, view: View, k: int, words: str) -> None:
+def _write(axis: Any, view: View, k: int, corner: tuple[int, int]) -> None:
+    """Sides and number of the slice whose first voxel lies at `corner`."""
+    (x, y), (columns, rows, _) = corner, view.geometry.shape
+    style: dict[str, Any] = {"color": "#cccccc", "fontsize": 8}
+    axis.text(x + 0.02 * columns, y + 0.5 * rows, "R", va="center", **style)
+    axis.text(x + 0.98 * columns, y + 0.5 * rows, "L", va="center", ha="right", **style)
+    axis.text(x + 0.98 * columns, y + 0.98 * rows, f"{view.numbers[k]}", ha="right", **style)
+
+
+def _draw_midline(
+    axis: Any, midline: Midline, view: View, k: int, words: str, corner: tuple[int, int]
+) -> None:
     """The ideal plane where it cuts the slice, and the displaced points that lie in it."""
-    axis.plot(*ideal_line(view, midline, k)[:, :2].T, color=_IDEAL, ls="--", lw=0.8)
+    line = ideal_line(view, midline, k)[:, :2] + corner
+    axis.plot(*line.T, color=_IDEAL, ls="--", lw=0.8)
     displaced = view.geometry.to_voxel(midline.displaced_mm)
-    here = np.abs(displaced[:, 2] - k) <= 0.5
-    axis.plot(displaced[here, 0], displaced[here, 1], color=_DISPLACED, ls="", marker=".", ms=2)
+    here = displaced[np.abs(displaced[:, 2] - k) <= 0.5, :2] + corner
+    axis.plot(*here.T, color=_DISPLACED, ls="", marker=".", ms=2)
     box = {"facecolor": "black", "alpha": 0.7, "pad": 1.5, "edgecolor": "none"}
-    axis.text(
-        0.02, 0.97, words, color=_IDEAL, fontsize=8, va="top", transform=axis.transAxes, bbox=box
-    )
+    (x, y), (columns, rows, _) = corner, view.geometry.shape
+    at = (x + 0.02 * columns, y + 0.03 * rows)
+    axis.text(*at, words, color=_IDEAL, fontsize=8, va="top", bbox=box)
 
 
 def _legend(figure: Any, view: View, shifted: bool) -> None:
@@ -116,9 +145,10 @@ def _legend(figure: Any, view: View, shifted: bool) -> None:
         words.append(("— cavity", _CAVITY))
     if shifted:
         words += [("- - ideal midline", _IDEAL), ("··· displaced midline", _DISPLACED)]
+    low = 0.3 * _LEGEND_IN / figure.get_figheight()
     at, letter = 0.01, 0.98 / max(150, sum(len(text) + 4 for text, _ in words))
     for text, color in words:
-        figure.text(at, 0.015, text, color=color, fontsize=8)
+        figure.text(at, low, text, color=color, fontsize=8)
         at += (len(text) + 4) * letter
 
 

@@ -130,7 +130,14 @@ def _write_pages(a: Analysis, folder: Path, view: View) -> None:
         provenance=a.provenance,
         identity=a.identity,
     )
-    render_montage(folder / "montage.png", a.ct, a.labels, anatomy=a.anatomy, midline=a.midline)
+    render_montage(
+        folder / "montage.png",
+        a.ct,
+        a.labels,
+        anatomy=a.anatomy,
+        midline=a.midline,
+        shift=a.exam.midline_shift,
+    )
     write_report(
         folder / "report.html",
         a.exam,
