@@ -26,6 +26,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,13 @@ def _percentiles(times: list[float]) -> dict[str, float]:
 
 def _all_sent(running: Site, count: int, minutes: float) -> Service:
     after = running.service()
-    wait_for(lambda: after.states() == [State.SENT] * count, 60 * minutes)
+    ended = (State.SENT, State.FAILED, State.REFUSED)
+
+    def states() -> list[str]:
+        return [state.split()[0] for state in after.states()]
+
+    wait_for(lambda: len(states()) == count and set(states()) <= set(ended), 60 * minutes)
+    assert set(states()) == {State.SENT}, after.states()
     require_ended(after)
     require_sent_once(after, running.archive)
     return after
@@ -172,7 +179,8 @@ def measure_real(args: argparse.Namespace) -> dict[str, Any]:
     """From the last image to the archive; then a queue of studies beside ``monai-ich study``."""
     with tempfile.TemporaryDirectory() as folder, ready(REAL) as running:
         case = design_case(710_003, pixels=512, thickness_mm=5.0, tilt_deg=0)
-        write_case(case, Path(folder) / "head", dicom=True)
+        scanner = replace(case.scanner, window_hu=None, pictures=None)  # in HU, not refused
+        write_case(replace(case, scanner=scanner), Path(folder) / "head", dicom=True)
         images = [pydicom.dcmread(p) for p in sorted(Path(folder).rglob("*.dcm"))]
         waits = []
         for number in range(3):
