@@ -14,7 +14,10 @@ DATA_SETS = ("bhsd", "instance2022", "ctich", "cq500", "rsna2019")
 
 def add_manifest(commands: Any) -> None:
     """Add the commands of ``manifest`` to the command line."""
-    text = "lists of scans: check, build, split, strip, negatives, reports, join, corrections, rank"
+    text = (
+        "lists of scans: check, build, split, strip, negatives, transplants, reports, join, "
+        "corrections, rank"
+    )
     parts = commands.add_parser("manifest", help=text, description=text).add_subparsers(
         metavar="WHAT", required=True
     )
@@ -74,6 +77,16 @@ def add_manifest(commands: Any) -> None:
         help="of .png files, which do not say it (default 0.45)",
     )
     sub.set_defaults(run=_negatives)
+
+    text = "clots of heads with masks and anatomy, put into stacks that `negatives` made"
+    sub = parts.add_parser("transplants", help=text, description=text)
+    sub.add_argument("stacks", type=Path, help="manifest that `negatives` wrote")
+    sub.add_argument("heads", type=Path, help="manifest of heads with masks, anatomy, exam labels")
+    _output(sub)
+    sub.add_argument("-n", "--count", type=int, default=240, help="heads to draw (default 240)")
+    sub.add_argument("--seed", type=int, default=0, help="the same seed draws the same")
+    sub.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
+    sub.set_defaults(run=_transplants)
     add_learning(parts)
 
 
@@ -141,6 +154,29 @@ def _negatives(args: argparse.Namespace) -> int:
     refuse_unwritable(args.output.parent)
     made = build_negatives(
         args.folder, args.output.parent, pixel_mm=args.pixel_mm, prefix=args.output.stem
+    )
+    return _write(args.output, made)
+
+
+def _transplants(args: argparse.Namespace) -> int:
+    from monai_ich.bundle import load_bundle
+    from monai_ich.io.output import refuse_unwritable
+    from monai_ich.manifest.manifest import read_manifest
+    from monai_ich.manifest.transplants import build_transplants
+
+    if args.count < 1:
+        raise usage_error("transplants needs --count of at least 1.")
+    refuse_existing(args)
+    refuse_unwritable(args.output.parent)
+    made = build_transplants(
+        read_manifest(args.stacks),
+        read_manifest(args.heads),
+        args.output.parent,
+        count=args.count,
+        bundle=load_bundle("head_ct_anatomy", device=args.device),
+        prefix=args.output.stem,
+        seed=args.seed,
+        progress=progress_of(args),
     )
     return _write(args.output, made)
 

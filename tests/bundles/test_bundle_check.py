@@ -131,6 +131,10 @@ def test_the_bundles_have_no_fault(bundle_name: str, capsys: pytest.CaptureFixtu
         ("train,model/segresnet", ""),
         ("train,model/full_resolution", ""),
         ("train,data/negatives", "--dataset_dir {data} --negatives_dir {data}"),
+        (
+            "train,data/negatives,data/transplants",
+            "--dataset_dir {data} --negatives_dir {data} --transplants_dir {data}",
+        ),
         ("train,configs/model/unet.yaml", ""),
         ("inference,model/segresnet", "--dataset_dir {data}/case_0 --weights {weights}"),
         ("train,training/finetune,data/bhsd", ""),
