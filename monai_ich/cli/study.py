@@ -39,7 +39,9 @@ def add_study(commands: Any) -> None:
         help="folder for the tables and the cases' results",
     )
     sub.add_argument(
-        "--workers", type=int, help="processes (default: one for two cores, or one for each GPU)"
+        "--workers",
+        type=int,
+        help="processes (default: one for each core with 3 GB of memory, or one for each GPU)",
     )
     sub.add_argument(
         "--address",

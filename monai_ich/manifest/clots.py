@@ -8,14 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_fill_holes, gaussian_filter, label, map_coordinates
+from scipy.ndimage import (
+    binary_fill_holes,
+    distance_transform_edt,
+    gaussian_filter,
+    label,
+    map_coordinates,
+)
 
-from monai_ich.core.labels import EDEMA, Subtype
+from monai_ich.core.labels import EDEMA, EXTRA_AXIAL, Subtype
 
 _ANGLES = 256
 _STEP_MM = 0.25
 _DENSITY_PIXELS, _EDGE_PIXELS, _GRAIN_PIXELS = 1.0, 0.8, 2.0  # of Gaussians
 _SMALLEST_PIXELS = 12
+_RIM_MM = 4.0  # EDH and SDH reach into it: the real falx is elsewhere than the donor's
 _GRAIN_HU, _UNEVEN_HU = 15.0, 25.0  # at most
 _BONE_HU = 150.0
 
@@ -64,9 +71,11 @@ def put_clots(
     grain_hu = np.clip(
         real.hu - _smooth(real.hu, real.cavity, _GRAIN_PIXELS), -_GRAIN_HU, _GRAIN_HU
     )
+    step_mm = np.linalg.norm(real.to_mm, axis=0)
+    rim = distance_transform_edt(real.cavity, sampling=step_mm) < _RIM_MM
     hu = real.hu
     for value in (EDEMA, *Subtype):
-        clot = _without_specks(labels == value)
+        clot = _kept(labels == value, rim if value in EXTRA_AXIAL else real.cavity)
         labels[(labels == value) & ~clot] = 0
         if clot.any():
             share = gaussian_filter(clot.astype(np.float32), _EDGE_PIXELS)
@@ -108,12 +117,15 @@ def _outline(section: Section) -> tuple[NDArray[np.float64], NDArray[np.float64]
     return center, np.maximum(distances_mm[last], 1.0) * inside.any(1) + ~inside.any(1)
 
 
-def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pieces of less than `_SMALLEST_PIXELS` are slivers of the sampling."""
-    pieces, _ = label(mask)
-    large = np.bincount(pieces.ravel()) >= _SMALLEST_PIXELS
-    large[0] = False
-    kept: NDArray[np.bool_] = large[pieces]
+def _kept(mask: NDArray[np.bool_], touched: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pieces that reach what they must touch; those of less than `_SMALLEST_PIXELS` are slivers of
+    the sampling.
+    """
+    pieces, count = label(mask)
+    reach = np.bincount(pieces[touched], minlength=count + 1) > 0
+    good = reach & (np.bincount(pieces.ravel()) >= _SMALLEST_PIXELS)
+    good[0] = False
+    kept: NDArray[np.bool_] = good[pieces]
     return kept
 
 

@@ -77,7 +77,8 @@ class Settings:
         restart_most_s: longest pause before a child that ended is started again.
         tries: how often an analysis that failed is tried.
         analysis_most_s: one that takes longer hangs; its worker ends, as one that died.
-        workers: number of work processes under the supervisor.
+        workers: number of work processes under the supervisor, which share the cores; 0 for
+            `workers_here`, but no more than four.
         originals_days, results_days: how long they are kept once all is sent.
         originals_bytes: at most so much of finished originals is kept, oldest go first; 0 for no
             limit.
@@ -120,7 +121,7 @@ class Settings:
     restart_most_s: float = 30.0
     tries: int = 3
     analysis_most_s: float = 3600.0
-    workers: int = 1
+    workers: int = 0
     originals_days: float = 7.0
     results_days: float = 90.0
     originals_bytes: int = 0
@@ -143,6 +144,8 @@ class Settings:
             raise _bad("two destinations have one name")
         if bool(self.dicom_cert) != bool(self.dicom_key):
             raise _bad("dicom_cert and dicom_key go together")
+        if self.workers < 0:
+            raise _bad("workers must be 0 or more")
         try:
             ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, ValueError):

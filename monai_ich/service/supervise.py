@@ -19,25 +19,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monai_ich.core.errors import ServiceError
+from monai_ich.core.machine import workers_here
 from monai_ich.service.settings import ROLES, Settings
 
 _LOG = logging.getLogger(__name__)
 _FIRST_S, _STEADY_S, _END_S, _LOOK_S = 0.2, 30.0, 10.0, 0.1
+_MOST_WORKERS = 4  # unless settings ask for more: each keeps the networks in memory
 
 
 @dataclass
 class _Child:
-    """A process and when it may be started again."""
+    """A process, how many threads it may compute with, and when it may be started again."""
 
     name: str
     command: tuple[str, ...]
+    threads: int
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     pause_s: float = _FIRST_S
     next_start: float = field(default=0.0)
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE)
+        environment = {"OMP_NUM_THREADS": str(self.threads)} | os.environ  # the user's own wins
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, env=environment)
         self.started = time.monotonic()
         _LOG.info("%s started, process %d", self.name, self.process.pid)
 
@@ -67,15 +71,11 @@ def supervise(settings: Settings, arguments: Sequence[str], stop: threading.Even
         arguments: of ``monai-ich serve``, for the children too.
         stop: ends it.
     """
-    names = [f"work-{n}" if role == "work" else role for role in ROLES
-             for n in range(settings.workers if role == "work" else 1)]  # fmt: skip
-    children = [
-        _Child(
-            name,
-            (sys.executable, "-m", "monai_ich.cli", *arguments, "--role", name, "--supervised"),
-        )
-        for name in names
-    ]
+    workers = settings.workers or min(_MOST_WORKERS, workers_here())
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    roles = [role for role in ROLES if role != "work"] + [f"work-{n}" for n in range(workers)]
+    words = (sys.executable, "-m", "monai_ich.cli", *arguments, "--supervised", "--role")
+    children = [_Child(role, (*words, role), threads) for role in roles]
     try:
         while not stop.wait(_LOOK_S):
             for child in children:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import secrets
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ich.core.errors import InputError
+from monai_ich.core.machine import workers_that_fit
 from monai_ich.core.scratch import TEMPORARY, Scratch, temporary
 from monai_ich.study.inputs import StudyCase
 from monai_ich.study.worker import Build, Outcome, Worker
@@ -138,14 +140,15 @@ def analyze_all(
     Args:
         tasks: what to do.
         build: gives the pipeline, or what measures masks, in each worker once.
-        workers: processes; by default one for two CPU cores, or one for each GPU.
+        workers: processes; by default `workers_that_fit`.
         address: of a Ray cluster; its machines need the toolkit, the input and the output under the
             same paths.
     """
     with started_ray(address) as ray:
         size = ray.cluster_resources()
         cores, gpus = int(size.get("CPU", 1)), size.get("GPU", 0)
-        count = min(workers or int(gpus) or max(1, cores // 2), len(tasks))
+        fit = workers_that_fit(cores, size.get("memory", math.inf), int(gpus))
+        count = min(workers or fit, len(tasks))
         share = {
             "num_cpus": cores // count if cores >= count else cores / count,
             "num_gpus": min(1, gpus / count),

@@ -83,6 +83,14 @@ def test_blood_in_ventricles_needs_ventricles(donor: Section) -> None:
     assert (labels[np.hypot(right - 25, front - 30) < 4] == 0).all(), "no IPH in a ventricle"
 
 
+def test_an_sdh_far_from_the_skull_stays_behind(donor: Section) -> None:
+    right, front = positions_mm(donor.hu.shape, donor.to_mm)
+    place(donor, Subtype.SDH, 70.0, (abs(right) < 2) & (abs(front) < 20))
+    real = head((150, 170), (60.0, 75.0), 1.0 * RAS, seed=1)
+    sdh = put_clots(real, np.zeros(real.hu.shape, bool), donor)[1] == Subtype.SDH
+    assert sdh.any() and not sdh[abs(right) < 5].any(), "falx and tentorium lie elsewhere there"
+
+
 def test_a_head_without_cavity_gets_and_gives_nothing(donor: Section) -> None:
     real = head((100, 100), (30.0, 40.0), 1.0 * RAS)
     empty = Section(real.hu, real.labels, np.zeros_like(real.cavity), real.to_mm)

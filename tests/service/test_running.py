@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -35,9 +36,10 @@ from tests.service.site import Site, site
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Site]:
-    """A service and its archive."""
-    settings = "settle_s = 1.0\nrestart_most_s = 0.5\nsend_wait_s = 0.2\n"
+def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A service of two workers and its archive."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    settings = "workers = 2\nsettle_s = 1.0\nrestart_most_s = 0.5\nsend_wait_s = 0.2\n"
     with site(tmp_path, settings) as made:
         yield made
 
@@ -59,10 +61,11 @@ def test_the_service_lives_through_kills_of_each_process_and_of_its_supervisor(
     one = head(tmp_path / "one")
     assert c_store(port, one) == one
     children = running.children()
-    assert len(children) == 4
+    threads = [child.environ()["OMP_NUM_THREADS"] for child in children]
+    assert threads == [str(max(1, (os.cpu_count() or 1) // 2))] * 5, "workers share the cores"
     for child in children:
         child.kill()
-    wait_for(lambda: not is_open(port) or len(running.children()) == 4)
+    wait_for(lambda: not is_open(port) or len(running.children()) == 5)
     wait_for(lambda: is_open(port), 300)
     running.kill_supervisor()
     wait_for(lambda: not any(c.is_running() for c in children))
@@ -124,6 +127,7 @@ def test_a_second_service_on_the_folder_is_refused(
     ("text", "what"),
     [
         ("nothing = 1", "there is no setting nothing"),
+        ("workers = -1", "workers must be 0 or more"),
         ('settle_s = "soon"', "the value of settle_s has another type"),
         ('zone = "Mars/Base"', "zone must be a name"),
         ('[[destination]]\nname = "a"', "needs a host"),
