@@ -204,13 +204,13 @@ def measure_real(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _study_ends(folder: Path, images: list[FileDataset], count: int) -> list[float]:
-    """When ``monai-ich study``, one worker, had finished each of so many scans."""
+    """When ``monai-ich study`` had finished each of so many scans."""
     for number in range(count):
         place = folder / "study" / f"{number}"
         place.mkdir(parents=True)
         for index, image in enumerate(renew(images)):
             image.save_as(place / f"{index:03d}.dcm")
-    words = ["study", str(folder / "study"), "-o", str(folder / "out"), "--workers", "1"]
+    words = ["study", str(folder / "study"), "-o", str(folder / "out")]
     subprocess.run([sys.executable, "-m", "monai_ich.cli", *words], check=True)
     return sorted(p.stat().st_mtime for p in (folder / "out").rglob("measurements.json"))
 
@@ -242,7 +242,7 @@ def main() -> int:
     parser.add_argument(
         "--minutes", type=float, default=60.0, help="to send in; what is left stays"
     )
-    parser.add_argument("--real", type=int, default=10, help="scans of the throughput")
+    parser.add_argument("--real", type=int, default=20, help="scans of the throughput")
     parser.add_argument("--database", default="")
     args = parser.parse_args()
     missed = []
