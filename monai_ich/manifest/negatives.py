@@ -16,6 +16,7 @@ from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.dicom.frames import decode_frame
 from monai_ich.io.nifti import write_nifti
+from monai_ich.manifest.labels import label_exam
 from monai_ich.manifest.manifest import Case, Manifest
 
 STACK_MM, SLICE_MM = 95.0, 5.0
@@ -45,8 +46,9 @@ def build_negatives(
         image, label = (output / name / f"{part}.nii.gz" for part in ("ct", "ich"))
         write_nifti(image, ct)
         write_nifti(label, LabelMap(np.zeros(ct.geometry.shape, np.uint8), ct.geometry, Subtype))
-        nothing = dict.fromkeys([s.name for s in Subtype] + ["any"], 0)
-        cases.append(Case(name, "training", (image,), label, edema=label, exam_labels=nothing))
+        cases.append(
+            Case(name, "training", (image,), label, edema=label, exam_labels=label_exam(()))
+        )
     if not cases:
         raise ManifestError(
             "NO_SLICES", "Slices to stack are .png or .dcm files, and the folder has none."

@@ -20,6 +20,7 @@ from monai_ich.io.nifti import read_nifti_labels, read_nifti_numbers, write_nift
 from monai_ich.io.read import as_one_path, read_ct
 from monai_ich.manifest.check import Progress
 from monai_ich.manifest.clots import Section, put_clots
+from monai_ich.manifest.labels import label_exam
 from monai_ich.manifest.manifest import SAME_LABELS, Case, Manifest
 
 _LEAST_BLOOD_PIXELS = 60
@@ -120,11 +121,9 @@ def _has_clots(case: Case) -> bool:
 def _read_stack(case: Case, bundle: Bundle) -> _Head:
     with as_one_path(case.image) as image:
         ct = slices_last(read_ct(image, assume_hu=True).volume)
-    middle = (
-        ct.geometry.shape[2] // 2
-    )  # all slices show the same; those at the ends are found worse
-    found = segment_anatomy(ct, bundle=bundle).voxels[:, :, middle, None]
-    anatomy = LabelMap(np.repeat(found, ct.geometry.shape[2], axis=2), ct.geometry, Anatomy)
+    count = ct.geometry.shape[2]  # all slices show the same; those at the ends are found worse
+    found = segment_anatomy(ct, bundle=bundle).voxels[:, :, count // 2, None]
+    anatomy = LabelMap(np.repeat(found, count, axis=2), ct.geometry, Anatomy)
     return _Head(ct, np.zeros(ct.geometry.shape, np.uint8), anatomy)
 
 
@@ -158,9 +157,8 @@ def _transplanted(
             hu[:, :, k], labels[:, :, k] = put_clots(
                 stack.section(k), ventricles[:, :, k], head.section(there)
             )
-    return CTVolume(
-        np.rint(hu).clip(stack.ct.hu.min(), stack.ct.hu.max()), stack.ct.geometry
-    ), labels
+    hu = np.rint(hu).clip(stack.ct.hu.min(), stack.ct.hu.max())
+    return CTVolume(hu, stack.ct.geometry), labels
 
 
 def _write(name: str, output: Path, ct: CTVolume, labels: NDArray[np.uint8]) -> Case:
@@ -169,6 +167,5 @@ def _write(name: str, output: Path, ct: CTVolume, labels: NDArray[np.uint8]) -> 
     write_nifti(image, ct)
     write_nifti(label, LabelMap(blood, ct.geometry, Subtype))
     write_nifti(edema, Mask(labels == EDEMA, ct.geometry))
-    present = {subtype.name: int((blood == subtype).any()) for subtype in Subtype}
-    present["any"] = int(blood.any())
-    return Case(name, "training", (image,), label, edema=edema, exam_labels=present)
+    exam = label_exam(subtype.name for subtype in Subtype if (blood == subtype).any())
+    return Case(name, "training", (image,), label, edema=edema, exam_labels=exam)
