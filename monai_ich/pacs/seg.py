@@ -61,7 +61,8 @@ def make_dicom_seg(
     masks = [
         frame == int(v) for labels, frame in zip(maps, frames, strict=True) for v in labels.labels
     ]
-    pixels = np.stack(masks, axis=-1) if encoding == "BINARY" else frames[0]
+    # segments last in the array, first in memory: highdicom adds them up
+    pixels = np.moveaxis(np.stack(masks), 0, -1) if encoding == "BINARY" else frames[0]
     images = origin.images
     if origin.source.frame_numbers:
         pixels = on_all_frames(pixels, origin)

@@ -73,8 +73,10 @@ def make_dicom_sr(
         procedure_reported=coded(codes.PROCEDURE),
         imaging_measurements=content,
     )
-    report[0].ContentSequence.extend(_evaluations(origin.provenance.notice, exam, warnings))
-    return sr.Comprehensive3DSR(
+    root = report[0]
+    said = [*root.ContentSequence, *_evaluations(origin.provenance.notice, exam, warnings)]
+    root.ContentSequence = said[:1]  # highdicom copies and walks what it is given, several times
+    made = sr.Comprehensive3DSR(
         evidence=[*origin.images, segmentation],
         content=report,
         is_complete=True,
@@ -85,6 +87,8 @@ def make_dicom_sr(
         ],
         **origin.arguments("hemorrhage measurements", series_number),
     )
+    made.ContentSequence = said
+    return made
 
 
 def _evaluations(

@@ -29,6 +29,7 @@ from monai_ich.service.tables import open_association
 _LOG = logging.getLogger(__name__)
 _IDLE_S = 60.0
 _MOST_ASSOCIATIONS = 64
+_PDU_BYTES = 131_072  # the most that DCMTK sends; pynetdicom takes 16 kB, an eighth
 _TRANSIENT, _PROVIDER, _CONGESTION = 2, 3, 1
 
 
@@ -61,6 +62,7 @@ class Receiver:
             link.execute(open_association.delete().where(open_association.c.owner == self.owner))
         entity = AE(ae_title=self.settings.ae_title)
         entity.maximum_associations = _MOST_ASSOCIATIONS
+        entity.maximum_pdu_size = _PDU_BYTES
         entity.network_timeout = entity.acse_timeout = entity.dimse_timeout = _IDLE_S
         entity.require_calling_aet = list(self.settings.callers)
         entity.require_called_aet = self.settings.require_called

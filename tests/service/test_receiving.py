@@ -47,6 +47,17 @@ def _associated(port: int, tls: ssl.SSLContext | None = None, *, called: str = "
     return bool(answered)
 
 
+def test_an_image_may_come_in_few_pieces(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data", dicom_port=free_port())
+    entity = AE(ae_title="TEST")
+    entity.add_requested_context(Verification)
+    with _receiving(service) as port:
+        link = entity.associate("127.0.0.1", port)
+        most_bytes = link.acceptor.maximum_length
+        link.release()
+    assert most_bytes >= 131_072, "what DCMTK sends at most"
+
+
 def test_images_come_in_and_the_association_delays_no_longer_than_it_lasts(
     tmp_path: Path,
 ) -> None:
