@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,12 +14,29 @@ from scipy.ndimage import uniform_filter1d
 
 from monai_ich.bundle.load import Bundle
 from monai_ich.bundle.native import labels_on
+from monai_ich.core.calibration import SUREST_ML
 from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Box, Geometry
 from monai_ich.core.volume import CTVolume, Mask
 
 _WHOLE: Box = (slice(None), slice(None), slice(None))
-Sums = tuple[tuple[float, ...], tuple[float, ...], tuple[tuple[float, ...], ...]]
+_LEAST_P = 1e-7  # of a probability and of what it lacks to 1, where log odds are taken
+
+
+class Sums(NamedTuple):
+    """What probabilities add up to, of each class and then of all of them together.
+
+    Args:
+        expected_ml: sum of p.
+        doubt_ml: sum of ``p (1 - p)``.
+        log_odds: which the surest `SUREST_ML` exceed.
+        slices_ml: sum of p by native slice, along `Geometry.slice_axis`; empty without a mask.
+    """
+
+    expected_ml: tuple[float, ...]
+    doubt_ml: tuple[float, ...]
+    log_odds: tuple[float, ...]
+    slices_ml: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,19 +53,32 @@ class Prediction:
     probabilities: torch.Tensor
     affine: NDArray[np.float64]
 
-    def sums_ml(self, classes: int, inside: Mask | None = None) -> Sums:
-        """What the probabilities add up to, their doubt ``p (1 - p)``, and the former by slice, in
-        mL.
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a network voxel."""
+        return _voxel_ml(self.affine)
+
+    def sums(self, classes: int, inside: Mask | None = None) -> Sums:
+        """What the probabilities add up to, in mL.
 
         Args:
             classes: of the first so many after background.
             inside: where they are added up; None: everywhere.
-
-        Returns:
-            Each of each of these classes, then of all of them together; the last one by native
-            slice, along `Geometry.slice_axis`, and empty without `inside`.
         """
-        return _sums_ml(self.probabilities[: classes + 1], self.affine, inside)
+        shown = self.probabilities[: classes + 1]
+        return _sums(shown, self.affine, inside, max(1, round(SUREST_ML / self.voxel_ml)))
+
+    def sure_voxels(
+        self, classes: Iterable[int], log_odds: float, native: Geometry
+    ) -> NDArray[np.int64]:
+        """Where classes together have at least these log odds: of each such network voxel the
+        native one nearest to it, ``(N, 3)``, inside the grid.
+        """
+        p = self.probabilities[list(classes)].sum(0)
+        at = torch.nonzero(torch.logit(p, eps=_LEAST_P) >= log_odds).cpu().numpy()
+        matrix = np.linalg.inv(native.affine) @ self.affine
+        ijk = np.rint(at @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.int64)
+        return ijk[((ijk >= 0) & (ijk < native.shape)).all(axis=1)]
 
 
 def predict(
@@ -150,8 +180,10 @@ def _voxels_of(
     return inside, at[mask.geometry.slice_axis]
 
 
-def _sums_ml(probabilities: torch.Tensor, affine: NDArray[np.float64], inside: Mask | None) -> Sums:
-    voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000.0
+def _sums(
+    probabilities: torch.Tensor, affine: NDArray[np.float64], inside: Mask | None, surest: int
+) -> Sums:
+    voxel_ml = _voxel_ml(affine)
     if inside is None:
         p = _foreground(probabilities.flatten(1))
         slices_ml: tuple[tuple[float, ...], ...] = ()
@@ -167,11 +199,22 @@ def _sums_ml(probabilities: torch.Tensor, affine: NDArray[np.float64], inside: M
         steps = (np.linalg.inv(native.affine) @ affine)[axis, :3]
         height = max(1, round(float(np.abs(steps).max())))  # of a network voxel, in native slices
         slices_ml = tuple(map(tuple, uniform_filter1d(sums, height, mode="constant").tolist()))
-    return (
+    return Sums(
         tuple((p.sum(1) * voxel_ml).tolist()),
         tuple(((p * (1.0 - p)).sum(1) * voxel_ml).tolist()),
+        _log_odds(p, surest),
         slices_ml,
     )
+
+
+def _voxel_ml(affine: NDArray[np.float64]) -> float:
+    return abs(float(np.linalg.det(affine[:3, :3]))) / 1000.0
+
+
+def _log_odds(p: torch.Tensor, surest: int) -> tuple[float, ...]:
+    """Of each row of ``(C, N)`` those of its `surest`-th highest, or of 0 where it has fewer."""
+    lowest = p.topk(surest, dim=1).values[:, -1] if p.shape[1] >= surest else p.new_zeros(len(p))
+    return tuple(torch.logit(lowest, eps=_LEAST_P).tolist())
 
 
 def _foreground(probabilities: torch.Tensor) -> torch.Tensor:

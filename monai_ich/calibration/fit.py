@@ -20,7 +20,6 @@ from monai_ich.core.calibration import (
     Calibrator,
     Evidence,
     ShiftCalibrator,
-    log_ml,
     scale_ml,
 )
 from monai_ich.core.errors import InputError
@@ -82,24 +81,24 @@ def calibrate(
     return Calibration(weights_sha256, data, of, shift)
 
 
-def _row(outcome: Outcome, names: Sequence[str], key: str) -> tuple[float, float, float, float]:
+def _row(outcome: Outcome, names: Sequence[str], key: str) -> tuple[float, ...]:
     true_ml, found_ml = (
         sum(ml[name] for name in names) for ml in (outcome.true_ml, outcome.found_ml)
     )
-    return true_ml, found_ml, outcome.evidence.expected_ml[key], outcome.evidence.doubt_ml[key]
+    evidence = outcome.evidence
+    believed = evidence.expected_ml[key], evidence.doubt_ml[key], evidence.log_odds[key]
+    return true_ml, found_ml, *believed
 
 
-def _calibrator(rows: Sequence[tuple[float, float, float, float]]) -> Calibrator:
-    true_ml, found_ml, expected_ml, doubt_ml = np.array(rows, np.float64).T
+def _calibrator(rows: Sequence[tuple[float, ...]]) -> Calibrator:
+    true_ml, found_ml, expected_ml, doubt_ml, log_odds = np.array(rows, np.float64).T
     present, found = true_ml > 0, found_ml > 0
     error = (true_ml - found_ml) / [
         scale_ml(e, d) for e, d in zip(expected_ml, doubt_ml, strict=True)
     ]
-    intercept, slope = _log_odds(np.array([log_ml(v) for v in expected_ml]), present)
     return Calibrator(
         operating_point_ml=best_threshold(found_ml, present),
-        intercept=intercept,
-        slope=slope,
+        surest=_log_odds(log_odds, present),
         where_found=_central(error[found]),
         where_none=_highest(error[~found]),
         scans=len(rows),
@@ -110,8 +109,8 @@ def _calibrator(rows: Sequence[tuple[float, float, float, float]]) -> Calibrator
 
 
 def _log_odds(x: NDArray[np.float64], present: NDArray[np.bool_]) -> tuple[float, float]:
-    """Platt 1999, on the logarithm of the expected volume; where all scans agree, the share with
-    half a scan added.
+    """Intercept and slope of the log odds (Platt 1999); where all scans agree, the share with half
+    a scan added.
     """
     if present.all() or not present.any():
         share = (present.sum() + 0.5) / (len(present) + 1.0)

@@ -15,8 +15,8 @@ DATA_SETS = ("bhsd", "instance2022", "ctich", "cq500", "rsna2019")
 def add_manifest(commands: Any) -> None:
     """Add the commands of ``manifest`` to the command line."""
     text = (
-        "lists of scans: check, build, split, strip, negatives, transplants, reports, join, "
-        "corrections, rank"
+        "lists of scans: check, build, split, strip, negatives, transplants, bodies, reports, "
+        "join, corrections, rank"
     )
     parts = commands.add_parser("manifest", help=text, description=text).add_subparsers(
         metavar="WHAT", required=True
@@ -87,6 +87,14 @@ def add_manifest(commands: Any) -> None:
     sub.add_argument("--seed", type=int, default=0, help="the same seed draws the same")
     sub.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
     sub.set_defaults(run=_transplants)
+
+    text = "scans without a head, and heads on shoulders, for the anatomy network"
+    sub = parts.add_parser("bodies", help=text, description=text)
+    sub.add_argument("heads", type=Path, help="manifest of heads with anatomy")
+    _output(sub)
+    sub.add_argument("-n", "--count", type=int, default=60, help="scans to write (default 60)")
+    sub.add_argument("--seed", type=int, default=0, help="the same seed draws the same")
+    sub.set_defaults(run=_bodies)
     add_learning(parts)
 
 
@@ -174,6 +182,26 @@ def _transplants(args: argparse.Namespace) -> int:
         args.output.parent,
         count=args.count,
         bundle=load_bundle("head_ct_anatomy", device=args.device),
+        prefix=args.output.stem,
+        seed=args.seed,
+        progress=progress_of(args),
+    )
+    return _write(args.output, made)
+
+
+def _bodies(args: argparse.Namespace) -> int:
+    from monai_ich.io.output import refuse_unwritable
+    from monai_ich.manifest.bodies import build_bodies
+    from monai_ich.manifest.manifest import read_manifest
+
+    if args.count < 1:
+        raise usage_error("bodies needs --count of at least 1.")
+    refuse_existing(args)
+    refuse_unwritable(args.output.parent)
+    made = build_bodies(
+        read_manifest(args.heads),
+        args.output.parent,
+        count=args.count,
         prefix=args.output.stem,
         seed=args.seed,
         progress=progress_of(args),

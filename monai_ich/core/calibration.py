@@ -14,8 +14,8 @@ from scipy.special import betaincinv
 ANY = "any"  # all subtypes together
 COVERAGE = 0.95  # of an interval
 SHIFT, SHIFT_MAX = "midline_shift", "midline_shift_max"  # at the foramina of Monro; the largest
+SUREST_ML = 0.2  # of a finding, whose certainty says whether there is any
 _SURE = 50.0  # log odds beyond which nothing changes in 4 digits
-LEAST_ML = 0.01  # below this, expected volumes are all the same
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,13 @@ class Evidence:
     Args:
         expected_ml: sum of the probabilities, times the voxel's volume.
         doubt_ml: sum of ``p (1 - p)``, times the voxel's volume: 0 where every voxel is certain.
+        log_odds: which its surest `SUREST_ML` exceed.
         slices_ml: `expected_ml` of each slice, by K index; empty where it was not kept.
     """
 
     expected_ml: Mapping[str, float]
     doubt_ml: Mapping[str, float]
+    log_odds: Mapping[str, float]
     slices_ml: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
@@ -127,51 +129,48 @@ class Calibrator:
 
     Args:
         operating_point_ml: the volume from which it counts as present.
-        intercept, slope: log odds of its presence, linear in log10 of the expected volume.
+        surest: log odds of its presence: intercept and slope over `Evidence.log_odds`.
         where_found: lowest and highest error of the volume that hold 95 % of the scans in which
             some was found, as a multiple of `scale_ml`; None where there were too few scans.
         where_none: the same of scans in which none was found.
         scans, present: how many, and in how many of them it was.
-        none_found, missed: in how many of them none was found, and how many of those held some;
-            None in files of version 0.2.
+        none_found, missed: in how many of them none was found, and how many of those held some.
     """
 
     operating_point_ml: float
-    intercept: float
-    slope: float
+    surest: tuple[float, float]
     where_found: tuple[float, float] | None
     where_none: tuple[float, float] | None
     scans: int
     present: int
-    none_found: int | None = None
-    missed: int | None = None
+    none_found: int = 0
+    missed: int = 0
 
     @property
     def misses(self) -> Misses | None:
-        """None where they were not counted, or some was found in every scan."""
-        if not self.none_found or self.missed is None:
-            return None
-        return Misses(self.none_found, self.missed)
+        """None where some was found in every scan."""
+        return Misses(self.none_found, self.missed) if self.none_found else None
 
-    def probability(self, expected_ml: float) -> float:
-        """Of presence, 0 to 1.
+    def probability(self, log_odds: float) -> float:
+        """Of presence, 0 to 1, from what the surest of it exceeds.
 
-        >>> Calibrator(0.5, 1.0, 2.0, None, None, 100, 30).probability(0.99)
+        >>> Calibrator(0.5, (-5.0, 2.0), None, None, 100, 30).probability(3.0)
         0.7311
         """
-        log_odds = self.intercept + self.slope * log_ml(expected_ml)
-        return round(1.0 / (1.0 + math.exp(-max(-_SURE, min(_SURE, log_odds)))), 4)
+        intercept, slope = self.surest
+        said = intercept + slope * log_odds
+        return round(1.0 / (1.0 + math.exp(-max(-_SURE, min(_SURE, said)))), 4)
 
     def interval_ml(
-        self, found_ml: float, expected_ml: float, doubt_ml: float
+        self, found_ml: float, expected_ml: float, doubt_ml: float, log_odds: float
     ) -> tuple[float, float] | None:
         """95 % interval of the true volume, the found volume in it; None where it was not
         calibrated, or would be 0 to 0 although the probability that there is some exceeds 5 %.
 
-        >>> calibrator = Calibrator(0.5, 1.0, 2.0, (-1.0, 2.0), (0.0, 0.0), 100, 30)
-        >>> calibrator.interval_ml(10.0, 10.0, 0.4)
+        >>> calibrator = Calibrator(0.5, (-5.0, 2.0), (-1.0, 2.0), (0.0, 0.0), 100, 30)
+        >>> calibrator.interval_ml(10.0, 10.0, 0.4, 7.0)
         (9.0, 12.0)
-        >>> calibrator.interval_ml(0.0, 0.0, 0.0), calibrator.interval_ml(0.0, 0.5, 0.4)
+        >>> calibrator.interval_ml(0.0, 0.0, 0.0, -9.0), calibrator.interval_ml(0.0, 0.5, 0.4, 1.5)
         ((0.0, 0.0), None)
         """
         errors = self.where_found if found_ml > 0 else self.where_none
@@ -180,9 +179,7 @@ class Calibrator:
         scale = scale_ml(expected_ml, doubt_ml)
         low, high = (found_ml + scale * error for error in errors)
         low, high = round(max(0.0, min(low, found_ml)), 4), round(max(high, found_ml), 4)
-        return (
-            None if high == 0.0 and rules_out_zero(self.probability(expected_ml)) else (low, high)
-        )
+        return None if high == 0.0 and rules_out_zero(self.probability(log_odds)) else (low, high)
 
 
 @dataclass(frozen=True)
@@ -194,8 +191,7 @@ class ShiftCalibrator:
         errors_mm: lowest and highest of true minus measured shift, toward the measured side, that
             hold 95 %.
         scans: how many.
-        of: name of the measurement whose errors these are; until version 0.2 `midline_shift` was
-            what is `midline_shift_max` now.
+        of: name of the measurement whose errors these are.
     """
 
     weights_sha256: str
@@ -236,14 +232,14 @@ class Calibration:
 
     def probability(self, name: str, evidence: Evidence) -> float:
         """Of presence of a subtype (or `ANY`)."""
-        return self.of[name].probability(evidence.expected_ml[name])
+        return self.of[name].probability(evidence.log_odds[name])
 
     def interval_ml(
         self, name: str, found_ml: float, evidence: Evidence
     ) -> tuple[float, float] | None:
         """95 % interval of the true volume of a subtype (or `ANY`)."""
         return self.of[name].interval_ml(
-            found_ml, evidence.expected_ml[name], evidence.doubt_ml[name]
+            found_ml, evidence.expected_ml[name], evidence.doubt_ml[name], evidence.log_odds[name]
         )
 
     @property
@@ -278,11 +274,6 @@ class Calibration:
 
 def _pair(value: Any) -> Any:
     return (float(value[0]), float(value[1])) if isinstance(value, (list, tuple)) else value
-
-
-def log_ml(expected_ml: float) -> float:
-    """What the log odds of presence are linear in."""
-    return math.log10(expected_ml + LEAST_ML)
 
 
 def scale_ml(expected_ml: float, doubt_ml: float) -> float:

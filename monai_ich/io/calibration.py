@@ -42,8 +42,8 @@ def read_calibration(path: Path) -> Calibration:
         OverflowError,
     ) as error:
         why = (
-            "the calibration of the bundle is damaged: calibrate it again, or remove "
-            "operating_points.json"
+            "the calibration of the bundle is damaged or of an earlier version: remove "
+            "operating_points.json, then calibrate again"
         )
         raise BundleError(
             "BAD_CALIBRATION", f"Every number must be finite and every subtype there, {why}."
@@ -52,17 +52,16 @@ def read_calibration(path: Path) -> Calibration:
 
 
 def _require_usable(calibrator: Calibrator) -> None:
-    for value in (calibrator.operating_point_ml, calibrator.intercept, calibrator.slope):
+    intercept, slope = calibrator.surest
+    for value in (calibrator.operating_point_ml, intercept, slope):
         finite(value, largest=_LARGEST)
-    for count in (calibrator.scans, calibrator.present):
-        if not isinstance(count, int) or count < 0:
+    scans, found = calibrator.scans, (calibrator.none_found, calibrator.missed)
+    for count in (scans, calibrator.present, *found):
+        if type(count) is not int or count < 0:
             raise ValueError("a count is none")
-    if not calibrator.present <= calibrator.scans or calibrator.scans < 1:
+    if not calibrator.present <= scans or scans < 1:
         raise ValueError("more are present than there are")
-    counts = calibrator.none_found, calibrator.missed
-    if counts != (None, None) and not all(type(count) is int and count >= 0 for count in counts):
-        raise ValueError("a count is none")
-    if not (calibrator.missed or 0) <= (calibrator.none_found or 0) <= calibrator.scans:
+    if not calibrator.missed <= calibrator.none_found <= scans:
         raise ValueError("more are missed than there are")
     for errors in (calibrator.where_found, calibrator.where_none):
         if errors is not None:

@@ -70,7 +70,11 @@ def _known(record: dict[str, Any]) -> dict[str, Any]:
 def _evidence(evidence: Evidence | None) -> dict[str, dict[str, float]] | None:
     if evidence is None:
         return None
-    sums = {"expected_ml": evidence.expected_ml, "doubt_ml": evidence.doubt_ml}
+    sums = {
+        "expected_ml": evidence.expected_ml,
+        "doubt_ml": evidence.doubt_ml,
+        "log_odds": evidence.log_odds,
+    }
     return {key: {k: round(ml, 5) for k, ml in values.items()} for key, values in sums.items()}
 
 

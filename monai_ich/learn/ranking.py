@@ -76,8 +76,7 @@ def look_at(case: Case, bundle: Bundle) -> Look:
         for hook in hooks:
             hook.remove()
     means = coarsest[0][0].float().flatten(1).mean(1).cpu().numpy().astype(np.float64)
-    _, doubt_ml, _ = found.sums_ml(len(Subtype), cavity)
-    return Look(case.id, doubt_ml[-1], means)
+    return Look(case.id, found.sums(len(Subtype), cavity).doubt_ml[-1], means)
 
 
 def rank_looks(pool: Sequence[Look], known: Sequence[Look], count: int) -> tuple[Ranked, ...]:

@@ -5,7 +5,7 @@ Slices without blood alone teach a network that real texture has none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +72,8 @@ def build_transplants(
     """Put clots (`put_clots`) into stacks that repeat one slice without blood (`build_negatives`).
 
     Every other stack shows one section of the clots throughout, as its background does; in the rest
-    they change from slice to slice as in the head they come from.
+    they change from slice to slice as in the head they come from. A stack is of its background's
+    patient.
 
     Args:
         backgrounds: the stacks, slices along the third axis; each serves in turn.
@@ -98,9 +99,8 @@ def build_transplants(
             sections = _sections(
                 stack, head, int(rng.choice(slices)), flat=number // len(stacks) % 2 == 0
             )
-            cases.append(
-                _write(f"{prefix}_{number:04d}", output, *_transplanted(stack, head, sections))
-            )
+            case = _write(f"{prefix}_{number:04d}", output, *_transplanted(stack, head, sections))
+            cases.append(replace(case, patient=backgrounds.cases[number % len(stacks)].patient))
     if not cases:
         raise ManifestError(
             "NO_CLOTS",

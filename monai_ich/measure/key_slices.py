@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_ich.core.calibration import ANY, LEAST_ML, Evidence
+from monai_ich.core.calibration import ANY, Evidence
 from monai_ich.core.exam_slices import KeySlice
 from monai_ich.core.labels import Subtype
 from monai_ich.core.volume import LabelMap
+
+_LEAST_ML = 0.01  # below this, expected volumes of slices are all the same
 
 
 def find_key_slices(labels: LabelMap, evidence: Evidence | None = None) -> tuple[KeySlice, ...]:
@@ -44,7 +46,7 @@ def _find(
         because = f"largest area of {what}, {cm2:.1f} cm²"
     else:
         k = int(expected_ml.argmax())
-        if expected_ml[k] < LEAST_ML:
+        if expected_ml[k] < _LEAST_ML:
             return None
         middle = np.array([(geometry.shape[0] - 1) / 2, (geometry.shape[1] - 1) / 2, k])
         because = (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import label, median
+from scipy.ndimage import binary_dilation, find_objects, label, median
 
+from monai_ich.core.geometry import Box
 from monai_ich.core.labels import EXTRA_AXIAL, Subtype
 from monai_ich.core.volume import CONNECTED_26, Mask, box_around, holds
 
@@ -19,6 +22,80 @@ def drop_outside(labels: NDArray[np.uint8], cavity: Mask) -> NDArray[np.uint8]:
     [[[5, 0]]]
     """
     return np.where(cavity.voxels, labels, 0).astype(np.uint8)
+
+
+def drop_doubtful(
+    labels: NDArray[np.uint8], sure: NDArray[np.int64], *, sure_ml: float, least_ml: float
+) -> NDArray[np.uint8]:
+    """Pieces of blood (26-connected, all subtypes together) of which too little is sure become
+    background.
+
+    Args:
+        labels: values of `Subtype`.
+        sure: ``(N, 3)`` voxels in which blood is sure.
+        sure_ml: volume that each of these stands for.
+        least_ml: how much of a piece has to be sure.
+
+    >>> labels, sure = np.array([[[2, 2, 0, 3]]], np.uint8), np.array([[0, 0, 1], [0, 0, 2]])
+    >>> drop_doubtful(labels, sure, sure_ml=0.1, least_ml=0.1).tolist()
+    [[[2, 2, 0, 0]]]
+    """
+    box = box_around(labels > 0)
+    if box is None:
+        return labels
+    pieces, count = label(labels[box] > 0, structure=CONNECTED_26)
+    kept = _sure_in(pieces, count, box, sure) * sure_ml >= least_ml
+    out = labels.copy(order="K")
+    out[box] *= kept[pieces]
+    return out
+
+
+def settle_doubtful(
+    labels: NDArray[np.uint8],
+    sure: Mapping[Subtype, NDArray[np.int64]],
+    *,
+    sure_ml: float,
+    least_ml: float,
+) -> NDArray[np.uint8]:
+    """A part (26-connected, of one subtype) of a piece of blood of which too little is sure to be
+    of its subtype takes the one that it touches most; where it touches none, it stays.
+
+    Args:
+        labels: values of `Subtype`.
+        sure: by subtype, ``(N, 3)`` voxels in which it is sure.
+        sure_ml, least_ml: as for `drop_doubtful`.
+
+    >>> sure = {subtype: np.array([[0, 0, 1]]) for subtype in Subtype}
+    >>> labels = np.array([[[2, 2, 3, 0, 3]]], np.uint8)
+    >>> settle_doubtful(labels, sure, sure_ml=0.1, least_ml=0.1).tolist()
+    [[[2, 2, 2, 0, 3]]]
+    """
+    box = box_around(labels > 0)
+    if box is None:
+        return labels
+    out = labels.copy(order="K")
+    inner = out[box]
+    for subtype, voxels in sure.items():
+        parts, count = label(labels[box] == subtype, structure=CONNECTED_26)
+        doubtful = _sure_in(parts, count, box, voxels) * sure_ml < least_ml
+        for number, at in enumerate(find_objects(parts), start=1):
+            if doubtful[number]:
+                near = tuple(slice(max(0, s.start - 1), s.stop + 1) for s in at)
+                part = parts[near] == number
+                rim = binary_dilation(part, CONNECTED_26) & ~part
+                touched = np.bincount(inner[near][rim])
+                if touched[1:].any():
+                    inner[near][part] = touched[1:].argmax() + 1
+    return out
+
+
+def _sure_in(
+    pieces: NDArray[np.int32], count: int, box: Box, sure: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """How many of the voxels ``(N, 3)`` lie in each piece of a box, the rest first."""
+    at = sure - [s.start for s in box]
+    inside = ((at >= 0) & (at < pieces.shape)).all(axis=1)
+    return np.bincount(pieces[tuple(at[inside].T)], minlength=count + 1)
 
 
 def drop_pieces(

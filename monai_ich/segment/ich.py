@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from monai_ich.bundle import Bundle, predict
 from monai_ich.core.calibration import ANY, Evidence
 from monai_ich.core.geometry import Box
-from monai_ich.core.labels import EDEMA, Subtype
+from monai_ich.core.labels import EDEMA, EXTRA_AXIAL, Subtype
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
-from monai_ich.segment.cleanup import drop_outside, drop_pieces, settle_extra_axial
+from monai_ich.segment.cleanup import (
+    drop_doubtful,
+    drop_outside,
+    drop_pieces,
+    settle_doubtful,
+    settle_extra_axial,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +42,9 @@ def segment_ich(
     within: Box | None = None,
     strip: bool = False,
     flips: bool = False,
-    caution: float = 1.0,
+    caution: float = 0.4,
+    certainty: float = 3.0,
+    kind_certainty: float = 2.0,
     minimum_ml: float = 0.1,
     max_hu: float = 110.0,
     sdh_votes: float = 1.0,
@@ -54,7 +62,13 @@ def segment_ich(
         flips: average with the mirrored head.
         caution: added to the scores (logits) of background and edema, so that blood must be
             ``exp(caution)`` times as probable as these to be labeled; 0 for the plain arg-max.
-        minimum_ml: a piece of blood (all subtypes together) smaller than this is dropped.
+        certainty: a piece of blood (all subtypes together) stays where at least `minimum_ml` of it
+            is ``exp(certainty)`` times as probable as background: what a piece ends at may be less
+            sure than that there is one. No more than `caution`: each stays.
+        kind_certainty: a part of a piece keeps its subtype where at least `minimum_ml` of it is
+            ``exp(kind_certainty)`` times as probable as all else: see `settle_doubtful`. EDH and
+            SDH count as one, since `sdh_votes` tells them apart.
+        minimum_ml: a piece smaller than this is dropped.
         max_hu: a piece of blood whose median is denser than this is dropped: see `drop_pieces`.
         sdh_votes: see `settle_extra_axial`.
     """
@@ -63,18 +77,26 @@ def segment_ich(
     bias = {channel: caution for channel in (0, EDEMA) if channel < bundle.classes}
     found = predict(bundle, ct, within=within, inside=shown, mirrored=mirrored, bias=bias)
     labels = found.labels if cavity is None else drop_outside(found.labels, cavity)
-    names = [*(subtype.name for subtype in Subtype), ANY]
-    expected_ml, doubt_ml, slices_ml = found.sums_ml(len(Subtype), cavity)
+    sums = found.sums(len(Subtype), cavity)
     edema = labels == EDEMA
     labels[edema] = 0
+    sure_ml = {"sure_ml": found.voxel_ml, "least_ml": minimum_ml}
+    if certainty > caution:
+        sure = found.sure_voxels(Subtype, certainty - caution, ct.geometry)
+        labels = drop_doubtful(labels, sure, **sure_ml)
     labels = drop_pieces(
         labels, ct.hu, voxel_ml=ct.geometry.voxel_ml, minimum_ml=minimum_ml, max_hu=max_hu
     )
     labels = settle_extra_axial(labels, sdh_votes)
+    kinds = {s: EXTRA_AXIAL if s in EXTRA_AXIAL else (s,) for s in Subtype}
+    of_kind = {s: found.sure_voxels(k, kind_certainty, ct.geometry) for s, k in kinds.items()}
+    labels = settle_doubtful(labels, of_kind, **sure_ml)
+    names = [*(subtype.name for subtype in Subtype), ANY]
     evidence = Evidence(
-        dict(zip(names, expected_ml, strict=False)),
-        dict(zip(names, doubt_ml, strict=False)),
-        dict(zip(names, slices_ml, strict=False)),
+        dict(zip(names, sums.expected_ml, strict=False)),
+        dict(zip(names, sums.doubt_ml, strict=False)),
+        dict(zip(names, sums.log_odds, strict=False)),
+        dict(zip(names, sums.slices_ml, strict=False)),
     )
     found_edema = Mask(edema, ct.geometry) if bundle.classes > EDEMA else None
     return Hemorrhage(LabelMap(labels, ct.geometry, Subtype), found_edema, evidence)

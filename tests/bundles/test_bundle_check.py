@@ -172,6 +172,14 @@ def test_every_overlay_fits(
     assert found == []
 
 
+@pytest.mark.slow
+def test_bodies_go_beside_the_heads_of_the_anatomy(
+    tiny_dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--dataset_dir", tiny_dataset, "--bodies_dir", tiny_dataset]
+    assert check(ANATOMY, "train,data/bodies", *words, capsys=capsys) == []
+
+
 @pytest.mark.parametrize(
     ("configs", "more", "code", "names"),
     [

@@ -13,7 +13,7 @@ from tiny import tiny_head
 
 from monai_ich.bundle import find_bundle, labels_on, load_bundle, network_input, predict
 from monai_ich.bundle.native import _sample_slice
-from monai_ich.bundle.predict import _sums_ml
+from monai_ich.bundle.predict import _sums
 from monai_ich.core.errors import BundleError
 from monai_ich.core.geometry import Geometry
 from monai_ich.core.volume import CTVolume, Mask
@@ -156,13 +156,15 @@ def test_probabilities_add_up_to_milliliters(cut: bool) -> None:
     native = Geometry((16, 24, 2), np.diag([0.5, 0.5, 5.0, 1.0]))
     mask = np.ones(native.shape, bool)
     mask[10:] = False
-    expected_ml, doubt_ml, slices_ml = _sums_ml(
-        probabilities, network, Mask(mask, native) if cut else None
+    expected_ml, doubt_ml, log_odds, slices_ml = _sums(
+        probabilities, network, Mask(mask, native) if cut else None, surest=1
     )
     np.testing.assert_allclose(
         expected_ml, [0.01, 0.002, 0.012] if cut else [0.01, 0.022, 0.032], rtol=1e-6
     )
     np.testing.assert_allclose(doubt_ml, [0.005, 0.0018, 0.0048], rtol=1e-6)
+    highest = [0.0, np.log(1 / 9), np.log(1.5)] if cut else [0.0, np.log(1e7 - 1), np.log(1e7 - 1)]
+    np.testing.assert_allclose(log_odds, highest, rtol=1e-5, atol=1e-6)
     assert not slices_ml if not cut else np.allclose(slices_ml, [[0, 0.01], [0, 0.002], [0, 0.012]])
 
 
@@ -174,8 +176,8 @@ def test_thin_slices_share_what_lies_in_a_thick_voxel_of_the_network() -> None:
     probabilities = torch.zeros(2, 4, 4, 4)
     probabilities[0] = 1.0
     probabilities[:, 1, 1, 2] = torch.tensor([0.0, 1.0])  # 0.012 mL at slice 6
-    _, _, (blood, either) = _sums_ml(
-        probabilities, network, Mask(np.ones(native.shape, bool), native)
+    *_, (blood, either) = _sums(
+        probabilities, network, Mask(np.ones(native.shape, bool), native), surest=1
     )
     np.testing.assert_allclose(
         blood, [0.004 if k in (5, 6, 7) else 0.0 for k in range(12)], atol=1e-9

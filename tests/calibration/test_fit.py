@@ -24,7 +24,11 @@ def outcome(rng: np.random.Generator) -> Outcome:
         max(0.0, true - scale_ml(expected, doubt) * float(rng.normal(0.5, 1.0))) if true else 0.0
     )
     none = dict.fromkeys(NAMES, 0.0)
-    evidence = Evidence(none | {"SDH": expected, ANY: expected}, none | {"SDH": doubt, ANY: doubt})
+    log_odds = 2.0 if true else -2.0
+    expected_ml, doubt_ml, surest = (
+        none | {"SDH": value, ANY: value} for value in (expected, doubt, log_odds)
+    )
+    evidence = Evidence(expected_ml, doubt_ml, surest)
     return Outcome(none | {"SDH": true}, none | {"SDH": found}, evidence)
 
 
@@ -47,7 +51,10 @@ def test_intervals_cover_new_scans(learned: Calibration, name: str) -> None:
     for o in made(2000, 1):
         if (found := o.found_ml["SDH"]) > 0:
             low, high = learned.of[name].interval_ml(
-                found, o.evidence.expected_ml[name], o.evidence.doubt_ml[name]
+                found,
+                o.evidence.expected_ml[name],
+                o.evidence.doubt_ml[name],
+                o.evidence.log_odds[name],
             )
             covered.append(low <= o.true_ml["SDH"] <= high)
     assert 0.90 < np.mean(covered) < 0.98
@@ -73,7 +80,7 @@ def test_too_few_known_shifts_give_no_interval_of_the_shift() -> None:
 
 def test_probability_and_operating_point_tell_the_scans_apart(learned: Calibration) -> None:
     sdh = learned.of["SDH"]
-    assert sdh.probability(0.01) < 0.1 < 0.9 < sdh.probability(5.0)
+    assert sdh.probability(-3.0) < 0.1 < 0.9 < sdh.probability(3.0)
     new = made(500, 2)
     said = [o.found_ml["SDH"] >= sdh.operating_point_ml for o in new]
     assert np.mean([s == (o.true_ml["SDH"] > 0) for s, o in zip(said, new, strict=True)]) > 0.95

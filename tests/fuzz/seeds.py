@@ -132,7 +132,7 @@ def _write_records(folder: Path) -> None:
         folder / "manifest" / "dataset.json", Manifest("fuzz", tuple(cases), description="seeds")
     )
 
-    one = Calibrator(0.5, 1.0, 2.0, (-1.0, 2.0), (0.0, 3.0), 100, 30)
+    one = Calibrator(0.5, (1.0, 2.0), (-1.0, 2.0), (0.0, 3.0), 100, 30)
     of = dict.fromkeys([*Subtype.__members__, "any"], one)
     calibration = Calibration("0" * 64, "seeds", of, ShiftCalibrator("1" * 64, (-2.0, 3.0), 60))
     (folder / "calibration").mkdir()

@@ -49,6 +49,8 @@ def test_stacks_get_clots_with_their_masks(lists: tuple[Path, Path], tmp_path: P
     assert main(words) == 0 and not list(check_manifest(out))
     rows = json.loads(out.read_text())["training"]
     assert len(rows) == 2 and all(row["exam_labels"]["IPH"] for row in rows)
+    (stack,) = json.loads(lists[0].read_text())["training"]
+    assert {row["patient"] for row in rows} == {stack["id"]}, "of one real slice"
     before = nib.load(next(lists[0].parent.glob("*/ct.nii.gz"))).get_fdata()
     sections = []
     for row in rows:

@@ -24,7 +24,7 @@ def labels(**squares: list[int]) -> LabelMap:
 
 
 def evidence(**slices_ml: tuple[float, ...]) -> Evidence:
-    return Evidence(NONE, NONE, {name: slices_ml.get(name, (0.0,) * 4) for name in NONE})
+    return Evidence(NONE, NONE, NONE, {name: slices_ml.get(name, (0.0,) * 4) for name in NONE})
 
 
 def test_the_slice_of_largest_area_comes_first() -> None:

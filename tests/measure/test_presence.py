@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -25,14 +27,15 @@ def _labels(voxels: int) -> LabelMap:
 
 
 def _calibration(low: float, slope: float = 2.0) -> Calibration:
-    """Operating point 2.8 mL, probability one half at 1 mL."""
-    one = Calibrator(2.8, 0.0, slope, (low, 2.0), (0.0, 0.5), 200, 90)
+    """Operating point 2.8 mL, probability one half at even odds."""
+    one = Calibrator(2.8, (0.0, slope), (low, 2.0), (0.0, 0.5), 200, 90)
     return Calibration("", "toy", {name: one for name in (*NAMES, "any")})
 
 
 def _evidence(ml: float) -> Evidence:
     sums = {name: 0.0 for name in NAMES} | {"IPH": ml, "any": ml}
-    return Evidence(sums, {name: 0.1 for name in sums})
+    log_odds = {name: math.log10(value + 0.01) for name, value in sums.items()}
+    return Evidence(sums, {name: 0.1 for name in sums}, log_odds)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,7 @@ def test_a_mask_that_was_drawn_is_true_from_its_first_voxel_on() -> None:
 
 def test_all_blood_is_no_less_than_one_subtype() -> None:
     calibration = _calibration(-1.0)
-    loose = Calibrator(2.8, -9.0, 0.0, (-99.0, 99.0), (0.0, 0.5), 200, 90)
+    loose = Calibrator(2.8, (-9.0, 0.0), (-99.0, 99.0), (0.0, 0.5), 200, 90)
     calibration = Calibration("", "toy", {**calibration.of, "any": loose})
     exam = measure_exam(_labels(50), evidence=_evidence(5.0), calibration=calibration)
     iph = exam.subtypes[1]
@@ -89,7 +92,7 @@ def test_no_probability_is_0_or_100_percent(probability: float, words: str) -> N
 def test_an_interval_of_zero_to_zero_says_how_often_some_is_missed_and_where_that_was_learned() -> (
     None
 ):
-    one = Calibrator(2.8, -9.0, 2.0, (-1.0, 2.0), (0.0, 0.0), 200, 90, none_found=150, missed=0)
+    one = Calibrator(2.8, (-9.0, 2.0), (-1.0, 2.0), (0.0, 0.0), 200, 90, none_found=150, missed=0)
     calibration = Calibration("", "toy heads", {name: one for name in (*NAMES, "any")})
     said = "of 150 calibration scans in which none was found, 0 held some: at most 2.0 %"
     nothing = measure_exam(_labels(0), evidence=_evidence(0.0), calibration=calibration)

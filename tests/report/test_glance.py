@@ -77,15 +77,15 @@ def test_a_probability_above_the_share_of_misses_is_told_beside_it() -> None:
 
 
 def test_no_interval_of_zero_stands_beside_a_probability_that_contradicts_it() -> None:
-    calibrator = Calibrator(0.5, 0.0, 2.0, (-1.0, 2.0), (0.0, 0.0), 100, 30, 164, 5)
-    assert calibrator.probability(0.5) > 0.05 > calibrator.probability(0.01)
-    assert calibrator.interval_ml(0.0, 0.01, 0.1) == (0.0, 0.0)
-    assert calibrator.interval_ml(0.0, 0.5, 0.1) is None
+    calibrator = Calibrator(0.5, (0.0, 2.0), (-1.0, 2.0), (0.0, 0.0), 100, 30, 164, 5)
+    assert calibrator.probability(-1.0) > 0.05 > calibrator.probability(-2.0)
+    assert calibrator.interval_ml(0.0, 0.01, 0.1, -2.0) == (0.0, 0.0)
+    assert calibrator.interval_ml(0.0, 0.5, 0.1, -1.0) is None
     assert interval_words(None, "mL", Misses(164, 5), 0.6) == [
         "none is outlined, but not ruled out"
     ]
     wider = replace(calibrator, where_none=(0.0, 4.0))
-    assert wider.interval_ml(0.0, 0.5, 0.1) is not None, "it says that there may be some"
+    assert wider.interval_ml(0.0, 0.5, 0.1, -1.0) is not None, "it says that there may be some"
 
 
 def test_the_lengths_of_abc2_give_its_volume_as_they_are_printed() -> None:

@@ -167,7 +167,7 @@ def test_where_nothing_is_found_the_report_shows_what_the_network_came_nearest_t
     geometry = Geometry((40, 40, 10), np.diag([-1.0, -1.0, 5.0, 1.0]))
     labels = LabelMap(np.zeros(geometry.shape, np.uint8), geometry, Subtype)
     none = dict.fromkeys([*Subtype.__members__, ANY], 0.0)
-    evidence = Evidence(none, none, dict.fromkeys(none, (0.0,) * 7 + (0.2, 0.0, 0.0)))
+    evidence = Evidence(none, none, none, dict.fromkeys(none, (0.0,) * 7 + (0.2, 0.0, 0.0)))
     view = turn(CTVolume(np.full(geometry.shape, 30, np.float32), geometry), labels, None)
     (key,) = pick_key_slices(view, measure_exam(labels, evidence=evidence))
     assert key.index == 7 and "none labeled" in key.reasons[0]

@@ -83,7 +83,9 @@ def _anatomy(ct: CTVolume, *, bundle: Any) -> LabelMap:
 def _blood(ct: CTVolume, cavity: Any, *, within: Any, bundle: Any) -> Hemorrhage:
     found = ((ct.hu > 60) & cavity.voxels).astype(np.uint8) * np.uint8(Subtype.IPH)
     nothing = dict.fromkeys([*Subtype.__members__, ANY], 0.0)
-    return Hemorrhage(LabelMap(found, ct.geometry, Subtype), None, Evidence(nothing, nothing))
+    return Hemorrhage(
+        LabelMap(found, ct.geometry, Subtype), None, Evidence(nothing, nothing, nothing)
+    )
 
 
 def write_head(path: Path) -> Path:
