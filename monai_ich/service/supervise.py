@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monai_ich.core.errors import ServiceError
-from monai_ich.core.machine import workers_here
+from monai_ich.core.machine import cores_here, workers_here
 from monai_ich.service.settings import ROLES, Settings
 
 _LOG = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def supervise(settings: Settings, arguments: Sequence[str], stop: threading.Even
         stop: ends it.
     """
     workers = settings.workers or min(_MOST_WORKERS, workers_here())
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, cores_here() // workers)
     roles = [role for role in ROLES if role != "work"] + [f"work-{n}" for n in range(workers)]
     words = (sys.executable, "-m", "monai_ich.cli", *arguments, "--supervised", "--role")
     children = [_Child(role, (*words, role), threads) for role in roles]

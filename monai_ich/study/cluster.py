@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ich.core.errors import InputError
-from monai_ich.core.machine import workers_that_fit
+from monai_ich.core.machine import cores_here, workers_that_fit
 from monai_ich.core.scratch import TEMPORARY, Scratch, temporary
 from monai_ich.study.inputs import StudyCase
 from monai_ich.study.worker import Build, Outcome, Worker
@@ -82,7 +82,7 @@ def _embedded() -> ExitStack:
         "0"  # keeps Ray on loopback there, and on Linux too
     )
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    settings = {"address": "local", "num_cpus": os.cpu_count(), "include_dashboard": False}
+    settings = {"address": "local", "num_cpus": cores_here(), "include_dashboard": False}
     settings |= {"object_store_memory": _STORE_BYTES}
     failure: Exception | None = None
     for attempt in range(_STARTS):

@@ -4,11 +4,12 @@ come.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TypeVar
+
+from monai_ich.core.machine import cores_here
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -30,7 +31,7 @@ def map_jobs(
     [1, 2]
     """
     jobs = list(jobs)
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    workers = min(workers or cores_here(), len(jobs))
     if workers > 1:
         with ProcessPoolExecutor(
             workers, mp_context=get_context("spawn"), initializer=_single_thread
