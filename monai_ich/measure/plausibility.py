@@ -60,7 +60,7 @@ def require_head(ct: CTVolume, anatomy: LabelMap) -> None:
     No cavity at all, one of a size that no head has, and one that no skull encloses or that is as
     small as no head's, where its size or density is not a brain's either. A single sign is a
     warning: heads are stripped, defaced, cut and scanned at other energies. Without bone anywhere
-    only size can refuse.
+    size can refuse, and in HU (there is air) density.
 
     Args:
         ct: the scan.
@@ -84,9 +84,13 @@ def require_head(ct: CTVolume, anatomy: LabelMap) -> None:
     of_another_size = not CAVITY_ML[0] <= cavity_ml <= CAVITY_ML[1]
     of_another_density = not BRAIN_HU[0] <= level <= BRAIN_HU[1]
     in_a_skull = bone >= _LEAST_BONE and bare <= _WIDE_OPEN
-    if not _shows_bone(ct) or not (of_another_size or of_another_density):
-        return
-    if not in_a_skull or (cavity_ml < _SMALL_ML and of_another_density):
+    if not _shows_bone(ct):
+        refused = of_another_density and bool(ct.hu.min() < _AIR_HU)
+    elif of_another_size or of_another_density:
+        refused = not in_a_skull or (cavity_ml < _SMALL_ML and of_another_density)
+    else:
+        refused = False
+    if refused:
         raise InputError(
             "NO_HEAD",
             f"{found} at {level:.0f} HU, with bone along {100 * bone:.0f} % of its border: the "

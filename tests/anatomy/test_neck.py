@@ -72,3 +72,19 @@ def test_heads_as_tall_as_heads_are_and_stripped_ones_are_left() -> None:
         drop_neck(nothing, np.zeros(nothing.shape, np.float32), Geometry(nothing.shape, AFFINE))
         is nothing
     )
+
+
+@pytest.mark.parametrize(("tail", "goes"), [(2, False), (3, False), (4, True), (12, True)])
+def test_a_canal_below_the_skull_is_no_cavity_though_bone_encloses_it(
+    tail: int, goes: bool
+) -> None:
+    cavity, hu = _column(40, range(40))
+    x, y = np.indices((80, 80)) - 40
+    canal, ring = np.hypot(x, y) < 4, (np.hypot(x, y) >= 4) & (np.hypot(x, y) < 7)  # 3 cm2
+    low = 40 - 20 - tail  # 100 mm of head above it
+    cavity[:, :, : low + tail] = False
+    cavity[:, :, low : low + tail] = canal[:, :, None]
+    hu[:, :, low : low + tail][ring] = 900
+    kept = drop_neck(cavity, hu, Geometry(cavity.shape, AFFINE))
+    assert kept.any((0, 1)).argmax() == (low + tail if goes else low)
+    assert np.array_equal(kept[:, :, low + tail :], cavity[:, :, low + tail :])

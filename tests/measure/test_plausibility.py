@@ -134,6 +134,16 @@ def test_a_cavity_without_skull_or_brain_is_no_head_but_a_stripped_or_windowed_h
     require_head(CTVolume(elsewhere, GRID), parts)  # one sign is a warning
 
 
+def test_water_without_bone_is_no_head_where_air_says_that_it_is_in_hu() -> None:
+    parts, hu = _head()
+    brain = parts.voxels > 0
+    require_head(CTVolume(np.where(brain, hu, np.float32(-1000.0)).clip(-1000, 60), GRID), parts)
+    water = np.where(brain, hu - 33.0, -1000.0).clip(-1000, 60).astype(np.float32)
+    with pytest.raises(InputError, match="NO_HEAD"):
+        require_head(CTVolume(water, GRID), parts)
+    require_head(CTVolume(water.clip(-80, 60), GRID), parts)  # a window may be anywhere
+
+
 @pytest.mark.parametrize("scale", [0.3, 1.5])
 def test_a_cavity_of_a_size_that_no_head_has_is_refused(scale: float) -> None:
     parts, hu = _head()
