@@ -6,7 +6,7 @@ import numpy as np
 
 from monai_ich.anatomy.bone import drop_skull
 from monai_ich.anatomy.holes import fill_holes
-from monai_ich.anatomy.neck import drop_neck
+from monai_ich.anatomy.neck import drop_canal, drop_neck
 from monai_ich.anatomy.pieces import largest_piece
 from monai_ich.bundle import Bundle, predict
 from monai_ich.core.geometry import Box
@@ -25,8 +25,8 @@ def segment_anatomy(
     """Label hemispheres, ventricles and posterior fossa; their union is the cavity.
 
     Bone that belongs to the skull is taken away (`drop_skull`), and so is a neck (`drop_neck`). The
-    largest connected piece is kept (a head has one cavity), and what it encloses is filled
-    (`fill_holes`). All background where none is found.
+    largest connected piece is kept (a head has one cavity) without the spinal canal (`drop_canal`),
+    and what it encloses is filled (`fill_holes`). All background where none is found.
 
     Args:
         ct: head CT on any grid.
@@ -36,6 +36,7 @@ def segment_anatomy(
     """
     voxels = predict(bundle, ct, mirrored=MIRRORED if flips else None).labels
     cavity = largest_piece(drop_neck(drop_skull(voxels > 0, ct.hu), ct.hu, ct.geometry))
+    cavity = drop_canal(cavity, ct.geometry)
     labels = fill_holes(np.where(cavity, voxels, 0).astype(np.uint8), ct.hu, ct.geometry.slice_axis)
     return LabelMap(labels, ct.geometry, Anatomy)
 

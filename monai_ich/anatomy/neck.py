@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from monai_ich.core.geometry import Geometry
+from monai_ich.core.volume import box_around
 
 TALLEST_MM = 180.0  # from the vertex to the foramen magnum; heads of adults have 130 to 165
 _BONE_HU = 200.0
@@ -24,40 +25,63 @@ def drop_neck(
 ) -> NDArray[np.bool_]:
     """The cavity without what a network found in neck and shoulders.
 
-    A tail at its lower end that is as narrow as the spinal canal, and longer than the bottom of a
-    fossa that a slice cuts flatly, is cut. A cavity that is then still taller than any head's ends
-    at the lowest slice that bone encloses, and at `TALLEST_MM` from the highest one; one that no
-    bone encloses (a stripped head) is left.
+    Only a cavity that is taller than any head's is cut: below the lowest slice that bone encloses,
+    and at `TALLEST_MM` from the highest one. One that no bone encloses (a stripped head) is left.
 
     Args:
         cavity: ``(I, J, K)``.
         hu: ``(I, J, K)`` the CT.
         geometry: their grid.
     """
-    if not cavity.any():
+    box = box_around(cavity)
+    if box is None:
         return cavity
-    steps_mm = np.array(geometry.spacing_mm)
-    rises = geometry.affine[2, :3] / steps_mm
-    axis = int(np.abs(rises).argmax())
-    step_mm, pixels_mm = float(steps_mm[axis]), np.delete(steps_mm, axis)
-    down = slice(None, None, 1 if rises[axis] < 0 else -1)
-    upright, density = (np.moveaxis(x, axis, 0)[down] for x in (cavity, hu))  # the vertex first
-    areas_mm2 = upright.sum((1, 2)) * pixels_mm.prod()
-    filled, wide = np.flatnonzero(areas_mm2), np.flatnonzero(areas_mm2 >= _CANAL_MM2)
-    last = filled[-1]
-    if wide.size and (last - wide[-1]) * step_mm > _CANAL_MM:
-        last = wide[-1]
-    if (last + 1 - filled[0]) * step_mm > TALLEST_MM:
-        pairs = zip(upright[: last + 1], density[: last + 1], strict=True)
-        skull = np.flatnonzero([_enclosed(*both, pixels_mm) >= _ENCLOSED for both in pairs])
-        if skull.size:
-            ends = skull[:-1][np.diff(skull) * step_mm > _GAP_MM]
-            last = min(ends[0] if ends.size else skull[-1], skull[0] + int(TALLEST_MM / step_mm))
-    if last == filled[-1]:
+    axis, down, steps_mm = _downward(geometry)
+    step_mm = float(steps_mm[axis])
+    if (box[axis].stop - box[axis].start) * step_mm <= TALLEST_MM:
         return cavity
+    upright, density = (np.moveaxis(x, axis, 0)[down] for x in (cavity, hu))  # views
+    pixels_mm = np.delete(steps_mm, axis)
+    enclosed = np.array(
+        [_enclosed(*both, pixels_mm) for both in zip(upright, density, strict=True)]
+    )
+    skull = np.flatnonzero(enclosed >= _ENCLOSED)
+    if not skull.size:
+        return cavity
+    ends = skull[:-1][np.diff(skull) * step_mm > _GAP_MM]
+    last = min(ends[0] if ends.size else skull[-1], skull[0] + int(TALLEST_MM / step_mm))
     kept = cavity.copy(order="K")
     np.moveaxis(kept, axis, 0)[down][last + 1 :] = False
     return kept
+
+
+def drop_canal(cavity: NDArray[np.bool_], geometry: Geometry) -> NDArray[np.bool_]:
+    """The cavity, one piece, without a tail at its lower end that is as narrow as the spinal canal,
+    which bone encloses, too. One no longer than the bottom of a fossa that slices cut flatly stays.
+
+    Args:
+        cavity: ``(I, J, K)``.
+        geometry: its grid.
+    """
+    axis, down, steps_mm = _downward(geometry)
+    upright = np.moveaxis(cavity, axis, 0)[down]
+    areas_mm2 = upright.sum((1, 2)) * np.delete(steps_mm, axis).prod()
+    filled, wide = np.flatnonzero(areas_mm2), np.flatnonzero(areas_mm2 >= _CANAL_MM2)
+    if not wide.size or (filled[-1] - wide[-1]) * steps_mm[axis] <= _CANAL_MM:
+        return cavity
+    kept = cavity.copy(order="K")
+    np.moveaxis(kept, axis, 0)[down][wide[-1] + 1 :] = False
+    return kept
+
+
+def _downward(geometry: Geometry) -> tuple[int, slice, NDArray[np.float64]]:
+    """The axis that runs most from head to feet, which way along it is down, and all steps in
+    mm.
+    """
+    steps_mm = np.array(geometry.spacing_mm)
+    rises = geometry.affine[2, :3] / steps_mm
+    axis = int(np.abs(rises).argmax())
+    return axis, slice(None, None, 1 if rises[axis] < 0 else -1), steps_mm
 
 
 def _enclosed(
