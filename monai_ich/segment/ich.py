@@ -43,7 +43,7 @@ def segment_ich(
     strip: bool = False,
     flips: bool = False,
     caution: float = 0.4,
-    certainty: float = 3.0,
+    certainty: float = 4.0,
     kind_certainty: float = 2.0,
     minimum_ml: float = 0.1,
     max_hu: float = 110.0,
