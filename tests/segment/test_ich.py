@@ -50,7 +50,9 @@ def test_edema_is_no_blood_and_is_there_only_where_the_network_knows_it(
         load_bundle("ich_segmentation", device="cpu"), network=_Densities(classes), classes=classes
     )
     cavity = Mask(np.ones(GRID.shape, bool), GRID)
-    found = segment_ich(CTVolume(hu, GRID), cavity, bundle=bundle, flips=flips, caution=0.5)
+    found = segment_ich(
+        CTVolume(hu, GRID), cavity, bundle=bundle, flips=flips, caution=0.5, certainty=3.0
+    )
     assert (
         np.array_equal(found.labels.voxels == Subtype.IPH, hu == 62.0)
         and found.labels.voxels.max() == Subtype.IPH
