@@ -111,8 +111,12 @@ def near(column: sa.ColumnElement[float], now: float, most_s: float) -> sa.Colum
 
 
 def ahead(column: sa.ColumnElement[float], now: float, most_s: float) -> sa.ColumnElement[bool]:
-    """Whether a moment is still to come, at most so far from now; likewise."""
-    return sa.and_(column > now, column <= now + most_s)
+    """Whether a moment is still to come; likewise, where it was noted as at most so far ahead.
+
+    Twice as far is let pass: clocks of machines differ, and `now` is older than what another
+    process noted while this one waited for its turn to write.
+    """
+    return sa.and_(column > now, column <= now + 2.0 * most_s)
 
 
 def insert_new(link: Connection, table: sa.Table, **values: Any) -> bool:

@@ -11,6 +11,7 @@ import pydicom
 import pytest
 import sqlalchemy as sa
 
+from monai_ich.service.lease import claim
 from monai_ich.service.settle import settle
 from monai_ich.service.states import State
 from monai_ich.service.summary import Summary
@@ -60,6 +61,20 @@ def test_a_clock_that_was_set_back_holds_nothing_up(tmp_path: Path) -> None:
         link.execute(heartbeat.update().values(at=later))
     service.work()
     assert service.states() == ["analyzed"]
+
+
+def test_what_another_worker_claimed_a_moment_later_is_its_own(tmp_path: Path) -> None:
+    """While this one waited for its turn to write, or by a clock that is ahead of this one's."""
+    service = Service(tmp_path / "data")
+    service.admit(head(tmp_path / "head"))
+    settle(service.db, service.settings)
+    other = claim(service.db, service.settings, "there/work")
+    assert other is not None
+    with service.db.write() as link:
+        link.execute(series.update().values(lease_until=series.c.lease_until + 5.0))
+    assert claim(service.db, service.settings, "here/work") is None
+    (row,) = service.rows(series)
+    assert (row.owner, row.deaths) == ("there/work", 0)
 
 
 def test_a_database_that_goes_away_is_no_death_and_no_try(
