@@ -61,9 +61,7 @@ def draw(series: dict[str, Curve], path: Path) -> None:
     for number, (heads, curve) in enumerate(series.items()):
         for name, color in colors.items():
             points = [
-                (int(w) / 1000, curve[w][name])
-                for w in sorted(curve, key=int)
-                if name in curve[w]
+                (int(w) / 1000, curve[w][name]) for w in sorted(curve, key=int) if name in curve[w]
             ]
             if points:
                 axis.plot(
