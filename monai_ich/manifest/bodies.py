@@ -61,10 +61,9 @@ def build_bodies(
         name = f"{prefix}_{number:04d}"
         if number % 2:
             head, anatomy = _read_upright(case)
-            hu, below = on_shoulders(head, rng)
+            hu, place = on_shoulders(head, rng)
             labels = np.zeros(hu.shape, np.uint8)
-            i, j = ((wide - n) // 2 for wide, n in zip(hu.shape[:2], head.shape[:2], strict=True))
-            labels[i : i + head.shape[0], j : j + head.shape[1], below:] = anatomy
+            labels[place] = anatomy
             patient = case.patient
         else:
             hu = draw_body(rng)

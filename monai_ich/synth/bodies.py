@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from monai_ich.core.geometry import Box
+
 STEP_MM = (2.0, 2.0, 3.0)
 AIR_HU, FAT_HU, MUSCLE_HU, BONE_HU = -1000.0, -95.0, 50.0, 450.0
 _Points = NDArray[np.float64]
@@ -48,10 +50,10 @@ class _Canvas:
 def draw_body(rng: np.random.Generator) -> _Points:
     """A chest or belly, a neck, limbs or a phantom, HU ``(I, J, K)`` at `STEP_MM`."""
     kinds = (_trunk, _trunk, _neck, _limbs, _phantom, _phantom)
-    return as_scanned(kinds[rng.integers(len(kinds))](rng), rng)
+    return _as_scanned(kinds[rng.integers(len(kinds))](rng), rng)
 
 
-def on_shoulders(head: _Points, rng: np.random.Generator) -> tuple[_Points, int]:
+def on_shoulders(head: _Points, rng: np.random.Generator) -> tuple[_Points, Box]:
     """A head with neck and shoulders below it.
 
     Args:
@@ -59,7 +61,7 @@ def on_shoulders(head: _Points, rng: np.random.Generator) -> tuple[_Points, int]
         rng: draws how long the neck is, and what lies in it.
 
     Returns:
-        HU ``(I, J, K)``, wider than the head, which begins at the slice that comes with it.
+        HU ``(I, J, K)``, and where in it the head lies.
     """
     neck_mm, chest_mm = rng.uniform(50, 110), rng.uniform(0, 180)
     canvas = _Canvas.of(460.0, neck_mm + chest_mm)
@@ -68,13 +70,15 @@ def on_shoulders(head: _Points, rng: np.random.Generator) -> tuple[_Points, int]
     _paint_trunk(canvas, rng, neck_from_mm=chest_mm, back_mm=float(y) * STEP_MM[1])
     below = canvas.hu.shape[2]
     whole = np.full((*canvas.hu.shape[:2], below + head.shape[2]), AIR_HU)
-    whole[:, :, :below] = as_scanned(canvas.hu, rng)
-    i, j = ((wide - n) // 2 for wide, n in zip(whole.shape[:2], head.shape[:2], strict=True))
-    whole[i : i + head.shape[0], j : j + head.shape[1], below:] = head
-    return whole, below
+    whole[:, :, :below] = _as_scanned(canvas.hu, rng)
+    starts = [(wide - n) // 2 for wide, n in zip(whole.shape[:2], head.shape[:2], strict=True)]
+    i, j = (slice(first, first + n) for first, n in zip(starts, head.shape[:2], strict=True))
+    place = (i, j, slice(below, None))
+    whole[place] = head
+    return whole, place
 
 
-def as_scanned(hu: _Points, rng: np.random.Generator) -> _Points:
+def _as_scanned(hu: _Points, rng: np.random.Generator) -> _Points:
     """A little blurred, with noise."""
     seen = gaussian_filter(hu, rng.uniform(0.3, 0.7, 3))
     noisy: _Points = np.rint(seen + rng.normal(0.0, rng.uniform(2, 12), hu.shape))
