@@ -30,6 +30,7 @@ from monai_ich.cli.serve import add_serve
 from monai_ich.cli.study import add_study
 from monai_ich.cli.synth import add_synth
 from monai_ich.core.errors import IchError, fault_of_ours, is_failure
+from monai_ich.core.memory import keep_memory
 from monai_ich.core.shipped import commit
 
 _COMMANDS = (
@@ -63,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             usage_error("An argument is empty, an unset variable perhaps: name a file or folder."),
             args,
         )
+    keep_memory()
     try:
         with stopped_cleanly():
             code = int(args.run(args))

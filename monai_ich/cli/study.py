@@ -41,7 +41,7 @@ def add_study(commands: Any) -> None:
     sub.add_argument(
         "--workers",
         type=int,
-        help="processes (default: one for each core with 3 GB of memory, or one for each GPU)",
+        help="processes (default: one for each core with 4 GB of memory, or one for each GPU)",
     )
     sub.add_argument(
         "--address",

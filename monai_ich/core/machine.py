@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-_WORKER_BYTES = 3_000_000_000  # 320 thin slices of 512 x 512 pixels take 2.2 GB at their peak
+_WORKER_BYTES = 4_000_000_000  # 320 thin slices of 512 x 512 pixels take 3.3 GB at their peak
 _LIMITS = Path("/sys/fs/cgroup")
 
 
@@ -20,7 +20,7 @@ def workers_that_fit(cores: int, memory_bytes: float, gpus: int = 0) -> int:
     one core busier than two.
 
     >>> workers_that_fit(8, 64e9), workers_that_fit(8, 16e9), workers_that_fit(8, 64e9, gpus=2)
-    (8, 5, 2)
+    (8, 4, 2)
     """
     return gpus or max(1, min(cores, int(memory_bytes // _WORKER_BYTES)))
 

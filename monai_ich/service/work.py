@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from monai_ich.core.errors import IchError, OutputError, fault_of_ours
+from monai_ich.core.memory import release_memory
 from monai_ich.io.publish import sync_folder
 from monai_ich.service.analyzer import Analyzer, load_analyzer
 from monai_ich.service.crash import crash_point
@@ -76,6 +77,7 @@ class Worker:
         settle(self.db, self.settings)
         row = claim(self.db, self.settings, self.owner)
         if row is None:
+            release_memory()
             return False
         crash_point("claim")
         try:
