@@ -8,11 +8,10 @@ from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.labels import Subtype, label_of
-from monai_ich.report.key_slices import as_svg, in_window
+from monai_ich.report.key_slices import as_svg, in_window, outline
 from monai_ich.report.view import View
 
 _PIXELS_PER_MM, _CAPTION_PIXELS = 3.0, 22
@@ -81,9 +80,9 @@ def _heated(view: View, subtype: Subtype, k: int) -> NDArray[np.uint8]:
     """``(rows, columns, 3)``: CT in window, the heat over it, the mask's outline."""
     from matplotlib import colormaps
 
-    out, heat = in_window(view, k), view.heat[subtype][:, :, k].T / 255.0
+    gray, heat = in_window(view.hu[:, :, k].T)[..., None], view.heat[subtype][:, :, k].T / 255.0
     colors = colormaps["inferno"](heat)[..., :3] * 255
-    out += (_MOST * heat)[..., None] * (colors - out)
-    here = np.equal(view.blood[:, :, k].T, subtype)
-    out[here & ~ndimage.binary_erosion(here)] = label_of(subtype).color
-    return out.astype(np.uint8)
+    out = (gray + (_MOST * heat)[..., None] * (colors - gray)).astype(np.uint8)
+    here = np.asarray(view.blood[:, :, k].T == int(subtype), np.uint8)
+    out[outline(here)] = label_of(subtype).color
+    return out

@@ -9,7 +9,6 @@ from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from monai_ich.core.calibration import ANY
 from monai_ich.core.exam import ExamMeasurements
@@ -118,20 +117,35 @@ def as_svg(view: View, picture: NDArray[np.uint8], title: str, lines: str = "") 
 
 def colored(view: View, k: int) -> NDArray[np.uint8]:
     """``(rows, columns, 3)``: CT in window, each subtype tinted and outlined."""
-    out = in_window(view, k)
-    for subtype in Subtype:
-        here = np.equal(view.blood[:, :, k].T, subtype)
-        color = np.array(label_of(subtype).color, np.float64)
-        out[here] += _FILL * (color - out[here])
-        out[here & ~ndimage.binary_erosion(here)] = color
-    return out.astype(np.uint8)
+    return paint(in_window(view.hu[:, :, k].T), view.blood[:, :, k].T)
 
 
-def in_window(view: View, k: int) -> NDArray[np.float64]:
-    """``(rows, columns, 3)``: CT in gray, 0 to 255."""
+def in_window(hu: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """CT in gray."""
     low, high = WINDOW_HU
-    gray = np.clip((view.hu[:, :, k].T - low) / (high - low) * 255, 0, 255)
-    return np.repeat(gray[..., None], 3, axis=2).astype(np.float64)
+    return np.asarray(np.clip((hu - low) / (high - low) * 255, 0, 255), np.uint8)
+
+
+def paint(gray: NDArray[np.uint8], blood: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """``(rows, columns, 3)``: each subtype tinted and outlined on a gray picture."""
+    out, here = np.repeat(gray[..., None], 3, axis=2), blood > 0
+    colors = np.zeros((int(max(Subtype)) + 1, 3), np.float32)
+    for subtype in Subtype:
+        colors[subtype] = label_of(subtype).color
+    out[here] = out[here] + _FILL * (colors[blood[here]] - out[here])
+    edge = outline(blood)
+    out[edge] = colors[blood[edge]]
+    return out
+
+
+def outline(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """The pixels of labels ``(rows, columns)`` beside others."""
+    edge = np.zeros(labels.shape, np.bool_)
+    for one, other in ((labels, edge), (labels.T, edge.T)):
+        differs = one[1:] != one[:-1]
+        other[1:] |= differs
+        other[:-1] |= differs
+    return edge & (labels > 0)
 
 
 def _midlines(view: View, midline: Midline, k: int) -> str:

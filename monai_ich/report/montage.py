@@ -16,13 +16,13 @@ from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
 from monai_ich.core.volume import CTVolume, LabelMap
 from monai_ich.measure.midline_shift import measure_midline_shift
-from monai_ich.report.view import WINDOW_HU, View, ideal_line, turn
+from monai_ich.report.key_slices import in_window, outline, paint
+from monai_ich.report.view import View, ideal_line, turn
 from monai_ich.report.wording import shift_words
 
 _COLUMNS, _ROWS = 5, 3
-_WIDTH_IN, _LEGEND_IN = 13.0, 0.5
-_OPACITY = 102  # of 255
-_CAVITY, _IDEAL, _DISPLACED = "#5fd3bc", "#ffd54a", "#ff5252"
+_WIDTH_IN, _LEGEND_IN, _DPI = 13.0, 0.5, 100
+_CAVITY, _IDEAL, _DISPLACED = (95, 211, 188), "#ffd54a", "#ff5252"
 
 
 def render_montage(
@@ -37,7 +37,7 @@ def render_montage(
     """Write a PNG: 15 slices from skull base to vertex, the patient's left on the right of the
     picture.
 
-    Blood is filled in its subtype's color, the cavity outlined; the slice of the shift shows the
+    Blood is tinted in its subtype's color, the cavity outlined; the slice of the shift shows the
     ideal midline (dashed) and the displaced one (dots). Any order and direction of the image's
     axes will do. Without `shift` it is measured.
     """
@@ -57,16 +57,17 @@ def render_montage(
     low = _LEGEND_IN / (height_in + _LEGEND_IN)
     axis = figure.add_axes((0, low, 1, 1 - low))
     axis.axis("off")
-    _draw(axis, view, slices, aspect)
+    extent = (-0.5, (columns + 1) * _COLUMNS - 0.5, (rows + 1) * _ROWS - 0.5, -0.5)
+    size = round(_WIDTH_IN * _DPI), round(height_in * _DPI)
+    axis.imshow(_painted(view, slices, size), extent=extent, aspect=aspect, interpolation="nearest")
     for number, k in enumerate(slices):
         corner = (number % _COLUMNS * (columns + 1), number // _COLUMNS * (rows + 1))
         _write(axis, view, k, corner)
         if k == shifted and shift is not None and isinstance(midline, Midline):
             _draw_midline(axis, midline, view, k, shift_words(shift), corner)
-    axis.set_xlim(-0.5, (columns + 1) * _COLUMNS - 0.5)
-    axis.set_ylim((rows + 1) * _ROWS - 0.5, -0.5)
+    axis.axis(extent)
     _legend(figure, view, shifted is not None)
-    figure.savefig(path, dpi=100, facecolor="black")
+    figure.savefig(path, dpi=_DPI, facecolor="black")
 
 
 def _pick(view: View, shifted: int | None) -> list[int]:
@@ -87,30 +88,29 @@ def _pick(view: View, shifted: int | None) -> list[int]:
     return sorted(set(slices))
 
 
-def _tiled(volume: NDArray[Any], slices: list[int], empty: float = 0) -> NDArray[Any]:
-    """Slices of ``(I, J, K)`` side by side, as one image with rows first; a pixel lies between."""
-    columns, rows, _ = volume.shape
-    tiles = np.full((_ROWS, rows + 1, _COLUMNS, columns + 1), empty, volume.dtype)
-    for number, k in enumerate(slices):
-        tiles[number // _COLUMNS, :rows, number % _COLUMNS, :columns] = volume[:, :, k].T
-    return tiles.reshape(_ROWS * (rows + 1), _COLUMNS * (columns + 1))
+def _painted(view: View, slices: list[int], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The slices side by side, as a picture of ``(columns, rows)`` pixels."""
+    from PIL import Image
 
+    def shown(volume: NDArray[Any], how: Image.Resampling) -> NDArray[np.uint8]:
+        return np.asarray(Image.fromarray(_tiled(volume)).resize(size, how))
 
-def _draw(axis: Any, view: View, slices: list[int], aspect: float) -> None:
-    low, high = WINDOW_HU
-    image = _tiled(view.hu, slices, empty=low)
-    axis.imshow(image, cmap="gray", vmin=low, vmax=high, aspect=aspect)
+    gray = shown(in_window(view.hu[:, :, slices]), Image.Resampling.BILINEAR)
+    blood = shown(view.blood[:, :, slices], Image.Resampling.NEAREST)
+    picture = paint(gray, blood)
     if view.anatomy is not None:
-        cavity = _tiled(view.anatomy, slices) > 0
-        axis.contour(cavity, [0.5], colors=_CAVITY, linewidths=0.6)
-    blood = _tiled(view.blood, slices)
-    overlay = np.zeros((*blood.shape, 4), np.uint8)
-    for subtype in Subtype:
-        here = blood == int(subtype)
-        if here.any():
-            overlay[here] = (*label_of(subtype).color, _OPACITY)
-            axis.contour(here, [0.5], colors=[_color(subtype)], linewidths=0.8)
-    axis.imshow(overlay, aspect=aspect, interpolation="nearest")
+        cavity = shown(view.anatomy[:, :, slices] > 0, Image.Resampling.NEAREST)
+        picture[outline(cavity) & (blood == 0)] = _CAVITY
+    return picture
+
+
+def _tiled(volume: NDArray[Any]) -> NDArray[np.uint8]:
+    """Slices of ``(I, J, K)`` side by side, as one image with rows first; a pixel lies between."""
+    columns, rows, count = volume.shape
+    tiles = np.zeros((_ROWS, rows + 1, _COLUMNS, columns + 1), np.uint8)
+    for k in range(count):
+        tiles[k // _COLUMNS, :rows, k % _COLUMNS, :columns] = volume[:, :, k].T
+    return tiles.reshape(_ROWS * (rows + 1), _COLUMNS * (columns + 1))
 
 
 def _write(axis: Any, view: View, k: int, corner: tuple[int, int]) -> None:
@@ -139,10 +139,12 @@ def _draw_midline(
 
 def _legend(figure: Any, view: View, shifted: bool) -> None:
     words: list[tuple[str, Any]] = [
-        (f"■ {label_of(s).name}", _color(s)) for s in Subtype if (view.blood == int(s)).any()
+        (f"■ {label_of(s).name}", _part(label_of(s).color))
+        for s in Subtype
+        if (view.blood == int(s)).any()
     ]
     if view.anatomy is not None:
-        words.append(("— cavity", _CAVITY))
+        words.append(("— cavity", _part(_CAVITY)))
     if shifted:
         words += [("- - ideal midline", _IDEAL), ("··· displaced midline", _DISPLACED)]
     low = 0.3 * _LEGEND_IN / figure.get_figheight()
@@ -152,5 +154,6 @@ def _legend(figure: Any, view: View, shifted: bool) -> None:
         at += (len(text) + 4) * letter
 
 
-def _color(subtype: Subtype) -> tuple[float, ...]:
-    return tuple(c / 255 for c in label_of(subtype).color)
+def _part(color: tuple[int, ...]) -> tuple[float, ...]:
+    """As parts of one."""
+    return tuple(c / 255 for c in color)
