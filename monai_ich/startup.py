@@ -10,7 +10,10 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-_EXTRAS = frozenset({"ignite", "itk", "matplotlib", "mlflow", "pandas", "sklearn", "tensorboard"})
+_EXTRAS = frozenset(
+    {"ignite", "itk", "matplotlib", "mlflow", "pandas", "requests"}
+    | {"scipy.signal", "sklearn", "tensorboard"}
+)
 
 
 def import_monai_alone() -> None:
@@ -33,6 +36,6 @@ class _Absent(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname.partition(".")[0] in _EXTRAS:
+        if fullname in _EXTRAS:
             raise ModuleNotFoundError(f"{fullname} is left out of this process", name=fullname)
         return None

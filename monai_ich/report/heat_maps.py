@@ -83,6 +83,6 @@ def _heated(view: View, subtype: Subtype, k: int) -> NDArray[np.uint8]:
     gray, heat = in_window(view.hu[:, :, k].T)[..., None], view.heat[subtype][:, :, k].T / 255.0
     colors = colormaps["inferno"](heat)[..., :3] * 255
     out = (gray + (_MOST * heat)[..., None] * (colors - gray)).astype(np.uint8)
-    here = np.asarray(view.blood[:, :, k].T == int(subtype), np.uint8)
+    here = np.equal(view.blood[:, :, k].T, subtype).astype(np.uint8)
     out[outline(here)] = label_of(subtype).color
     return out

@@ -84,6 +84,8 @@ def test_an_analysis_loads_no_package_for_training_and_hides_none() -> None:
         "sklearn",
         "itk",
         "matplotlib",
+        "requests",
+        "scipy.signal",
     }
 
 

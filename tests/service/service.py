@@ -166,12 +166,12 @@ def start(
     )
 
 
-def wait_for(what: Callable[[], object], seconds: float = 300.0) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 300.0, pause_s: float = 0.1) -> None:
     """Until it is true."""
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it did not come"
-        time.sleep(0.1)
+        time.sleep(pause_s)
 
 
 def is_open(port: int) -> bool:
