@@ -145,6 +145,16 @@ def holds(voxels: NDArray[np.uint8], values: Iterable[int]) -> NDArray[np.bool_]
     return table[voxels]
 
 
+def voxels_of(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """What is true, as indices ``(N, axes)``, in the order of memory: images lie there with their
+    first axis fastest, and `np.argwhere` goes across.
+
+    >>> voxels_of(np.ones((1, 2, 1), bool)).tolist()
+    [[0, 0, 0], [0, 1, 0]]
+    """
+    return np.asarray(np.argwhere(mask.T)[:, ::-1])
+
+
 def box_around(mask: NDArray[np.bool_]) -> Box | None:
     """The smallest box that holds what is true; None where nothing is.
 

@@ -14,7 +14,14 @@ from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Hemorrhage, Subtype
 from monai_ich.core.lesion import Lesion, Specks
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
-from monai_ich.core.volume import CONNECTED_26, CTVolume, LabelMap, box_around, box_inside
+from monai_ich.core.volume import (
+    CONNECTED_26,
+    CTVolume,
+    LabelMap,
+    box_around,
+    box_inside,
+    voxels_of,
+)
 from monai_ich.measure.abc2 import measure_abc2
 from monai_ich.measure.density import classify_density
 from monai_ich.measure.shape import sphericity
@@ -23,7 +30,7 @@ from monai_ich.measure.unnamed import open_lesion
 
 _LEFT = (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE)
 _RIGHT = (Anatomy.RIGHT_HEMISPHERE, Anatomy.RIGHT_VENTRICLE)
-_CELL_MM = 4.0  # of the border, for the search of the nearest skull
+_CELL_MM, _FEW = 4.0, 16  # of the border, for the search of the nearest skull
 _NO_BRAIN = NotMeasurable("the brain's density was not measured")
 
 
@@ -115,19 +122,23 @@ def _inner_skull(anatomy: LabelMap) -> cKDTree | None:
     cavity, starts = anatomy.voxels[box] > 0, [s.start for s in box]
     ends = []
     for axis in range(3):
-        along = np.moveaxis(cavity, axis, 0)
-        between = np.argwhere(np.moveaxis(along[1:] != along[:-1], 0, axis)) + starts
+        here, next_one = ([slice(None)] * 3 for _ in range(2))
+        here[axis], next_one[axis] = slice(None, -1), slice(1, None)
+        between = voxels_of(cavity[tuple(here)] != cavity[tuple(next_one)]) + starts
         ends.append(between + 0.5 * np.eye(3)[axis])
     points = np.concatenate(ends)
-    return cKDTree(anatomy.geometry.to_world(points)) if len(points) else None
+    if not len(points):
+        return None
+    points_mm = anatomy.geometry.to_world(points)
+    return cKDTree(points_mm, balanced_tree=False, compact_nodes=False)  # made in half the time
 
 
 def _skull_mm(border_mm: FloatArray, skull: cKDTree | None, pixel_mm: float) -> float | None:
     """From the lesion's border (half a pixel outside of its outermost centers) to the skull; 0
     where they touch.
 
-    One point of each cell is looked up first; then the rest of those cells that may hold the
-    nearest point, the nearest cell first.
+    One point of each cell is looked up first, a few of them without bound; then the rest of those
+    cells that may hold the nearest point, the nearest cell first.
     """
     if skull is None:
         return None
@@ -135,10 +146,12 @@ def _skull_mm(border_mm: FloatArray, skull: cKDTree | None, pixel_mm: float) -> 
     ijk -= ijk.min(axis=0)
     cells = np.ravel_multi_index(ijk.T, ijk.max(axis=0) + 1)
     _, first, cell = np.unique(cells, return_index=True, return_inverse=True)
-    far_mm = skull.query(border_mm[first])[0]
-    bound = float(far_mm.min())
+    within_mm = _CELL_MM * 3**0.5
+    bound = float(skull.query(border_mm[first[::_FEW]])[0].min())
+    far_mm = skull.query(border_mm[first], distance_upper_bound=bound + within_mm)[0]
+    bound = min(bound, float(far_mm.min()))
     for n in np.argsort(far_mm):
-        if bound <= 0.5 * pixel_mm or far_mm[n] - _CELL_MM * 3**0.5 >= bound:
+        if bound <= 0.5 * pixel_mm or far_mm[n] - within_mm >= bound:
             break
         found = skull.query(border_mm[cell == n], distance_upper_bound=bound)[0]
         bound = min(bound, float(found.min()))  # infinite where none is nearer
@@ -156,7 +169,7 @@ def _describe(
     skull: cKDTree | None,
 ) -> Lesion:
     geometry = labels.geometry.crop(box)
-    points = geometry.to_world(np.argwhere(mask))
+    points = geometry.to_world(voxels_of(mask))
     centroid = points.mean(axis=0)
     parts = (
         np.bincount(anatomy.voxels[box][mask], minlength=6)
@@ -183,7 +196,7 @@ def _describe(
 
 def _border(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Voxels ``(N, 3)`` with a neighbor outside, over face, edge or corner."""
-    return np.argwhere(mask & ~binary_erosion(mask, structure=CONNECTED_26))
+    return voxels_of(mask & ~binary_erosion(mask, structure=CONNECTED_26))
 
 
 def _side(parts: NDArray[np.int64], centroid: NDArray[np.float64], midline: Midline | None) -> str:

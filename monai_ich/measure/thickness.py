@@ -9,6 +9,7 @@ angle and slice thickness does not enter.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,9 @@ from scipy.spatial import cKDTree
 
 from monai_ich.core.exam_slices import Point
 from monai_ich.core.geometry import FloatArray, Geometry
+from monai_ich.core.machine import cores_here
 from monai_ich.core.measurement import Measurement
-from monai_ich.core.volume import box_around
+from monai_ich.core.volume import box_around, voxels_of
 
 METHOD = "largest distance of the clot's inner border from the inner table, on native slices"
 AXIAL_METHOD = "the same, perpendicular to the inner table within the axial slice"
@@ -232,7 +234,7 @@ def _width_elsewhere_mm(
     """How wide, on a slice, the clot is where it is deeper than it is thick: away from the skull,
     or below no bone. 0 where it is nowhere.
     """
-    voxels = np.argwhere(mask)
+    voxels = voxels_of(mask)
     voxels = voxels[:: len(voxels) // _SOME + 1]
     depth, _ = cKDTree(skull).query(geometry.to_world(voxels))
     deeper = voxels[depth > thickness_mm + _DEEPER_MM]
@@ -255,16 +257,20 @@ def signed_distance_mm(mask: NDArray[np.bool_], geometry: Geometry) -> FloatArra
     """
     i_mm, j_mm, _ = geometry.spacing_mm
     gap = geometry.voxel_ml * 1000.0 / (i_mm * j_mm)
-    out = np.empty(mask.shape)
-    for k in range(mask.shape[2]):
+    half = 0.25 * (i_mm + j_mm)
+    out = np.empty(mask.shape, order="F")
+
+    def measure(k: int) -> None:
         plane = mask[:, :, k]
         if plane.all() or not plane.any():
             out[:, :, k] = -gap if plane.any() else gap
         else:
             outside = distance_transform_edt(~plane, sampling=(i_mm, j_mm))
             inside = distance_transform_edt(plane, sampling=(i_mm, j_mm))
-            half = 0.25 * (i_mm + j_mm)
             out[:, :, k] = gaussian_filter(np.where(plane, half - inside, outside - half), 0.5)
+
+    with ThreadPoolExecutor(cores_here()) as pool:
+        list(pool.map(measure, range(mask.shape[2])))
     return out
 
 
@@ -281,7 +287,7 @@ def _contour(distance: FloatArray, geometry: Geometry, step_mm: float | None = N
                 plane = (1 - share) * plane + share * distance[:, :, k + 1]
             for axis in (0, 1):
                 a, b = (plane[:-1], plane[1:]) if axis == 0 else (plane[:, :-1], plane[:, 1:])
-                ij = np.argwhere((a < 0) != (b < 0)).astype(np.float64)
+                ij = voxels_of((a < 0) != (b < 0)).astype(np.float64)
                 low, high = (side[tuple(ij.astype(int).T)] for side in (a, b))
                 ij[:, axis] += low / (low - high)
                 found.append(np.column_stack([ij, np.full(len(ij), k + share)]))
@@ -315,13 +321,14 @@ def _lies_on_skull(
 
 def _gradient(distance: FloatArray, geometry: Geometry, points_mm: FloatArray) -> FloatArray:
     """World gradient ``(N, 3)`` of the signed distance, out of the clot."""
-    at = geometry.to_voxel(points_mm).T
-    steps = [
-        map_coordinates(np.gradient(distance, axis=n), at, order=1)
-        if distance.shape[n] > 1
-        else np.zeros(len(at[0]))
-        for n in range(3)
-    ]
+    at, steps = geometry.to_voxel(points_mm).T, []
+    for n, size in enumerate(distance.shape):
+        before, behind = at.copy(), at.copy()
+        before[n], behind[n] = np.maximum(at[n] - 1, 0), np.minimum(at[n] + 1, size - 1)
+        low, high = (
+            map_coordinates(distance, p, order=1, mode="nearest") for p in (before, behind)
+        )
+        steps.append((high - low) / np.maximum(behind[n] - before[n], 1e-9))
     return np.asarray(np.stack(steps, axis=1) @ np.linalg.inv(geometry.affine[:3, :3]))
 
 
