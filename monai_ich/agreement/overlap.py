@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import label
 
 from monai_ich.core.errors import GeometryError
 from monai_ich.core.measurement import Measurement
+from monai_ich.core.pieces import label_pieces
 from monai_ich.core.volume import CONNECTED_26, Mask, box_around
 
 
@@ -66,7 +66,7 @@ def match_lesions(mask: Mask, other: Mask) -> MatchedLesions:
     box = box_around(mask.voxels)
     if box is None:
         return MatchedLesions(np.empty(0), np.empty(0, bool))
-    pieces, count = label(mask.voxels[box], structure=CONNECTED_26)
+    pieces, count = label_pieces(mask.voxels[box], structure=CONNECTED_26)
     volume_ml = np.asarray(_voxels(pieces, count) * mask.geometry.voxel_ml, np.float64)
     return MatchedLesions(volume_ml, _voxels(pieces[other.voxels[box]], count) > 0)
 

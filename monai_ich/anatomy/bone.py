@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import label
 
+from monai_ich.core.pieces import label_pieces
 from monai_ich.core.volume import CONNECTED_26, box_around
 
 # about what half a voxel of bone adds, so that voxels that are mostly bone go; blood is below 120
@@ -28,7 +28,7 @@ def drop_skull(cavity: NDArray[np.bool_], hu: NDArray[np.float32]) -> NDArray[np
         return cavity
     box = tuple(slice(max(0, s.start - 1), s.stop + 1) for s in found)
     inside, bone = cavity[box], hu[box] > BONE_HU
-    pieces, count = label(inside & bone, structure=CONNECTED_26)
+    pieces, count = label_pieces(inside & bone, structure=CONNECTED_26)
     beside = _with_neighbors(bone & ~inside)
     skull = np.zeros(count + 1, bool)
     skull[pieces[beside]] = True

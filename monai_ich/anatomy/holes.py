@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, find_objects, generate_binary_structure, label
+from scipy.ndimage import binary_dilation, find_objects, generate_binary_structure
 
+from monai_ich.core.pieces import label_pieces
 from monai_ich.core.volume import box_around
 
 _SOFT_HU = (0.0, 150.0)  # brain and blood; no air, fat, calcification or bone
@@ -31,7 +32,7 @@ def fill_holes(
     inner = anatomy[box]
     in_plane = np.array(generate_binary_structure(3, 1))
     np.moveaxis(in_plane, slice_axis, 0)[[0, 2]] = False
-    pieces, count = label(inner == 0, structure=in_plane)
+    pieces, count = label_pieces(inner == 0, structure=in_plane)
     open_ends = np.zeros(count + 1, bool)
     open_ends[0] = True
     for axis in {0, 1, 2} - {slice_axis}:
@@ -39,9 +40,9 @@ def fill_holes(
         open_ends[ends[0]] = open_ends[ends[-1]] = True
     soft = (hu[box] >= _SOFT_HU[0]) & (hu[box] <= _SOFT_HU[1])
     flesh = np.bincount(pieces[soft], minlength=count + 1) > 0.5 * np.bincount(
-        pieces.ravel(), minlength=count + 1
+        pieces.ravel("K"), minlength=count + 1
     )
-    holes, _ = label((flesh & ~open_ends)[pieces] & soft)
+    holes, _ = label_pieces((flesh & ~open_ends)[pieces] & soft)
     out = anatomy.copy(order="K")
     for number, place in enumerate(find_objects(holes), start=1):
         around = tuple(slice(max(0, s.start - 1), s.stop + 1) for s in place)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import label
 
+from monai_ich.core.pieces import label_pieces
 from monai_ich.core.volume import box_around
 
 
@@ -16,10 +16,10 @@ def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     box = box_around(mask)
     if box is None:
         return mask
-    pieces, count = label(mask[box])
+    pieces, count = label_pieces(mask[box])
     if count < 2:
         return mask
-    sizes = np.bincount(pieces.ravel())
+    sizes = np.bincount(pieces.ravel("K"))
     sizes[0] = 0
     out = np.zeros_like(mask)
     out[box] = pieces == sizes.argmax()

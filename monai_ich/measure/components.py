@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, find_objects, label
+from scipy.ndimage import binary_erosion, find_objects
 from scipy.spatial import cKDTree
 
 from monai_ich.core.geometry import Box, FloatArray
@@ -14,6 +14,7 @@ from monai_ich.core.labels import EXTRA_AXIAL, Anatomy, Hemorrhage, Subtype
 from monai_ich.core.lesion import Lesion, Specks
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
+from monai_ich.core.pieces import label_pieces
 from monai_ich.core.volume import (
     CONNECTED_26,
     CTVolume,
@@ -57,7 +58,7 @@ def find_lesions(
     lesions = []
     for value, outer in boxes.items():
         subtype = Subtype(value) if labels.labels is Subtype else Hemorrhage(value)
-        pieces, _ = label(labels.voxels[outer] == value, structure=CONNECTED_26)
+        pieces, _ = label_pieces(labels.voxels[outer] == value, structure=CONNECTED_26)
         for number, inner in enumerate(find_objects(pieces), start=1):
             box, mask = box_inside(outer, inner), pieces[inner] == number
             lesion = _describe(subtype, mask, box, labels, ct, anatomy, midline, skull)

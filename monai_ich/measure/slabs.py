@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import label
 
 from monai_ich.core.labels import Subtype
 from monai_ich.core.measurement import NotMeasurable
+from monai_ich.core.pieces import label_pieces
 from monai_ich.core.volume import CONNECTED_26, CTVolume, LabelMap, box_around, box_inside
 
 SLAB_MM, _SLACK_MM = 5.0, 0.5
@@ -69,7 +69,7 @@ def cut_slabs(labels: LabelMap, ct: CTVolume | None) -> Slabs | NotMeasurable:
     slice_mm = float(abs(normal @ geometry.affine[:3, 2]))
     if slice_mm > SLAB_MM + _SLACK_MM:
         return NotMeasurable(f"slices of {slice_mm:.1f} mm are thicker than {SLAB_MM:.0f} mm")
-    pieces, _ = label(labels.voxels[box] == Subtype.IPH, structure=CONNECTED_26)
+    pieces, _ = label_pieces(labels.voxels[box] == Subtype.IPH, structure=CONNECTED_26)
     every = pieces > 0
     main = pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
     own = box_around(main)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, find_objects, label, median
+from scipy.ndimage import binary_dilation, find_objects, median
 
 from monai_ich.core.geometry import Box
 from monai_ich.core.labels import EXTRA_AXIAL, Subtype
+from monai_ich.core.pieces import label_pieces
 from monai_ich.core.volume import CONNECTED_26, Mask, box_around, holds
 
 
@@ -43,7 +44,7 @@ def drop_doubtful(
     box = box_around(labels > 0)
     if box is None:
         return labels
-    pieces, count = label(labels[box] > 0, structure=CONNECTED_26)
+    pieces, count = label_pieces(labels[box] > 0, structure=CONNECTED_26)
     kept = _sure_in(pieces, count, box, sure) * sure_ml >= least_ml
     out = labels.copy(order="K")
     out[box] *= kept[pieces]
@@ -76,7 +77,7 @@ def settle_doubtful(
     out = labels.copy(order="K")
     inner = out[box]
     for subtype, voxels in sure.items():
-        parts, count = label(labels[box] == subtype, structure=CONNECTED_26)
+        parts, count = label_pieces(labels[box] == subtype, structure=CONNECTED_26)
         doubtful = _sure_in(parts, count, box, voxels) * sure_ml < least_ml
         for number, at in enumerate(find_objects(parts), start=1):
             if doubtful[number]:
@@ -126,7 +127,7 @@ def drop_pieces(
     box = box_around(labels > 0)
     if box is None:
         return labels
-    pieces, count = label(labels[box] > 0, structure=CONNECTED_26)
+    pieces, count = label_pieces(labels[box] > 0, structure=CONNECTED_26)
     inside = pieces > 0
     piece = pieces[inside]
     small = np.bincount(piece)[1:] * voxel_ml < minimum_ml
@@ -157,7 +158,7 @@ def settle_extra_axial(labels: NDArray[np.uint8], sdh_votes: float) -> NDArray[n
         return labels
     inner = labels[box]
     clot = holds(inner, EXTRA_AXIAL)
-    pieces, count = label(clot, structure=CONNECTED_26)
+    pieces, count = label_pieces(clot, structure=CONNECTED_26)
     edh, sdh = (
         np.bincount(pieces[inner == s], minlength=count + 1) for s in (Subtype.EDH, Subtype.SDH)
     )
