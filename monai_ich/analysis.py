@@ -22,7 +22,6 @@ from monai_ich.core.case_names import case_name
 from monai_ich.core.exam import ExamMeasurements
 from monai_ich.core.heat_map import HeatMap
 from monai_ich.core.measurement import NotMeasurable
-from monai_ich.core.memory import keep_memory
 from monai_ich.core.midline import Midline
 from monai_ich.core.provenance import Notice, Provenance, installed_versions
 from monai_ich.core.volume import CTVolume, LabelMap
@@ -143,10 +142,7 @@ class Pipeline:
         return found
 
     def loaded(self) -> Pipeline:
-        """The same, its bundles loaded now and kept, as the process keeps its memory: for many
-        scans.
-        """
-        keep_memory()
+        """The same, its bundles loaded now and kept: for many scans."""
         anatomy, ich, classifier = self.load_bundles()
         return replace(
             self,

@@ -13,6 +13,7 @@ from monai_ich.bundle.runtime import Runtime, Scores, require_device, require_ru
 from monai_ich.core.calibration import Calibration
 from monai_ich.core.errors import BundleError
 from monai_ich.core.json_text import read_json
+from monai_ich.core.memory import keep_memory
 from monai_ich.core.provenance import sha256_of, sha256_of_all
 from monai_ich.core.second_reading import Thresholds
 from monai_ich.core.shipped import shipped
@@ -112,7 +113,8 @@ def load_bundle(
     weights: str | Path | None = None,
     runtime: str = "torch",
 ) -> Bundle:
-    """Read a bundle's ``inference.yaml`` and weights.
+    """Read a bundle's ``inference.yaml`` and weights; the process keeps its memory from now on
+    (`keep_memory`).
 
     Args:
         name_or_path: as for `find_bundle`.
@@ -128,6 +130,7 @@ def load_bundle(
     from monai.bundle import ConfigParser
     from monai.transforms import Compose
 
+    keep_memory()
     by = require_runtime(runtime, device)
     root = find_bundle(name_or_path)
     path = Path(weights) if weights is not None else root / "models" / "model.pt"

@@ -13,7 +13,7 @@ PAGE = ROOT / "docs/reference/codes.md"
 _CODE = re.compile(r"[A-Z][A-Z0-9]+(_[A-Z0-9]+)*")
 # names in capitals that are no codes: variables of the environment, values of DICOM, labels
 _OTHERS = re.compile(
-    r"(MLFLOW_(?!UNAVAILABLE|FAILED)|RAY_(?!NOT_STARTED)|MONAI_ICH_|GIT_|OMP_|INFERENCE_|SC_).*|DOSE_INFO|HU_MOD|Z_EFF"
+    r"(MLFLOW_(?!UNAVAILABLE|FAILED)|RAY_(?!NOT_STARTED)|MONAI_ICH_|GIT_|MALLOC_|OMP_|INFERENCE_|SC_).*|DOSE_INFO|HU_MOD|Z_EFF"
     r"|(LEFT|RIGHT)_(HEMISPHERE|VENTRICLE)|POSTERIOR_FOSSA"
 )
 
