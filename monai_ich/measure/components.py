@@ -31,7 +31,8 @@ from monai_ich.measure.unnamed import open_lesion
 
 _LEFT = (Anatomy.LEFT_HEMISPHERE, Anatomy.LEFT_VENTRICLE)
 _RIGHT = (Anatomy.RIGHT_HEMISPHERE, Anatomy.RIGHT_VENTRICLE)
-_CELL_MM, _FEW = 4.0, 16  # of the border, for the search of the nearest skull
+_CELL_MM = 4.0  # of the border, for the search of the nearest skull
+_FIRST = 16  # one in so many of these cells is looked up without a bound
 _NO_BRAIN = NotMeasurable("the brain's density was not measured")
 
 
@@ -138,8 +139,8 @@ def _skull_mm(border_mm: FloatArray, skull: cKDTree | None, pixel_mm: float) -> 
     """From the lesion's border (half a pixel outside of its outermost centers) to the skull; 0
     where they touch.
 
-    One point of each cell is looked up first, a few of them without bound; then the rest of those
-    cells that may hold the nearest point, the nearest cell first.
+    One point of each cell is looked up first, then the rest of those cells that may hold the
+    nearest point, the nearest cell first.
     """
     if skull is None:
         return None
@@ -148,7 +149,7 @@ def _skull_mm(border_mm: FloatArray, skull: cKDTree | None, pixel_mm: float) -> 
     cells = np.ravel_multi_index(ijk.T, ijk.max(axis=0) + 1)
     _, first, cell = np.unique(cells, return_index=True, return_inverse=True)
     within_mm = _CELL_MM * 3**0.5
-    bound = float(skull.query(border_mm[first[::_FEW]])[0].min())
+    bound = float(skull.query(border_mm[first[::_FIRST]])[0].min())
     far_mm = skull.query(border_mm[first], distance_upper_bound=bound + within_mm)[0]
     bound = min(bound, float(far_mm.min()))
     for n in np.argsort(far_mm):
