@@ -33,7 +33,7 @@ def describe_machine(device: torch.device | str) -> str:
     if getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)():
         return f"training on {cores} with AMX in bfloat16: some 7 small windows a second and core"
     if has_fast_bfloat16(device):
-        return f"training on {cores} in bfloat16 without AMX: some three times slower than with it"
+        return f"training on {cores} in bfloat16, no AMX: some 5 small windows a second and core"
     return (
         f"training on {cores} in float32, since bfloat16 is not computed in hardware: some "
         "five times slower"
