@@ -193,7 +193,10 @@ def c_store(port: int, paths: Iterable[Path]) -> list[Path]:
                 status = link.send_c_store(pydicom.dcmread(path))
             except (RuntimeError, ValueError):
                 break
-            if status.get("Status") == 0:
+            if "Status" not in status:  # no answer in time
+                link.abort()
+                return taken
+            if status.Status == 0:
                 taken.append(path)
         link.release()
     return taken
