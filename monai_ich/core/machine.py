@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-_WORKER_BYTES = 4_000_000_000  # 320 thin slices of 512 x 512 pixels take 3.3 GB at their peak
+_WORKER_BYTES = 4_000_000_000  # 320 thin slices of 512 x 512 pixels take 4.0 GB at their peak
 _LIMITS = Path("/sys/fs/cgroup")
 
 

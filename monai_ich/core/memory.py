@@ -1,7 +1,7 @@
 """What the C library does with memory that is free again.
 
 By default, large arrays go back to the system at once and come anew, page by page, which takes a
-third of the time of an analysis. Kept, the memory of one step serves the next: same peak.
+third of the time of an analysis. Kept, the memory of one step serves the next.
 
 References:
     mallopt(3), malloc_trim(3) of the GNU C library; others know neither, and nothing is done there.
