@@ -27,7 +27,7 @@ from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline
-from monai_ich.core.volume import LabelMap, holds
+from monai_ich.core.volume import LabelMap, contacts, holds
 
 _STEP_MM = 2.0
 _POINTS = 400  # of each surface
@@ -157,16 +157,7 @@ def _surfaces(anatomy: LabelMap) -> list[FloatArray]:
 
 
 def _between(one: NDArray[np.bool_], other: NDArray[np.bool_], geometry: Geometry) -> FloatArray:
-    """Midpoints of neighbors along I, J and K of which one is in each mask; at most `_POINTS`."""
-    found = []
-    for axis in range(3):
-        a, b = (
-            tuple(s if n == axis else slice(None) for n in range(3))
-            for s in (slice(None, -1), slice(1, None))
-        )
-        middle = np.argwhere((one[a] & other[b]) | (other[a] & one[b])).astype(np.float64)
-        middle[:, axis] += 0.5
-        found.append(middle)
-    points = np.concatenate(found)
+    """Some `_POINTS` of the `contacts` of two masks, RAS mm."""
+    points = contacts(one, other)
     chosen = np.linspace(0, len(points) - 1, min(_POINTS, len(points))).astype(int)
     return geometry.to_world(points[chosen])

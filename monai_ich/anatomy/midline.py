@@ -23,7 +23,7 @@ from monai_ich.core.geometry import FloatArray, Geometry
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.measurement import NotMeasurable
 from monai_ich.core.midline import Midline, front_and_top
-from monai_ich.core.volume import LabelMap, holds, slices_last
+from monai_ich.core.volume import LabelMap, contacts, holds, slices_last
 
 _RIM_MM = 12.0  # how deep the falx insertions reach, for the plane
 _RIM_DECAY_MM = 6.0  # the nearer to the skull, the more a point says about the plane
@@ -109,7 +109,7 @@ def fit_midline(anatomy: LabelMap) -> Midline | NotMeasurable:
     if _cut_share(landmark) > _MAX_CUT:
         return NotMeasurable("the image's edge cuts through the level of the septum pellucidum")
     marks = geometry.to_world(np.argwhere(landmark))
-    third = geometry.to_world(_contacts(*sides)) if seen else None
+    third = geometry.to_world(contacts(*sides)) if seen else None
     level = ~rim & _near(found.points_mm, marks.mean(axis=0), normal)
     slices = np.rint(starts[2] + steps[2] * found.slices[level])
     slices = np.minimum(slices, anatomy.geometry.shape[2] - 1)
@@ -142,22 +142,10 @@ def _interface(
     left: NDArray[np.bool_], right: NDArray[np.bool_], border_mm: FloatArray, geometry: Geometry
 ) -> _Interface:
     """Where the sides meet, how deep, and on which slice."""
-    ijk = _contacts(left, right)
+    ijk = contacts(left, right)
     points = geometry.to_world(ijk)
     depths, _ = cKDTree(border_mm).query(points, distance_upper_bound=_RIM_MM)  # deeper: infinite
     return _Interface(points, np.asarray(depths), ijk[:, 2])
-
-
-def _contacts(left: NDArray[np.bool_], right: NDArray[np.bool_]) -> FloatArray:
-    """Midpoints ``(N, 3)`` between neighbors along I, J and K of which one is left, one right."""
-    middles = []
-    for axis in range(3):
-        a = tuple(slice(None, -1) if n == axis else slice(None) for n in range(3))
-        b = tuple(slice(1, None) if n == axis else slice(None) for n in range(3))
-        meets = np.argwhere((left[a] & right[b]) | (right[a] & left[b])).astype(np.float64)
-        meets[:, axis] += 0.5
-        middles.append(meets)
-    return np.concatenate(middles)
 
 
 def _monro(

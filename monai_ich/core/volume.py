@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_ich.core.errors import GeometryError, LabelError
-from monai_ich.core.geometry import Box, Geometry
+from monai_ich.core.geometry import Box, FloatArray, Geometry
 from monai_ich.core.labels import LabelSet
 
 AIR_HU = -1024.0
@@ -143,6 +143,26 @@ def holds(voxels: NDArray[np.uint8], values: Iterable[int]) -> NDArray[np.bool_]
     table = np.zeros(256, bool)
     table[[int(value) for value in values if 0 <= value < 256]] = True
     return table[voxels]
+
+
+def neighbors(axis: int) -> tuple[Box, Box]:
+    """Two boxes of a volume that lie side by side along an axis: each voxel of the one has its next
+    one at the same place of the other.
+    """
+    i, j, k = (slice(None, -1) if n == axis else slice(None) for n in range(3))
+    x, y, z = (slice(1, None) if n == axis else slice(None) for n in range(3))
+    return (i, j, k), (x, y, z)
+
+
+def contacts(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> FloatArray:
+    """Midpoints ``(N, 3)`` between neighbors along I, J and K of which one lies in each mask."""
+    middles = []
+    for axis in range(3):
+        a, b = neighbors(axis)
+        meets = np.argwhere((one[a] & other[b]) | (other[a] & one[b])).astype(np.float64)
+        meets[:, axis] += 0.5
+        middles.append(meets)
+    return np.concatenate(middles)
 
 
 def voxels_of(mask: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -21,6 +21,7 @@ from monai_ich.core.volume import (
     LabelMap,
     box_around,
     box_inside,
+    neighbors,
     voxels_of,
 )
 from monai_ich.measure.abc2 import measure_abc2
@@ -124,9 +125,8 @@ def _inner_skull(anatomy: LabelMap) -> cKDTree | None:
     cavity, starts = anatomy.voxels[box] > 0, [s.start for s in box]
     ends = []
     for axis in range(3):
-        here, next_one = ([slice(None)] * 3 for _ in range(2))
-        here[axis], next_one[axis] = slice(None, -1), slice(1, None)
-        between = voxels_of(cavity[tuple(here)] != cavity[tuple(next_one)]) + starts
+        a, b = neighbors(axis)
+        between = voxels_of(cavity[a] != cavity[b]) + starts
         ends.append(between + 0.5 * np.eye(3)[axis])
     points = np.concatenate(ends)
     if not len(points):

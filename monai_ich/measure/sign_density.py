@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter
-
-from monai_ich.core.pieces import label_pieces
+from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter, label
 
 _RIM_MM = 1.5  # blood and brain share these voxels
 _SMOOTH_MM = 1.5
@@ -93,7 +91,7 @@ def dark_regions(inside: Inside, below_hu: float) -> list[Region]:
     """Connected regions darker than the dense part by more than half of `below_hu`: there the
     border of a region that is darker by `below_hu` runs.
     """
-    parts, count = label_pieces(
+    parts, count = label(
         inside.core & (inside.smooth_hu < inside.dense_hu - below_hu / 2.0), structure=_EIGHT
     )
     pixel_mm2 = inside.pixel_mm[0] * inside.pixel_mm[1]
