@@ -1,23 +1,27 @@
 """What labels without masks are worth: networks trained on masks and exam labels, side by side.
 
-    python -m benchmarks.learning DATA -o WORK [--steps 6000] [--seeds 3] [--only ARM ...]
+    python -m benchmarks.learning DATA -o WORK [--steps 2500] [--more 1000] [--only ARM ...]
 
-DATA is a folder of synthetic heads (``make train-data``), read and never written. Of each seed's
-order of its training heads, an arm gets some with masks and some with exam labels alone:
+DATA is a folder of synthetic heads (``make train-data``), read and never written. For each seed's
+order of its training heads, a network first trains on 40 with masks (``first_40``, `--steps`). From
+its weights, each of these goes on for `--more` steps, as a hospital would that has got more:
 
-- ``masks_40``: 40 heads with masks
+- ``masks_40``: the same 40 heads
 - ``weak_300``: these, and 300 more with exam labels (``configs/training/weak.yaml``)
 - ``masks_340``: all 340 with masks
-- ``ranked_80``: the 40, and 40 of the 300 chosen by ``manifest rank`` with the first arm's weights
+- ``ranked_80``: the 40, and 40 of the 300 chosen by ``manifest rank`` with the first weights
 - ``random_80``: the 40, and 40 of the 300 at random
-- ``masks_5``, ``masks_10``, ``masks_50``: so many heads with masks
-- ``pretrained_5``, ``_10``, ``_50``: the same, from weights that first took as many steps on the
-  images of 300 (``configs/training/pretrain.yaml``)
 
-All others start from nothing; all take as many steps, so that a busy machine favors none; three in
-ten of ``weak_300`` are of exam labels. They are judged on the validation heads: Dice
-of each subtype where it is, and the AUC of "any" over exams. Trainings go on where they were
-stopped; arms that are in the record (WORK/learning.json) are not run again.
+And with fewer heads, `--more` steps each:
+
+- ``masks_5``, ``masks_10``, ``masks_50``: so many heads with masks, from nothing
+- ``pretrained_5``, ``_10``, ``_50``: the same, from weights that took as many steps on the images
+  of 300 (``configs/training/pretrain.yaml``)
+
+Steps are counted, not minutes, so that a busy machine favors none; three in ten of ``weak_300`` are
+of exam labels. Networks are judged on the validation heads: Dice of each subtype where it is, and
+the AUC of "any" over exams. Trainings go on where they were stopped; arms that are in
+WORK/learning.json are not run again. The record is `RECORD`.
 """
 
 from __future__ import annotations
@@ -31,16 +35,20 @@ from typing import Any
 
 import numpy as np
 
+from monai_ich.core.provenance import installed_versions
+
 ROOT = Path(__file__).resolve().parents[1]
+RECORD = Path(__file__).with_name("learning.json")
 BUNDLE = ROOT / "bundles" / "ich_segmentation"
 EFFICIENCY = tuple(f"{kind}_{n}" for n in (5, 10, 50) for kind in ("masks", "pretrained"))
+FIRST, PRETRAINING = "first_40", "pretraining"
 ARMS = ("masks_40", "weak_300", "masks_340", "ranked_80", "random_80", *EFFICIENCY)
 MASKS, LABELS, CHOSEN = 40, 300, 40
-PRETRAINING = "pretraining"
 _EPOCH = 100  # steps; after each, a training can go on
+Rows = list[dict[str, Any]]
 
 
-def shuffled_rows(data: Path, seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def shuffled_rows(data: Path, seed: int) -> tuple[Rows, Rows]:
     """Training rows in a seed's order and validation rows, with absolute paths."""
     listing = json.loads((data / "dataset.json").read_text())
     for row in (*listing["training"], *listing["validation"]):
@@ -53,20 +61,18 @@ def shuffled_rows(data: Path, seed: int) -> tuple[list[dict[str, Any]], list[dic
     return [listing["training"][n] for n in order], listing["validation"]
 
 
-def write_list(
-    folder: Path, training: list[dict[str, Any]], validation: list[dict[str, Any]]
-) -> Path:
+def write_list(folder: Path, training: Rows, validation: Rows) -> Path:
     """A manifest of these rows."""
     folder.mkdir(parents=True, exist_ok=True)
     names = ("EDH", "IPH", "IVH", "SAH", "SDH")
     mapping = {str(n): name for n, name in enumerate(names, 1)}
-    record = {"schema": "monai-ich/manifest/1", "name": folder.name, "label_mapping": mapping}
-    record |= {"training": training, "validation": validation}
+    record: dict[str, Any] = {"schema": "monai-ich/manifest/1", "name": folder.name}
+    record |= {"label_mapping": mapping, "training": training, "validation": validation}
     (folder / "dataset.json").write_text(json.dumps(record))
     return folder
 
 
-def without_masks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def without_masks(rows: Rows) -> Rows:
     """The same heads with what an exam's label tells of them."""
     return [{k: v for k, v in row.items() if k not in ("label", "edema")} for row in rows]
 
@@ -78,47 +84,49 @@ def prepare(arm: str, seed: int, data: Path, work: Path) -> list[str]:
         scans = without_masks(rows[MASKS : MASKS + LABELS])
         return ["--dataset_dir", str(write_list(work / "scans", scans, []))]
     if arm in EFFICIENCY:
-        masked = rows[: int(arm.rpartition("_")[2])]
-        options = ["--dataset_dir", str(write_list(work / "masks", masked, validation))]
-        if arm.startswith("pretrained"):
-            weights = work.parent.parent / PRETRAINING / str(seed) / "model.pt"
-            options += ["--initial_weights", str(weights), "--freeze_after", "0.3"]
-        return options
-    first, rest = rows[:MASKS], rows[MASKS : MASKS + LABELS]
-    more: list[dict[str, Any]] = []
-    if arm == "masks_340":
-        more = rest
-    elif arm == "random_80":
-        more = rest[:CHOSEN]
-    elif arm == "ranked_80":
-        more = _ranked(first, rest, work, seed)
-    options = ["--dataset_dir", str(write_list(work / "masks", first + more, validation))]
-    if arm == "weak_300":
-        labels = write_list(work / "labels", without_masks(rest), validation)
-        options += ["--weak_dir", str(labels)]
+        start = PRETRAINING if arm.startswith("pretrained") else None
+        masked, labeled = rows[: int(arm.rpartition("_")[2])], Rows()
+    else:
+        start = None if arm == FIRST else FIRST
+        masked, labeled = _more_rows(arm, rows[:MASKS], rows[MASKS : MASKS + LABELS], work, seed)
+    options = ["--dataset_dir", str(write_list(work / "masks", masked, validation))]
+    if labeled:
+        options += ["--weak_dir", str(write_list(work / "labels", labeled, validation))]
+    if start is not None:
+        options += ["--initial_weights", str(_weights(start, seed, work)), "--freeze_after", "0.3"]
     return options
 
 
-def _ranked(
-    first: list[dict[str, Any]],
-    rest: list[dict[str, Any]],
-    work: Path,
-    seed: int,
-) -> list[dict[str, Any]]:
-    weights = work.parent.parent / "masks_40" / str(seed) / "model.pt"
-    if not weights.is_file():
-        raise SystemExit("ranked_80 needs masks_40 of the same seed first")
+def _more_rows(arm: str, first: Rows, rest: Rows, work: Path, seed: int) -> tuple[Rows, Rows]:
+    """Rows with masks and rows with labels alone."""
+    if arm == "weak_300":
+        return first, without_masks(rest)
+    if arm == "masks_340":
+        return first + rest, []
+    if arm == "random_80":
+        return first + rest[:CHOSEN], []
+    if arm == "ranked_80":
+        return first + _ranked(first, rest, work, seed), []
+    return first, []
+
+
+def _weights(arm: str, seed: int, work: Path) -> Path:
+    """Of another arm of this seed."""
+    return work.parents[1] / arm / str(seed) / "model.pt"
+
+
+def _ranked(first: Rows, rest: Rows, work: Path, seed: int) -> Rows:
     pool = write_list(work / "pool", first + without_masks(rest), [])
     chosen = work / "chosen.json"
     if not chosen.is_file():
         command = ["-m", "monai_ich.cli", "manifest", "rank", str(pool / "dataset.json")]
-        command += ["-n", str(CHOSEN), "--weights", str(weights), "-o", str(chosen)]
-        subprocess.run([sys.executable, *command], check=True, cwd=ROOT)
+        command += ["-n", str(CHOSEN), "--weights", str(_weights(FIRST, seed, work))]
+        subprocess.run([sys.executable, *command, "-o", str(chosen)], check=True, cwd=ROOT)
     ids = {row["id"] for row in json.loads(chosen.read_text())["training"]}
     return [row for row in rest if row["id"] in ids]
 
 
-def train(arm: str, seed: int, data: Path, work: Path, length: list[str]) -> Path:
+def train(arm: str, seed: int, data: Path, work: Path, steps: int) -> Path:
     """Train an arm, or go on with it; its weights."""
     weights = work / "model.pt"
     if weights.is_file():
@@ -128,9 +136,12 @@ def train(arm: str, seed: int, data: Path, work: Path, length: list[str]) -> Pat
     overlays = {"weak_300": "weak", PRETRAINING: "pretrain"}
     if arm in overlays:
         files.append(str(ROOT / f"configs/training/{overlays[arm]}.yaml"))
+    epoch = min(_EPOCH, steps)
     command = ["-m", "monai.bundle", "run", "--config_file", str(files)]
     command += ["--bundle_root", str(BUNDLE), "--output_dir", str(work / "out")]
-    command += ["--weights", str(weights), "--seed", str(seed), *options, *length]
+    command += ["--weights", str(weights), "--seed", str(seed), *options]
+    command += ["--epoch_length", str(epoch), "--max_epochs", str(steps // epoch)]
+    command += ["--val_interval", str(steps)]  # judged once, in the end
     subprocess.run([sys.executable, *command], check=True, cwd=ROOT)
     return weights
 
@@ -178,27 +189,32 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=6000, help="of each training")
+    parser.add_argument("--steps", type=int, default=2500, help="of first_40")
+    parser.add_argument("--more", type=int, default=1000, help="of each other training")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", choices=ARMS, default=ARMS)
+    parser.add_argument("--only", nargs="+", choices=(FIRST, *ARMS), default=(FIRST, *ARMS))
     args = parser.parse_args()
-    record_path = args.output / "learning.json"
-    record = json.loads(record_path.read_text()) if record_path.is_file() else {}
-    epoch = min(_EPOCH, args.steps)
-    length = ["--epoch_length", str(epoch), "--max_epochs", str(args.steps // epoch)]
-    length += ["--val_interval", str(args.steps)]  # they are judged once, in the end
+    output = args.output.resolve()
+    path = output / "learning.json"
     for seed in range(args.seeds):
         for arm in args.only:
-            if str(seed) in record.get(arm, {}):
+            if str(seed) in _read(path).get(arm, {}):
                 continue
             if arm.startswith("pretrained"):
-                before = args.output.resolve() / PRETRAINING / str(seed)
-                train(PRETRAINING, seed, args.data, before, length)
-            work = args.output.resolve() / arm / str(seed)
-            weights = train(arm, seed, args.data, work, length)
-            record.setdefault(arm, {})[str(seed)] = judge(weights, work / "masks")
-            record_path.write_text(json.dumps(record, indent=1) + "\n")
-            print(arm, seed, record[arm][str(seed)])
+                train(PRETRAINING, seed, args.data, output / PRETRAINING / str(seed), args.more)
+            work = output / arm / str(seed)
+            steps = args.steps if arm == FIRST else args.more
+            found = judge(train(arm, seed, args.data, work, steps), work / "masks")
+            arms = _read(path)  # anew: two of these may run side by side
+            arms.setdefault(arm, {})[str(seed)] = found
+            path.write_text(json.dumps(arms, indent=1) + "\n")
+            print(arm, seed, found)
+    record = {"versions": installed_versions(), "steps": args.steps, "more": args.more}
+    RECORD.write_text(json.dumps(record | {"arms": _read(path)}, indent=1) + "\n")
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 if __name__ == "__main__":
