@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_ich.core.errors import ManifestError
+from monai_ich.core.errors import ManifestError, TrainingError
 from monai_ich.core.json_text import read_json
 from monai_ich.parts.label_files import no_labels, training_labels
 
@@ -100,3 +100,21 @@ def read_data_list(
         if number not in skipped
         for _ in range(repeat_shifted if is_shifted else 1)
     ]
+
+
+def share_weights(rest: Sequence[object], *others: tuple[Sequence[object], float]) -> list[float]:
+    """How often to draw each row of several lists, one after the other, which add up to 1.
+
+    Args:
+        rest: rows that get what the others leave.
+        others: rows, and the share of the draws that they get together.
+
+    Raises:
+        TrainingError: ``BAD_SHARE`` where a share is below 0, or all together are above 1.
+    """
+    left = round(1.0 - sum(share for _, share in others), 9)
+    if left < 0 or any(share < 0 for _, share in others):
+        raise TrainingError(
+            "BAD_SHARE", "The shares of what is drawn must be 0 or more and add up to 1 at most."
+        )
+    return [share / len(rows) for rows, share in ((rest, left), *others) for _ in rows]

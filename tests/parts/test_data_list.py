@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monai_ich.parts.data_list import read_data_list
+from monai_ich.core.errors import TrainingError
+from monai_ich.parts.data_list import read_data_list, share_weights
 
 
 @pytest.fixture
@@ -38,3 +39,17 @@ def test_heads_are_left_out_and_repeated(
 ) -> None:
     found = read_data_list(folder, "training", {"image": "image"}, **options)
     assert "".join(Path(row["image"]).name[0] for row in found) == expected
+
+
+def test_each_list_gets_its_share_of_the_draws_whatever_its_length() -> None:
+    weights = share_weights("12345", ("123", 0.15), ("1", 0.3))
+    assert sum(weights[:5]) == pytest.approx(0.55)
+    assert weights[5:] == pytest.approx([0.05, 0.05, 0.05, 0.3])
+    assert share_weights("12", ("1", 0.7), ("1", 0.3))[:2] == [0.0, 0.0]  # nothing is left
+
+
+@pytest.mark.parametrize("shares", [(-0.1, 0.2), (0.6, 0.5)])
+def test_shares_that_cannot_be_are_refused(shares: tuple[float, float]) -> None:
+    with pytest.raises(TrainingError) as raised:
+        share_weights("12", ("1", shares[0]), ("1", shares[1]))
+    assert raised.value.code == "BAD_SHARE"
