@@ -197,12 +197,12 @@ class ShiftCalibrator:
     weights_sha256: str
     errors_mm: tuple[float, float]
     scans: int
-    of: str = SHIFT_MAX
+    of: str
 
     def interval_mm(self, shift_mm: float) -> tuple[float, float]:
         """95 % interval of the true shift toward the same side, the measured one in it.
 
-        >>> ShiftCalibrator("", (-2.0, 3.0), 60).interval_mm(1.5)
+        >>> ShiftCalibrator("", (-2.0, 3.0), 60, SHIFT).interval_mm(1.5)
         (0.0, 4.5)
         """
         low, high = self.errors_mm

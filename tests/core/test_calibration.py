@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_ich.core.calibration import ANY, Calibration, Calibrator, ShiftCalibrator
+from monai_ich.core.calibration import ANY, SHIFT, Calibration, Calibrator, ShiftCalibrator
 from monai_ich.core.errors import BundleError
 from monai_ich.core.labels import Subtype
 from monai_ich.io.calibration import read_calibration
@@ -39,7 +39,7 @@ def test_interval_grows_with_doubt_and_holds_what_was_found() -> None:
 
 
 def test_it_is_read_as_it_was_written() -> None:
-    shift = ShiftCalibrator("cafe", (-2.0, 3.0), 60)
+    shift = ShiftCalibrator("cafe", (-2.0, 3.0), 60, SHIFT)
     calibration = Calibration(
         "f00d", "99 heads", {"SDH": FIRST, ANY: replace(FIRST, where_none=None)}, shift
     )
@@ -53,7 +53,7 @@ def test_it_is_read_as_it_was_written() -> None:
 
 
 def test_the_shift_has_an_interval_for_the_anatomy_weights_it_was_learned_with() -> None:
-    shift = ShiftCalibrator("cafe", (-2.0, 3.0), 60)
+    shift = ShiftCalibrator("cafe", (-2.0, 3.0), 60, SHIFT)
     assert shift.interval_mm(5.0) == (3.0, 8.0) and shift.interval_mm(1.0) == (0.0, 4.0)
     assert replace(shift, errors_mm=(0.5, 3.0)).interval_mm(5.0) == (5.0, 8.0), (
         "what was measured lies inside"

@@ -14,7 +14,7 @@ import pydicom
 from pydicom import uid
 
 from monai_ich.bundle import find_bundle
-from monai_ich.core.calibration import Calibration, Calibrator, ShiftCalibrator
+from monai_ich.core.calibration import SHIFT, Calibration, Calibrator, ShiftCalibrator
 from monai_ich.core.labels import Subtype
 from monai_ich.core.provenance import Notice, Provenance, installed_versions
 from monai_ich.core.volume import LabelMap
@@ -134,7 +134,8 @@ def _write_records(folder: Path) -> None:
 
     one = Calibrator(0.5, (1.0, 2.0), (-1.0, 2.0), (0.0, 3.0), 100, 30)
     of = dict.fromkeys([*Subtype.__members__, "any"], one)
-    calibration = Calibration("0" * 64, "seeds", of, ShiftCalibrator("1" * 64, (-2.0, 3.0), 60))
+    shift = ShiftCalibrator("1" * 64, (-2.0, 3.0), 60, SHIFT)
+    calibration = Calibration("0" * 64, "seeds", of, shift)
     (folder / "calibration").mkdir()
     (folder / "calibration" / "operating_points.json").write_text(json.dumps(calibration.as_dict()))
 
