@@ -7,7 +7,8 @@ voxels, once with the weights of the bundle and once with randomized ones, the r
 about the same. A method passes where
 
 - its two maps differ: the size of Spearman's rank correlation within the cavity is below 0.5 on
-every head, and - its map of the real weights is higher in true blood than in the rest of the
+every head, and
+- its map of the real weights is higher in true blood than in the rest of the
 cavity: at least three times on every head, and highest in true blood (the pointing game) on most.
 
 A map can be high in blood for reasons of the input alone, so the ratio of the randomized weights
@@ -41,7 +42,7 @@ from monai_ich.bundle import Bundle, load_bundle
 from monai_ich.core.labels import Subtype
 from monai_ich.core.provenance import installed_versions
 from monai_ich.core.volume import Mask
-from monai_ich.parts.explanation import RegionScore, integrate_gradients
+from monai_ich.parts.explanation import RegionScore, weigh_features
 from monai_ich.segment.explain import Method, explain_ich
 from monai_ich.segment.ich import segment_ich
 from monai_ich.synth.dataset import design_case
@@ -56,18 +57,36 @@ HEADS = (
 )
 SEED = 960_000
 CHANGED, HIGHER = 0.5, 3.0
+HU, WINDOWS_HU = 40.0, ((0.0, 80.0), (-20.0, 180.0), (-200.0, 1000.0))  # of the network's channels
 Row = dict[str, Any]
 
 
+def even(image: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """The image with a cavity of even 40 HU (gray matter): where ways to an image begin."""
+    windows = torch.tensor([(HU - low) / (high - low) for low, high in WINDOWS_HU])
+    return torch.where(inside, windows.to(image)[:, None, None, None], image)
+
+
+def integrate_gradients(
+    score: torch.nn.Module, index: int, image: torch.Tensor, inside: torch.Tensor, steps: int = 4
+) -> torch.Tensor:
+    """Sundararajan 2017: the mean gradient on the way from an even cavity, times the way."""
+    gradient, start = VanillaGrad(score), even(image, inside)
+    way, mean = image - start, torch.zeros_like(image)
+    for step in range(steps):
+        mean += gradient((start + way * ((step + 0.5) / steps)).detach(), index) / steps
+    return (mean * way)[0].sum(0)
+
+
 def gradient(
-    score: RegionScore, index: int, image: torch.Tensor, start: torch.Tensor
+    score: RegionScore, index: int, image: torch.Tensor, inside: torch.Tensor
 ) -> torch.Tensor:
     """Simonyan 2013: the size of the gradient."""
     return VanillaGrad(score)(image.clone(), index)[0].abs().sum(0)
 
 
 def smooth_gradient(
-    score: RegionScore, index: int, image: torch.Tensor, start: torch.Tensor
+    score: RegionScore, index: int, image: torch.Tensor, inside: torch.Tensor
 ) -> torch.Tensor:
     """Smilkov 2017: the same, averaged over four noisy copies."""
     torch.manual_seed(0)
@@ -77,18 +96,19 @@ def smooth_gradient(
 
 
 def grad_cam(
-    score: RegionScore, index: int, image: torch.Tensor, start: torch.Tensor, *, layer: str
+    score: RegionScore, index: int, image: torch.Tensor, inside: torch.Tensor, *, layer: str
 ) -> torch.Tensor:
-    """Selvaraju 2017, at a level of the shipped U-Net."""
+    """Selvaraju 2017, at a level of the shipped network."""
     score.requires_grad_(True)
-    explain = GradCAM(score, f"network.model.{layer}", postprocessing=lambda heat: heat)
+    explain = GradCAM(score, f"network.{layer}", postprocessing=lambda heat: heat)
     return explain(image, class_idx=index)[0, 0].detach()
 
 
 def occlusion(
-    score: RegionScore, index: int, image: torch.Tensor, start: torch.Tensor
+    score: RegionScore, index: int, image: torch.Tensor, inside: torch.Tensor
 ) -> torch.Tensor:
     """Zeiler 2014: how far the score falls when a cube of 30 mm fades to even brain density."""
+    start = even(image, inside)
     explain = OcclusionSensitivity(
         _FromStart(score, start),
         mask_size=(20, 20, 10),
@@ -114,11 +134,11 @@ class _FromStart(torch.nn.Module):
 
 
 METHODS: dict[str, Method] = {
+    "Grad-CAM, last features": weigh_features,
+    "Grad-CAM, lowest level": partial(grad_cam, layer="1.bottleneck"),
     "integrated gradients": integrate_gradients,
     "gradient": gradient,
     "SmoothGrad": smooth_gradient,
-    "Grad-CAM, last level": partial(grad_cam, layer="1.submodule.2"),
-    "Grad-CAM, lowest level": partial(grad_cam, layer=".submodule.".join("11111") + ".submodule"),
     "occlusion": occlusion,
 }
 SLOW = ("occlusion",)
@@ -126,14 +146,14 @@ QUICK = tuple(name for name in METHODS if name not in SLOW)
 
 
 def randomized(bundle: Bundle, seed: int = 1) -> Bundle:
-    """The same bundle with weights as before a training."""
-    network = deepcopy(bundle.network)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        for module in network.modules():
-            reset = getattr(module, "reset_parameters", None)
-            if callable(reset):
-                reset()
+    """The same bundle with the values of each tensor of weights in random order, so that what a
+    layer gives keeps its size (its batch norm is part of the weights).
+    """
+    network, order = deepcopy(bundle.network), torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weights in network.parameters():
+            values = weights.flatten()
+            weights.copy_(values[torch.randperm(len(values), generator=order)].view_as(weights))
     return replace(bundle, network=network)
 
 
@@ -142,8 +162,9 @@ def judge(heat: np.ndarray, other: np.ndarray, blood: np.ndarray, cavity: np.nda
     blood.
     """
     rest = cavity & ~blood
+    same = np.ptp(other[cavity]) == 0  # the randomized map is empty: nothing in common
     return {
-        "alike": round(float(spearmanr(heat[cavity], other[cavity]).statistic), 3),
+        "alike": 0.0 if same else round(float(spearmanr(heat[cavity], other[cavity]).statistic), 3),
         "higher": round(float(heat[blood].mean() / max(heat[rest].mean(), 1e-3)), 1),
         "higher_randomized": round(float(other[blood].mean() / max(other[rest].mean(), 1e-3)), 1),
         "hit": bool(blood[np.unravel_index(np.where(cavity, heat, 0).argmax(), heat.shape)]),

@@ -46,7 +46,11 @@ def find_shift(text: str, labels: ReportLabels) -> ReportShift | None:
                 found += [(rank, shift)] if shift is not None else []
     top = max((rank for rank, _ in found), default=None)
     best = [shift for rank, shift in found if rank == top]
-    return max(best, key=lambda s: s.size_mm, default=None)
+    largest = max(best, key=lambda s: s.size_mm, default=None)
+    if largest is not None and largest.toward_right_mm is None:  # another section may tell where to
+        told = [s for _, s in found if s.size_mm == largest.size_mm and s.toward_right_mm]
+        return told[0] if told else largest
+    return largest
 
 
 def _measured(text: str, start: int, end: int, begins: int, ends: int) -> ReportShift | None:

@@ -17,7 +17,7 @@ _BLOODY = rf"(?:{_BLOOD}|clots?|collections?|components?|extension)"
 _BRAIN = (
     r"intra-?\s?parenchymal|parenchymal?|intra-?\s?cerebral|intra-?\s?axial|lobar|cerebell\w+"
     r"|pontine"
-    r"|pons|midbrain|brain\s?stem|medulla(?:ry)?|thalam\w+|basal\s+gangli\w+|gangli[oa]\w*|putam\w+"
+    r"|pons|midbrain|brain\s?stem|medulla(?:ry)?|thalam\w+|basal\s+gangli\w+|bg|gangli[oa]\w*|putam\w+"
     r"|caudate|lentiform|globus|pallid\w+|capsul\w+|corona\s+radiata|centrum\s+semiovale|insul\w+"
     r"|vermis|vermian|corpus\s+callosum|splenium|duret|gyrus|gyri|cort(?:ex|ical)|white\s+matter"
     r"|(?:frontal|temporal|parietal|occipital)(?:\s+lobes?)?|frontotemporal|frontoparietal"
@@ -73,9 +73,13 @@ _OTHER = (
     r"|adenomas?|schwannomas?|fractures?|diastasis|hydrocephalus|ventriculomegaly|abscess\w*"
     r"|aneurysms?|malformations?|avms?|cavernomas?|hygromas?|effusions?|empyemas?|encephalomalacia"
     r"|gliosis|pneumocephalus|o?edema|herniat\w+|(?:arachnoid|colloid|dermoid)\s+cysts?|atroph\w+"
-    r"|volume\s+loss|small\s+vessel|microvascular|leu[ck]oaraiosis|hyperdense\s+(?:mca|vessel"
+    r"|volume\s+loss|involution\w*|small\s+vessel|microvascular|leu[ck]oaraiosis|lacun\w+"
+    r"|white\s+matter\s+(?:disease|changes?|hypo\w+|low\s+attenuation)"
+    r"|ventric\w+\s+(?:(?:are|is|remain|remains|appear|appears|mildly|moderately|markedly)\s+){0,2}"
+    r"(?:dilated|enlarged)|(?:dilated|enlarged)\s+(?:\w+\s+)?ventric\w+"
+    r"|hyperdense\s+(?:mca|vessel"
     r"|basilar)"
-    r"(?:\s+sign)?|demyelinat\w+|encephalitis|diffuse\s+axonal\s+injury"
+    r"(?:\s+sign)?|demyelinat\w+|thrombos[ie]s|encephalitis|diffuse\s+axonal\s+injury"
     rf"|cephalo?ha?ematomas?|(?:{_OUTSIDE})\s+(?:{_BLOOD}|contusions?|swelling)"
 )
 # the longest that fits at a place; blood outside of the skull is no hemorrhage of interest
@@ -88,15 +92,20 @@ TERMS = re.compile(
     rf"|(?P<IVH>ivhs?|{_of_site('intra-?ventricular')}"
     r"|(?:extend\w*|extension|ruptur\w+|dissect\w+|layer\w*|spill\w*)\s+"
     rf"(?:in|within|into)\s+(?:\w+\s+){{0,3}}(?:{_VENTRICLE}))"
-    rf"|(?P<IPH>iphs?|(?<!non-)(?<!non )ha?emorrhagic\s+(?:transformation|conversion"
+    rf"|(?P<IPH>iphs?|(?<!non-)(?<!non )ha?emorrhagic\s+(?:\w+\s+)?(?:transformation|conversion"
     rf"|contusions?|infarct\w*|stroke"
     r"|metasta\w+|mass\w*|lesions?|tumou?rs?)|(?:parenchymal|cerebral|brain|cortical|cerebellar"
     r"|frontal|temporal|parietal|occipital|bifrontal)\s+contusions?"
     rf"|{_of_site('(?:intra-?parenchymal|intra-?cerebral|intra-?axial)')})"
     rf"|(?P<axial>extra-?axial\s+{_BLOODY})"
-    rf"|(?P<any>(?:intra-?cranial\s+)?(?:{_BLOOD})|ich)"
+    rf"|(?P<any>(?:intra-?cranial\s+)?(?:{_BLOOD})|ich"
+    rf"|intra-?(?:axial)?\s*(?:or|and|/|nor)\s*extra-?axial\s+{_BLOOD})"
     r"|(?P<shift>mid-?line\s+shift|shift\s+of\s+(?:the\s+)?mid-?line|mls"
+    r"|(?:left|right)ward\s+shift|shift\s+to\s+the\s+(?:left|right)"
     r"|mid-?line(?:\s+structures?)?\s+(?:is|are)\s+(?:shifted|displaced|deviated))"
+    r"|(?P<central>mid-?line(?:\s+structures?)?\s+(?:(?:is|are|remains?|appears?|lies?)\s+)?"
+    r"(?:central\w*|cent(?:er|re)d|preserved|maintained|undisplaced"
+    r"|not\s+(?:shifted|displaced|deviated)|in\s+(?:the\s+)?(?:normal\s+position|midline)))"
     r")\b",
     re.I,
 )
@@ -114,14 +123,20 @@ NORMAL = re.compile(
 )
 
 _SEEN = (
-    r"(?:seen|identified|demonstrated|visuali[sz]ed|detected|present|evident|noted|shown"
+    r"(?:seen|identified|demonstrated|visuali[sz]ed|visible|detected|present|evident|noted|shown"
     r"|found|apparent)"
 )
 _LESS = r"(?:change|increase|progression|enlargement|expansion|worsening|growth|difference)"
 # first what only looks like a cue, then cues; "pre" reach forward, "post" back, as far as a stop
 CUES = re.compile(
     r"(?P<pseudo>\bno\s+(?:\w+\s+){0,2}" + _LESS + r"\b|\bnot\s+(?:\w+\s+)?(?:chang|increas|enlarg"
-    r"|progress|worsen|mention)\w*|\bwithout\s+(?:\w+\s+){0,2}" + _LESS + r"\b|\bnot\s+only\b)"
+    r"|progress|worsen|mention)\w*|\b(?:without|w/o)\s+(?:(?:iv|intravenous|any)\s+)?contrast\b"
+    r"|\bnot\s+(?:previously|formerly)\b|\bnot\s+"
+    + _SEEN
+    + r"\s+(?:previously|before|(?:on|in)\s+(?:the\s+)?"
+    r"(?:prior|previous|earlier|last))"
+    r"|\bw/o(?=\s*(?:[:.,]|$))|\bage[- ]indeterminate"
+    r"|\bwithout\s+(?:\w+\s+){0,2}" + _LESS + r"\b|\bnot\s+only\b)"
     r"|(?P<new>\bno\s+(?:evidence\s+of\s+)?(?:definite\s+|acute\s+)?(?:new|increasing|interval"
     r"|recurrent)\b"
     r"|\bwithout\s+(?:evidence\s+of\s+)?new\b|\bno\s+evidence\s+(?:of|for)\s+(?:a\s+)?new\b)"
@@ -134,9 +149,12 @@ CUES = re.compile(
     r"|completely\s+)?(?:exclude|rule\s+out)"
     r"|\bpossibl[ey]|\bprobabl[ey]|\blikely|\bquestion(?:able|\s+of)"
     r"|\bmay\s+(?:\w+\s+)?(?:represent|be|reflect)"
-    r"|\bmight\b|\bcould\b|\bsuspect\w*|\bsuspicio\w+|\bconcern\w*\s+for|\bequivocal|\bsuggest\w*"
+    r"|\bwhether\b|\bunclear\b|\bdifficult\s+to\b|\bmight\b|\bcould\b|\bsuspect\w*"
+    r"|\bsuspicio\w+|\bconcern\w*\s+for|\bequivocal|\bsuggest\w*"
     r"|\b(?:evaluat\w+|assess\w*|screen\w*|sensitiv\w+)\s+(?:for|of)"
-    r"|\brule\s+out|\br/o|\bto\s+exclude|\bindeterminate|\bperhaps|\?\s*(?=\w))"
+    r"|\bindeterminate|\bperhaps|\?\s*(?=\w))"
+    r"|(?P<asked>\b(?:indication|clinical\w*|reason|hx|request\w*)\b[^.;]{0,40}?\?\s*(?=\w)"
+    r"|\brule\s+out|\br/o|\bto\s+exclude|^\s*if\b)"
     r"|(?P<versus>\bversus|\bvs\b\.?)"
     r"|(?P<gone_post>\bno\s+longer\s+(?:\w+\s+)?"
     + _SEEN
@@ -161,7 +179,9 @@ CUES = re.compile(
     r"|(?P<stop>\bbut\b|\bhowever\b|\b(?:al)?though\b|\bexcept\b|\baside\s+from|\bapart\s+from"
     r"|\bother\s+than"
     r"|\bwhich\b|\bbecause\b|\bdue\s+to|\bsecondary\s+to|\bassociated\s+with|\byet\b|\bdespite\b"
-    r"|,\s+(?:there|with|a|an|the|now)\b|\b(?:is|are)\s+(?:again\s+|also\s+)?" + _SEEN + r")",
+    r"|,\s+(?:and\s+)?(?:there|with|a|an|the|now)\b|\b(?:is|are)\s+(?:again\s+|also\s+)?"
+    + _SEEN
+    + r")",
     re.I,
 )
 # how many words a cue reaches; others reach to the next stop
@@ -195,7 +215,8 @@ SIZE = re.compile(
     r"(?<![\d.])(\d+(?:[.,]\d+)?)\s*-?\s*(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)\b", re.I
 )
 EARLIER_SIZE = re.compile(
-    r"(?:\bfrom|\bprevious(?:ly)?|\bformerly|\bwas|\bprior|\bearlier"
+    r"\b(?:de|in)creas\w*[^.;]{0,30}?\d+(?:[.,]\d+)?\s*(?:mm|cm)(?=\s+to\s+\d)"
+    r"|(?:\bfrom|\bprevious(?:ly)?|\bformerly|\bwas|\bprior|\bearlier"
     r"|\bbefore)\W{0,3}(?:\w+\s+){0,2}\(?"
     r"\d+(?:[.,]\d+)?\s*(?:mm|cm)\b|\d+(?:[.,]\d+)?\s*(?:mm|cm)\s+(?:previously|before|earlier"
     r"|on\s+(?:the\s+)?prior)",

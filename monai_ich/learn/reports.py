@@ -18,6 +18,11 @@ from monai_ich.core.labels import Subtype
 from monai_ich.learn.report_words import CUES, HEADINGS, NORMAL, REACH, SITES, TERMS
 
 SUBTYPES = tuple(s.name for s in Subtype)
+_AXIAL = ("EDH", "SDH")
+_OF_IT = re.compile(r"\W*(?:(?:and|or|which|that|is|are|was|were|has|have|now)\b\W*)*", re.I)
+_OF_BLOOD_ALONE = re.compile(r"old|remote|prior|previous|burr|craniotom|craniectom", re.I)
+_PARTLY = re.compile(r"\bacute|\bother|\bnew|\blarge|\bgross", re.I)
+_DENSE = re.compile(r"hyper-?dens|high[- ](?:density|attenuation)|hyper-?attenuat|\bdense\b", re.I)
 _NO_DOUBT = ("suggest", "suspic", "concern")  # "nothing to suggest", "no suspicion of": a denial
 
 
@@ -80,21 +85,25 @@ def label_report(text: str) -> ReportLabels:
     """
     decisions = tuple(sorted(_read(text), key=lambda d: d.start))
     said = {name: _said(decisions, name) for name in (*SUBTYPES, "axial", "any", "other")}
+    said |= dict.fromkeys(_overruled(text, decisions, said), Status.DENIED)
+    if said["any"] is None and _denies_all(text, said):
+        said["any"] = Status.DENIED
     nothing_left = any(
         d.finding == "any" and d.status is Status.DENIED and "residual" in d.cue for d in decisions
     )
     if nothing_left:
         said |= {k: Status.DENIED for k, status in said.items() if status is Status.REMOVED}
     found: dict[str, int | None] = {name: _value(said[name]) for name in SUBTYPES}
-    for name in ("EDH", "SDH"):
+    named_axial = Status.AFFIRMED in (said["EDH"], said["SDH"])  # it is what was found outside
+    for name in _AXIAL:
         if said[name] is None and said["axial"] is not None:
-            found[name] = 0 if said["axial"] is Status.DENIED else None
-    open_status = [said[name] for name in ("any", "axial")]
+            found[name] = 0 if said["axial"] is Status.DENIED or named_axial else None
+    open_status = [said["any"], None if said["EDH"] or said["SDH"] else said["axial"]]
     named = any(said[name] not in (None, Status.DENIED) for name in SUBTYPES)
     sure = any(said[name] is Status.AFFIRMED for name in SUBTYPES)
     is_open = not sure and Status.AFFIRMED in open_status
     for name in SUBTYPES:
-        if said[name] is None and (name not in ("EDH", "SDH") or said["axial"] is None):
+        if said[name] is None and (name not in _AXIAL or said["axial"] is None):
             listed = named or said["any"] is Status.DENIED
             found[name] = 0 if listed and not is_open else None
     found["any"] = _any(found, said)
@@ -113,12 +122,38 @@ def _any(found: Mapping[str, int | None], said: Mapping[str, Status | None]) -> 
 
 
 def _said(decisions: tuple[Decision, ...], name: str) -> Status | None:
-    """The highest status in the section that counts most; None where nothing is said."""
+    """The highest status in the section that counts most; None where nothing is said. Of other
+    pathology, which is many things, in any section.
+    """
     of_it = [d for d in decisions if d.finding == name and d.status is not Status.SILENT]
     if not of_it:
         return None
     top = max(d.rank for d in of_it)
-    return max(d.status for d in of_it if d.rank == top)
+    return max(d.status for d in of_it if d.rank == top or name == "other")
+
+
+def _overruled(
+    text: str, decisions: tuple[Decision, ...], said: Mapping[str, Status | None]
+) -> Iterator[str]:
+    """Findings that are doubted, but the impression denies all hemorrhage, not only acute one."""
+    denied = [
+        d.rank
+        for d in decisions
+        if (d.finding, d.status) == ("any", Status.DENIED)
+        and not _PARTLY.search(text[max(0, d.start - 25) : d.end])
+    ]
+    for name in (*SUBTYPES, "axial"):
+        top = max((d.rank for d in decisions if d.finding == name), default=0)
+        if said[name] is Status.DOUBTED and top < max(denied, default=0):
+            yield name
+
+
+def _denies_all(text: str, said: Mapping[str, Status | None]) -> bool:
+    """Hemorrhage is denied in the brain, or in two places outside of it, and nothing else said."""
+    status = {name: said[name] for name in (*SUBTYPES, "axial")}
+    if set(status.values()) - {None, Status.DENIED} or _DENSE.search(text):
+        return False
+    return said["IPH"] is not None or sum(v is not None for v in status.values()) >= 2
 
 
 def _value(status: Status | None) -> int | None:
@@ -142,8 +177,8 @@ def sentences(text: str) -> Iterator[tuple[int, int, int]]:
         rank = {"body": 1, "first": 2, "addendum": 3}.get(str(mark.lastgroup))
         if rank is not None:
             parts.append((mark.end(), stop, rank))
-        elif not has_body and "\n\n" in text[mark.end() : stop]:  # a body without a heading
-            parts.append((text.index("\n\n", mark.end()), stop, 1))
+        elif "body" not in kinds and (begin := _body_after(text[mark.end() : stop])):
+            parts.append((mark.end() + begin, stop, 1))
     for begin, stop, rank in parts:
         at = begin
         for mark in re.finditer(
@@ -152,6 +187,16 @@ def sentences(text: str) -> Iterator[tuple[int, int, int]]:
             yield at, begin + mark.start(), rank
             at = begin + mark.end()
         yield at, stop, rank
+
+
+def _body_after(section: str) -> int:
+    """Where a body without a heading begins behind a section: after an empty line, else after the
+    first line that holds something; 0 where there is none.
+    """
+    empty = re.search(r"\S.*?\n\s*\n", section, re.S)
+    line = re.search(r"\S[^\n]*\n", section)
+    found = empty or line
+    return found.end() if found and section[found.end() :].strip() else 0
 
 
 def _read_sentence(text: str, start: int, end: int, rank: int) -> Iterator[Decision]:
@@ -171,6 +216,9 @@ def _read_sentence(text: str, start: int, end: int, rank: int) -> Iterator[Decis
         if normal is not None and normal.start() <= term.start() < normal.end():
             continue
         status, cue = _status(sentence, term, cues)
+        if term.lastgroup == "central":
+            yield Decision("shift", Status.DENIED, start + term.start(), start + term.end(), rank)
+            continue
         if term.lastgroup == "axial" and status is Status.AFFIRMED and "collection" in term[0]:
             status, cue = Status.DOUBTED, "collection"  # it may be a hygroma
         for name in _classes(sentence, term):
@@ -201,11 +249,13 @@ def _classes(sentence: str, term: re.Match[str]) -> list[str]:
 def _status(sentence: str, term: re.Match[str], cues: list[re.Match[str]]) -> tuple[Status, str]:
     """By the cues whose reach holds the term, the strongest first."""
     near = {str(c.lastgroup): c for c in cues if _reaches(sentence, c, term, cues)}
+    if term.lastgroup == "other":  # an old infarct is there; a bone flap removes none
+        near = {k: c for k, c in near.items() if not _OF_BLOOD_ALONE.match(c[0])}
     reaching = {kind: cue[0].lower() for kind, cue in near.items()}
     if {"not_pre", "doubt_pre"} <= set(near) and reaching["doubt_pre"].startswith(_NO_DOUBT):
         del reaching["doubt_pre"]
     for kinds, status in (
-        (("new",), Status.SILENT),
+        (("new", "asked"), Status.SILENT),
         (("doubt_pre", "doubt_post", "versus"), Status.DOUBTED),
         (("not_pre", "gone_pre", "gone_post", "gone"), Status.DENIED),
         (("old",), Status.SILENT),
@@ -232,6 +282,9 @@ def _reaches(
         return False
     low, high = sorted(((cue.start(), cue.end()), term.span()))
     between = sentence[low[1] : high[0]]
+    nearest = TERMS.sub("", between.rpartition(",")[2]) if "," in between else ""
+    if kind == "gone_post" and not _OF_IT.fullmatch(nearest):
+        return False  # "SAH, the source is not seen"
     if kind == "versus" and "," in between:
         return False
     if len(between.split()) > REACH.get(kind, 99):

@@ -1,11 +1,13 @@
-"""What a segmentation network's answer rests on, by MONAI's explanations of classifiers."""
+"""What a segmentation network's answer rests on."""
 
 from __future__ import annotations
 
 from copy import deepcopy
 
 import torch
-from monai.visualize import VanillaGrad
+import torch.nn.functional as F
+
+_CONVOLUTIONS = (torch.nn.Conv3d, torch.nn.ConvTranspose3d)
 
 
 class RegionScore(torch.nn.Module):
@@ -17,7 +19,7 @@ class RegionScore(torch.nn.Module):
 
     Args:
         network: ``(N, channels, I, J, K)`` to logits ``(N, classes, I, J, K)``; copied, since
-            MONAI's explanations leave gradients and hooks in it.
+            explanations leave gradients and hooks in it.
         region: bool ``(I, J, K)``, at least one voxel of it true.
         most: only of so many voxels of the region, those of highest log odds; None: of all.
     """
@@ -42,30 +44,33 @@ class RegionScore(torch.nn.Module):
         return odds.mean(-1)
 
 
-def integrate_gradients(
-    score: torch.nn.Module, index: int, image: torch.Tensor, start: torch.Tensor, steps: int = 4
+def weigh_features(
+    score: RegionScore, index: int, image: torch.Tensor, _inside: torch.Tensor
 ) -> torch.Tensor:
-    """What each voxel adds to a score on the straight way from one image to another.
+    """Grad-CAM of what the network's last convolution is given: each feature counts by how much it
+    raises the score, mean over the image.
 
-    It is the mean gradient on the way (MONAI's `VanillaGrad` at the middle of each step) times the
-    way, summed over channels. All voxels together give the difference of both scores, as far as the
-    steps are fine enough.
+    MONAI's `GradCAM` asks for the name of a layer; this takes any network with a convolution.
 
     Args:
-        score: images to one score a class.
-        index: which score.
+        score: of the network.
+        index: which of its scores.
         image: ``(1, channels, I, J, K)``.
-        start: the same without what is to be explained.
-        steps: a pass forward and back each.
 
     Returns:
         ``(I, J, K)``, signed.
 
     References:
-        Sundararajan 2017 doi:10.48550/arXiv.1703.01365
+        Selvaraju 2017 doi:10.1109/ICCV.2017.74
     """
-    gradient, way = VanillaGrad(score), image - start
-    mean = torch.zeros_like(image)
-    for step in range(steps):
-        mean += gradient((start + way * ((step + 0.5) / steps)).detach(), index) / steps
-    return (mean * way)[0].sum(0)
+    last = [m for m in score.network.modules() if isinstance(m, _CONVOLUTIONS)][-1]
+    given: list[torch.Tensor] = []
+    hook = last.register_forward_pre_hook(lambda _module, inputs: given.append(inputs[0]))
+    try:
+        answer = score(image.detach().requires_grad_())[0, index]
+    finally:
+        hook.remove()
+    (gradient,) = torch.autograd.grad(answer, given)
+    weights = gradient.mean((2, 3, 4), keepdim=True)
+    heat = (weights * given[0].detach()).sum(1, keepdim=True)
+    return F.interpolate(heat, image.shape[2:], mode="trilinear")[0, 0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -18,11 +17,8 @@ from monai_ich.core.labels import Cavity, Subtype
 from monai_ich.core.relabel import resample_labels
 from monai_ich.core.resample import resample_image
 from monai_ich.core.volume import CTVolume, LabelMap, Mask
-from monai_ich.parts.explanation import RegionScore, integrate_gradients
+from monai_ich.parts.explanation import RegionScore, weigh_features
 
-BRAIN_HU = (
-    40.0  # gray matter, the densest brain: clots are denser, and all else speaks against blood
-)
 _BLUR_MM = 3.0
 _MOST_PROBABLE = 64  # voxels
 _WINDOW = (96, 112, 40)  # voxels: the larger of the windows that the network was trained with
@@ -38,23 +34,18 @@ def explain_ich(
     within: Box | None = None,
     strip: bool = False,
     bundle: Bundle,
-    method: Method = integrate_gradients,
+    method: Method = weigh_features,
 ) -> tuple[HeatMap, ...]:
-    """A heat map of each subtype: what raises its score when the densities inside of the cavity
-    appear.
+    """A heat map of each subtype: where in the cavity the features lie that raise its score.
 
     The score is the mean log odds of the subtype over the voxels labeled so; over the 64 most
-    probable of the cavity where none is. Explained is its rise from the same head with a cavity of
-    even 40 HU (gray matter): what lies outside stays as it is and gets no heat, but for a blur of 3
-    mm. What lowers the score gets none either. The network sees one window of the size it was
-    trained with, about the middle of these voxels; beyond it, no heat.
+    probable of the cavity where none is. What lowers it gets no heat, nor does what lies outside of
+    the cavity. The network sees one window of the size it was trained with, about the middle of
+    these voxels; beyond it, no heat.
 
-    The method is what the sanity check of Adebayo 2018 left of MONAI's (`benchmarks/heatmaps.py`,
-    three synthetic heads, the U-Net of weights 0.9.0): its maps of real and of randomized weights
-    had a rank correlation of 0.34 at most (SmoothGrad 0.78, occlusion 0.57, Grad-CAM 0.48 at the
-    best level), and were at least 45 times higher in true blood than in the rest of the cavity
-    (Grad-CAM 3.8 times). Of weights 0.10.0 it is 0.44 and 414 times on one head; from 33 HU on, the
-    mean of brain, it would be 0.56. A subtype takes about 4 CPU seconds.
+    The method is what the sanity check of Adebayo 2018 left (`benchmarks/heatmaps.py`, weights
+    0.15.0): maps of real and of randomized weights have little in common, and with randomized
+    weights blood is no brighter than the rest. Maps by gradients of the image fail it.
 
     Args:
         ct, labels, cavity: on one grid, sheared too.
@@ -62,8 +53,8 @@ def explain_ich(
         within: voxel box that the network looks at.
         strip: as for `segment_ich`; give both the same.
         bundle: the one that labeled them.
-        method: score, index of the class, image, image to start from ``(1, channels, I, J, K)`` to
-            heat ``(I, J, K)``.
+        method: score, index of the class, image ``(1, channels, I, J, K)`` and the cavity ``(I, J,
+            K)`` to heat ``(I, J, K)``.
 
     References:
         Adebayo 2018 doi:10.48550/arXiv.1810.03292
@@ -72,20 +63,18 @@ def explain_ich(
         return ()
     shown = cavity if strip else None
     image, grid = network_input(bundle, ct, within, shown)
-    even = replace(ct, hu=np.where(cavity.voxels, np.float32(BRAIN_HU), ct.hu))
-    start, _ = network_input(bundle, even, within, shown)
-    there = resample_labels(labels, grid).voxels
+    there, inside = resample_labels(labels, grid).voxels, _on(grid, cavity)
     maps = []
     for subtype in subtypes:
         region, most = there == int(subtype), None
         if not region.any():
-            region, most = _on(grid, cavity), _MOST_PROBABLE
+            region, most = inside, _MOST_PROBABLE
         box = _window(region)
-        score = RegionScore(bundle.network, torch.from_numpy(region)[box].to(image.device), most)
-        heat = method(score, int(subtype) - 1, image[(None, ..., *box)], start[(None, ..., *box)])
-        maps.append(
-            HeatMap(subtype, _to_native(heat.cpu().numpy(), grid, box, ct.geometry), ct.geometry)
-        )
+        at, there_is = (torch.from_numpy(mask[box]).to(image.device) for mask in (region, inside))
+        score = RegionScore(bundle.network, at, most)
+        heat = method(score, int(subtype) - 1, image[(None, ..., *box)], there_is) * there_is
+        native = _to_native(heat.cpu().numpy(), grid, box, ct.geometry)
+        maps.append(HeatMap(subtype, native, ct.geometry))
     return tuple(maps)
 
 

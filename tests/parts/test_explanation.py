@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from monai_ich.parts.explanation import RegionScore, integrate_gradients
+from monai_ich.parts.explanation import RegionScore, weigh_features
 
 
 class Logits(torch.nn.Module):
@@ -34,21 +34,35 @@ def test_the_score_is_the_mean_log_odds_over_the_region() -> None:
     )
 
 
-def test_all_voxels_together_give_the_difference_of_the_scores() -> None:
-    class Quadratic(torch.nn.Module):
+def test_features_count_by_how_much_they_raise_the_score() -> None:
+    class Features(torch.nn.Module):
         def forward(self, image: torch.Tensor) -> torch.Tensor:
-            return (image**2).sum((1, 2, 3, 4))[:, None]
+            return torch.cat([image, (image - 1) ** 2], 1) + shift
 
-    image, start = torch.full((1, 2, 1, 1, 3), 3.0), torch.full((1, 2, 1, 1, 3), 1.0)
-    image[..., 2] = 1.0  # where nothing changes, nothing is added
-    found = integrate_gradients(Quadratic(), 0, image, start)
-    assert found.flatten().tolist() == pytest.approx(
-        [16.0, 16.0, 0.0], rel=1e-5
-    )  # two channels of 9 - 1
+    torch.manual_seed(0)
+    shift = torch.zeros(1, 2, 1, 1, 1)
+    network = torch.nn.Sequential(Features(), torch.nn.Conv3d(2, 4, 1))
+    image, region = torch.rand(1, 1, 3, 4, 2), torch.rand(3, 4, 2) > 0.5
+    score, expected = RegionScore(network, region), 0.0
+    found = weigh_features(score, 1, image, region)
+    before = float(score(image)[0, 1])
+    for n, feature in enumerate((image, (image - 1) ** 2)):
+        shift[0, n] = 1e-2
+        rise = (float(score(image)[0, 1]) - before) / 1e-2 / image[0].numel()
+        shift[0, n] = 0
+        expected = expected + rise * feature[0, 0]
+    assert torch.allclose(found, expected, rtol=2e-2, atol=1e-3)
+
+
+def test_heat_of_a_coarse_level_has_the_shape_of_the_image() -> None:
+    fold, unfold = torch.nn.Conv3d(1, 5, 2, 2), torch.nn.ConvTranspose3d(5, 3, 2, 2)
+    image, region = torch.rand(1, 1, 4, 6, 2), torch.ones(4, 6, 2, dtype=torch.bool)
+    score = RegionScore(torch.nn.Sequential(fold, unfold), region)
+    assert weigh_features(score, 0, image, region).shape == (4, 6, 2)
 
 
 def test_explaining_leaves_no_gradient_in_the_network() -> None:
-    network = Logits()
-    score = RegionScore(network, torch.ones(1, 1, 1, dtype=torch.bool))
-    integrate_gradients(score, 0, torch.ones(1, 1, 1, 1, 1), torch.zeros(1, 1, 1, 1, 1))
-    assert network.one.grad is None and network.one.requires_grad
+    network = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 1), torch.nn.Conv3d(2, 3, 1))
+    region = torch.ones(1, 1, 1, dtype=torch.bool)
+    weigh_features(RegionScore(network, region), 0, torch.ones(1, 1, 1, 1, 1), region)
+    assert all(p.grad is None and p.requires_grad for p in network.parameters())
