@@ -1,4 +1,4 @@
-"""Words of English reports of head CT: findings, and cues that deny, doubt or date them.
+"""Words of English reports of head CT: findings, sites, sections, sizes.
 
 Patterns ignore case; ``ha?e`` and ``o?e`` are American and British spelling.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 _BLOOD = (
-    r"ha?emorrhages?|ha?emorrhaging|bleed(?:s|ing)?(?!\s+(?:disorder|diathesis|risk))|ha?ematomas?"
+    r"ha?em{1,2}or{1,2}h?ages?|ha?emorrhaging|bleed(?:s|ing)?(?!\s+(?:disorder|diathesis|risk))|ha?ematomas?"
     r"|ha?ematomata|blood(?:\s+(?:products?|clots?))?(?!\s+(?:pressure|vessel|flow|thinner|pool"
     r"|supply"
     r"|cell|patch|sugar|test))"
@@ -28,11 +28,11 @@ _SUBARACHNOID = (
     r"sulc(?:us|i|al)|cistern\w*|sylvian|perimesencephalic|interpeduncular|prepontine|suprasellar"
     r"|interhemispheric\s+fissure|subarachnoid\s+spaces?"
 )
-_SUBDURAL = r"(?:para)?falx|(?:para)?falcine|tentori\w+"
-_OUTSIDE = (
-    r"scalp|subgaleal|galeal|subcutaneous|soft\s+tissues?|extra-?cranial|facial|periorbital"
-    r"|orbit\w*"
-    r"|maxillary|sphenoid|ethmoid|paranasal|nasal"
+_SUBDURAL = r"subdural\s+spaces?|(?:para)?falx|(?:para)?falcine|tentori\w+"
+OUTSIDE = (  # of the skull
+    r"(?:scalp|subgaleal|galeal|subcutaneous|soft\s+tissues?|extra-?cranial|facial|periorbital"
+    r"|orbit\w*|forehead|cheek|vitreous|retina\w*|globe|eyelid|mastoid\w*|middle\s+ear|neck"
+    r"|maxillary|sphenoid|ethmoid|paranasal|nasal)"
 )
 _NO_BLOOD = (  # what "subdural" and the like may go before that is no blood
     r"\s+(?:spaces?|cysts?|hygromas?|effusions?|empyemas?|abscess\w*|drains?|drainage"
@@ -47,10 +47,11 @@ _LISTED = r"(?=\s*(?:[,/.;:)]|$|\bor\b|\band\b|\bvs\b|\bversus\b))"
 SITES: dict[str, re.Pattern[str]] = {
     name: re.compile(rf"\b(?:{words})\b", re.I)
     for name, words in {
-        "other": _OUTSIDE,
+        "other": OUTSIDE,
         "IVH": _VENTRICLE,
         "SAH": _SUBARACHNOID,
         "SDH": _SUBDURAL,
+        "EDH": r"(?:epi|extra-?)dural\s+spaces?",
         "IPH": _BRAIN,
     }.items()
 }
@@ -67,7 +68,8 @@ def _of_site(name: str) -> str:
 
 
 _OTHER = (
-    r"infarct\w*|isch(?:a)?emi(?:a|c)|stroke|(?<!no )mass(?:es)?(?!\s+effect)"
+    r"infarct\w*|isch(?:a)?emi(?:a|c)|stroke(?!\s+(?:protocol|code|alert|call|team))"
+    r"|(?<!no )mass(?:es)?(?!\s+effect)"
     r"|space[- ]occupying\s+lesions?"
     r"|lesions?|tumou?rs?|neoplas\w+|metasta\w+|meningiomas?|gliomas?|glioblastomas?|lymphomas?"
     r"|adenomas?|schwannomas?|fractures?|diastasis|hydrocephalus|ventriculomegaly|abscess\w*"
@@ -80,28 +82,33 @@ _OTHER = (
     r"|hyperdense\s+(?:mca|vessel"
     r"|basilar)"
     r"(?:\s+sign)?|demyelinat\w+|thrombos[ie]s|encephalitis|diffuse\s+axonal\s+injury"
-    rf"|cephalo?ha?ematomas?|(?:{_OUTSIDE})\s+(?:{_BLOOD}|contusions?|swelling)"
+    rf"|cephalo?ha?ematomas?|{OUTSIDE}\s+(?:{_BLOOD}|contusions?|swelling)"
 )
 # the longest that fits at a place; blood outside of the skull is no hemorrhage of interest
 TERMS = re.compile(
     r"\b(?:"
     rf"(?P<other>{_OTHER})"
-    rf"|(?P<EDH>[a-z]?edhs?|{_of_space('epidural')}|{_of_space('extra-?dural')})"
-    rf"|(?P<SDH>[a-z]?sdhs?|{_of_space('sub-?dural')})"
-    rf"|(?P<SAH>[at]?sahs?|{_of_site('sub-?arachnoid')})"
+    rf"|(?P<EDH>[a-z]?edhs?|{_of_space('epidural')}|{_of_space('extra[ -]?dural')})"
+    rf"|(?P<SDH>[a-z]?sdhs?|{_of_space('sub[ -]?dural')})"
+    rf"|(?P<SAH>[at]?sahs?|{_of_site('sub[ -]?arachnoid')})"
     rf"|(?P<IVH>ivhs?|{_of_site('intra-?ventricular')}"
-    r"|(?:extend\w*|extension|ruptur\w+|dissect\w+|layer\w*|spill\w*)\s+"
-    rf"(?:in|within|into)\s+(?:\w+\s+){{0,3}}(?:{_VENTRICLE}))"
+    rf"|(?:(?:intra-?)?ventricular|ventricle|iv)\s+(?:extension|rupture|spread|breakthrough|decompression)"
+    r"|(?:exten[ds]\w*|ruptur\w+|dissect\w+|layer\w*|spill\w*|spread\w*|reflux\w*|track\w*"
+    r"|breakthrough|breaking\s+through|decompress\w*|casting)"
+    rf"\s+(?:(?:in|within|into|to|through)\s+)?(?:\w+\s+){{0,3}}(?:{_VENTRICLE}))"
     rf"|(?P<IPH>iphs?|(?<!non-)(?<!non )ha?emorrhagic\s+(?:\w+\s+)?(?:transformation|conversion"
     rf"|contusions?|infarct\w*|stroke"
-    r"|metasta\w+|mass\w*|lesions?|tumou?rs?)|(?:parenchymal|cerebral|brain|cortical|cerebellar"
-    r"|frontal|temporal|parietal|occipital|bifrontal)\s+contusions?"
+    r"|metasta\w+|mass\w*|lesions?|tumou?rs?)|(?<!pulmonary\s)(?<!lung\s)(?<!hemorrhagic\s)"
+    r"contusions?"
     rf"|{_of_site('(?:intra-?parenchymal|intra-?cerebral|intra-?axial)')})"
-    rf"|(?P<axial>extra-?axial\s+{_BLOODY})"
+    rf"|(?P<axial>extra-?axial\s+{_BLOODY}"
+    r"|(?:hyper-?dense|high[- ](?:density|attenuation)|crescent\w*|biconvex|lentiform)\s+"
+    r"(?:\w+\s+){0,3}collections?)"
     rf"|(?P<any>(?:intra-?cranial\s+)?(?:{_BLOOD})|ich"
     rf"|intra-?(?:axial)?\s*(?:or|and|/|nor)\s*extra-?axial\s+{_BLOOD})"
-    r"|(?P<shift>mid-?line\s+shift|shift\s+of\s+(?:the\s+)?mid-?line|mls"
-    r"|(?:left|right)ward\s+shift|shift\s+to\s+the\s+(?:left|right)"
+    r"|(?P<shift>mid[-\s]?line\s+shift|shift\s+of\s+(?:the\s+)?mid-?line|mls"
+    r"|(?:left|right)ward\s+shift|shift\s+to\s+(?:the\s+)?(?:left|right)"
+    r"|\b(?:l|r|left|right)[-\s]to[-\s](?:l|r|left|right)\s+shift"
     r"|mid-?line(?:\s+structures?)?\s+(?:is|are)\s+(?:shifted|displaced|deviated))"
     r"|(?P<central>mid-?line(?:\s+structures?)?\s+(?:(?:is|are|remains?|appears?|lies?)\s+)?"
     r"(?:central\w*|cent(?:er|re)d|preserved|maintained|undisplaced"
@@ -121,71 +128,6 @@ NORMAL = re.compile(
     r"|\bnothing\s+acute|\bnil\s+acute",
     re.I,
 )
-
-_SEEN = (
-    r"(?:seen|identified|demonstrated|visuali[sz]ed|visible|detected|present|evident|noted|shown"
-    r"|found|apparent)"
-)
-_LESS = r"(?:change|increase|progression|enlargement|expansion|worsening|growth|difference)"
-# first what only looks like a cue, then cues; "pre" reach forward, "post" back, as far as a stop
-CUES = re.compile(
-    r"(?P<pseudo>\bno\s+(?:\w+\s+){0,2}" + _LESS + r"\b|\bnot\s+(?:\w+\s+)?(?:chang|increas|enlarg"
-    r"|progress|worsen|mention)\w*|\b(?:without|w/o)\s+(?:(?:iv|intravenous|any)\s+)?contrast\b"
-    r"|\bnot\s+(?:previously|formerly)\b|\bnot\s+"
-    + _SEEN
-    + r"\s+(?:previously|before|(?:on|in)\s+(?:the\s+)?"
-    r"(?:prior|previous|earlier|last))"
-    r"|\bw/o(?=\s*(?:[:.,]|$))|\bage[- ]indeterminate"
-    r"|\bwithout\s+(?:\w+\s+){0,2}" + _LESS + r"\b|\bnot\s+only\b)"
-    r"|(?P<new>\bno\s+(?:evidence\s+of\s+)?(?:definite\s+|acute\s+)?(?:new|increasing|interval"
-    r"|recurrent)\b"
-    r"|\bwithout\s+(?:evidence\s+of\s+)?new\b|\bno\s+evidence\s+(?:of|for)\s+(?:a\s+)?new\b)"
-    r"|(?P<doubt_post>\b(?:can\s?not|can't|not|could\s+not)\s+(?:be\s+)?(?:entirely\s+"
-    r"|completely\s+|fully\s+)?"
-    r"(?:excluded|ruled\s+out)|\b(?:is|are)\s+(?:\w+\s+)?(?:suspected|possible|unlikely|favou?red"
-    r"|questioned|suggested"
-    r"|considered|uncertain|equivocal)|\bnot\s+certain)"
-    r"|(?P<doubt_pre>\b(?:can\s?not|can't|could\s+not)\s+(?:entirely\s+"
-    r"|completely\s+)?(?:exclude|rule\s+out)"
-    r"|\bpossibl[ey]|\bprobabl[ey]|\blikely|\bquestion(?:able|\s+of)"
-    r"|\bmay\s+(?:\w+\s+)?(?:represent|be|reflect)"
-    r"|\bwhether\b|\bunclear\b|\bdifficult\s+to\b|\bmight\b|\bcould\b|\bsuspect\w*"
-    r"|\bsuspicio\w+|\bconcern\w*\s+for|\bequivocal|\bsuggest\w*"
-    r"|\b(?:evaluat\w+|assess\w*|screen\w*|sensitiv\w+)\s+(?:for|of)"
-    r"|\bindeterminate|\bperhaps|\?\s*(?=\w))"
-    r"|(?P<asked>\b(?:indication|clinical\w*|reason|hx|request\w*)\b[^.;]{0,40}?\?\s*(?=\w)"
-    r"|\brule\s+out|\br/o|\bto\s+exclude|^\s*if\b)"
-    r"|(?P<versus>\bversus|\bvs\b\.?)"
-    r"|(?P<gone_post>\bno\s+longer\s+(?:\w+\s+)?"
-    + _SEEN
-    + r"|\b(?:has|have|had)\s+(?:\w+\s+)?(?:cleared"
-    r"|disappeared)|\babsent\b|\bnot\s+(?:been\s+|\w+ly\s+)?"
-    + _SEEN
-    + r"|\b(?:is|are|was|were)\s+(?:excluded|ruled\s+out)|:\s*(?:none|no|nil|negative|absent)\b)"
-    r"|(?P<gone_pre>\bresolution\s+of|\bclearance\s+of|\bclearing\s+of)|(?P<gone>\bresolved\b)"
-    r"|(?P<not_pre>\bno\b|\bnor\b|\bneither\b|\bwithout\b|\bw/o\b|\bnegative\s+for"
-    r"|\babsence\s+of|\bfree\s+of"
-    r"|\bnil\b|\bnothing\b|\black\s+of|\bfails?\s+to|\b(?:is|are|was|were|do|does|did"
-    r"|has)n['\u2019]t\b"
-    r"|\bdenie[sd]|\brather\s+than|\bnot\b|\bexclud(?:es|ing)\b|\bnone\b)"
-    r"|(?P<old>\bold\b|\bremote\b|\b(?:prior|previous)\b(?!\s*[,.:;)]|\s+(?:\(|study|studies"
-    r"|exam\w*|ct"
-    r"|scan|imaging|film))"
-    r"|\bhistory\s+of|\bh/o|\bhx\s+of|\bsequelae?\s+of|\bha?emosiderin)"
-    r"|(?P<removed>\bevacuat\w+|\bdrain(?:age|ed)\b|\bburr[- ]?holes?|\bcraniotom\w+"
-    r"|\bcraniectom\w+"
-    r"|\bresect\w+)"
-    r"|(?P<left>\bresidual|\bpersist\w*|\bremain\w*|\brecurren\w+|\bre-?accumulat\w+)"
-    r"|(?P<stop>\bbut\b|\bhowever\b|\b(?:al)?though\b|\bexcept\b|\baside\s+from|\bapart\s+from"
-    r"|\bother\s+than"
-    r"|\bwhich\b|\bbecause\b|\bdue\s+to|\bsecondary\s+to|\bassociated\s+with|\byet\b|\bdespite\b"
-    r"|,\s+(?:and\s+)?(?:there|with|a|an|the|now)\b|\b(?:is|are)\s+(?:again\s+|also\s+)?"
-    + _SEEN
-    + r")",
-    re.I,
-)
-# how many words a cue reaches; others reach to the next stop
-REACH = {"old": 4, "removed": 8, "left": 6}
 
 SILENT_SECTIONS = (
     "clinical history|clinical information|clinical indication|clinical details|clinical data"
@@ -215,7 +157,9 @@ SIZE = re.compile(
     r"(?<![\d.])(\d+(?:[.,]\d+)?)\s*-?\s*(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)\b", re.I
 )
 EARLIER_SIZE = re.compile(
-    r"\b(?:de|in)creas\w*[^.;]{0,30}?\d+(?:[.,]\d+)?\s*(?:mm|cm)(?=\s+to\s+\d)"
+    r"\bmeasured\s+\d+(?:[.,]\d+)?\s*(?:mm|cm)\b"
+    r"|\b\d+(?:[.,]\d+)?\s*(?:mm|cm)\s+(?:in\s+(?:\w+\s+)?(?:thickness|depth|width|diameter)|thick)"
+    r"|\b(?:de|in)creas\w*[^.;]{0,30}?\d+(?:[.,]\d+)?\s*(?:mm|cm)(?=\s+to\s+\d)"
     r"|(?:\bfrom|\bprevious(?:ly)?|\bformerly|\bwas|\bprior|\bearlier"
     r"|\bbefore)\W{0,3}(?:\w+\s+){0,2}\(?"
     r"\d+(?:[.,]\d+)?\s*(?:mm|cm)\b|\d+(?:[.,]\d+)?\s*(?:mm|cm)\s+(?:previously|before|earlier"
@@ -223,13 +167,11 @@ EARLIER_SIZE = re.compile(
     re.I,
 )
 TO_RIGHT = re.compile(
-    r"\brightward|\bto\s+the\s+right|\bleft[- ]to[- ]right|\bl\s*(?:to|->|>)\s*r\b"
-    r"|\btoward\w*\s+the\s+right",
+    r"\brightward|\bto(?:wards?)?[-\s]+(?:the\s+)?right|\bl[-\s]*(?:to|->|>)[-\s]*r\b",
     re.I,
 )
 TO_LEFT = re.compile(
-    r"\bleftward|\bto\s+the\s+left|\bright[- ]to[- ]left|\br\s*(?:to|->|>)\s*l\b"
-    r"|\btoward\w*\s+the\s+left",
+    r"\bleftward|\bto(?:wards?)?[-\s]+(?:the\s+)?left|\br[-\s]*(?:to|->|>)[-\s]*l\b",
     re.I,
 )
 

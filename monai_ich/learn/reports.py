@@ -15,15 +15,39 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from monai_ich.core.labels import Subtype
-from monai_ich.learn.report_words import CUES, HEADINGS, NORMAL, REACH, SITES, TERMS
+from monai_ich.learn.report_cues import CUES, cues_of
+from monai_ich.learn.report_words import HEADINGS, NORMAL, OUTSIDE, SITES, TERMS
 
 SUBTYPES = tuple(s.name for s in Subtype)
 _AXIAL = ("EDH", "SDH")
-_OF_IT = re.compile(r"\W*(?:(?:and|or|which|that|is|are|was|were|has|have|now)\b\W*)*", re.I)
-_OF_BLOOD_ALONE = re.compile(r"old|remote|prior|previous|burr|craniotom|craniectom", re.I)
+_LABEL = re.compile(r"\s*(?:\(\w+\)\s*)?(?::|\?|\s[-\u2013]\s)(.*)", re.S)  # "SDH: ", "SDH? "
+_NO = re.compile(
+    r"(?:there\s+(?:is|are)\s+)?(?:none|nil|no|not|absent|negative|without|unremarkable|normal)\b"
+    r"(?!\s+(?:\w+\s+){0,3}(?:change|increase))|\(-\)",
+    re.I,
+)
+_YES = re.compile(r"(?:present|yes|positive)\b|\(\+\)", re.I)
+_NONE_LEFT = re.compile(
+    r"\b(?:no|nil|without)\s+(?:\w+\s+){0,2}(?:resid|persist|remain|recur)", re.I
+)
+_ENDS = re.compile(
+    r"[.!;](?=\s|$)(?<!w/o\.)(?<!\bvs\.)|\n\s*\n|\n\s*(?=\d+[.)]|[-*\u2022])|(?P<line>\n\s*)(?=[A-Z])"
+    r"|\s+(?=\d\)\s+[A-Z])"
+)
+_WRAPPED = re.compile(  # words that do not end a line of their own
+    r".*[,/(-]|of|the|an?|no|or|nor|and|with|without|in|for|to|by|from|at|on|is|are|evidence|acute"
+    r"|subacute|chronic|new|small|large|tiny|left|right|bilateral|intracranial|midline|any|definite"
+    r"|significant|Dr\.",
+    re.I,
+)
+_OF_THE_SAME = re.compile(
+    r"\s+(?:(?:this|it|these|they)\s+(?:has|have|is|are)\s+(?:\w+\s+)?|now\s+)"
+    r"(?:resolved|cleared|resorbed|no\s+longer|not\s+(?:seen|identified|visuali[sz]ed))",
+    re.I,
+)
+_OUTSIDE_LABEL = re.compile(rf"\W*(?:{OUTSIDE}|[\s/])+:", re.I)
 _PARTLY = re.compile(r"\bacute|\bother|\bnew|\blarge|\bgross", re.I)
 _DENSE = re.compile(r"hyper-?dens|high[- ](?:density|attenuation)|hyper-?attenuat|\bdense\b", re.I)
-_NO_DOUBT = ("suggest", "suspic", "concern")  # "nothing to suggest", "no suspicion of": a denial
 
 
 class Status(IntEnum):
@@ -44,7 +68,7 @@ class Decision:
         finding: a subtype's name, ``"any"``, ``"axial"`` (EDH or SDH), ``"other"`` or ``"shift"``.
         status: what is said of it.
         start, end: the mention in the report, in characters from 0.
-        rank: of its section: 3 addendum, 2 impression, 1 findings.
+        rank: of its section: 3 addendum, 2 impression, 1 findings, 0 in front of all sections.
         cue: the words that decided; empty where a finding is only named.
     """
 
@@ -135,16 +159,16 @@ def _said(decisions: tuple[Decision, ...], name: str) -> Status | None:
 def _overruled(
     text: str, decisions: tuple[Decision, ...], said: Mapping[str, Status | None]
 ) -> Iterator[str]:
-    """Findings that are doubted, but the impression denies all hemorrhage, not only acute one."""
-    denied = [
-        d.rank
-        for d in decisions
-        if (d.finding, d.status) == ("any", Status.DENIED)
-        and not _PARTLY.search(text[max(0, d.start - 25) : d.end])
-    ]
+    """Findings that are doubted, but the impression denies all hemorrhage, not only acute one; and
+    those that only the words in front of all sections tell of, where a section denies any.
+    """
+    denied = [d for d in decisions if (d.finding, d.status) == ("any", Status.DENIED)]
+    plain = [d.rank for d in denied if not _PARTLY.search(text[max(0, d.start - 25) : d.end])]
     for name in (*SUBTYPES, "axial"):
         top = max((d.rank for d in decisions if d.finding == name), default=0)
-        if said[name] is Status.DOUBTED and top < max(denied, default=0):
+        in_front = said[name] is not None and top == 0
+        doubted = said[name] is Status.DOUBTED and top < max(plain, default=0)
+        if doubted or (in_front and any(d.rank for d in denied)):
             yield name
 
 
@@ -169,9 +193,7 @@ def sentences(text: str) -> Iterator[tuple[int, int, int]]:
     """Start, end and rank of each sentence that counts."""
     marks = list(HEADINGS.finditer(text))
     kinds = [m.lastgroup for m in marks]
-    has_body = any(kind in ("body", "first", "addendum") for kind in kinds)
-    first = marks[0].start() if marks else len(text)
-    parts = [(0, first, 1)] if "body" not in kinds or not has_body else []
+    parts = [(0, marks[0].start() if marks else len(text), 0 if "body" in kinds else 1)]
     for n, mark in enumerate(marks):
         stop = marks[n + 1].start() if n + 1 < len(marks) else len(text)
         rank = {"body": 1, "first": 2, "addendum": 3}.get(str(mark.lastgroup))
@@ -181,12 +203,25 @@ def sentences(text: str) -> Iterator[tuple[int, int, int]]:
             parts.append((mark.end() + begin, stop, 1))
     for begin, stop, rank in parts:
         at = begin
-        for mark in re.finditer(
-            r"[.!;](?=\s|$)(?<!w/o\.)|\n\s*\n|\n\s*(?=\d+[.)]|[-*•])", text[begin:stop]
-        ):
-            yield at, begin + mark.start(), rank
-            at = begin + mark.end()
+        for end in _ENDS.finditer(text, begin, stop):
+            if not _goes_on(text, end):
+                yield at, end.start(), rank
+                at = end.end()
         yield at, stop, rank
+
+
+def _goes_on(text: str, end: re.Match[str]) -> bool:
+    """Whether a sentence goes on behind what looks like its end: a line that is wrapped, or a next
+    sentence of the same ("A small SAH was there. This has resolved.").
+    """
+    if "\n" not in end[0]:
+        return end[0] in ".;" and bool(_OF_THE_SAME.match(text, end.end()))
+    if end["line"] is None:
+        return False
+    before = text[: end.start()].rsplit(None, 1)[-1:]
+    if re.match(r"[A-Za-z /-]+:", text[end.end() :]):
+        return False
+    return text.isupper() or not before or bool(_WRAPPED.fullmatch(before[0]))
 
 
 def _body_after(section: str) -> int:
@@ -229,15 +264,20 @@ def _classes(sentence: str, term: re.Match[str]) -> list[str]:
     """Of "hemorrhage" and the like what it is by the sites in front of it and behind it."""
     if term.lastgroup != "any":
         return [str(term.lastgroup)]
+    if _OUTSIDE_LABEL.match(sentence):
+        return ["other"]
     before = " ".join(sentence[: term.start()].split()[-4:])
     before = re.split(r"[,:]|\b(?:and|or|no|without|of)\b", before)[-1]
     in_front = [name for name, sites in SITES.items() if sites.search(before)]
     if in_front:
-        return in_front[:1]
+        of_skin = re.match(
+            r"\s+(?:of|in)\s+(?:the\s+)?(?:\w+\s+)?" + OUTSIDE, sentence[term.end() :], re.I
+        )
+        return ["other"] if of_skin else in_front[:1]
     behind = re.split(r"[,:]|\band\b(?=.*\bnoted)", sentence[term.end() :])[0]
-    behind = " ".join(behind.split()[:14])
+    behind = " ".join(re.split(r"\bnot\b|\bwithout\b|\bno\b", behind)[0].split()[:14])
     placed = re.search(
-        r"\b(?:in|into|within|along|filling|fills|of|at|over|layering|layers|throughout|about)\b(.*)",
+        r"\b(?:in|on|into|within|along|filling|fills|of|at|over|layering|layers|throughout|about)\b(.*)",
         behind,
         re.I,
     )
@@ -247,13 +287,18 @@ def _classes(sentence: str, term: re.Match[str]) -> list[str]:
 
 
 def _status(sentence: str, term: re.Match[str], cues: list[re.Match[str]]) -> tuple[Status, str]:
-    """By the cues whose reach holds the term, the strongest first."""
-    near = {str(c.lastgroup): c for c in cues if _reaches(sentence, c, term, cues)}
-    if term.lastgroup == "other":  # an old infarct is there; a bone flap removes none
-        near = {k: c for k, c in near.items() if not _OF_BLOOD_ALONE.match(c[0])}
-    reaching = {kind: cue[0].lower() for kind, cue in near.items()}
-    if {"not_pre", "doubt_pre"} <= set(near) and reaching["doubt_pre"].startswith(_NO_DOUBT):
-        del reaching["doubt_pre"]
+    """By the answer behind a label ("SDH: none"), else by the cues that reach the term, the
+    strongest first.
+    """
+    label = _LABEL.match(sentence, term.end())
+    if label is not None and len(sentence[: term.start()].split()) <= 5:
+        answer = re.split(r"\b[\w-]+:", label[1])[0].strip()
+        if _NO.match(answer):
+            return Status.DENIED, answer[:20].lower()
+        if not _YES.match(answer) and (not answer or TERMS.search(answer)):
+            return Status.SILENT, "label"
+    reaching = {kind: cue[0].strip().lower() for kind, cue in cues_of(sentence, term, cues).items()}
+    left = "left" in reaching and not _NONE_LEFT.search(sentence)
     for kinds, status in (
         (("new", "asked"), Status.SILENT),
         (("doubt_pre", "doubt_post", "versus"), Status.DOUBTED),
@@ -261,33 +306,8 @@ def _status(sentence: str, term: re.Match[str], cues: list[re.Match[str]]) -> tu
         (("old",), Status.SILENT),
     ):
         for kind in kinds:
-            if kind in reaching:
+            if kind in reaching and not (left and kind.startswith("gone")):
                 return status, " ".join(reaching[k] for k in (kind, "left") if k in reaching)
     if "removed" in reaching and "left" not in reaching:
         return Status.REMOVED, reaching["removed"]
     return Status.AFFIRMED, ""
-
-
-def _reaches(
-    sentence: str, cue: re.Match[str], term: re.Match[str], cues: list[re.Match[str]]
-) -> bool:
-    kind = str(cue.lastgroup)
-    if kind in ("pseudo", "stop"):
-        return False
-    forward = cue.end() <= term.start()
-    if not forward and cue.start() < term.end():
-        return False
-    both = kind in ("versus", "gone", "removed", "left")
-    if not both and forward == kind.endswith("_post"):
-        return False
-    low, high = sorted(((cue.start(), cue.end()), term.span()))
-    between = sentence[low[1] : high[0]]
-    nearest = TERMS.sub("", between.rpartition(",")[2]) if "," in between else ""
-    if kind == "gone_post" and not _OF_IT.fullmatch(nearest):
-        return False  # "SAH, the source is not seen"
-    if kind == "versus" and "," in between:
-        return False
-    if len(between.split()) > REACH.get(kind, 99):
-        return False
-    stops = [c for c in cues if c.lastgroup in ("stop", "new") and low[1] <= c.start() < high[0]]
-    return not stops
