@@ -99,7 +99,7 @@ _KINDS = {
     ),
     "removed": (
         r"\bevacuat\w+|\bdrain(?:age|ed)\b|\bburr[- ]?holes?|\bcraniotom\w+|\bcraniectom\w+",
-        r"\bresect\w+",
+        r"\bresect\w+(?!\s+(?:cavity|bed|margin))",
     ),
     "left": (r"\bresidual|\bpersist\w*|\bremain\w*|\brecurren\w+|\bre-?accumulat\w+",),
     "stop": (

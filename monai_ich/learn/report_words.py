@@ -68,7 +68,7 @@ def _of_site(name: str) -> str:
 
 
 _OTHER = (
-    r"infarct\w*|isch(?:a)?emi(?:a|c)|stroke(?!\s+(?:protocol|code|alert|call|team))"
+    r"infarct\w*|isch(?:a)?emi(?:a|c)|(?<!code\s)stroke(?!\s+(?:protocol|code|alert|call|team))"
     r"|(?<!no )mass(?:es)?(?!\s+effect)"
     r"|space[- ]occupying\s+lesions?"
     r"|lesions?|tumou?rs?|neoplas\w+|metasta\w+|meningiomas?|gliomas?|glioblastomas?|lymphomas?"
@@ -79,9 +79,8 @@ _OTHER = (
     r"|white\s+matter\s+(?:disease|changes?|hypo\w+|low\s+attenuation)"
     r"|ventric\w+\s+(?:(?:are|is|remain|remains|appear|appears|mildly|moderately|markedly)\s+){0,2}"
     r"(?:dilated|enlarged)|(?:dilated|enlarged)\s+(?:\w+\s+)?ventric\w+"
-    r"|hyperdense\s+(?:mca|vessel"
-    r"|basilar)"
-    r"(?:\s+sign)?|demyelinat\w+|thrombos[ie]s|encephalitis|diffuse\s+axonal\s+injury"
+    r"|(?:hyper-?)?dense\s+(?:\w+\s+){0,2}(?:mca|m[12]|ica|vessel|basilar|artery|sinus)(?:\s+sign)?"
+    r"|demyelinat\w+|thrombos[ie]s|encephalitis|diffuse\s+axonal\s+injury"
     rf"|cephalo?ha?ematomas?|{OUTSIDE}\s+(?:{_BLOOD}|contusions?|swelling)"
 )
 # the longest that fits at a place; blood outside of the skull is no hemorrhage of interest
@@ -97,6 +96,7 @@ TERMS = re.compile(
     r"|breakthrough|breaking\s+through|decompress\w*|casting)"
     rf"\s+(?:(?:in|within|into|to|through)\s+)?(?:\w+\s+){{0,3}}(?:{_VENTRICLE}))"
     rf"|(?P<IPH>iphs?|(?<!non-)(?<!non )ha?emorrhagic\s+(?:\w+\s+)?(?:transformation|conversion"
+    rf"|changes?|foc(?:us|i)"
     rf"|contusions?|infarct\w*|stroke"
     r"|metasta\w+|mass\w*|lesions?|tumou?rs?)|(?<!pulmonary\s)(?<!lung\s)(?<!hemorrhagic\s)"
     r"contusions?"
@@ -110,7 +110,7 @@ TERMS = re.compile(
     r"|(?:left|right)ward\s+shift|shift\s+to\s+(?:the\s+)?(?:left|right)"
     r"|\b(?:l|r|left|right)[-\s]to[-\s](?:l|r|left|right)\s+shift"
     r"|mid-?line(?:\s+structures?)?\s+(?:is|are)\s+(?:shifted|displaced|deviated))"
-    r"|(?P<central>mid-?line(?:\s+structures?)?\s+(?:(?:is|are|remains?|appears?|lies?)\s+)?"
+    r"|(?P<central>mid-?line\s*:\s*(?:no\s+shift|normal|central)|mid-?line(?:\s+structures?)?\s+(?:(?:is|are|remains?|appears?|lies?)\s+)?"
     r"(?:central\w*|cent(?:er|re)d|preserved|maintained|undisplaced"
     r"|not\s+(?:shifted|displaced|deviated)|in\s+(?:the\s+)?(?:normal\s+position|midline)))"
     r")\b",
@@ -132,7 +132,7 @@ NORMAL = re.compile(
 SILENT_SECTIONS = (
     "clinical history|clinical information|clinical indication|clinical details|clinical data"
     "|clinical question"
-    "|clinical|history|hx|indications?|reason for exam(?:ination)?|reason for study|reason"
+    "|clinical|history|hx|indications?|reason(?: for [a-z]+)?"
     "|technique|protocol"
     "|procedure|comparisons?|exam(?:ination)?|study|contrast|dose|referral|request"
 )
@@ -157,11 +157,11 @@ SIZE = re.compile(
     r"(?<![\d.])(\d+(?:[.,]\d+)?)\s*-?\s*(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)\b", re.I
 )
 EARLIER_SIZE = re.compile(
-    r"\bmeasured\s+\d+(?:[.,]\d+)?\s*(?:mm|cm)\b"
+    r"\bfrom\s+\d+(?:[.,]\d+)?\s*(?:mm|cm)?\s+to(?=\s+\d)|\bmeasured\s+\d+(?:[.,]\d+)?\s*(?:mm|cm)\b"
     r"|\b\d+(?:[.,]\d+)?\s*(?:mm|cm)\s+(?:in\s+(?:\w+\s+)?(?:thickness|depth|width|diameter)|thick)"
     r"|\b(?:de|in)creas\w*[^.;]{0,30}?\d+(?:[.,]\d+)?\s*(?:mm|cm)(?=\s+to\s+\d)"
     r"|(?:\bfrom|\bprevious(?:ly)?|\bformerly|\bwas|\bprior|\bearlier"
-    r"|\bbefore)\W{0,3}(?:\w+\s+){0,2}\(?"
+    r"|\bbefore)\W{0,3}(?:[a-z]+\s+){0,2}\(?"
     r"\d+(?:[.,]\d+)?\s*(?:mm|cm)\b|\d+(?:[.,]\d+)?\s*(?:mm|cm)\s+(?:previously|before|earlier"
     r"|on\s+(?:the\s+)?prior)",
     re.I,

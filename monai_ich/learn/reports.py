@@ -47,7 +47,11 @@ _OF_THE_SAME = re.compile(
 )
 _OUTSIDE_LABEL = re.compile(rf"\W*(?:{OUTSIDE}|[\s/])+:", re.I)
 _PARTLY = re.compile(r"\bacute|\bother|\bnew|\blarge|\bgross", re.I)
-_DENSE = re.compile(r"hyper-?dens|high[- ](?:density|attenuation)|hyper-?attenuat|\bdense\b", re.I)
+_DENSE = re.compile(  # what may be blood without a name
+    r"(?:\bhyper-?|\b)dens(?:e|ity)\b(?!\s+(?:\w+\s+){0,3}(?:mca|vessel|artery|sinus|basilar|bone))"
+    r"|high[- ]attenuation|hyper-?attenuat",
+    re.I,
+)
 
 
 class Status(IntEnum):

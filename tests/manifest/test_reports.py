@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,18 @@ def test_hemorrhage_that_a_report_states_is_never_labeled_absent() -> None:
     for report in HELD:
         lost = {k for k, (right, given) in wrong(report).items() if right == 1 and given == 0}
         assert lost <= {"other"}, report.text
+
+
+def test_of_sentences_written_to_break_the_rules_none_is_read_as_its_opposite() -> None:
+    wrong_ones = []
+    for line in (Path(__file__).parent / "reports_attacked.txt").read_text().splitlines()[1:]:
+        text, _, asked = line.partition(" ||| ")
+        given = answer(text.replace("\\n", "\n"))
+        for name, is_not, value in re.findall(r"([A-Za-z]+)(!|=)(0|1|None)", asked):
+            found = str(given[name])
+            flipped = found == value if is_not == "!" else {found, value} == {"0", "1"}
+            wrong_ones += [(text, name, found)] * (flipped or (value == "None" and found == "1"))
+    assert not wrong_ones
 
 
 def test_british_and_american_spelling_read_the_same() -> None:
