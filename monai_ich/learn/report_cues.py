@@ -156,6 +156,12 @@ def cues_of(
     return near
 
 
+def words_of(cue: re.Match[str]) -> str:
+    """A cue as it is printed. Of a question only how it begins: no other words of a report."""
+    words = cue[0].strip().lower()
+    return words.split()[0] if cue.lastgroup == "asked" else words
+
+
 def _reaches(
     sentence: str, cue: re.Match[str], term: re.Match[str], cues: list[re.Match[str]]
 ) -> bool:

@@ -14,9 +14,10 @@ from typing import Any
 from monai_ich.core.errors import InputError, ManifestError
 from monai_ich.core.json_text import read_json
 from monai_ich.io.output import write_whole
+from monai_ich.learn.report_mentions import Decision
 from monai_ich.learn.report_shift import ReportShift, find_shift
 from monai_ich.learn.report_words import LANGUAGES
-from monai_ich.learn.reports import Decision, ReportLabels, label_report
+from monai_ich.learn.reports import ReportLabels, label_report
 from monai_ich.manifest.manifest import Manifest
 
 SCHEMA = "monai-ich/report-labels/1"

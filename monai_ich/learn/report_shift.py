@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from monai_ich.learn.report_mentions import Status
+from monai_ich.learn.report_sentences import sentences
 from monai_ich.learn.report_words import EARLIER_SIZE, SIZE, TO_LEFT, TO_RIGHT
-from monai_ich.learn.reports import ReportLabels, Status, sentences
+from monai_ich.learn.reports import ReportLabels
 
 LARGEST_MM = 30.0
 

@@ -129,30 +129,6 @@ NORMAL = re.compile(
     re.I,
 )
 
-SILENT_SECTIONS = (
-    "clinical history|clinical information|clinical indication|clinical details|clinical data"
-    "|clinical question"
-    "|clinical|history|hx|indications?|reason(?: for [a-z]+)?"
-    "|technique|protocol"
-    "|procedure|comparisons?|exam(?:ination)?|study|contrast|dose|referral|request"
-)
-BODY_SECTIONS = (
-    "(?:ct )?(?:head |brain )?findings?|report|ct(?: head| brain)?|head|brain|intracranial"
-    "|parenchyma"
-    "|extra-axial spaces?|description|results?"
-)
-FIRST_SECTIONS = (
-    "(?:findings?(?: and | ?/ ?|, ))?impressions?|imp|conclusions?|opinion|summary"
-    "|interpretation|comment"
-)
-ADDENDA = "addend(?:um|a)"
-HEADINGS = re.compile(
-    rf"(?:^|(?<=\n)|(?<=[.;]\s)|(?<=[.;]\s\s))[ \t]*(?:(?P<silent>{SILENT_SECTIONS})"
-    rf"|(?P<body>{BODY_SECTIONS})"
-    rf"|(?P<first>{FIRST_SECTIONS})|(?P<addendum>{ADDENDA}))[ \t]*(?::|\n)",
-    re.I,
-)
-
 SIZE = re.compile(
     r"(?<![\d.])(\d+(?:[.,]\d+)?)\s*-?\s*(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)\b", re.I
 )

@@ -10,6 +10,7 @@ import pytest
 from reports import Report, answer, read_reports, wrong
 
 from monai_ich.cli import main
+from monai_ich.learn.reports import label_report
 
 KNOWN, HELD = read_reports("reports_known.txt"), read_reports("reports_held.txt")
 
@@ -47,6 +48,20 @@ def test_of_sentences_written_to_break_the_rules_none_is_read_as_its_opposite() 
             flipped = found == value if is_not == "!" else {found, value} == {"0", "1"}
             wrong_ones += [(text, name, found)] * (flipped or (value == "None" and found == "1"))
     assert not wrong_ones
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CT head, indication for Jonathan ? SDH. No hemorrhage.",
+        "SDH: no, as seen by Jonathan. SAH: Jonathan.",
+        "Jonathan has SDH which has since resolved. No hemorrhage for Jonathan.",
+    ],
+)
+def test_decisions_hold_no_words_but_those_of_the_rules(text: str) -> None:
+    decisions = label_report(text).decisions
+    assert decisions and all("jonathan" not in d.cue.lower() for d in decisions)
+    assert all("Jonathan" not in text[d.start : d.end] for d in decisions)
 
 
 def test_british_and_american_spelling_read_the_same() -> None:

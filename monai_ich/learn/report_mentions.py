@@ -1,0 +1,131 @@
+"""Each mention of a finding in a report, and what is said of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from monai_ich.learn.report_cues import CUES, cues_of, words_of
+from monai_ich.learn.report_sentences import sentences
+from monai_ich.learn.report_words import NORMAL, OUTSIDE, SITES, TERMS
+
+_LABEL = re.compile(r"\s*(?:\(\w+\)\s*)?(?::|\?|\s[-\u2013]\s)(.*)", re.S)  # "SDH: ", "SDH? "
+_NO = re.compile(
+    r"(?:there\s+(?:is|are)\s+)?(?:none|nil|no|not|absent|negative|without|unremarkable|normal)\b"
+    r"(?!\s+(?:\w+\s+){0,3}(?:change|increase))|\(-\)",
+    re.I,
+)
+_YES = re.compile(r"(?:present|yes|positive)\b|\(\+\)", re.I)
+_NONE_LEFT = re.compile(
+    r"\b(?:no|nil|without)\s+(?:\w+\s+){0,2}(?:resid|persist|remain|recur)", re.I
+)
+_PLACED = re.compile(
+    r"\b(?:in|on|into|within|along|filling|fills|of|at|over|layering|layers|throughout|about)\b(.*)",
+    re.I,
+)
+_OF_SKIN = re.compile(rf"\s+(?:of|in)\s+(?:the\s+)?(?:\w+\s+)?{OUTSIDE}", re.I)
+_OUTSIDE_LABEL = re.compile(rf"\W*(?:{OUTSIDE}|[\s/])+:", re.I)
+
+
+class Status(IntEnum):
+    """What a report says of a finding; of two in a section the higher counts."""
+
+    SILENT = 0  # "no new", history, an old bleed: nothing of today
+    REMOVED = 1  # evacuated, and nothing said of what is left
+    DENIED = 2
+    DOUBTED = 3
+    AFFIRMED = 4
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One mention.
+
+    Args:
+        finding: a subtype's name, ``"any"``, ``"axial"`` (EDH or SDH), ``"other"`` or ``"shift"``.
+        status: what is said of it.
+        start, end: the mention in the report, in characters from 0.
+        rank: of its section: 3 addendum, 2 impression, 1 findings, 0 in front of all sections.
+        cue: the words that decided; empty where a finding is only named.
+    """
+
+    finding: str
+    status: Status
+    start: int
+    end: int
+    rank: int
+    cue: str = ""
+
+
+def read_mentions(text: str) -> Iterator[Decision]:
+    """What the sentences that count say of each finding."""
+    for start, end, rank in sentences(text):
+        yield from _read_sentence(text, start, end, rank)
+
+
+def _read_sentence(text: str, start: int, end: int, rank: int) -> Iterator[Decision]:
+    sentence = text[start:end]
+    cues = list(CUES.finditer(sentence))
+    normal = NORMAL.search(sentence)
+    if normal is not None:
+        place = (start + normal.start(), start + normal.end(), rank)
+        yield Decision("any", Status.DENIED, *place, normal[0].lower())
+    for term in TERMS.finditer(sentence):
+        if normal is not None and normal.start() <= term.start() < normal.end():
+            continue
+        place = (start + term.start(), start + term.end(), rank)
+        if term.lastgroup == "central":
+            yield Decision("shift", Status.DENIED, *place)
+            continue
+        status, cue = _status(sentence, term, cues)
+        if term.lastgroup == "axial" and status is Status.AFFIRMED and "collection" in term[0]:
+            status, cue = Status.DOUBTED, "collection"  # it may be a hygroma
+        yield Decision(_finding(sentence, term), status, *place, cue)
+
+
+def _finding(sentence: str, term: re.Match[str]) -> str:
+    """Of "hemorrhage" and the like what it is by the sites in front of it and behind it."""
+    if term.lastgroup != "any":
+        return str(term.lastgroup)
+    if _OUTSIDE_LABEL.match(sentence) or _OF_SKIN.match(sentence, term.end()):
+        return "other"
+    before = " ".join(sentence[: term.start()].split()[-4:])
+    before = re.split(r"[,:]|\b(?:and|or|no|without|of)\b", before)[-1]
+    behind = re.split(r"[,:]|\band\b(?=.*\bnoted)|\b(?:not|without|no)\b", sentence[term.end() :])[
+        0
+    ]
+    placed = _PLACED.search(" ".join(behind.split()[:14]))
+    for words in (before, placed[1] if placed else ""):
+        for name, sites in SITES.items():
+            if sites.search(words):
+                return name
+    return "any"
+
+
+def _status(sentence: str, term: re.Match[str], cues: list[re.Match[str]]) -> tuple[Status, str]:
+    """By the answer behind a label ("SDH: none"), else by the cues that reach the term, the
+    strongest first.
+    """
+    label = _LABEL.match(sentence, term.end())
+    if label is not None and len(sentence[: term.start()].split()) <= 5:
+        answer = re.split(r"\b[\w-]+:", label[1])[0].strip()
+        if (no := _NO.match(answer)) is not None:
+            return Status.DENIED, no[0].lower()
+        if not _YES.match(answer) and (not answer or TERMS.search(answer)):
+            return Status.SILENT, "label"
+    reaching = {kind: words_of(cue) for kind, cue in cues_of(sentence, term, cues).items()}
+    left = "left" in reaching and not _NONE_LEFT.search(sentence)
+    for kinds, status in (
+        (("new", "asked"), Status.SILENT),
+        (("doubt_pre", "doubt_post", "versus"), Status.DOUBTED),
+        (("not_pre", "gone_pre", "gone_post", "gone"), Status.DENIED),
+        (("old",), Status.SILENT),
+    ):
+        for kind in kinds:
+            if kind in reaching and not (left and kind.startswith("gone")):
+                return status, " ".join(reaching[k] for k in (kind, "left") if k in reaching)
+    if "removed" in reaching and "left" not in reaching:
+        return Status.REMOVED, reaching["removed"]
+    return Status.AFFIRMED, ""

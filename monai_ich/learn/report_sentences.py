@@ -1,0 +1,91 @@
+"""The sections of a report that count, and their sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_SILENT = (
+    "clinical history|clinical information|clinical indication|clinical details|clinical data"
+    "|clinical question"
+    "|clinical|history|hx|indications?|reason(?: for [a-z]+)?"
+    "|technique|protocol"
+    "|procedure|comparisons?|exam(?:ination)?|study|contrast|dose|referral|request"
+)
+_BODY = (
+    "(?:ct )?(?:head |brain )?findings?|report|ct(?: head| brain)?|head|brain|intracranial"
+    "|parenchyma"
+    "|extra-axial spaces?|description|results?"
+)
+_FIRST = (
+    "(?:findings?(?: and | ?/ ?|, ))?impressions?|imp|conclusions?|opinion|summary"
+    "|interpretation|comment"
+)
+_ADDENDA = "addend(?:um|a)"
+_HEADINGS = re.compile(
+    rf"(?:^|(?<=\n)|(?<=[.;]\s)|(?<=[.;]\s\s))[ \t]*(?:(?P<silent>{_SILENT})"
+    rf"|(?P<body>{_BODY})"
+    rf"|(?P<first>{_FIRST})|(?P<addendum>{_ADDENDA}))[ \t]*(?::|\n)",
+    re.I,
+)
+
+_ENDS = re.compile(
+    r"[.!;](?=\s|$)(?<!w/o\.)(?<!\bvs\.)|\n\s*\n|\n\s*(?=\d+[.)]|[-*\u2022])|(?P<line>\n\s*)(?=[A-Z])"
+    r"|\s+(?=\d\)\s+[A-Z])"
+)
+_WRAPPED = re.compile(  # words that do not end a line of their own
+    r".*[,/(-]|of|the|an?|no|or|nor|and|with|without|in|for|to|by|from|at|on|is|are|evidence|acute"
+    r"|subacute|chronic|new|small|large|tiny|left|right|bilateral|intracranial|midline|any|definite"
+    r"|significant|Dr\.",
+    re.I,
+)
+_OF_THE_SAME = re.compile(
+    r"\s+(?:(?:this|it|these|they)\s+(?:has|have|is|are)\s+(?:\w+\s+)?|now\s+)"
+    r"(?:resolved|cleared|resorbed|no\s+longer|not\s+(?:seen|identified|visuali[sz]ed))",
+    re.I,
+)
+
+
+def sentences(text: str) -> Iterator[tuple[int, int, int]]:
+    """Start, end and rank of each sentence that counts."""
+    marks = list(_HEADINGS.finditer(text))
+    kinds = [m.lastgroup for m in marks]
+    parts = [(0, marks[0].start() if marks else len(text), 0 if "body" in kinds else 1)]
+    for n, mark in enumerate(marks):
+        stop = marks[n + 1].start() if n + 1 < len(marks) else len(text)
+        rank = {"body": 1, "first": 2, "addendum": 3}.get(str(mark.lastgroup))
+        if rank is not None:
+            parts.append((mark.end(), stop, rank))
+        elif "body" not in kinds and (begin := _body_after(text[mark.end() : stop])):
+            parts.append((mark.end() + begin, stop, 1))
+    for begin, stop, rank in parts:
+        at = begin
+        for end in _ENDS.finditer(text, begin, stop):
+            if not _goes_on(text, end):
+                yield at, end.start(), rank
+                at = end.end()
+        yield at, stop, rank
+
+
+def _goes_on(text: str, end: re.Match[str]) -> bool:
+    """Whether a sentence goes on behind what looks like its end: a line that is wrapped, or a next
+    sentence of the same ("A small SAH was there. This has resolved.").
+    """
+    if "\n" not in end[0]:
+        return end[0] in ".;" and bool(_OF_THE_SAME.match(text, end.end()))
+    if end["line"] is None:
+        return False
+    before = text[: end.start()].rsplit(None, 1)[-1:]
+    if re.match(r"[A-Za-z /-]+:", text[end.end() :]):
+        return False
+    return text.isupper() or not before or bool(_WRAPPED.fullmatch(before[0]))
+
+
+def _body_after(section: str) -> int:
+    """Where a body without a heading begins behind a section: after an empty line, else after the
+    first line that holds something; 0 where there is none.
+    """
+    empty = re.search(r"\S.*?\n\s*\n", section, re.S)
+    line = re.search(r"\S[^\n]*\n", section)
+    found = empty or line
+    return found.end() if found and section[found.end() :].strip() else 0
