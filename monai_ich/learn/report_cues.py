@@ -61,12 +61,12 @@ _KINDS = {
     ),
     "asked": (
         r"\b(?:indication|clinical\w*|reason|hx|request\w*)\b[^.;]{0,40}?\?\s*(?=\w)",
-        r"\brule\s+out|\br/o|\bto\s+exclude|^\s*if\b|\brisk\s+(?:of|for)|\b(?:monitor|watch)\w*\s+for",
+        r"\brule\s+out|\br/o|\bto\s+exclude|^\s*if\b|\bmore\s+sensitive\b|\brisk\s+(?:of|for)|\b(?:monitor|watch)\w*\s+for",
     ),
     "doubt_pre": (
         r"\b(?:can\s?not|can't|could\s+not)\s+(?:(?:entirely|completely)\s+)?(?:exclude|rule\s+out)",
         r"\bpossibl[ey]|\bprobabl[ey]|\blikely|\bquestion(?:able|\s+of)|\?\s*(?=\w)",
-        r"\bmay\s+(?:\w+\s+)?(?:represent|be|reflect)|\bmight\b|\bcould\b|\bperhaps",
+        r"\bmay\s+(?:\w+\s+)?(?:represent|reflect|be)(?:\s+(?:due|related|secondary)\s+to)?|\bmight\b|\bcould\b|\bperhaps",
         r"\bwhether\b|\bunclear\b|\bdifficult\s+to\b|\bequivocal|\bindeterminate",
         r"\bsuspect\w*|\bsuspicio\w+|\bconcern\w*\s+for|\bsuggest\w*",
         r"\b(?:evaluat\w+|assess\w*|screen\w*|sensitiv\w+)\s+(?:for|of)",

@@ -25,6 +25,9 @@ _PLACED = re.compile(
     r"\b(?:in|on|into|within|along|filling|fills|of|at|over|layering|layers|throughout|about)\b(.*)",
     re.I,
 )
+_FOCUS = re.compile(
+    r"\b(?:focus|area|density)\s+(?:in|within|of)\s+[^,]*,\s*(?:\w+\s+){0,2}$", re.I
+)
 _OF_SKIN = re.compile(rf"\s+(?:of|in)\s+(?:the\s+)?(?:\w+\s+)?{OUTSIDE}", re.I)
 _OUTSIDE_LABEL = re.compile(rf"\W*(?:{OUTSIDE}|[\s/])+:", re.I)
 
@@ -97,7 +100,8 @@ def _finding(sentence: str, term: re.Match[str]) -> str:
         0
     ]
     placed = _PLACED.search(" ".join(behind.split()[:14]))
-    for words in (before, placed[1] if placed else ""):
+    focus = _FOCUS.search(sentence, 0, term.start())  # "hyperdense focus in the pons, hemorrhage"
+    for words in (before, placed[1] if placed else "", focus[0] if focus else ""):
         for name, sites in SITES.items():
             if sites.search(words):
                 return name

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from monai_ich.learn.report_mentions import Status
 from monai_ich.learn.report_sentences import sentences
-from monai_ich.learn.report_words import EARLIER_SIZE, SIZE, TO_LEFT, TO_RIGHT
+from monai_ich.learn.report_words import EARLIER_SIZE, SIZE, TERMS, TO_LEFT, TO_RIGHT
 from monai_ich.learn.reports import ReportLabels
 
 LARGEST_MM = 30.0
@@ -60,13 +60,17 @@ def _measured(text: str, start: int, end: int, begins: int, ends: int) -> Report
     sentence = EARLIER_SIZE.sub(lambda m: " " * len(m[0]), text[start:end])
     begins, ends = begins - start, ends - start
 
+    def of_another(size: re.Match[str]) -> bool:
+        return TERMS.search(sentence, size.end(), max(size.end(), begins)) is not None
+
     def away(size: re.Match[str]) -> int:
         if size.start() >= ends:
             return size.start() - ends
         between = sentence[size.end() : begins]
         return len(between) + 50 * bool(re.search(r"\bwith\b|\band\b|,", between))
 
-    sizes = sorted(SIZE.finditer(sentence), key=away)
+    near = [size for size in SIZE.finditer(sentence) if not of_another(size)]
+    sizes = sorted(near, key=away)
     if not sizes:
         return None
     size_mm = float(sizes[0][1].replace(",", ".")) * (10 if sizes[0][2].lower()[0] == "c" else 1)

@@ -19,7 +19,7 @@ _BRAIN = (
     r"|pontine"
     r"|pons|midbrain|brain\s?stem|medulla(?:ry)?|thalam\w+|basal\s+gangli\w+|bg|gangli[oa]\w*|putam\w+"
     r"|caudate|lentiform|globus|pallid\w+|capsul\w+|corona\s+radiata|centrum\s+semiovale|insul\w+"
-    r"|vermis|vermian|corpus\s+callosum|splenium|duret|gyrus|gyri|cort(?:ex|ical)|white\s+matter"
+    r"|vermis|vermian|corpus\s+callosum|splenium|duret|gyrus|gyri|cort(?:ex|ical)|white\s+matter|tract"
     r"|(?:frontal|temporal|parietal|occipital)(?:\s+lobes?)?|frontotemporal|frontoparietal"
     r"|temporoparietal|parieto-?occipital|cerebral|hemispher\w+"
 )
@@ -68,7 +68,7 @@ def _of_site(name: str) -> str:
 
 
 _OTHER = (
-    r"infarct\w*|isch(?:a)?emi(?:a|c)|(?<!code\s)stroke(?!\s+(?:protocol|code|alert|call|team))"
+    r"infarct\w*|isch(?:a)?emi(?:a|c)|(?<!code\s)stroke(?!\s+(?:protocol|code|alert|call|team|pager|service|physician|neurolog\w+))"
     r"|(?<!no )mass(?:es)?(?!\s+effect)"
     r"|space[- ]occupying\s+lesions?"
     r"|lesions?|tumou?rs?|neoplas\w+|metasta\w+|meningiomas?|gliomas?|glioblastomas?|lymphomas?"
@@ -108,7 +108,7 @@ TERMS = re.compile(
     rf"|intra-?(?:axial)?\s*(?:or|and|/|nor)\s*extra-?axial\s+{_BLOOD})"
     r"|(?P<shift>mid[-\s]?line\s+shift|shift\s+of\s+(?:the\s+)?mid-?line|mls"
     r"|(?:left|right)ward\s+shift|shift\s+to\s+(?:the\s+)?(?:left|right)"
-    r"|\b(?:l|r|left|right)[-\s]to[-\s](?:l|r|left|right)\s+shift"
+    r"|shift(?!\s+(?:change|worker))|\b(?:l|r|left|right)[-\s]to[-\s](?:l|r|left|right)\s+shift"
     r"|mid-?line(?:\s+structures?)?\s+(?:is|are)\s+(?:shifted|displaced|deviated))"
     r"|(?P<central>mid-?line\s*:\s*(?:no\s+shift|normal|central)|mid-?line(?:\s+structures?)?\s+(?:(?:is|are|remains?|appears?|lies?)\s+)?"
     r"(?:central\w*|cent(?:er|re)d|preserved|maintained|undisplaced"
@@ -125,7 +125,7 @@ NORMAL = re.compile(
     r"|\b(?:no|nil)\s+(?:evidence\s+of\s+)?(?:an\s+)?acute\s+(?:intra-?cranial\s+)?"
     r"(?:abnormalit\w+|findings?|patholog\w+|process\w*|injur\w+|disease)"
     r"|\bno\s+(?:evidence\s+of\s+)?intra-?cranial\s+(?:abnormalit\w+|patholog\w+|injur\w+)"
-    r"|\bnothing\s+acute|\bnil\s+acute",
+    rf"|\bnegative\s+(?:non-?contrast\s+)?{_WHOLE}|\bnothing\s+acute|\bnil\s+acute",
     re.I,
 )
 
