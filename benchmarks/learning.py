@@ -16,7 +16,7 @@ And with fewer heads, `--more` steps each:
 
 - ``masks_5``, ``masks_10``, ``masks_50``: so many heads with masks, from nothing
 - ``pretrained_5``, ``_10``, ``_50``: the same, from weights that took as many steps on the images
-  of 300 (``configs/training/pretrain.yaml``)
+  of 300, once for all seeds (``configs/training/pretrain.yaml``)
 
 Steps are counted, not minutes, so that a busy machine favors none; three in ten of ``weak_300`` are
 of exam labels. Networks are judged on the validation heads: Dice of each subtype where it is, and
@@ -84,16 +84,16 @@ def prepare(arm: str, seed: int, data: Path, work: Path) -> list[str]:
         scans = without_masks(rows[MASKS : MASKS + LABELS])
         return ["--dataset_dir", str(write_list(work / "scans", scans, []))]
     if arm in EFFICIENCY:
-        start = PRETRAINING if arm.startswith("pretrained") else None
+        start = _weights(PRETRAINING, 0, work) if arm.startswith("pretrained") else None
         masked, labeled = rows[: int(arm.rpartition("_")[2])], Rows()
     else:
-        start = None if arm == FIRST else FIRST
+        start = None if arm == FIRST else _weights(FIRST, seed, work)
         masked, labeled = _more_rows(arm, rows[:MASKS], rows[MASKS : MASKS + LABELS], work, seed)
     options = ["--dataset_dir", str(write_list(work / "masks", masked, validation))]
     if labeled:
         options += ["--weak_dir", str(write_list(work / "labels", labeled, validation))]
     if start is not None:
-        options += ["--initial_weights", str(_weights(start, seed, work)), "--freeze_after", "0.3"]
+        options += ["--initial_weights", str(start), "--freeze_after", "0.3"]
     return options
 
 
@@ -201,7 +201,7 @@ def main() -> None:
             if str(seed) in _read(path).get(arm, {}):
                 continue
             if arm.startswith("pretrained"):
-                train(PRETRAINING, seed, args.data, output / PRETRAINING / str(seed), args.more)
+                train(PRETRAINING, 0, args.data, output / PRETRAINING / "0", args.more)
             work = output / arm / str(seed)
             steps = args.steps if arm == FIRST else args.more
             found = judge(train(arm, seed, args.data, work, steps), work / "masks")
