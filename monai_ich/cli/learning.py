@@ -19,7 +19,10 @@ def add_learning(parts: Any) -> None:
     _output(sub, "labels to write, for manifest join")
     sub.set_defaults(run=_reports)
 
-    text = "give a manifest's rows the exam labels that manifest reports has written"
+    text = (
+        "give a manifest's rows the exam labels that manifest reports has written; exit code 3 "
+        "where a report contradicts a row"
+    )
     sub = parts.add_parser("join", help=text, description=text)
     sub.add_argument("manifest", type=Path)
     sub.add_argument("labels", type=Path)
@@ -62,8 +65,11 @@ def _output(sub: argparse.ArgumentParser, text: str) -> None:
 
 def _reports(args: argparse.Namespace) -> int:
     from monai_ich.io.output import output_file
-    from monai_ich.learn.report_file import read_reports, write_report_labels
+    from monai_ich.learn.report_file import write_report_labels
+    from monai_ich.learn.report_table import read_reports
 
+    if args.output.exists() and args.output.samefile(args.reports):
+        raise usage_error("-o is the table of reports itself: give the labels another name.")
     refuse_existing(args)
     reports = read_reports(args.reports, id_column=args.id_column, report_column=args.report_column)
     for report in reports:
@@ -86,11 +92,17 @@ def _join(args: argparse.Namespace) -> int:
     from monai_ich.manifest.manifest import read_manifest, write_manifest
 
     refuse_existing(args)
-    manifest, count = join_labels(read_manifest(args.manifest), args.labels)
+    joined = join_labels(read_manifest(args.manifest), args.labels)
+    faults = print_faults(joined.faults, args)
     with output_file(args.output):
-        write_manifest(args.output, manifest)
-    print(f"{count} of {len(manifest.cases)} scans have labels of a report")
-    return 0
+        write_manifest(args.output, joined.manifest)
+    said = f"{joined.labeled} of {len(joined.manifest.cases)} scans have labels of a report"
+    if joined.open:
+        said += f"; of {joined.open} the report leaves all open"
+    if joined.strangers:
+        said += f"; {joined.strangers} reports have no scan in the manifest"
+    print(said)
+    return 3 if faults else 0
 
 
 def _rank(args: argparse.Namespace) -> int:

@@ -1,137 +1,22 @@
-"""A table of reports to labels that join onto a manifest's rows by id."""
+"""Labels of reports as a file, and how they join onto a manifest's rows by id."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from monai_ich.core.errors import InputError, ManifestError
+from monai_ich.core.errors import ManifestError
 from monai_ich.core.json_text import read_json
 from monai_ich.io.output import write_whole
 from monai_ich.learn.report_mentions import Decision
-from monai_ich.learn.report_shift import ReportShift, find_shift
-from monai_ich.learn.report_words import LANGUAGES
-from monai_ich.learn.reports import ReportLabels, label_report
+from monai_ich.learn.report_table import LabeledReport
+from monai_ich.manifest.labels import FINDINGS, contradict
 from monai_ich.manifest.manifest import Manifest
 
 SCHEMA = "monai-ich/report-labels/1"
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-_TWICE_ENCODED = re.compile("Ã[\u0080-\u00bf]|â€|\ufffd")
-
-
-@dataclass(frozen=True)
-class LabeledReport:
-    """A row.
-
-    Args:
-        id: of the scan, as a manifest has it.
-        labels: what the report says.
-        shift: midline shift; None where none is told.
-    """
-
-    id: str
-    labels: ReportLabels
-    shift: ReportShift | None
-
-
-def read_reports(
-    path: Path, *, id_column: str = "id", report_column: str = "report"
-) -> tuple[LabeledReport, ...]:
-    """Read and label a CSV (comma, semicolon or tab; UTF-8) with a row for each scan.
-
-    Raises:
-        InputError: ``UNREADABLE_FILE``, ``MIXED_ENCODING``, ``MISSING_COLUMN``, ``NO_REPORTS``,
-            ``BAD_ID``, ``REPORT_LANGUAGE``.
-        ManifestError: ``DUPLICATE_ID``.
-    """
-    found: dict[str, LabeledReport] = {}
-    for number, (name, report) in enumerate(_rows(path, id_column, report_column), 1):
-        if not _ID.fullmatch(name):
-            raise InputError(
-                "BAD_ID",
-                f"Row {number} needs the id of a manifest's row: at most 80 letters, digits, dots, "
-                "underscores and hyphens.",
-            )
-        if name in found:
-            raise ManifestError(
-                "DUPLICATE_ID", f"Row {number} repeats an id: put a scan's reports into one row."
-            )
-        language = language_of(report)
-        if language != "English":
-            message = f"Row {number} is not in English ({language}): only English reports are read."
-            raise InputError("REPORT_LANGUAGE", message)
-        labels = label_report(report)
-        found[name] = LabeledReport(name, labels, find_shift(report, labels))
-    if not found:
-        raise InputError("NO_REPORTS", "The table of reports has no row below its header.")
-    return tuple(found.values())
-
-
-def _rows(path: Path, id_column: str, report_column: str) -> Iterator[tuple[str, str]]:
-    text = _text(path)
-    header = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=header.count)
-    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    missing = {id_column, report_column} - set(table.fieldnames or ())
-    if missing:
-        message = (
-            f"The table of reports needs the columns {id_column!r} and {report_column!r}, and "
-            f"{' and '.join(map(repr, sorted(missing)))} is not in its first line."
-        )
-        raise InputError("MISSING_COLUMN", message)
-    try:
-        for row in table:
-            yield (row[id_column] or "").strip(), row[report_column] or ""
-    except csv.Error as error:  # a cell of more than 131,072 characters: a quote that never ends
-        raise InputError(
-            "UNREADABLE_FILE", "The table of reports is no CSV: a quote is not closed."
-        ) from error
-
-
-def _text(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            "UNREADABLE_FILE", "The table of reports cannot be read: check the path given."
-        ) from error
-    is_utf16 = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
-    try:
-        text = raw.decode("utf-16" if is_utf16 else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        message = f"Line {line} of the table of reports is not UTF-8: save all of it as CSV UTF-8."
-        raise InputError("MIXED_ENCODING", message) from error
-    broken = _TWICE_ENCODED.search(text)
-    if broken or "\0" in text:
-        line = text[: broken.start() if broken else text.index("\0")].count("\n") + 1
-        message = (
-            f"Line {line} of the table of reports has letters that were encoded twice or lost: "
-            "export the reports again, as UTF-8."
-        )
-        raise InputError("MIXED_ENCODING", message)
-    return text
-
-
-def language_of(text: str) -> str:
-    """The language that most function words are of, English where none or as many are; of letters
-    that are not Latin, "another alphabet".
-
-    >>> language_of("Kein Nachweis einer Blutung."), language_of("Acute SDH.")
-    ('German', 'English')
-    """
-    letters = [c for c in text if c.isalpha()]
-    if sum(ord(c) > 0x24F for c in letters) > 0.2 * len(letters):
-        return "another alphabet"
-    words = re.findall(r"[^\W\d_]+", text.lower())
-    counts = {name: sum(w in known.split() for w in words) for name, known in LANGUAGES.items()}
-    return max(counts, key=lambda name: (counts[name], name == "English"))
 
 
 def write_report_labels(path: Path, reports: tuple[LabeledReport, ...]) -> None:
@@ -169,34 +54,86 @@ def _decision(decision: Decision) -> dict[str, Any]:
     }
 
 
-def join_labels(manifest: Manifest, path: Path) -> tuple[Manifest, int]:
-    """The manifest with exam labels and shifts of ``labels.json`` in rows of the same id.
+@dataclass(frozen=True)
+class Joined:
+    """A manifest with labels of reports.
 
-    Labels that a row has stay: they come from a mask or from readers.
+    Args:
+        manifest: the rows, labeled where a report says something.
+        labeled: rows that got labels or a shift.
+        open: rows whose report leaves all open.
+        strangers: reports without a row.
+        faults: ``CONTRADICTORY_LABELS`` of rows whose own labels a report contradicts.
+    """
 
-    Returns:
-        The manifest, and how many of its rows got labels.
+    manifest: Manifest
+    labeled: int
+    open: int
+    strangers: int
+    faults: tuple[ManifestError, ...]
+
+
+def join_labels(manifest: Manifest, path: Path) -> Joined:
+    """Give rows the exam labels and the shift of the report with their id in ``labels.json``.
+
+    Labels that a row has stay: they come from a mask or from readers. Of a report that contradicts
+    them nothing is taken.
 
     Raises:
-        ManifestError: ``NOT_JSON``; ``NO_CASES`` where no id is in both.
+        ManifestError: ``MISSING_FILE``, ``NOT_JSON``, ``SCHEMA_VIOLATION``, ``DUPLICATE_ID``;
+            ``NO_CASES`` where no id is in both.
     """
-    try:
-        record = read_json(path)
-        rows: dict[str, Mapping[str, Any]] = {row["id"]: row for row in record["reports"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    rows = _read_labels(path)
+    ids = {case.id for case in manifest.cases}
+    if not ids & set(rows):
         raise ManifestError(
-            "NOT_JSON", "Labels of reports are what manifest reports has written, the file is none."
-        ) from error
-    cases = []
+            "NO_CASES", "No id of the reports is in the manifest: give both the same ids."
+        )
+    cases, faults, labeled, left_open = [], [], 0, 0
     for case in manifest.cases:
         row = rows.get(case.id, {})
         labels = {**row.get("exam_labels", {}), **(case.exam_labels or {})}
         shift = case.midline_shift_mm
         shift = row.get("midline_shift_mm") if shift is None else shift
-        cases.append(replace(case, exam_labels=labels or None, midline_shift_mm=shift))
-    count = sum(case.id in rows for case in manifest.cases)
-    if not count:
-        raise ManifestError(
-            "NO_CASES", "No id of the reports is in the manifest: give both the same ids."
-        )
-    return replace(manifest, cases=tuple(cases)), count
+        joined = replace(case, exam_labels=labels or None, midline_shift_mm=shift)
+        if row and contradict(labels):
+            message = f"Case {case.id}: its report contradicts the labels that the row has."
+            faults.append(ManifestError("CONTRADICTORY_LABELS", message))
+            joined = case
+        elif row:
+            labeled, left_open = labeled + (joined != case), left_open + (joined == case)
+        cases.append(joined)
+    whole = replace(manifest, cases=tuple(cases))
+    return Joined(whole, labeled, left_open, len(set(rows) - ids), tuple(faults))
+
+
+def _read_labels(path: Path) -> dict[str, Mapping[str, Any]]:
+    try:
+        record = read_json(path)
+    except OSError as error:
+        message = "The labels of reports cannot be read: check the path given."
+        raise ManifestError("MISSING_FILE", message) from error
+    except ValueError as error:
+        raise ManifestError("NOT_JSON", "Labels of reports are JSON, the file is none.") from error
+    if not isinstance(record, dict):
+        message = "Labels of reports are a JSON object, the file holds something else."
+        raise ManifestError("NOT_JSON", message)
+    rows = record.get("reports")
+    if record.get("schema") != SCHEMA or not isinstance(rows, list) or not all(map(_is_row, rows)):
+        message = "Labels of reports are what manifest reports has written, the file is not."
+        raise ManifestError("SCHEMA_VIOLATION", message)
+    found = {row["id"]: row for row in rows}
+    if len(found) < len(rows):
+        raise ManifestError("DUPLICATE_ID", "The labels of reports hold an id twice.")
+    return found
+
+
+def _is_row(row: object) -> bool:
+    if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+        return False
+    labels, shift = row.get("exam_labels"), row.get("midline_shift_mm", 0.0)
+    return (
+        isinstance(labels, dict)
+        and all(k in FINDINGS and v in (0, 1) for k, v in labels.items())
+        and isinstance(shift, int | float)
+    )

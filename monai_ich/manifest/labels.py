@@ -80,3 +80,14 @@ def strata_of(case: Case, mapping: Mapping[int, str]) -> frozenset[str]:
     return frozenset(name for name, is_present in labels.items() if is_present) or frozenset(
         {"none"}
     )
+
+
+def contradict(labels: Mapping[str, int]) -> bool:
+    """Whether exam labels exclude each other: a subtype without "any", or "any" with all five
+    absent.
+
+    >>> contradict({"SDH": 1, "any": 0}), contradict({"SDH": 1, "EDH": 0, "any": 1})
+    (True, False)
+    """
+    of = [labels.get(s.name) for s in Subtype]
+    return (labels.get(ANY) == 0 and 1 in of) or (labels.get(ANY) == 1 and set(of) == {0})
