@@ -17,6 +17,8 @@ from monai_ich.bundle_check.values import value_of
 from monai_ich.core.errors import BundleError, ManifestError
 from monai_ich.parts.data_list import list_rows
 
+_READERS = ("read_data_list", "read_rows", "read_rows_without_masks", "read_scans")
+
 
 def check_files(config: Config) -> Iterator[BundleError | ManifestError]:
     """``MISSING_FILE`` and, for data lists, ``NO_DATA_LIST``."""
@@ -33,7 +35,11 @@ def check_files(config: Config) -> Iterator[BundleError | ManifestError]:
             if isinstance(path, str) and not Path(path).is_file():
                 yield BundleError("MISSING_FILE", f"{typed(at)}: there is no file {path}.")
     for at, text in used.items():
-        if isinstance(text, str) and "read_data_list(" in text and not is_missing:
+        if (
+            isinstance(text, str)
+            and any(f"{name}(" in text for name in _READERS)
+            and not is_missing
+        ):
             yield from _check_list(config, at, text)
 
 
@@ -58,7 +64,7 @@ def _check_list(config: Config, at: str, text: str) -> Iterator[BundleError | Ma
         if (
             isinstance(call, ast.Call)
             and isinstance(call.func, ast.Name)
-            and call.func.id == "read_data_list"
+            and call.func.id in _READERS
         ):
             folder, section = (_argument(config, node) for node in call.args[:2])
             if folder is None:

@@ -6,13 +6,16 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from monai_ich.bundle_check.config import Config
 from monai_ich.bundle_check.nearest import typed
+from monai_ich.bundle_check.values import value_of
 from monai_ich.core.errors import BundleError, IchError
+from monai_ich.io.output import refuse_unwritable
 
 _PATIENCE_S = 2.0  # a thread
 SMALLER = ("batch_size", "roi_size", "cache_rate", "inferer::roi_size", "inferer::sw_batch_size")
@@ -27,6 +30,7 @@ def run_config(config: Config, overrides: Mapping[str, Any]) -> None:
 
     Raises:
         BundleError: ``OUT_OF_MEMORY``.
+        OutputError: ``OUTPUT_NOT_WRITABLE``.
         IchError: what a part of the toolkit refused on the way.
     """
     from monai.bundle import run
@@ -35,6 +39,7 @@ def run_config(config: Config, overrides: Mapping[str, Any]) -> None:
     options = {
         k: str(p) for k, name in shipped.items() if (p := config.root / "configs" / name).is_file()
     }
+    _refuse_unwritable_output(config)
     options |= {"bundle_root": str(config.root)} | dict(overrides)
     options = {
         k: "$None" if v is None else v for k, v in options.items()
@@ -51,6 +56,15 @@ def run_config(config: Config, overrides: Mapping[str, Any]) -> None:
         raise
     finally:
         _end_threads()
+
+
+def _refuse_unwritable_output(config: Config) -> None:
+    try:
+        folder = value_of(config, "output_dir")
+    except Exception:  # a config without one, or of which only a run can tell
+        return
+    if isinstance(folder, str):
+        refuse_unwritable(Path(folder))
 
 
 def _end_threads() -> None:

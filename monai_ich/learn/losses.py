@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from monai_ich.parts.findings import pool_findings
+from monai_ich.parts.findings import pool_findings, require_pooling
 
 
 def finding_loss(
@@ -59,6 +59,7 @@ class FindingLoss(torch.nn.Module):
         pooling: str = "lse",
     ) -> None:
         super().__init__()
+        require_pooling(pooling)
         self.exam_weight, self.gamma, self.pooling = exam_weight, gamma, pooling
         self.pos_weight = None if pos_weight is None else torch.tensor(pos_weight)
 

@@ -90,11 +90,16 @@ def _read_rows(
 
 
 def _with_labels(rows: list[dict[str, Any]], section: str, masks: str = "") -> list[dict[str, Any]]:
-    found = [row for row in rows if set(row) & {"label", *LABELS}]
+    found = [row for row in rows if "label" in row or _is_known(row)]
     if not found:
-        why = f"No scan of {section!r} has {masks}slice labels or exam labels."
+        why = f"Of no scan of {section!r} is {masks}a slice label or an exam label known."
         raise ManifestError("NO_LABELS", why)
     return found
+
+
+def _is_known(row: Mapping[str, Any]) -> bool:
+    slices, exam = row.get("slice_labels") or (), row.get("exam_labels") or {}
+    return any(names is not None for names in slices) or any(v is not None for v in exam.values())
 
 
 def balanced_weights(rows: list[dict[str, Any]]) -> list[float]:

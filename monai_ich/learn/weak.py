@@ -9,7 +9,8 @@ from torch.utils.data import Sampler
 
 from monai_ich.core.labels import Subtype
 from monai_ich.learn.losses import FindingLoss
-from monai_ich.parts.findings import pool_logits
+from monai_ich.parts.data_list import require_shares
+from monai_ich.parts.findings import pool_logits, require_pooling
 
 
 def findings_of_voxels(scores: torch.Tensor, how: str = "lse") -> torch.Tensor:
@@ -48,6 +49,7 @@ class WeakLoss(torch.nn.Module):
         pooling: str = "lse",
     ) -> None:
         super().__init__()
+        require_pooling(pooling)
         self.masks, self.findings, self.weight, self.pooling = masks, findings, weight, pooling
 
     def forward(self, scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -76,6 +78,7 @@ class KindBatches(Sampler[list[int]]):
         batch_sizes: Sequence[int],
         length: int,
     ) -> None:
+        require_shares(shares)
         self.weights = [torch.tensor(w, dtype=torch.float64) for w in weights]
         self.starts = [sum(len(w) for w in weights[:n]) for n in range(len(weights))]
         self.shares = torch.tensor(shares, dtype=torch.float64)

@@ -110,11 +110,16 @@ def share_weights(rest: Sequence[object], *others: tuple[Sequence[object], float
         others: rows, and the share of the draws that they get together.
 
     Raises:
-        TrainingError: ``BAD_SHARE`` where a share is below 0, or all together are above 1.
+        TrainingError: as `require_shares`.
     """
     left = round(1.0 - sum(share for _, share in others), 9)
-    if left < 0 or any(share < 0 for _, share in others):
+    require_shares([left, *(share for _, share in others)])
+    return [share / len(rows) for rows, share in ((rest, left), *others) for _ in rows]
+
+
+def require_shares(shares: Sequence[float]) -> None:
+    """Raise ``BAD_SHARE`` where a share of what is drawn is below 0, or all are 0."""
+    if min(shares) < 0 or not any(shares):
         raise TrainingError(
             "BAD_SHARE", "The shares of what is drawn must be 0 or more and add up to 1 at most."
         )
-    return [share / len(rows) for rows, share in ((rest, left), *others) for _ in rows]

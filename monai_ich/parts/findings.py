@@ -10,9 +10,11 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from monai_ich.core.errors import TrainingError
 from monai_ich.core.labels import Subtype
 from monai_ich.core.second_reading import FINDINGS
 
+POOLINGS = ("lse", "noisy_or")
 CHANNELS = ("none", *(s.name for s in Subtype))
 
 
@@ -29,6 +31,9 @@ def pool_logits(logits: torch.Tensor, *, how: str = "lse", sharpness: float = 4.
     Returns:
         ``(...)``, finite.
 
+    Raises:
+        TrainingError: as `require_pooling`.
+
     >>> pool_logits(torch.zeros(2)).item()
     0.0
     >>> odds = pool_logits(torch.zeros(2), how="noisy_or").exp()  # 3 : 1, one minus a quarter
@@ -38,12 +43,19 @@ def pool_logits(logits: torch.Tensor, *, how: str = "lse", sharpness: float = 4.
     References:
         Pinheiro 2015, doi:10.1109/CVPR.2015.7298780
     """
+    require_pooling(how)
     if how == "lse":
         count = torch.tensor(float(logits.shape[-1]))
         return (torch.logsumexp(sharpness * logits, -1) - count.log()) / sharpness
     # odds are exp(sum of softplus) - 1
     total = F.softplus(logits).sum(-1)
     return total + torch.log(-torch.expm1(-total.clamp_min(1e-7)))
+
+
+def require_pooling(how: str) -> None:
+    """Raise ``UNKNOWN_POOLING`` where `how` is none of `POOLINGS`."""
+    if how not in POOLINGS:
+        raise TrainingError("UNKNOWN_POOLING", f"pooling is one of {', '.join(POOLINGS)}.")
 
 
 def pool_findings(slices: torch.Tensor, **pooling: object) -> torch.Tensor:

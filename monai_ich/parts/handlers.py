@@ -242,6 +242,11 @@ class Resume:
             thing.load_state_dict(state[name])
         engine.state.epoch, engine.state.iteration = state["epoch"], state["iteration"]
         engine.logger.info(f"resumed after epoch {state['epoch']}")
+        if state["epoch"] >= (engine.state.max_epochs or math.inf):
+            engine.logger.warning(
+                "nothing is left to train: the checkpoint has had all epochs. For another training "
+                "give another output_dir, for a longer one more max_epochs"
+            )
 
     def _save(self, engine: Engine) -> None:
         state: dict[str, Any] = {name: thing.state_dict() for name, thing in self.objects.items()}

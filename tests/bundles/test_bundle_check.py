@@ -207,6 +207,12 @@ def test_bodies_go_beside_the_heads_of_the_anatomy(
         ),
         ("train,training/fold", "--runs_dir runs", "MISSING_VALUE", "data_dir has no value"),
         ("train,data/mixed", "--dataset_dir {data}", "MISSING_VALUE", "synthetic_dir has no value"),
+        (
+            "train,training/weak",
+            "--dataset_dir {data}",
+            "MISSING_VALUE",
+            "weak_dir has no value, give --weak_dir",
+        ),
         ("inference", "--dataset_dir {empty}", "MISSING_FILE", "holds no .nii"),
         (
             "inference,inference/ensemble",

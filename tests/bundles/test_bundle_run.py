@@ -124,3 +124,13 @@ def test_memory_that_runs_out_gives_a_sentence_of_advice(
         and "roi_size (now [90000, 90000, 90000])" in said
     )
     assert "batch_size (now 1)" in said and "cache_rate (now 1.0)" in said
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_first(
+    tiny_dataset: Path, tmp_path: Path, bundle: Path
+) -> None:
+    (tmp_path / "out").touch()
+    options = ["--dataset_dir", tiny_dataset, "--output_dir", "out", "--max_epochs", 1]
+    done = run(bundle, "train", *options, folder=tmp_path)
+    assert done.returncode == 3 and "OUTPUT_NOT_WRITABLE" in done.stderr, done.stderr[-2000:]
+    assert "Traceback" not in done.stderr

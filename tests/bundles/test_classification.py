@@ -17,10 +17,12 @@ from test_bundle_training import run_bundle
 
 from monai_ich.bundle import load_bundle
 from monai_ich.cli.app import main
+from monai_ich.core.errors import ManifestError
 from monai_ich.core.provenance import sha256_of
 from monai_ich.core.second_reading import FINDINGS
 from monai_ich.io.read import read_ct
 from monai_ich.io.thresholds import SCHEMA, THRESHOLDS_FILE
+from monai_ich.learn.rows import read_rows, read_rows_without_masks
 from monai_ich.segment.second_reading import classify_exam
 
 BUNDLE = Path(__file__).resolve().parents[2] / "bundles" / "ich_classification"
@@ -76,6 +78,37 @@ def test_inference_stands_alone_and_sees_what_training_saw(tiny_dataset: Path) -
     label = path.replace("ct.nii", "ich.nii")
     seen = Compose(steps)({"image": path, "label": label, "case": "1"})["image"]
     assert torch.equal(seen, alone({"image": path})["image"])
+
+
+def test_other_numbers_of_pixels_and_slices_are_rounded_to_what_the_network_halves(
+    tiny_dataset: Path,
+) -> None:
+    options = {"dataset_dir": str(tiny_dataset), "pixels": 90, "slices": 12}
+    train = _parser(BUNDLE / "configs/train.yaml", **options)
+    label = str(tiny_dataset / "case_1" / "ich.nii.gz")
+    row = {"image": label.replace("ich.nii", "ct.nii"), "label": label, "case": "1"}
+    parts = ("deterministic_transforms", "cutting", "targets", "windows")
+    steps = [step for part in parts for step in train.get_parsed_content(part)]
+    seen = Compose(steps)(row)["image"]
+    assert seen.shape == (3, 96, 96, 16)
+    with torch.no_grad():
+        assert train.get_parsed_content("reader").eval()(seen[None])[0].shape[-1] == 16
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [{"exam_labels": {}}, {"exam_labels": {"SDH": None}}, {"slice_labels": [None, None]}, {}],
+)
+def test_a_list_of_which_no_label_is_known_is_refused(
+    unknown: dict[str, object], tmp_path: Path
+) -> None:
+    (tmp_path / "a.nii.gz").touch()
+    rows = [{"id": "a", "image": "a.nii.gz"} | unknown]
+    (tmp_path / "dataset.json").write_text(json.dumps({"training": rows}))
+    for read in (read_rows, read_rows_without_masks):
+        with pytest.raises(ManifestError) as raised:
+            read(tmp_path, "training")
+        assert raised.value.code == "NO_LABELS"
 
 
 @pytest.mark.slow

@@ -7,8 +7,10 @@ import math
 import pytest
 import torch
 
+from monai_ich.core.errors import TrainingError
 from monai_ich.learn.losses import FindingLoss
 from monai_ich.learn.weak import KindBatches, WeakLoss, findings_of_voxels
+from monai_ich.parts.findings import pool_logits
 from monai_ich.parts.losses import HemorrhageLoss
 
 NAN = math.nan
@@ -58,3 +60,20 @@ def test_batches_hold_one_kind_each_in_the_share_asked_for() -> None:
     assert all(b == [3] for b in weak), "the second row has no weight"
     assert all(max(b) < 3 for b in batches if len(b) == 2)
     assert 80 < len(weak) < 160
+
+
+@pytest.mark.parametrize("shares", [(-0.5, 1.5), (0.0, 0.0)])
+def test_shares_of_labels_that_cannot_be_are_refused(shares: tuple[float, float]) -> None:
+    with pytest.raises(TrainingError) as raised:
+        KindBatches([[1.0], [1.0]], shares, [1, 1], length=2)
+    assert raised.value.code == "BAD_SHARE"
+
+
+def test_a_pooling_that_is_none_is_refused_before_training() -> None:
+    for make in (
+        lambda: FindingLoss(pooling="lsee"),
+        lambda: pool_logits(torch.zeros(2), how="max"),
+    ):
+        with pytest.raises(TrainingError) as raised:
+            make()
+        assert raised.value.code == "UNKNOWN_POOLING"

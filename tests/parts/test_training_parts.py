@@ -164,6 +164,16 @@ def test_resume_goes_on_after_the_last_whole_epoch(tmp_path: Any) -> None:
     assert first == [1, 1, 1, 2, 2, 2] and second == [3, 3, 3, 4, 4, 4]
 
 
+def test_a_training_that_has_all_its_epochs_says_that_nothing_is_left(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        engine = Engine(lambda engine, batch: None)
+        Resume(tmp_path / "checkpoint.pt", {"network": torch.nn.Linear(1, 1)}).attach(engine)
+        engine.run(range(3), max_epochs=2)
+    assert [r.levelname for r in caplog.records if "nothing is left" in r.message] == ["WARNING"]
+
+
 def test_a_loss_that_is_no_number_ends_the_training_with_step_and_case(tmp_path: Path) -> None:
     network = torch.nn.Linear(1, 1)
 
