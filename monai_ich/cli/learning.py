@@ -6,7 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from monai_ich.cli.options import print_faults, progress_of, refuse_existing, usage_error
+from monai_ich.cli.options import (
+    add_labels_are,
+    meaning_of,
+    print_faults,
+    progress_of,
+    refuse_existing,
+    usage_error,
+)
 
 
 def add_learning(parts: Any) -> None:
@@ -30,11 +37,13 @@ def add_learning(parts: Any) -> None:
     sub.set_defaults(run=_join)
 
     text = (
-        "masks that people corrected, as a manifest to train from; exit code 3 where one is unfit"
+        "masks that people corrected, as a manifest to train from; exit code 3 where one is unfit "
+        "or called like no scan"
     )
     sub = parts.add_parser("corrections", help=text, description=text)
     sub.add_argument("manifest", type=Path)
     sub.add_argument("masks", type=Path, help="folder with ID.seg.nrrd, ID.nii.gz or ID.dcm")
+    add_labels_are(sub)
     _output(sub, "manifest to write (dataset.json to train from)")
     sub.set_defaults(run=_corrections)
 
@@ -137,10 +146,11 @@ def _corrections(args: argparse.Namespace) -> int:
     from monai_ich.learn.corrections import take_corrections
     from monai_ich.manifest.manifest import read_manifest, write_manifest
 
+    meaning, folder = meaning_of(args), args.output.parent / f"{args.output.stem}_corrected"
     refuse_existing(args)
     refuse_unwritable(args.output.parent)
     manifest, faults = take_corrections(
-        read_manifest(args.manifest), args.masks, args.output.parent / "corrected"
+        read_manifest(args.manifest), args.masks, folder, meaning=meaning
     )
     print_faults(faults, args)
     if manifest.cases:

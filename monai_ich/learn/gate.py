@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from monai_ich.core.errors import InputError
 from monai_ich.core.json_text import read_json
 
 FIGURES = (("masks", "dice"), ("exams", "auc"))
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, csv.Error)
 
 
 @dataclass(frozen=True)
@@ -35,41 +38,92 @@ class Judgment:
         return self.floor is None or (self.new is not None and self.new >= self.floor)
 
 
+@dataclass(frozen=True)
+class _Figure:
+    value: float | None
+    low: float | None
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    data: Mapping[str, Any]
+    scans: frozenset[str]
+    figures: Mapping[str, _Figure]
+
+
 def judge_weights(old: Path, new: Path) -> tuple[Judgment, ...]:
     """Compare two folders of ``monai-ich evaluate``.
 
     Raises:
-        InputError: ``NO_EVALUATION``; ``NOT_COMPARABLE`` where they are of other scans, or scans
-            of the new one failed.
+        InputError: ``NO_EVALUATION`` for a folder without one, or with a damaged one;
+            ``NOT_COMPARABLE`` where they are of other scans, or scans of one of them failed.
     """
-    before, after = _summary(old), _summary(new)
-    if before["data"] != after["data"] or before["cases"] != after["cases"]:
+    before, after = _read(old, "old"), _read(new, "new")
+    if before.data != after.data or before.scans != after.scans:
         raise InputError(
             "NOT_COMPARABLE",
-            "Both evaluations must be of one manifest and split, and of the same scans.",
+            "Both evaluations must be of one manifest and split, and of the same scans: one "
+            "that failed in one of them is missing there.",
         )
-    found = tuple(_judge(before["figures"], after["figures"]))
+    found = tuple(_judge(before.figures, after.figures))
     if not found:
         raise InputError("NOT_COMPARABLE", "The evaluations hold no Dice and no AUC to compare.")
     return found
 
 
-def _summary(folder: Path) -> dict[str, Any]:
+def _judge(before: Mapping[str, _Figure], after: Mapping[str, _Figure]) -> Iterator[Judgment]:
+    for name, old in before.items():
+        new = after.get(name)
+        floor = old.value if old.low is None else old.low
+        yield Judgment(name, old.value, None if new is None else new.value, floor)
+
+
+def _read(folder: Path, which: str) -> _Evaluation:
     try:
         summary = read_json(folder / "summary.json")
-        return {key: summary[key] for key in ("data", "cases", "figures")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        data, scans = summary["data"], _scans(folder / "cases.csv")
+        if not data["hash"] or len(scans) != summary["cases"]["evaluated"]:
+            raise ValueError("of no manifest, or not of these scans")
+        return _Evaluation(data, scans, dict(_figures(summary["figures"])))
+    except _DAMAGE as error:
         raise InputError(
-            "NO_EVALUATION", "Give two folders that monai-ich evaluate has written."
+            "NO_EVALUATION",
+            f"The folder of the {which} weights holds no evaluation, or a damaged one: give one "
+            "that monai-ich evaluate has written.",
         ) from error
 
 
-def _judge(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Judgment]:
-    for level, figure in FIGURES:
-        for finding, figures in before.get(level, {}).items():
-            old = figures.get(figure)
-            if old is None:
-                continue
-            new = after.get(level, {}).get(finding, {}).get(figure, {})
-            floor = old["interval"][0] if old.get("interval") else old["value"]
-            yield Judgment(f"{finding} {figure}", old["value"], new.get("value"), floor)
+def _scans(path: Path) -> frozenset[str]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return frozenset(row["case_id"] for row in csv.DictReader(stream))
+
+
+def _figures(levels: Any) -> Iterator[tuple[str, _Figure]]:
+    for level, key in FIGURES:
+        if not isinstance(levels[level], dict):
+            raise TypeError("findings by name")
+        for finding, figures in levels[level].items():
+            figure = figures[key]
+            yield f"{finding} {key}", _Figure(_number(figure["value"]), _low(figure["interval"]))
+
+
+def _low(interval: Any) -> float | None:
+    if interval is None:
+        return None
+    low, high = (_number(end) for end in interval)
+    if low is None or high is None:
+        raise ValueError("an interval has two ends")
+    return low
+
+
+def _number(value: Any) -> float | None:
+    """None, or a number.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("not a number")
+    return float(value)

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from monai_ich.bundle import Bundle, predict
-from monai_ich.core.errors import GeometryError, InputError, LabelError, ManifestError, SeriesError
+from monai_ich.core.errors import (
+    BundleError,
+    GeometryError,
+    InputError,
+    LabelError,
+    ManifestError,
+    SeriesError,
+)
+from monai_ich.core.json_text import read_json
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.read import as_one_path, read_ct, read_labels
@@ -79,6 +87,25 @@ def look_at(case: Case, bundle: Bundle) -> Look:
     return Look(case.id, found.sums(len(Subtype), cavity).doubt_ml[-1], means)
 
 
+def _require_subtypes(bundle: Bundle) -> None:
+    try:
+        metadata = read_json(bundle.root / "configs" / "metadata.json")
+        shown = metadata["network_data_format"]["outputs"]["pred"]
+        kind, names = shown["format"], shown["channel_def"]
+        subtypes = all(names.get(str(int(s))) == s.name for s in Subtype)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BundleError(
+            "BUNDLE_BROKEN", f"The metadata.json of {bundle.name} does not say what it shows."
+        ) from error
+    if kind != "segmentation" or not subtypes:
+        wanted = ", ".join(f"{int(s)} {s.name}" for s in Subtype)
+        raise BundleError(
+            "WRONG_BUNDLE",
+            f"Scans are ranked by a bundle that segments {wanted}, and {bundle.name} does not: "
+            "give ich_segmentation, or one made from it.",
+        )
+
+
 def rank_looks(pool: Sequence[Look], known: Sequence[Look], count: int) -> tuple[Ranked, ...]:
     """The scans to label, most useful first.
 
@@ -133,8 +160,11 @@ def rank_manifest(
         The scans to label, and why others could not be read.
 
     Raises:
+        BundleError: ``WRONG_BUNDLE`` where the bundle does not segment the subtypes;
+            ``BUNDLE_BROKEN``.
         ManifestError: ``NO_CASES`` where every scan has a mask.
     """
+    _require_subtypes(bundle)
     if all(case.label is not None for case in manifest.cases):
         raise ManifestError("NO_CASES", "Every scan of the manifest has a mask: nothing to label.")
     looks: dict[bool, list[Look]] = {True: [], False: []}

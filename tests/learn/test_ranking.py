@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from monai_ich.bundle import Bundle, find_bundle
 from monai_ich.cli import main
-from monai_ich.learn.ranking import Look, rank_looks
-from monai_ich.manifest.manifest import read_manifest
+from monai_ich.core.errors import BundleError
+from monai_ich.learn.ranking import Look, rank_looks, rank_manifest
+from monai_ich.manifest.manifest import Case, Manifest, read_manifest
 
 
 def _look(name: str, doubt_ml: float, *features: float) -> Look:
@@ -48,6 +51,16 @@ def test_after_a_choice_its_twin_is_no_longer_new() -> None:
     ranked = rank_looks(pool, [_look("known", 0.0, 0.0)], 3)
     twin = next(r for r in ranked if r.id == "twin")
     assert twin.novelty == 0.0
+
+
+@pytest.mark.parametrize("name", ["ich_classification", "head_ct_anatomy"])
+def test_a_network_that_segments_no_subtypes_is_refused(name: str, tmp_path: Path) -> None:
+    network, cpu = torch.nn.Identity(), torch.device("cpu")
+    bundle = Bundle(name, find_bundle(name), network, None, None, cpu, "", "", classes=6)
+    manifest = Manifest("x", (Case("a", "training", (tmp_path / "gone.nii.gz",)),))
+    with pytest.raises(BundleError) as refused:
+        rank_manifest(manifest, 1, bundle=bundle)
+    assert refused.value.code == "WRONG_BUNDLE"
 
 
 @pytest.mark.slow
