@@ -121,7 +121,9 @@ def _ranked(first: Rows, rest: Rows, work: Path, seed: int) -> Rows:
     if not chosen.is_file():
         command = ["-m", "monai_ich.cli", "manifest", "rank", str(pool / "dataset.json")]
         command += ["-n", str(CHOSEN), "--weights", str(_weights(FIRST, seed, work))]
-        subprocess.run([sys.executable, *command, "-o", str(chosen)], check=True, cwd=ROOT)
+        done = subprocess.run([sys.executable, *command, "-o", str(chosen)], cwd=ROOT)
+        if done.returncode not in (0, 3):  # 3: some are 8-bit pictures, which it does not read
+            raise SystemExit("manifest rank failed")
     ids = {row["id"] for row in json.loads(chosen.read_text())["training"]}
     return [row for row in rest if row["id"] in ids]
 
