@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from monai_ich.cli.learning import add_learning
 from monai_ich.cli.options import print_faults, progress_of, refuse_existing, usage_error
+from monai_ich.core.errors import IchError
 
 DATA_SETS = ("bhsd", "instance2022", "ctich", "cq500", "rsna2019")
 
@@ -22,9 +24,13 @@ def add_manifest(commands: Any) -> None:
         metavar="WHAT", required=True
     )
 
-    text = "every fault of a manifest and of the files it names; exit code 3 where there is one"
+    text = (
+        "every fault of a manifest and of the files it names; exit code 3 where there is one, "
+        "unless -o leaves it out"
+    )
     sub = parts.add_parser("check", help=text, description=text)
     sub.add_argument("manifest", type=Path)
+    _output(sub, required=False, what="manifest to write without the scans that have faults")
     sub.set_defaults(run=_check)
 
     text = "a manifest of a public data set, from the folder that its download gives"
@@ -98,31 +104,51 @@ def add_manifest(commands: Any) -> None:
     add_learning(parts)
 
 
-def _output(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        required=True,
-        help="manifest to write (dataset.json to train from)",
-    )
+def _output(
+    sub: argparse.ArgumentParser,
+    *,
+    required: bool = True,
+    what: str = "manifest to write (dataset.json to train from)",
+) -> None:
+    sub.add_argument("-o", "--output", type=Path, required=required, help=what)
     sub.add_argument("--overwrite", action="store_true", help="replace an earlier file")
 
 
 def _check(args: argparse.Namespace) -> int:
-    from monai_ich.manifest.check import check_manifest
+    from monai_ich.io.output import refuse_unwritable
+    from monai_ich.manifest.check import find_faults, leave_out
 
-    count = print_faults(check_manifest(args.manifest, progress=progress_of(args)), args)
+    if args.output is not None:
+        refuse_existing(args)
+        refuse_unwritable(args.output.parent)
+    faulty: set[str] = set()
+
+    def noted() -> Iterator[IchError]:
+        for case, fault in find_faults(args.manifest, progress=progress_of(args)):
+            faulty.add(case)
+            yield fault
+
+    count = print_faults(noted(), args)
     if not args.json_errors:
         print(f"{count or 'no'} fault{'' if count == 1 else 's'} found")
-    return 3 if count else 0
+    if args.output is None:
+        return 3 if count else 0
+    if "" in faulty:
+        print("wrote nothing: a fault of the list itself is not of one scan, mend it first")
+        return 3
+    kept = leave_out(args.manifest, faulty)
+    print(f"left out {len(faulty)} scan{'' if len(faulty) == 1 else 's'} with faults")
+    return _write(args.output, kept)
 
 
 def _build(args: argparse.Namespace) -> int:
     from monai_ich.manifest.build import build_manifest
 
     refuse_existing(args)
-    return _write(args.output, build_manifest(args.name, args.folder, keep_ids=args.keep_ids))
+    manifest = build_manifest(args.name, args.folder, keep_ids=args.keep_ids)
+    if manifest.description:
+        print(manifest.description)
+    return _write(args.output, manifest)
 
 
 def _split(args: argparse.Namespace) -> int:

@@ -12,8 +12,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Randomizable
 
-from monai_ich.core.errors import ManifestError
-from monai_ich.io.read import as_one_path, read_ct
+from monai_ich.core.errors import IchError, ManifestError
 from monai_ich.learn.findings import (
     exam_of_slices,
     exam_target,
@@ -22,11 +21,13 @@ from monai_ich.learn.findings import (
     targets_of_codes,
     targets_of_mask,
 )
+from monai_ich.manifest.scans import name_case, read_row_ct
 from monai_ich.parts.data_list import MADE, list_rows
 from monai_ich.parts.findings import CHANNELS
 from monai_ich.parts.label_files import training_labels
 
 LABELS = ("slice_labels", "exam_labels")
+_CHECK = "`monai-ich manifest check` finds such rows and, with -o, leaves them out"
 
 
 def read_rows(dataset_dir: str | Path, section: str) -> list[dict[str, Any]]:
@@ -127,6 +128,10 @@ class LoadScand(MapTransform):
     Args:
         keys: the scan.
         empty: other label maps, which are all 0 where a row has none.
+
+    Raises:
+        ManifestError: with the code of a scan that import refuses, or ``SLICE_COUNT``; it names the
+            case.
     """
 
     def __init__(self, keys: KeysCollection = "image", empty: Sequence[str] = ()) -> None:
@@ -134,6 +139,12 @@ class LoadScand(MapTransform):
         self.empty = tuple(empty)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        try:
+            return self._load(data)
+        except IchError as error:
+            raise name_case(error, str(data.get("case", "without id")), hint=_CHECK) from error
+
+    def _load(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
         image = _read(out["image"])
         out["image"], out["kind"] = image, "exam"
@@ -147,7 +158,7 @@ class LoadScand(MapTransform):
         if "slice_labels" in out:
             named = [slice_code(names) for names in out["slice_labels"]]
             if len(named) != len(codes):
-                message = f"A scan has {len(codes)} slices and labels for {len(named)}."
+                message = f"It has {len(codes)} slices and labels for {len(named)}."
                 raise ManifestError("SLICE_COUNT", message)
             is_series = not isinstance(data["image"], str)  # those are ordered by height
             turned = is_series and bool(image.affine[2, 2] < 0)
@@ -166,8 +177,7 @@ def _read(source: str | list[str]) -> MetaTensor:
         voxels = np.asarray(image.dataobj, np.float32)
         return MetaTensor(torch.from_numpy(voxels)[None], affine=torch.as_tensor(image.affine))
     paths = [source] if isinstance(source, str) else source
-    with as_one_path(tuple(map(Path, paths))) as path:
-        ct = read_ct(path).volume
+    ct = read_row_ct(tuple(map(Path, paths)))
     return MetaTensor(torch.tensor(ct.hu)[None], affine=torch.tensor(ct.geometry.affine))
 
 

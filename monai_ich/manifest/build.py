@@ -10,7 +10,8 @@ from monai_ich.core.case_names import may_be_record, numbered
 from monai_ich.core.errors import ManifestError
 from monai_ich.manifest.manifest import Manifest
 from monai_ich.manifest.masks import build_bhsd, build_ctich, build_instance2022
-from monai_ich.manifest.reads import build_cq500, build_rsna2019
+from monai_ich.manifest.reads import build_cq500
+from monai_ich.manifest.rsna2019 import build_rsna2019
 
 BUILDERS: Mapping[str, Callable[[Path], Manifest]] = {
     "bhsd": build_bhsd,
@@ -31,7 +32,8 @@ def build_manifest(name: str, folder: Path, *, keep_ids: bool = False) -> Manife
             are numbered.
 
     Raises:
-        ManifestError: ``NO_CASES``, ``NOT_PSEUDONYM``, ``UNREADABLE_FILE``.
+        ManifestError: ``NO_CASES``, ``NOT_PSEUDONYM``, ``UNREADABLE_FILE``; of a table
+            ``MISSING_COLUMN``, ``BAD_ROW``.
         IchError: a mask that cannot be read.
     """
     unlike = f"The folder is not laid out like {name}: see data_manifests/{name}.md."

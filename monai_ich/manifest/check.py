@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from isal import igzip
@@ -13,27 +14,59 @@ from monai_ich.core.geometry import Geometry
 from monai_ich.core.labels import Anatomy
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import read_nifti_grid
-from monai_ich.io.read import is_nifti, read_ct
+from monai_ich.io.read import is_nifti
 from monai_ich.manifest.labels import read_any_labels, values_in
 from monai_ich.manifest.manifest import (
     Case,
+    Manifest,
     find_conflicts,
     find_violations,
     read_cases,
+    read_manifest,
     read_mapping,
     read_record,
 )
+from monai_ich.manifest.scans import name_case, read_row_ct
 
 Progress = Callable[[Iterable[Case]], Iterable[Case]]
 
 
 def check_manifest(path: str | Path, *, progress: Progress = iter) -> Iterator[ManifestError]:
-    """Every fault of a manifest and of the files that it names, as they are found.
+    """Every fault of `find_faults`.
+
+    Raises:
+        ManifestError: ``NO_MANIFEST``, ``NOT_JSON``.
+    """
+    return (fault for _, fault in find_faults(path, progress=progress))
+
+
+def leave_out(path: str | Path, ids: Collection[str]) -> Manifest:
+    """The manifest without the rows of these ids.
+
+    Raises:
+        ManifestError: as `read_manifest`; ``NO_CASES`` where no row is left.
+    """
+    manifest = read_manifest(path)
+    kept = tuple(case for case in manifest.cases if case.id not in ids)
+    if not kept:
+        raise ManifestError(
+            "NO_CASES", "Every scan of the manifest has a fault: there is none to keep."
+        )
+    return replace(manifest, cases=kept)
+
+
+def find_faults(
+    path: str | Path, *, progress: Progress = iter
+) -> Iterator[tuple[str, ManifestError]]:
+    """Every fault of a manifest and of the files that it names, as they are found, after the id of
+    the row that it is about; ``""``: of the list itself.
+
+    DICOM is read as import reads it, to its last pixel.
 
     Codes: ``SCHEMA_VIOLATION`` (then the files are not looked at), ``DUPLICATE_ID``,
     ``PATIENT_IN_TWO_SPLITS``, ``MISSING_FILE``, ``UNKNOWN_LABEL`` (a value that the mapping does
     not name), ``GRID_MISMATCH``, ``SLICE_COUNT``, ``UNREADABLE_FILE``, ``DUPLICATE_IMAGE`` (the
-    same bytes, packed or not), and those of `monai_ich.io`.
+    same bytes, packed or not), and those of `monai_ich.io` and `monai_ich.dicom`.
 
     Args:
         path: the manifest.
@@ -45,29 +78,36 @@ def check_manifest(path: str | Path, *, progress: Progress = iter) -> Iterator[M
     record = read_record(Path(path))
     violations = list(find_violations(record))
     if violations:
-        yield from violations
+        yield from (("", violation) for violation in violations)
         return
     cases = list(read_cases(record, Path(path).parent))
-    yield from find_conflicts(cases)
+    yield from (("", conflict) for conflict in find_conflicts(cases))
     mapping = read_mapping(record)
     seen: dict[str, str] = {}
     for case in progress(cases):
-        missing = list(_missing_files(case))
-        yield from missing
-        if missing:
-            continue
-        yield from _check_files(case, mapping)
-        try:
-            first = seen.setdefault(_digest(case.image), case.id)
-        except Exception:  # a damaged archive fails in many ways
-            yield ManifestError(
-                "UNREADABLE_FILE", f"Case {case.id}: its image is cut short or damaged."
-            )
-            continue
-        if first != case.id:
-            yield ManifestError(
-                "DUPLICATE_IMAGE", f"{first} and {case.id} are the same scan: leave one out."
-            )
+        yield from ((case.id, fault) for fault in _check_case(case, mapping, seen))
+
+
+def _check_case(
+    case: Case, mapping: Mapping[int, str], seen: dict[str, str]
+) -> Iterator[ManifestError]:
+    """`seen`: digest of each image so far to the id of its row."""
+    missing = list(_missing_files(case))
+    yield from missing
+    if missing:
+        return
+    yield from _check_files(case, mapping)
+    try:
+        first = seen.setdefault(_digest(case.image), case.id)
+    except Exception:  # a damaged archive fails in many ways
+        yield ManifestError(
+            "UNREADABLE_FILE", f"Case {case.id}: its image is cut short or damaged."
+        )
+        return
+    if first != case.id:
+        yield ManifestError(
+            "DUPLICATE_IMAGE", f"{first} and {case.id} are the same scan: leave one out."
+        )
 
 
 def _missing_files(case: Case) -> Iterator[ManifestError]:
@@ -84,8 +124,8 @@ def _missing_files(case: Case) -> Iterator[ManifestError]:
 def _check_files(case: Case, mapping: Mapping[int, str]) -> Iterator[ManifestError]:
     try:
         grid = _grid_of(case)
-        slices = grid.shape[2] if grid else len(case.image)
-        if case.slice_labels is not None and slices > 1 and len(case.slice_labels) != slices:
+        slices = grid.shape[2]
+        if case.slice_labels is not None and len(case.slice_labels) != slices:
             message = f"Case {case.id} has {slices} slices and labels for {len(case.slice_labels)}."
             yield ManifestError("SLICE_COUNT", message)
         masks = (
@@ -99,32 +139,27 @@ def _check_files(case: Case, mapping: Mapping[int, str]) -> Iterator[ManifestErr
                     f"Case {case.id}: its {role}", read_any_labels(path, grid=grid), grid, known
                 )
     except IchError as error:
-        yield ManifestError(error.code, f"Case {case.id}: {error.message}")
+        yield name_case(error, case.id)
 
 
 def _check_labels(
-    what: str, labels: LabelMap, grid: Geometry | None, known: Iterable[int]
+    what: str, labels: LabelMap, grid: Geometry, known: Iterable[int]
 ) -> Iterator[ManifestError]:
     unknown = sorted(set(values_in(labels)) - set(known))
     if unknown:
         yield ManifestError(
             "UNKNOWN_LABEL", f"{what} holds {unknown[:5]}, of which the manifest says no meaning."
         )
-    if grid is not None and not labels.geometry.same_grid(grid):
+    if not labels.geometry.same_grid(grid):
         yield ManifestError(
             "GRID_MISMATCH", f"{what} does not lie on the grid of its image: resample it."
         )
 
 
-def _grid_of(case: Case) -> Geometry | None:
-    """Of a NIfTI file its header's; of DICOM only where a mask must be compared, since all of it
-    must be read.
-    """
+def _grid_of(case: Case) -> Geometry:
+    """Of a NIfTI file its header's; DICOM must be read whole to know that it can be."""
     image = case.image[0]
-    if is_nifti(image):
-        return read_nifti_grid(image)
-    has_mask = case.label is not None or case.anatomy is not None
-    return read_ct(image).volume.geometry if has_mask and len(case.image) == 1 else None
+    return read_nifti_grid(image) if is_nifti(image) else read_row_ct(case.image).geometry
 
 
 def _digest(image: Iterable[Path]) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
+import zipfile
 from pathlib import Path
 
-import pydicom
 import pytest
 
 from monai_ich.cli.app import main
@@ -17,7 +16,8 @@ from monai_ich.manifest.check import check_manifest
 from monai_ich.manifest.manifest import Case, Manifest, read_manifest
 from tests.conftest import ROOT
 from tests.manifest_files import write_mask, write_scan
-from tests.phantom import edit, grid, series
+from tests.phantom import files, grid, series
+from tests.rsna_files import write_rsna
 
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 NONE = dict.fromkeys(("EDH", "IPH", "IVH", "SAH", "SDH", "any"), 0)
@@ -118,9 +118,12 @@ def test_cq500(tmp_path: Path) -> None:
     root.mkdir()
     (root / "reads.csv").write_text("\n".join(lines) + "\n")
     plain = root / "qct01" / "CQ500CT0 CQ500CT0" / "Unknown Study" / "CT Plain"
-    series(plain, grid(pixels=32, pixel_mm=6.4, count=8))
-    write_scan(root / "CQ500-CT-7" / "CQ500CT7_CQ500CT7" / "x.nii", 1)
-    (root / "CQ500-CT-30.zip").write_bytes(b"PK")
+    head = grid(pixels=32, pixel_mm=6.4, count=28)
+    series(plain, head)
+    series(root / "CQ500-CT-7" / "CQ500CT7_CQ500CT7" / "CT 5mm", head, seed=2)
+    with zipfile.ZipFile(root / "CQ500-CT-30.zip", "w") as packed:
+        for path in files(series(tmp_path / "other", head, seed=3)):
+            packed.write(path, path.name)
     found = built("cq500", root)
     assert list(found) == ["CQ500-CT-0", "CQ500-CT-7", "CQ500-CT-30"], "9 was not downloaded"
     assert found["CQ500-CT-0"].image == (
@@ -133,53 +136,11 @@ def test_cq500(tmp_path: Path) -> None:
     assert found["CQ500-CT-30"].exam_labels is None
 
 
-def _rsna(root: Path, **header: str) -> Path:
-    """Two studies of one patient, three images each, out of order in one folder."""
-    images = root / "stage_2_train"
-    images.mkdir(parents=True)
-    lines = ["ID,Label"]
-    for study in range(2):
-        folder = series(root / "plain", grid(pixels=16, pixel_mm=12, count=3), seed=study)
-        ids = {
-            "PatientID": "ID_0a10f4c2",
-            "StudyInstanceUID": f"ID_bb{study}",
-            "SeriesInstanceUID": f"ID_cc{study}",
-        }
-        edit(folder, lambda d, n, ids=ids: [setattr(d, k, v) for k, v in (ids | header).items()])
-        for path in folder.iterdir():
-            height = float(pydicom.dcmread(path).ImagePositionPatient[2])
-            name = f"ID_{study}{9 - int(height // 5 % 9)}f"
-            path.rename(images / f"{name}.dcm")
-            blood = study == 1 and height > 0
-            values = {"epidural": 0, "intraparenchymal": 0, "intraventricular": 0}
-            values |= {"subarachnoid": 0, "subdural": int(blood), "any": int(blood)}
-            lines += [
-                f"{name}_{column},{value}" for column, value in values.items()
-            ] * 2  # some are there twice
-        shutil.rmtree(folder)
-    (root / "stage_2_train.csv").write_text("\n".join(lines) + "\n")
-    return root
-
-
-def test_rsna_2019(tmp_path: Path) -> None:
-    found = built("rsna2019", _rsna(tmp_path / "rsna"))
-    assert list(found) == ["ID_0a10f4c2_ID_bb0", "ID_0a10f4c2_ID_bb1"]
-    case = found["ID_0a10f4c2_ID_bb1"]
-    heights = [float(pydicom.dcmread(path).ImagePositionPatient[2]) for path in case.image]
-    assert len(heights) == 3 and heights == sorted(heights), "from the neck up"
-    assert case.slice_labels == tuple(("SDH",) if height > 0 else () for height in heights)
-    assert (
-        case.exam_labels == NONE | {"SDH": 1, "any": 1}
-        and found["ID_0a10f4c2_ID_bb0"].exam_labels == NONE
-    )
-    assert case.patient == "ID_0a10f4c2", "as in BHSD, which took its scans from here"
-
-
 @pytest.mark.parametrize("tag", ["PatientID", "StudyInstanceUID"])
 def test_ids_of_another_kind_are_refused_and_not_repeated(
     tmp_path: Path, tag: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = _rsna(tmp_path / "rsna", **{tag: "1.2.777"})
+    root = write_rsna(tmp_path / "rsna", **{tag: "1.2.777"})
     assert main(["manifest", "build", "rsna2019", str(root), "-o", str(tmp_path / "m.json")]) == 3
     said = capsys.readouterr().err
     assert "NOT_PSEUDONYM" in said and "777" not in said and not (tmp_path / "m.json").exists()
