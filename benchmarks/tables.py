@@ -115,10 +115,7 @@ def training(found: Record) -> str:
     return _table([*heads, "time computing", "in convolutions"], "llrrrr", rows)
 
 
-_HEAT_MAPS = {
-    "Grad-CAM, last level": "Grad-CAM, last level of the U-Net",
-    "occlusion": "occlusion, cubes of 30 mm",
-}
+_HEAT_MAPS = {"occlusion": "occlusion, cubes of 30 mm"}
 
 
 def heatmaps(found: Record) -> str:
@@ -133,7 +130,7 @@ def heatmaps(found: Record) -> str:
         numbers = [f"{alike:.2f}", f"{higher:.1f} ({randomly:.1f})", f"{hits} of {len(mine)}"]
         seconds = f"{median(row['cpu_s'] for row in mine):.1f}"
         rows.append([_HEAT_MAPS.get(name, name), *numbers, seconds, "yes" if passes else "no"])
-    blood = "times higher in blood, least (randomized, median)"
+    blood = "times higher in blood, least (random order, median)"
     head = ["method", "correlation, most", blood, "highest in blood", "CPU seconds", "passes"]
     return _table(head, "lrrrrl", rows)
 
@@ -215,6 +212,31 @@ def classification(found: Record) -> str:
         "exam, masks",
         "slices",
     ]
+    return _table(head, "lrrrr", rows)
+
+
+_ARMS = {
+    "first_40": "40 masks, where all others begin",
+    "masks_40": "40 masks, on",
+    "weak_300": "40 masks and 300 exam labels",
+    "masks_340": "340 masks",
+    "ranked_80": "40 masks and 40 ranked ones",
+    "random_80": "40 masks and 40 random ones",
+}
+
+
+def learning(found: Record) -> str:
+    """What labels are worth beside masks: each seed, then the mean."""
+    rows = []
+    for arm, name in _ARMS.items():
+        seeds = [found["arms"][arm][seed] for seed in sorted(found["arms"][arm])]
+        cells = []
+        for figure in ("mean_dice", "auc_any"):
+            values = [seed[figure] for seed in seeds]
+            each = ", ".join(f"{v:.3f}" for v in values)
+            cells += [each, f"{sum(values) / len(values):.3f}"]
+        rows.append([name, *cells])
+    head = ["trained on", "Dice, each seed", "mean", "AUC of any, each seed", "mean"]
     return _table(head, "lrrrr", rows)
 
 

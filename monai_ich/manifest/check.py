@@ -15,7 +15,7 @@ from monai_ich.core.labels import Anatomy
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import read_nifti_grid
 from monai_ich.io.read import is_nifti
-from monai_ich.manifest.labels import read_any_labels, values_in
+from monai_ich.manifest.labels import contradict, read_any_labels, values_in
 from monai_ich.manifest.manifest import (
     Case,
     Manifest,
@@ -64,7 +64,7 @@ def find_faults(
     DICOM is read as import reads it, to its last pixel.
 
     Codes: ``SCHEMA_VIOLATION`` (then the files are not looked at), ``DUPLICATE_ID``,
-    ``PATIENT_IN_TWO_SPLITS``, ``MISSING_FILE``, ``UNKNOWN_LABEL`` (a value that the mapping does
+    ``PATIENT_IN_TWO_SPLITS``, ``CONTRADICTORY_LABELS``, ``MISSING_FILE``, ``UNKNOWN_LABEL`` (a value that the mapping does
     not name), ``GRID_MISMATCH``, ``SLICE_COUNT``, ``UNREADABLE_FILE``, ``DUPLICATE_IMAGE`` (the
     same bytes, packed or not), and those of `monai_ich.io` and `monai_ich.dicom`.
 
@@ -92,6 +92,9 @@ def _check_case(
     case: Case, mapping: Mapping[int, str], seen: dict[str, str]
 ) -> Iterator[ManifestError]:
     """`seen`: digest of each image so far to the id of its row."""
+    if contradict(case.exam_labels or {}):
+        message = f"Case {case.id}: its exam labels exclude each other."
+        yield ManifestError("CONTRADICTORY_LABELS", message)
     missing = list(_missing_files(case))
     yield from missing
     if missing:

@@ -74,10 +74,18 @@ def test_all_faults_of_the_files_are_found(
         {"id": "torn", "image": "torn.nii.gz"},
         {"id": "text", "image": "text.nii.gz"},
     ]
+    rows[0]["exam_labels"] = {"SDH": 1, "any": 0}
     record["validation"][0]["patient"] = "p1"
-    record["test"] = [dict(rows[0])]
+    record["test"] = [dict(rows[0]) | {"exam_labels": {}}]
     path = write_json(tmp_path / "m.json", record)
-    expected = ["DUPLICATE_ID", "GRID_MISMATCH", "MISSING_FILE", "NOT_NIFTI", "SLICE_COUNT"]
+    expected = [
+        "CONTRADICTORY_LABELS",
+        "DUPLICATE_ID",
+        "GRID_MISMATCH",
+        "MISSING_FILE",
+        "NOT_NIFTI",
+        "SLICE_COUNT",
+    ]
     expected += [
         "DUPLICATE_IMAGE",
         "MISSING_FILE",
@@ -96,7 +104,7 @@ def test_all_faults_of_the_files_are_found(
     assert sorted(line["code"] for line in said) == sorted(expected)
     assert main(["manifest", "check", str(path)]) == 3
     out = capsys.readouterr().out.splitlines()
-    assert len(out) == 14 and out[-1] == "13 faults found"
+    assert len(out) == 15 and out[-1] == "14 faults found"
 
 
 @pytest.mark.parametrize(
