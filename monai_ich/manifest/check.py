@@ -64,9 +64,10 @@ def find_faults(
     DICOM is read as import reads it, to its last pixel.
 
     Codes: ``SCHEMA_VIOLATION`` (then the files are not looked at), ``DUPLICATE_ID``,
-    ``PATIENT_IN_TWO_SPLITS``, ``CONTRADICTORY_LABELS``, ``MISSING_FILE``, ``UNKNOWN_LABEL`` (a value that the mapping does
-    not name), ``GRID_MISMATCH``, ``SLICE_COUNT``, ``UNREADABLE_FILE``, ``DUPLICATE_IMAGE`` (the
-    same bytes, packed or not), and those of `monai_ich.io` and `monai_ich.dicom`.
+    ``PATIENT_IN_TWO_SPLITS``, ``CONTRADICTORY_LABELS``, ``MISSING_FILE``, ``UNKNOWN_LABEL`` (a
+    value that the mapping does not name), ``GRID_MISMATCH``, ``SLICE_COUNT``, ``UNREADABLE_FILE``,
+    ``DUPLICATE_IMAGE`` (the same bytes, packed or not), and those of `monai_ich.io` and
+    `monai_ich.dicom`.
 
     Args:
         path: the manifest.
