@@ -3,7 +3,8 @@
     python -m benchmarks.classification HEADS [-o WORK] [--weights W]
 
 HEADS is a folder of ``monai-ich synth`` with a seed of its own. Of each finding, for slices and for
-exams: the AUC with DeLong's interval; for exams also that of the masks' probability. WORK keeps
+exams: the AUC with DeLong's interval; for exams also that of the masks' probability, and that of
+the second reading on heads in HU alone (the others are 8-bit pictures). WORK keeps
 ``findings.json`` and ``exam_thresholds.json`` of the bundle's own evaluation, and what the masks
 said of each head, so that it goes on where it was stopped. The record is `RECORD`.
 """
@@ -31,6 +32,7 @@ from monai_ich.io.read import read_ct
 from monai_ich.io.thresholds import THRESHOLDS_FILE
 from monai_ich.segment.second_reading import classify_exam
 
+_AIR_HU = -500.0  # what lies below is no 8-bit picture
 RECORD = Path(__file__).with_name("classification.json")
 
 
@@ -63,16 +65,20 @@ def read_masks(rows: list[dict[str, Any]], path: Path) -> dict[str, dict[str, fl
 
 def read_slices(
     rows: list[dict[str, Any]], weights: Path
-) -> tuple[dict[str, Mapping[str, float]], list[float]]:
-    """Of each head the second reading's probabilities; seconds."""
+) -> tuple[dict[str, Mapping[str, float]], set[str], list[float]]:
+    """Of each head the second reading's probabilities; those in HU; seconds."""
     bundle, found, seconds = load_bundle(CLASSIFIER, weights=weights), {}, []
+    in_hu: set[str] = set()
     for row in rows:
-        ct, begun = read_ct(row["image"], assume_hu=True).volume, time.perf_counter()
+        ct = read_ct(row["image"], assume_hu=True).volume
+        if float(ct.hu.min()) < _AIR_HU:
+            in_hu.add(row["id"])
+        begun = time.perf_counter()
         second = classify_exam(ct, bundle=bundle)
         assert isinstance(second, SecondReading)
         found[row["id"]] = second.probabilities
         seconds.append(time.perf_counter() - begun)
-    return found, seconds
+    return found, in_hu, seconds
 
 
 def _area(scores: list[float], present: list[int]) -> list[float | None]:
@@ -95,13 +101,19 @@ def main() -> None:
     rows = sorted([*training, *validation], key=lambda row: str(row["id"]))
     findings = evaluate(write_list(work / "lists", rows, rows), work, weights.resolve())
     masks = read_masks(rows, work / "masks.json")
-    second, seconds = read_slices(rows, weights)
+    second, in_hu, seconds = read_slices(rows, weights)
+    hu_rows = [row for row in rows if row["id"] in in_hu]
     exams: dict[str, dict[str, Any]] = {}
     for name in FINDINGS:
         present = [row["exam_labels"][name] for row in rows]
         exams[name] = {"present": sum(present)}
-        for who, read in (("second", second), ("masks", masks)):
-            exams[name][who] = _area([read[row["id"]][name] for row in rows], present)
+        for who, read, of in (
+            ("second", second, rows),
+            ("second_hu", second, hu_rows),
+            ("masks", masks, rows),
+        ):
+            scores = [read[row["id"]][name] for row in of]
+            exams[name][who] = _area(scores, [row["exam_labels"][name] for row in of])
     slices = {
         row["finding"]: [round(v, 4) for v in (row["auc"], *row["auc_interval"])]
         for row in findings
@@ -110,6 +122,7 @@ def main() -> None:
     record = {
         "versions": installed_versions(),
         "heads": len(rows),
+        "heads_hu": len(hu_rows),
         "exam_auc": exams,
         "slice_auc": slices,
         "seconds": {"median": round(float(np.median(seconds)), 2), "most": round(max(seconds), 2)},

@@ -201,18 +201,19 @@ def classification(found: Record) -> str:
         return f"{value:.3f}" + (f" ({ends[0]:.3f} to {ends[1]:.3f})" if ends else "")
 
     rows = [
-        [name, str(exam["present"]), cell(exam["second"]), cell(exam["masks"]),
-         cell(found["slice_auc"][name])]
+        [name, str(exam["present"]), cell(exam["second"]), cell(exam["second_hu"]),
+         cell(exam["masks"]), cell(found["slice_auc"][name])]
         for name, exam in found["exam_auc"].items()
     ]  # fmt: skip
     head = [
         f"of {found['heads']} heads",
         "have it",
         "exam, second reading",
+        f"of {found['heads_hu']} in HU",
         "exam, masks",
         "slices",
     ]
-    return _table(head, "lrrrr", rows)
+    return _table(head, "lrrrrr", rows)
 
 
 _ARMS = {
