@@ -17,13 +17,11 @@ from monai_ich.report.view import View
 _PIXELS_PER_MM, _CAPTION_PIXELS = 3.0, 22
 _MOST = 0.75  # of the color where the map is highest
 _LEGEND = (
-    "Bright: the densities there raise the network's score for the subtype, compared with the "
-    "same head of even brain "
-    "density inside; dark: they do not, or speak against it. Each map has its own scale. This is "
-    "no probability, and "
-    "no proof that the subtype is there: a wrong mask has a heat map, too. Only the inside of the "
-    "skull is rated. The "
-    "mask is outlined in its color; whole maps are in <code>heatmap_*.nii.gz</code>, from 0 to 1."
+    "Bright: what the network has found there raises its score for the subtype; dark: it does not, "
+    "or speaks against it. Each map has its own scale. This is no probability, and no proof that "
+    "the subtype is there: a wrong mask has a heat map, too. Only the inside of the skull is "
+    "rated. The mask is outlined in its color; whole maps are in <code>heatmap_*.nii.gz</code>, "
+    "from 0 to 1."
 )
 
 
