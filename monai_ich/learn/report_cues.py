@@ -15,7 +15,8 @@ _SEEN = (
     r"|found|apparent|appreciated)"
 )
 _LESS = (
-    r"(?:change|increase|progression|enlargement|expansion|worsening|growth|difference|alteration)"
+    r"(?:change|increase|progression|enlargement|expansion|worsening|growth|difference|alteration"
+    r"|decrease|reduction|improvement|resolution|shrinkage|regression)"
 )
 _MUCH = (
     r"(?:any|a|significant|appreciable|definite|interval|further|substantial|gross|marked|obvious"
@@ -27,18 +28,21 @@ _EARLIER = (
 )
 _HALF = (
     r"(?:partial(?:ly)?|incomplete(?:ly)?|near(?:ly)?|almost|mostly|largely|partly|continu\w+"
-    r"|ongoing|gradual(?:ly)?|further|progressive(?:ly)?|slow(?:ly)?|not|never|some|subtotal|expected"
+    r"|ongoing|gradual(?:ly)?|further|progressive(?:ly)?|slow(?:ly)?|virtual(?:ly)?|not|never|some|subtotal|expected"
     r"|significant)"
 )
 _FULLY = (
-    r"(?:(?:now|since|completely|fully|entirely|totally|all|been|subsequently|spontaneously)\s+)*"
+    r"(?:(?:now|both|since|completely|fully|entirely|totally|all|been|subsequently|spontaneously)"
+    r"\s+)*"
 )
-_GONE = r"(?:cleared|disappeared|resolved|resorbed|gone|washed\s+out)"
+_GONE = r"(?:cleared|disappeared|resolved|resorbed|gone(?!\s+from)|washed\s+out)"
 _NONE = r"(?:none|nil|no|negative|absent|not\s+seen)"
 _KINDS = {
     "pseudo": (  # what only looks like a cue
         rf"\b(?:no|nil|without)\s+(?:evidence\s+(?:of|for)\s+)?(?:{_MUCH}\s+)*{_LESS}\b",
         r"\bnot\s+(?:\w+\s+)?(?:chang|increas|enlarg|progress|worsen|mention)\w*",
+        rf"\bpreviously\s+not\s+{_SEEN}|\babsent\s+from\b",
+        r"^\W*(?:excluding|not\s+including)\b|\bresolved\s+by\b",
         r"\bnot\s+only\b|\bnot\s+(?:previously|formerly)\b|\bage[- ]indeterminate",
         r"\b(?:without|w/o)\s+(?:(?:iv|intravenous|any)\s+)?contrast\b|\bw/o(?=\s*(?:[:.,]|$))",
         rf"\b(?:not|never)\s+(?:\w+ly\s+)?{_SEEN}\s+(?:to\b|previously|before|yesterday|(?:on|in|at)\s+"
@@ -54,7 +58,7 @@ _KINDS = {
         r"\b(?:can\s?not|can't|not|could\s+not)\s+(?:be\s+)?(?:(?:entirely|completely|fully)\s+)?"
         r"(?:excluded|ruled\s+out)|\bnot\s+certain",
         r"\b(?:is|are)\s+(?:\w+\s+)?(?:suspected|possible|unlikely|favou?red|questioned|suggested"
-        r"|considered|uncertain|equivocal)",
+        r"|considered|uncertain|equivocal)|\b(?:is|was)\s+queried",
         r"\b(?:is|are|be)\s+(?:difficult|hard|impossible)\s+to\s+exclude",
         rf"\bcan\s?not\s+be\s+(?:\w+ly\s+)?{_SEEN}",
         rf"\bnot\s+(?:clearly|well|definit\w+|convincingly|adequately|fully)\s+{_SEEN}",
@@ -73,7 +77,7 @@ _KINDS = {
     ),
     "versus": (r"\bversus|\bvs\b\.?",),
     "gone_pre": (
-        r"\bresolution\s+of|\bclear(?:ance|ing)\s+of",
+        r"\b(?:resolution|clearance|clearing|disappearance)\s+of|^\W*(?:now\s+)?absent\s+is\b",
         rf"^\W*(?:no\s+longer|not)\s+{_SEEN}\s+(?:is|are)\b",
     ),
     "gone_post": (
@@ -81,7 +85,8 @@ _KINDS = {
         rf"\b(?:has|have|had)\s+{_FULLY}(?:{_GONE}|evolved\s+into)\b",
         r"\b(?:show|demonstrate)\w*\s+(?:(?:complete|interval|full|total)\s+)*(?:resolution|clearing)",
         r"\b(?:is|are|was|were|been)\s+(?:excluded|ruled\s+out)|\b(?:excluded|ruled\s+out)\s*(?=$|[,.])",
-        rf"(?::|\s[-\u2013])\s*{_NONE}(?=\s*(?:$|[.,;\n])|\s+{_SEEN})",
+        r"\b(?:is|are)\s+(?:now\s+)?gone\b|\b(?:nil|none|no)(?=\s*(?:$|[.,;]))",
+        rf"(?::|=|\s[-\u2013])\s*{_NONE}(?=\s*(?:$|[.,;\n])|\s+{_SEEN})",
     ),
     "gone": (r"\bresolved\b",),
     "not_pre": (
@@ -97,14 +102,19 @@ _KINDS = {
         r"\bhistory\s+of|\bh/o|\bhx\s+of|\bsequelae?\s+of|\bha?emosiderin",
         r"\bsite\s+of\s+(?:the\s+)?(?:prior|previous\w*)(?:\s+seen)?",
     ),
+    "old_post": (r"\blast\s+(?:year|month)|\bin\s+(?:19|20)\d\d\b|\byears?\s+ago",),
     "removed": (
         r"\bevacuat\w+|\bdrain(?:age|ed)\b|\bburr[- ]?holes?|\bcraniotom\w+|\bcraniectom\w+",
         r"\bresect\w+(?!\s+(?:cavity|bed|margin))",
     ),
-    "left": (r"\bresidual|\bpersist\w*|\bremain\w*|\brecurren\w+|\bre-?accumulat\w+",),
+    "left": (
+        r"\b(?:apart|aside)\s+from\s+(?:an?|some)\b|\b(?:except|save)\s+for\s+(?:an?|some|trace)\b",
+        r"\bresidual|\bpersist\w*|\bremain\w*|\brecurren\w+|\bre-?accumulat\w+",
+    ),
     "stop": (
         r"\bbut\b|\bhowever\b|\b(?:al)?though\b|\bexcept\b|\baside\s+from|\bapart\s+from|\byet\b",
         r"\bother\s+than|\bbeyond\b|\bbesides\b|\bwhich\b|\bbecause\b|\bdue\s+to|\bdespite\b",
+        r"\bgiven\s+the\b|(?<!not\s)\brelated\s+to|\bin\s+spite\s+of|\bsave\b|\boutside\s+of\b",
         r"\bsecondary\s+to|\bassociated\s+with|\s[-\u2013\u2014]\s",
         r",\s+(?:and\s+)?(?:there|with|a|an|the|now)\b",
         r"\band\s+(?:there|an?|the|is|are|has|have|now|with)\b",
@@ -115,12 +125,18 @@ _KINDS = {
     ),
 }
 CUES = re.compile("|".join(f"(?P<{kind}>{'|'.join(of)})" for kind, of in _KINDS.items()), re.I)
-_REACH = {"old": 4, "removed": 8, "left": 6, "gone": 3}  # words; others go to the next stop
+_REACH = {
+    "old": 4,
+    "old_post": 3,
+    "removed": 8,
+    "left": 6,
+    "gone": 3,
+}  # words; others go to the next stop
 _OF_BLOOD_ALONE = re.compile(r"old|remote|prior|previous|burr|craniotom|craniectom", re.I)
 _NO_DOUBT = ("suggest", "suspic", "concern")  # "nothing to suggest", "no suspicion of": a denial
 
 _NOW = re.compile(  # said of what is there
-    r"\b(?:un)?changed\b|\bsmaller\b|\blarger\b|\bstable\b|\bmeasur(?:es|ing)\b|\b(?:in|de)creas(?:ed|ing)\b"
+    r"\b(?:un)?changed\b|\bsmaller\b|\blarger\b|\bstable\b|\bmeasur(?:es|ing)\b|\b(?:in|de)creas(?:ed?|ing)\b"
     r"|\bagain\b|\bredemonstrated\b|\d\s*(?:mm|cm)\b|\bpersists?\b",
     re.I,
 )
@@ -138,6 +154,11 @@ _AUXILIARY = re.compile(
 _CLAUSE_END = re.compile(r"\s*(?:$|[,.;)]|(?:with|without|since|from|on|in|and|compared)\b)", re.I)
 _CHANGE = re.compile(rf"\s+{_LESS}\b", re.I)
 _WAS_SEEN = re.compile(rf"\b(?:was|were)\s+{_SEEN}", re.I)
+EXCEPT = re.compile(
+    r"[,\s]*(?:with\s+the\s+exception\s+of|(?:apart|aside)\s+from|except|save\s+for|other\s+than"
+    r"|besides|beyond|outside\s+of)\b",
+    re.I,
+)
 _WITH = re.compile(r"\bwith\b", re.I)
 _ASIDE = re.compile(r",\s*(?:which|that|measuring)\b[^,]*,", re.I)
 
@@ -189,8 +210,16 @@ def _reaches(
         return False
     if kind in ("gone", "gone_pre") and (_NOW.search(between) or _WITH.search(between)):
         return False  # "resolution of SAH with stable SDH"
-    stops = [c for c in cues if c.lastgroup in ("stop", "new") and low[1] <= c.start() < high[0]]
-    return not stops and not (kind in ("not_pre", "new") and _starts_anew(sentence, between, term))
+    if any(_stops(c) and low[1] <= c.start() < high[0] for c in cues):
+        return False
+    ends = kind in ("not_pre", "new", "gone_pre")
+    return not (ends and _starts_anew(sentence, between, term))
+
+
+def _stops(cue: re.Match[str]) -> bool:
+    return cue.lastgroup in ("stop", "new") or (
+        cue.lastgroup == "left" and bool(EXCEPT.match(cue[0]))
+    )
 
 
 def _is_subject(between: str, cue: str) -> bool:

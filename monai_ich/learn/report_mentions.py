@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from monai_ich.learn.report_cues import CUES, cues_of, words_of
+from monai_ich.learn.report_cues import CUES, EXCEPT, cues_of, words_of
 from monai_ich.learn.report_sentences import sentences
 from monai_ich.learn.report_words import NORMAL, OUTSIDE, SITES, TERMS
 
-_LABEL = re.compile(r"\s*(?:\(\w+\)\s*)?(?::|\?|\s[-\u2013]\s)(.*)", re.S)  # "SDH: ", "SDH? "
+_LABEL = re.compile(r"\s*(?:\(\w+\)\s*)?(:|\?|\s[-\u2013]\s)(.*)", re.S)  # "SDH: ", "SDH? "
+_NOTHING = re.compile(r"(?:none|nil|no|negative|absent|present|yes)\s*(?:$|[.,;)])", re.I)
 _NO = re.compile(
     r"(?:there\s+(?:is|are)\s+)?(?:none|nil|no|not|absent|negative|without|unremarkable|normal)\b"
     r"(?!\s+(?:\w+\s+){0,3}(?:change|increase))|\(-\)",
@@ -27,6 +28,10 @@ _PLACED = re.compile(
 )
 _FOCUS = re.compile(
     r"\b(?:focus|area|density)\s+(?:in|within|of)\s+[^,]*,\s*(?:\w+\s+){0,2}$", re.I
+)
+_ELSEWHERE = re.compile(  # where what a hemorrhage lies in ends
+    r"[,:]|\band\b(?=.*\bnoted)|\b(?:not|without|no|but|with|extend\w*|compress\w*|effac\w*)\b",
+    re.I,
 )
 _OF_SKIN = re.compile(rf"\s+(?:of|in)\s+(?:the\s+)?(?:\w+\s+)?{OUTSIDE}", re.I)
 _OUTSIDE_LABEL = re.compile(rf"\W*(?:{OUTSIDE}|[\s/])+:", re.I)
@@ -96,9 +101,7 @@ def _finding(sentence: str, term: re.Match[str]) -> str:
         return "other"
     before = " ".join(sentence[: term.start()].split()[-4:])
     before = re.split(r"[,:]|\b(?:and|or|no|without|of)\b", before)[-1]
-    behind = re.split(r"[,:]|\band\b(?=.*\bnoted)|\b(?:not|without|no)\b", sentence[term.end() :])[
-        0
-    ]
+    behind = _ELSEWHERE.split(sentence[term.end() :])[0]
     placed = _PLACED.search(" ".join(behind.split()[:14]))
     focus = _FOCUS.search(sentence, 0, term.start())  # "hyperdense focus in the pons, hemorrhage"
     for words in (before, placed[1] if placed else "", focus[0] if focus else ""):
@@ -114,22 +117,27 @@ def _status(sentence: str, term: re.Match[str], cues: list[re.Match[str]]) -> tu
     """
     label = _LABEL.match(sentence, term.end())
     if label is not None and len(sentence[: term.start()].split()) <= 5:
-        answer = re.split(r"\b[\w-]+:", label[1])[0].strip()
+        answer = re.split(r"\b[\w-]+:", label[2])[0].strip()
+        if label[1].strip() not in (":", "?") and not _NOTHING.match(answer):
+            label = None  # "SDH - no mass effect"
+    if label is not None and len(sentence[: term.start()].split()) <= 5:
         if (no := _NO.match(answer)) is not None:
             return Status.DENIED, no[0].lower()
         if not _YES.match(answer) and (not answer or TERMS.search(answer)):
             return Status.SILENT, "label"
     reaching = {kind: words_of(cue) for kind, cue in cues_of(sentence, term, cues).items()}
     left = "left" in reaching and not _NONE_LEFT.search(sentence)
+    if "not_pre" in reaching and EXCEPT.match(sentence, term.end()):
+        return Status.SILENT, "except"
     for kinds, status in (
         (("new", "asked"), Status.SILENT),
         (("doubt_pre", "doubt_post", "versus"), Status.DOUBTED),
         (("not_pre", "gone_pre", "gone_post", "gone"), Status.DENIED),
-        (("old",), Status.SILENT),
+        (("old", "old_post"), Status.SILENT),
     ):
         for kind in kinds:
             if kind in reaching and not (left and kind.startswith("gone")):
                 return status, " ".join(reaching[k] for k in (kind, "left") if k in reaching)
-    if "removed" in reaching and "left" not in reaching:
+    if "removed" in reaching and not left:
         return Status.REMOVED, reaching["removed"]
     return Status.AFFIRMED, ""

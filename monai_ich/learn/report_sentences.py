@@ -15,7 +15,8 @@ _SILENT = (
 _BODY = (
     "(?:ct )?(?:head |brain )?findings?|report|ct(?: head| brain)?|head|brain|intracranial"
     "|parenchyma"
-    "|extra-axial spaces?|description|results?"
+    "|extra-?axial(?: spaces?| collections?)?|ventricles|ventricular system|brain parenchyma"
+    "|description|results?"
 )
 _FIRST = (
     "(?:findings?(?: and | ?/ ?|, ))?impressions?|imp|conclusions?|opinion|summary"
