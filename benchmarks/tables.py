@@ -269,6 +269,7 @@ PAGES: Mapping[
     "explanation/speed.md": (("runtimes", runtimes),),
     "explanation/heat-maps.md": (("heatmaps", heatmaps),),
     "experiments.md": (("ablation", ablation),),
+    "how-to/learn.md": (("learning", learning),),
     "explanation/second-reading.md": (("classification", classification),),
     "../bundles/ich_classification/docs/README.md": (("classification", classification),),
 }

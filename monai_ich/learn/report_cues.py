@@ -28,8 +28,8 @@ _EARLIER = (
 )
 _HALF = (
     r"(?:partial(?:ly)?|incomplete(?:ly)?|near(?:ly)?|almost|mostly|largely|partly|continu\w+"
-    r"|ongoing|gradual(?:ly)?|further|progressive(?:ly)?|slow(?:ly)?|virtual(?:ly)?|not|never|some|subtotal|expected"
-    r"|significant)"
+    r"|ongoing|gradual(?:ly)?|further|progressive(?:ly)?|slow(?:ly)?|virtual(?:ly)?|not|never|some"
+    r"|subtotal|expected|significant)"
 )
 _FULLY = (
     r"(?:(?:now|both|since|completely|fully|entirely|totally|all|been|subsequently|spontaneously)"

@@ -30,6 +30,7 @@ _HEADINGS = re.compile(
     re.I,
 )
 
+_LONGEST = 1500  # characters of a sentence
 _ENDS = re.compile(
     r"[.!;](?=\s|$)(?<!w/o\.)(?<!\bvs\.)|\n\s*\n|\n\s*(?=\d+[.)]|[-*\u2022])|(?P<line>\n\s*)(?=[A-Z])"
     r"|\s+(?=\d\)\s+[A-Z])"
@@ -62,10 +63,20 @@ def sentences(text: str) -> Iterator[tuple[int, int, int]]:
     for begin, stop, rank in parts:
         at = begin
         for end in _ENDS.finditer(text, begin, stop):
-            if not _goes_on(text, end):
-                yield at, end.start(), rank
+            if end.start() - at > _LONGEST or not _goes_on(text, end):
+                yield from _pieces(text, at, end.start(), rank)
                 at = end.end()
-        yield at, stop, rank
+        yield from _pieces(text, at, stop, rank)
+
+
+def _pieces(text: str, start: int, end: int, rank: int) -> Iterator[tuple[int, int, int]]:
+    """A sentence; what is too long to be one in pieces, since cues are tried on each finding."""
+    while end - start > _LONGEST:
+        cut = text.rfind(" ", start + 1, start + _LONGEST)
+        cut = start + _LONGEST if cut < 0 else cut
+        yield start, cut, rank
+        start = cut
+    yield start, end, rank
 
 
 def _goes_on(text: str, end: re.Match[str]) -> bool:

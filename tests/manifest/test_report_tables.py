@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from monai_ich.cli import main
 from monai_ich.learn.report_file import SCHEMA
+from monai_ich.learn.reports import label_report
 
 
 def label(folder: Path, table: str, *options: str) -> int:
@@ -47,6 +49,12 @@ def test_a_long_report_is_read_whole(tmp_path: Path) -> None:
     assert label(tmp_path, f'id,report\na,"{filler}Acute SDH."\n') == 0
     (row,) = json.loads((tmp_path / "labels.json").read_text())["reports"]
     assert row["exam_labels"]["SDH"] == 1
+
+
+def test_what_has_no_end_of_a_sentence_takes_no_longer_by_the_square() -> None:
+    begun = time.process_time()
+    label_report("no SDH " * 3000)
+    assert time.process_time() - begun < 30  # 180 s without an end
 
 
 def test_names_do_not_make_a_report_spanish(tmp_path: Path) -> None:
