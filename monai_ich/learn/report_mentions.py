@@ -115,12 +115,8 @@ def _status(sentence: str, term: re.Match[str], cues: list[re.Match[str]]) -> tu
     """By the answer behind a label ("SDH: none"), else by the cues that reach the term, the
     strongest first.
     """
-    label = _LABEL.match(sentence, term.end())
-    if label is not None and len(sentence[: term.start()].split()) <= 5:
-        answer = re.split(r"\b[\w-]+:", label[2])[0].strip()
-        if label[1].strip() not in (":", "?") and not _NOTHING.match(answer):
-            label = None  # "SDH - no mass effect"
-    if label is not None and len(sentence[: term.start()].split()) <= 5:
+    answer = _answer(sentence, term)
+    if answer is not None:
         if (no := _NO.match(answer)) is not None:
             return Status.DENIED, no[0].lower()
         if not _YES.match(answer) and (not answer or TERMS.search(answer)):
@@ -141,3 +137,15 @@ def _status(sentence: str, term: re.Match[str], cues: list[re.Match[str]]) -> tu
     if "removed" in reaching and not left:
         return Status.REMOVED, reaching["removed"]
     return Status.AFFIRMED, ""
+
+
+def _answer(sentence: str, term: re.Match[str]) -> str | None:
+    """What stands behind a label, or behind a dash where that is an answer; None where the term is
+    no label.
+    """
+    label = _LABEL.match(sentence, term.end())
+    if label is None or len(sentence[: term.start()].split()) > 5:
+        return None
+    answer: str = re.split(r"\b[\w-]+:", label[2])[0].strip()
+    is_dash = label[1] not in (":", "?")  # "SDH - no mass effect" is no answer
+    return None if is_dash and not _NOTHING.match(answer) else answer

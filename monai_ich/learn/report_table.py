@@ -74,10 +74,9 @@ def _rows(path: Path, id_column: str, report_column: str) -> Iterator[tuple[str,
     header = next(rows, [])
     for column in (id_column, report_column):
         if header.count(column) != 1:
-            code, count = "DUPLICATE_COLUMN" if column in header else "MISSING_COLUMN", "one column"
             raise InputError(
-                code,
-                f"The table of reports needs {count} {column!r}, and its first line has "
+                "DUPLICATE_COLUMN" if column in header else "MISSING_COLUMN",
+                f"The table of reports needs one column {column!r}, and its first line has "
                 f"{header.count(column) or 'none'}.",
             )
     places = header.index(id_column), header.index(report_column)

@@ -15,9 +15,8 @@ from monai_ich.core.labels import Anatomy
 from monai_ich.core.volume import LabelMap
 from monai_ich.io.nifti import read_nifti_grid
 from monai_ich.io.read import is_nifti
-from monai_ich.manifest.labels import read_any_labels, values_in
+from monai_ich.manifest.labels import denies_its_subtype, read_any_labels, values_in
 from monai_ich.manifest.manifest import (
-    ANY,
     Case,
     Manifest,
     find_conflicts,
@@ -94,8 +93,7 @@ def _check_case(
     case: Case, mapping: Mapping[int, str], seen: dict[str, str]
 ) -> Iterator[ManifestError]:
     """`seen`: digest of each image so far to the id of its row."""
-    labels = case.exam_labels or {}
-    if labels.get(ANY) == 0 and 1 in labels.values():  # "any" alone may be what readers agree on
+    if denies_its_subtype(case.exam_labels or {}):  # "any" alone may be what readers agree on
         message = f"Case {case.id}: its exam labels exclude each other."
         yield ManifestError("CONTRADICTORY_LABELS", message)
     missing = list(_missing_files(case))

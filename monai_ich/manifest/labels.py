@@ -89,5 +89,10 @@ def contradict(labels: Mapping[str, int]) -> bool:
     >>> contradict({"SDH": 1, "any": 0}), contradict({"SDH": 1, "EDH": 0, "any": 1})
     (True, False)
     """
-    of = [labels.get(s.name) for s in Subtype]
-    return (labels.get(ANY) == 0 and 1 in of) or (labels.get(ANY) == 1 and set(of) == {0})
+    of = {labels.get(s.name) for s in Subtype}
+    return denies_its_subtype(labels) or (labels.get(ANY) == 1 and of == {0})
+
+
+def denies_its_subtype(labels: Mapping[str, int]) -> bool:
+    """Whether exam labels say that there is a subtype, and no hemorrhage."""
+    return labels.get(ANY) == 0 and 1 in labels.values()
