@@ -37,6 +37,7 @@ import torch
 from monai.visualize import GradCAM, OcclusionSensitivity, SmoothGrad, VanillaGrad
 from scipy.stats import spearmanr
 
+from benchmarks import tables
 from monai_ich.anatomy.cavity import cavity_box
 from monai_ich.bundle import Bundle, load_bundle
 from monai_ich.core.labels import Subtype
@@ -56,7 +57,6 @@ HEADS = (
     {Subtype.SAH: 25.0},
 )
 SEED = 960_000
-CHANGED, HIGHER = 0.5, 3.0
 HU, WINDOWS_HU = 40.0, ((0.0, 80.0), (-20.0, 180.0), (-200.0, 1000.0))  # of the network's channels
 Row = dict[str, Any]
 
@@ -233,30 +233,7 @@ def main() -> None:
         "rows": rows,
     }
     args.out.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
-    print(
-        "| method | heads | alike, most | higher in blood, least (randomized) | highest in blood "
-        "| CPU, s | passes |"
-    )
-    print("| --- | ---: | ---: | ---: | ---: | ---: | --- |")
-    for name in METHODS:
-        mine = [row for row in rows if row["method"] == name]
-        alike, higher = max(abs(row["alike"]) for row in mine), min(row["higher"] for row in mine)
-        randomly, hits = (
-            np.median([row["higher_randomized"] for row in mine]),
-            sum(row["hit"] for row in mine),
-        )
-        passes = "yes" if alike < CHANGED and higher >= HIGHER and hits > len(mine) / 2 else "no"
-        cpu_s = np.median([row["cpu_s"] for row in mine])
-        cells = (
-            name,
-            len(mine),
-            f"{alike:.2f}",
-            f"{higher:.1f} ({randomly:.1f})",
-            hits,
-            f"{cpu_s:.1f}",
-            passes,
-        )
-        print(f"| {' | '.join(map(str, cells))} |")
+    print(tables.heatmaps(record))
 
 
 if __name__ == "__main__":

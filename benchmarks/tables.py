@@ -115,17 +115,18 @@ def training(found: Record) -> str:
     return _table([*heads, "time computing", "in convolutions"], "llrrrr", rows)
 
 
+CHANGED, HIGHER = 0.5, 3.0  # what a heat map must pass, see `benchmarks.heatmaps`
 _HEAT_MAPS = {"occlusion": "occlusion, cubes of 30 mm"}
 
 
 def heatmaps(found: Record) -> str:
-    """Which heat map to believe; the limits are those of `benchmarks.heatmaps`."""
+    """Which heat map to believe."""
     rows = []
     for name in dict.fromkeys(row["method"] for row in found["rows"]):
         mine = [row for row in found["rows"] if row["method"] == name]
         alike, higher = max(abs(row["alike"]) for row in mine), min(row["higher"] for row in mine)
         hits = sum(row["hit"] for row in mine)
-        passes = alike < 0.5 and higher >= 3.0 and hits > len(mine) / 2
+        passes = alike < CHANGED and higher >= HIGHER and hits > len(mine) / 2
         randomly = median(row["higher_randomized"] for row in mine)
         numbers = [f"{alike:.2f}", f"{higher:.1f} ({randomly:.1f})", f"{hits} of {len(mine)}"]
         seconds = f"{median(row['cpu_s'] for row in mine):.1f}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from monai_ich.cli.options import (
     add_labels_are,
+    add_output_file,
     meaning_of,
     print_faults,
     progress_of,
@@ -23,7 +24,7 @@ def add_learning(parts: Any) -> None:
     sub.add_argument("reports", type=Path, help="CSV with a row for each scan")
     sub.add_argument("--id-column", default="id", metavar="NAME", help="default: id")
     sub.add_argument("--report-column", default="report", metavar="NAME", help="default: report")
-    _output(sub, "labels to write, for manifest join")
+    add_output_file(sub, "labels to write, for manifest join")
     sub.set_defaults(run=_reports)
 
     text = (
@@ -33,7 +34,7 @@ def add_learning(parts: Any) -> None:
     sub = parts.add_parser("join", help=text, description=text)
     sub.add_argument("manifest", type=Path)
     sub.add_argument("labels", type=Path)
-    _output(sub, "manifest to write (dataset.json to train from)")
+    add_output_file(sub)
     sub.set_defaults(run=_join)
 
     text = (
@@ -44,7 +45,7 @@ def add_learning(parts: Any) -> None:
     sub.add_argument("manifest", type=Path)
     sub.add_argument("masks", type=Path, help="folder with ID.seg.nrrd, ID.nii.gz or ID.dcm")
     add_labels_are(sub)
-    _output(sub, "manifest to write (dataset.json to train from)")
+    add_output_file(sub)
     sub.set_defaults(run=_corrections)
 
     text = "which scans without mask to label next: those the network doubts, unlike those known"
@@ -54,7 +55,7 @@ def add_learning(parts: Any) -> None:
     sub.add_argument("--bundle", default="ich_segmentation", help="default: ich_segmentation")
     sub.add_argument("--weights", type=Path, help="instead of the bundle's models/model.pt")
     sub.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
-    _output(sub, "manifest of these scans to write, the most useful first")
+    add_output_file(sub, "manifest of these scans to write, the most useful first")
     sub.set_defaults(run=_rank)
 
 
@@ -65,11 +66,6 @@ def add_gate(parts: Any) -> None:
     sub.add_argument("old", type=Path, help="folder of monai-ich evaluate, of the old weights")
     sub.add_argument("new", type=Path, help="the same of the new weights, on the same scans")
     sub.set_defaults(run=_gate)
-
-
-def _output(sub: argparse.ArgumentParser, text: str) -> None:
-    sub.add_argument("-o", "--output", type=Path, required=True, help=text)
-    sub.add_argument("--overwrite", action="store_true", help="replace an earlier file")
 
 
 def _reports(args: argparse.Namespace) -> int:

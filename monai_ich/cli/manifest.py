@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from monai_ich.cli.learning import add_learning
-from monai_ich.cli.options import print_faults, progress_of, refuse_existing, usage_error
+from monai_ich.cli.options import (
+    add_output_file,
+    print_faults,
+    progress_of,
+    refuse_existing,
+    usage_error,
+)
 from monai_ich.core.errors import IchError
 
 DATA_SETS = ("bhsd", "instance2022", "ctich", "cq500", "rsna2019")
@@ -30,7 +36,9 @@ def add_manifest(commands: Any) -> None:
     )
     sub = parts.add_parser("check", help=text, description=text)
     sub.add_argument("manifest", type=Path)
-    _output(sub, required=False, what="manifest to write without the scans that have faults")
+    add_output_file(
+        sub, required=False, what="manifest to write without the scans that have faults"
+    )
     sub.set_defaults(run=_check)
 
     text = "a manifest of a public data set, from the folder that its download gives"
@@ -39,7 +47,7 @@ def add_manifest(commands: Any) -> None:
         "name", choices=DATA_SETS, help="which data set; its card is data_manifests/NAME.md"
     )
     sub.add_argument("folder", type=Path)
-    _output(sub)
+    add_output_file(sub)
     sub.add_argument(
         "--keep-ids",
         action="store_true",
@@ -50,7 +58,7 @@ def add_manifest(commands: Any) -> None:
     text = "folds for cross-validation: a patient's scans together, subtypes spread evenly"
     sub = parts.add_parser("split", help=text, description=text)
     sub.add_argument("manifest", type=Path)
-    _output(sub)
+    add_output_file(sub)
     sub.add_argument("--folds", type=int, default=5)
     sub.add_argument("--seed", type=int, default=0, help="the same seed gives the same folds")
     sub.add_argument(
@@ -68,14 +76,14 @@ def add_manifest(commands: Any) -> None:
     )
     sub = parts.add_parser("strip", help=text, description=text)
     sub.add_argument("manifest", type=Path)
-    _output(sub)
+    add_output_file(sub)
     sub.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
     sub.set_defaults(run=_strip)
 
     text = "single slices without blood (.png of 1 HU a gray level, .dcm) as stacks to train on"
     sub = parts.add_parser("negatives", help=text, description=text)
     sub.add_argument("folder", type=Path, help="with the slices, in subfolders too")
-    _output(sub)
+    add_output_file(sub)
     sub.add_argument(
         "--pixel-mm",
         type=float,
@@ -88,7 +96,7 @@ def add_manifest(commands: Any) -> None:
     sub = parts.add_parser("transplants", help=text, description=text)
     sub.add_argument("stacks", type=Path, help="manifest that `negatives` wrote")
     sub.add_argument("heads", type=Path, help="manifest of heads with masks, anatomy, exam labels")
-    _output(sub)
+    add_output_file(sub)
     sub.add_argument("-n", "--count", type=int, default=240, help="heads to draw (default 240)")
     sub.add_argument("--seed", type=int, default=0, help="the same seed draws the same")
     sub.add_argument("--device", help="cpu, cuda, ... (default: CUDA where there is one)")
@@ -97,21 +105,11 @@ def add_manifest(commands: Any) -> None:
     text = "scans without a head, and heads on shoulders, for the anatomy network"
     sub = parts.add_parser("bodies", help=text, description=text)
     sub.add_argument("heads", type=Path, help="manifest of heads with anatomy")
-    _output(sub)
+    add_output_file(sub)
     sub.add_argument("-n", "--count", type=int, default=60, help="scans to write (default 60)")
     sub.add_argument("--seed", type=int, default=0, help="the same seed draws the same")
     sub.set_defaults(run=_bodies)
     add_learning(parts)
-
-
-def _output(
-    sub: argparse.ArgumentParser,
-    *,
-    required: bool = True,
-    what: str = "manifest to write (dataset.json to train from)",
-) -> None:
-    sub.add_argument("-o", "--output", type=Path, required=required, help=what)
-    sub.add_argument("--overwrite", action="store_true", help="replace an earlier file")
 
 
 def _check(args: argparse.Namespace) -> int:

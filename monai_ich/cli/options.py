@@ -235,6 +235,17 @@ def usage_error(message: str) -> InputError:
     return InputError("USAGE", message, exit_code=2)
 
 
+def add_output_file(
+    sub: argparse.ArgumentParser,
+    what: str = "manifest to write (dataset.json to train from)",
+    *,
+    required: bool = True,
+) -> None:
+    """Add ``-o``, a file, and ``--overwrite``; see `refuse_existing`."""
+    sub.add_argument("-o", "--output", type=Path, required=required, help=what)
+    sub.add_argument("--overwrite", action="store_true", help="replace an earlier file")
+
+
 def refuse_existing(args: argparse.Namespace) -> None:
     """Raise ``OUTPUT_EXISTS`` where the output file is there and may not be replaced."""
     if args.output.exists() and not args.overwrite:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.heatmaps import CHANGED, HIGHER, judge, randomized
+from benchmarks.heatmaps import judge, randomized
+from benchmarks.tables import CHANGED, HIGHER
 from monai_ich.anatomy.cavity import cavity_box
 from monai_ich.bundle import Bundle, load_bundle
 from monai_ich.core.geometry import Geometry
