@@ -1,6 +1,7 @@
 """What labels without masks are worth: networks trained on masks and exam labels, side by side.
 
-    python -m benchmarks.learning DATA -o WORK [--steps 2500] [--more 1000] [--only ARM ...]
+    python -m benchmarks.learning DATA -o WORK [--judge HEADS] [--steps 7500] [--more 1500]
+        [--few 1000] [--only ARM ...]
 
 DATA is a folder of synthetic heads (``make train-data``), read and never written. For each seed's
 order of its training heads, a network first trains on 40 with masks (``first_40``, `--steps`). From
@@ -12,16 +13,17 @@ its weights, each of these goes on for `--more` steps, as a hospital would that 
 - ``ranked_80``: the 40, and 40 of the 300 chosen by ``manifest rank`` with the first weights
 - ``random_80``: the 40, and 40 of the 300 at random
 
-And with fewer heads, `--more` steps each:
+And with fewer heads, `--few` steps each:
 
 - ``masks_5``, ``masks_10``, ``masks_50``: so many heads with masks, from nothing
 - ``pretrained_5``, ``_10``, ``_50``: the same, from weights that took as many steps on the images
   of 300, once for all seeds (``configs/training/pretrain.yaml``)
 
 Steps are counted, not minutes, so that a busy machine favors none; three in ten of ``weak_300`` are
-of exam labels. Networks are judged on the validation heads: Dice of each subtype where it is, and
-the AUC of "any" over exams. Trainings go on where they were stopped; arms that are in
-WORK/learning.json are not run again. The record is `RECORD`.
+of exam labels. Networks are judged on all of HEADS, another folder of synthetic heads, or on the
+validation heads of DATA: Dice of each subtype where it is, and the AUC of "any" over exams.
+Trainings go on where they were stopped; arms that are in WORK/learning.json are not run again. The
+record is `RECORD`.
 """
 
 from __future__ import annotations
@@ -191,27 +193,34 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=2500, help="of first_40")
-    parser.add_argument("--more", type=int, default=1000, help="of each other training")
+    parser.add_argument("--judge", type=Path, metavar="HEADS", help="heads to judge on")
+    parser.add_argument("--steps", type=int, default=7500, help="of first_40")
+    parser.add_argument("--more", type=int, default=1500, help="of what goes on from it")
+    parser.add_argument("--few", type=int, default=1000, help="with 5, 10 and 50 heads")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=(FIRST, *ARMS), default=(FIRST, *ARMS))
     args = parser.parse_args()
     output = args.output.resolve()
     path = output / "learning.json"
+    training, validation = shuffled_rows(args.judge or args.data, 0)
+    heads = [*training, *validation] if args.judge else validation
+    judged = write_list(output / "judged", [], heads)
+    steps = (
+        {FIRST: args.steps} | dict.fromkeys(ARMS, args.more) | dict.fromkeys(EFFICIENCY, args.few)
+    )
     for seed in range(args.seeds):
         for arm in args.only:
             if str(seed) in _read(path).get(arm, {}):
                 continue
             if arm.startswith("pretrained"):
-                train(PRETRAINING, 0, args.data, output / PRETRAINING / "0", args.more)
-            work = output / arm / str(seed)
-            steps = args.steps if arm == FIRST else args.more
-            found = judge(train(arm, seed, args.data, work, steps), work / "masks")
+                train(PRETRAINING, 0, args.data, output / PRETRAINING / "0", args.few)
+            found = judge(train(arm, seed, args.data, output / arm / str(seed), steps[arm]), judged)
             arms = _read(path)  # anew: two of these may run side by side
             arms.setdefault(arm, {})[str(seed)] = found
             path.write_text(json.dumps(arms, indent=1) + "\n")
             print(arm, seed, found)
-    record = {"versions": installed_versions(), "steps": args.steps, "more": args.more}
+    record = {"versions": installed_versions(), "heads": len(heads)}
+    record |= {"steps": args.steps, "more": args.more, "few": args.few}
     RECORD.write_text(json.dumps(record | {"arms": _read(path)}, indent=1) + "\n")
 
 

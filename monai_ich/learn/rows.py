@@ -65,6 +65,28 @@ def read_scans(dataset_dir: str | Path, section: str) -> list[dict[str, Any]]:
     return [{key: row[key] for key in ("case", "image")} for row in rows]
 
 
+def rows_without_hemorrhage(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Rows of which a label says that there is no hemorrhage, in the exam or in all of its slices:
+    their mask is known, and empty.
+
+    Returns:
+        ``case``, ``image`` and, where a row has it, ``cavity``.
+
+    >>> rows_without_hemorrhage([{"image": "a", "slice_labels": [[], []]}])
+    [{'image': 'a'}]
+    >>> rows_without_hemorrhage([{"image": "b", "slice_labels": [[], None]}])
+    []
+    """
+    found = []
+    for row in rows:
+        slices = row.get("slice_labels") or ()
+        is_denied = exam_target(row.get("exam_labels"))[0] == 1
+        are_empty = bool(slices) and None not in slices
+        if (is_denied or are_empty) and not any(slices):
+            found.append({k: row[k] for k in ("case", "image", "cavity") if k in row})
+    return found
+
+
 def _read_rows(
     dataset_dir: str | Path, section: str, maps: Mapping[str, str]
 ) -> list[dict[str, Any]]:

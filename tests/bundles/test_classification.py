@@ -188,6 +188,31 @@ def test_masks_and_labels_of_slices_and_exams_train_one_segmentation_network(
     assert all(bool(v.isfinite().all()) for v in state.values())
 
 
+def test_scans_whose_labels_deny_hemorrhage_are_shown_with_an_empty_mask(
+    mixed_dataset: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    listing = json.loads((mixed_dataset / "dataset.json").read_text())
+    listing["training"][2]["exam_labels"] = {"any": 0}
+    (tmp_path / "dataset.json").write_text(json.dumps(listing))
+    ich = BUNDLE.with_name("ich_segmentation")
+    overlay = BUNDLE.parents[1] / "configs/training/weak.yaml"
+    files = (ich / "configs/train.yaml", overlay)
+    given = {"dataset_dir": str(tiny_dataset), "weak_dir": str(tmp_path), "cache_rate": 0.0}
+    parser = _parser(*files, **given)
+    (free,) = parser.get_parsed_content("free#dataset")
+    masked = parser.get_parsed_content("masked")[0][0]
+    assert free[0]["label"].shape == masked["label"].shape
+    assert free[0]["image"].shape == masked["image"].shape
+    assert float(free[0]["image"].max()) > 0.0
+    assert int(free[0]["label"].max()) == 0
+    assert parser.get_parsed_content("free_share") == 0.15
+
+    parser = _parser(*files, **{**given, "weak_dir": str(mixed_dataset)})
+    assert parser.get_parsed_content("free_share") == 0.0
+    batches = parser.get_parsed_content("train#dataloader").batch_sampler
+    assert all(max(batch) < len(parser.get_parsed_content("train#dataset")) for batch in batches)
+
+
 @pytest.mark.slow
 def test_scans_without_labels_give_weights_to_start_from(
     tiny_dataset: Path, tmp_path: Path

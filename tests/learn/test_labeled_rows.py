@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from monai_ich.core.labels import Subtype
-from monai_ich.learn.rows import FindingTargetsd, RandPartOfHeadd
+from monai_ich.learn.rows import FindingTargetsd, RandPartOfHeadd, rows_without_hemorrhage
 
 SIZE = 6
 
@@ -69,3 +69,26 @@ def test_cells_are_known_where_a_mask_is() -> None:
     codes = torch.full((1, 4, 4, 2), 16.0)
     unknown = told({"label": codes, "kind": "slices"})["cells"]
     assert unknown.shape == (6, 2, 2, 2) and bool(unknown.isnan().all())
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_free"),
+    [
+        ({"exam_labels": {"any": 0}}, True),
+        ({"exam_labels": {s.name: 0 for s in Subtype}}, True),
+        ({"exam_labels": {"any": 0}, "slice_labels": [None, []]}, True),
+        ({"slice_labels": [[], []]}, True),
+        ({"exam_labels": {"EDH": 0, "SDH": 0}}, False),
+        ({"exam_labels": {"any": 1}}, False),
+        ({"slice_labels": [[], None]}, False),
+        ({"slice_labels": [[], ["any"]]}, False),
+        ({"exam_labels": {"any": 0}, "slice_labels": [[], ["SAH"]]}, False),
+        ({"exam_labels": None, "slice_labels": None}, False),
+        ({}, False),
+    ],
+)
+def test_a_mask_is_known_to_be_empty_where_all_hemorrhage_is_denied(
+    labels: dict[str, object], is_free: bool
+) -> None:
+    row = {"case": "a", "image": "a.nii.gz", "cavity": "b.nii.gz"}
+    assert rows_without_hemorrhage([row | labels]) == [row] * is_free
