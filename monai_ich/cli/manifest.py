@@ -39,6 +39,12 @@ def add_manifest(commands: Any) -> None:
     add_output_file(
         sub, required=False, what="manifest to write without the scans that have faults"
     )
+    sub.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        help="processes, for lists of thousands of scans (default 1)",
+    )
     sub.set_defaults(run=_check)
 
     text = "a manifest of a public data set, from the folder that its download gives"
@@ -122,7 +128,9 @@ def _check(args: argparse.Namespace) -> int:
     faulty: set[str] = set()
 
     def noted() -> Iterator[IchError]:
-        for case, fault in find_faults(args.manifest, progress=progress_of(args)):
+        for case, fault in find_faults(
+            args.manifest, progress=progress_of(args), workers=args.workers
+        ):
             faulty.add(case)
             yield fault
 

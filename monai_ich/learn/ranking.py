@@ -22,8 +22,9 @@ from monai_ich.core.errors import (
 from monai_ich.core.json_text import read_json
 from monai_ich.core.labels import Anatomy, Subtype
 from monai_ich.core.volume import LabelMap
-from monai_ich.io.read import as_one_path, read_ct, read_labels
+from monai_ich.io.read import read_labels
 from monai_ich.manifest.manifest import Case, Manifest
+from monai_ich.manifest.scans import name_case, read_row_ct
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +65,7 @@ def look_at(case: Case, bundle: Bundle) -> Look:
     Raises:
         IchError: as `read_ct`.
     """
-    with as_one_path(case.image) as image:
-        ct = read_ct(image).volume
+    ct = read_row_ct(case.image)
     cavity = None
     if case.anatomy is not None:
         anatomy: LabelMap = read_labels(case.anatomy, Anatomy, grid=ct.geometry)
@@ -173,5 +173,5 @@ def rank_manifest(
         try:
             looks[case.label is not None].append(look_at(case, bundle))
         except (InputError, SeriesError, GeometryError, LabelError) as error:  # of this scan
-            faults.append(ManifestError(error.code, f"Case {case.id}: {error.message}"))
+            faults.append(name_case(error, case.id))
     return rank_looks(looks[False], looks[True], count), tuple(faults)

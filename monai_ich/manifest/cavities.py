@@ -10,9 +10,9 @@ from monai_ich.bundle import Bundle
 from monai_ich.core.errors import GeometryError, InputError, ManifestError, SeriesError
 from monai_ich.io.nifti import write_nifti
 from monai_ich.io.output import output_file
-from monai_ich.io.read import as_one_path, read_ct
 from monai_ich.manifest.check import Progress
 from monai_ich.manifest.manifest import Case, Manifest
+from monai_ich.manifest.scans import name_case, read_row_ct
 
 
 def find_cavities(
@@ -48,16 +48,14 @@ def find_cavities(
             GeometryError,
         ) as error:  # of this scan; a full disk stops all
             cases.append(case)
-            faults.append(ManifestError(error.code, f"Case {case.id}: {error.message}"))
+            faults.append(name_case(error, case.id))
     return replace(manifest, cases=tuple(cases)), tuple(faults)
 
 
 def _found(case: Case, folder: Path, bundle: Bundle) -> Path:
     path = folder / f"{case.id}.nii.gz"
     if not path.is_file():
-        with as_one_path(case.image) as image:
-            ct = read_ct(image).volume
-        labels = segment_anatomy(ct, bundle=bundle)
+        labels = segment_anatomy(read_row_ct(case.image), bundle=bundle)
         with output_file(path):
             write_nifti(path, labels)
     return path

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from isal import igzip
@@ -27,6 +28,7 @@ from monai_ich.manifest.manifest import (
     read_record,
 )
 from monai_ich.manifest.scans import name_case, read_row_ct
+from monai_ich.synth.parallel import map_jobs
 
 Progress = Callable[[Iterable[Case]], Iterable[Case]]
 
@@ -56,7 +58,7 @@ def leave_out(path: str | Path, ids: Collection[str]) -> Manifest:
 
 
 def find_faults(
-    path: str | Path, *, progress: Progress = iter
+    path: str | Path, *, progress: Progress = iter, workers: int = 1
 ) -> Iterator[tuple[str, ManifestError]]:
     """Every fault of a manifest and of the files that it names, as they are found, after the id of
     the row that it is about; ``""``: of the list itself.
@@ -72,6 +74,7 @@ def find_faults(
     Args:
         path: the manifest.
         progress: wraps the cases, to show how far the check is.
+        workers: processes.
 
     Raises:
         ManifestError: ``NO_MANIFEST``, ``NOT_JSON``.
@@ -83,35 +86,44 @@ def find_faults(
         return
     cases = list(read_cases(record, Path(path).parent))
     yield from (("", conflict) for conflict in find_conflicts(cases))
-    mapping = read_mapping(record)
-    seen: dict[str, str] = {}
-    for case in progress(cases):
-        yield from ((case.id, fault) for fault in _check_case(case, mapping, seen))
+    check = partial(_check_case, mapping=read_mapping(record))
+    seen: dict[str, str] = {}  # digest of each image to the id of its row
+    for case, found in zip(progress(cases), map_jobs(check, cases, workers), strict=True):
+        yield from ((case.id, fault) for fault in found.faults)
+        first = case.id if found.digest is None else seen.setdefault(found.digest, case.id)
+        if first != case.id:
+            yield (
+                case.id,
+                ManifestError(
+                    "DUPLICATE_IMAGE", f"{first} and {case.id} are the same scan: leave one out."
+                ),
+            )
 
 
-def _check_case(
-    case: Case, mapping: Mapping[int, str], seen: dict[str, str]
-) -> Iterator[ManifestError]:
-    """`seen`: digest of each image so far to the id of its row."""
+@dataclass(frozen=True)
+class _Checked:
+    """Args:
+    faults: of a row.
+    digest: of its image, where it could be read.
+    """
+
+    faults: tuple[ManifestError, ...]
+    digest: str | None
+
+
+def _check_case(case: Case, mapping: Mapping[int, str]) -> _Checked:
+    faults = []
     if denies_its_subtype(case.exam_labels or {}):  # "any" alone may be what readers agree on
         message = f"Case {case.id}: its exam labels exclude each other."
-        yield ManifestError("CONTRADICTORY_LABELS", message)
-    missing = list(_missing_files(case))
-    yield from missing
-    if missing:
-        return
-    yield from _check_files(case, mapping)
+        faults.append(ManifestError("CONTRADICTORY_LABELS", message))
+    if missing := list(_missing_files(case)):
+        return _Checked((*faults, *missing), None)
+    faults += _check_files(case, mapping)
     try:
-        first = seen.setdefault(_digest(case.image), case.id)
+        return _Checked(tuple(faults), _digest(case.image))
     except Exception:  # a damaged archive fails in many ways
-        yield ManifestError(
-            "UNREADABLE_FILE", f"Case {case.id}: its image is cut short or damaged."
-        )
-        return
-    if first != case.id:
-        yield ManifestError(
-            "DUPLICATE_IMAGE", f"{first} and {case.id} are the same scan: leave one out."
-        )
+        message = f"Case {case.id}: its image is cut short or damaged."
+        return _Checked((*faults, ManifestError("UNREADABLE_FILE", message)), None)
 
 
 def _missing_files(case: Case) -> Iterator[ManifestError]:

@@ -55,10 +55,11 @@ def faulty(tmp_path: Path) -> Path:
     return write_json(tmp_path / "dataset.json", record)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
 def test_each_bad_series_is_named_with_its_code(
-    faulty: Path, capsys: pytest.CaptureFixture[str]
+    faulty: Path, workers: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["manifest", "check", str(faulty)]) == 3
+    assert main(["manifest", "check", str(faulty), "--workers", workers]) == 3
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == "6 faults found" and len(said) == 7
     for name, code in BAD.items():
