@@ -225,13 +225,29 @@ _ARMS = {
     "ranked_80": "40 masks and 40 ranked ones",
     "random_80": "40 masks and 40 random ones",
 }
+_FEW = {
+    f"{start}_{n}": f"{n} masks, {words}"
+    for n in (5, 10, 50)
+    for start, words in (("masks", "from nothing"), ("pretrained", "pretrained"))
+}
 
 
 def learning(found: Record) -> str:
     """What labels are worth beside masks: each seed, then the mean."""
+    return _learned(found, _ARMS)
+
+
+def efficiency(found: Record) -> str:
+    """What pretraining is worth to networks that learn from few heads."""
+    return _learned(found, _FEW)
+
+
+def _learned(found: Record, names: Mapping[str, str]) -> str:
     rows = []
-    for arm, name in _ARMS.items():
-        seeds = [found["arms"][arm][seed] for seed in sorted(found["arms"][arm])]
+    for arm, name in names.items():
+        seeds = [found["arms"][arm][seed] for seed in sorted(found["arms"].get(arm, ()))]
+        if not seeds:
+            continue
         cells = []
         for figure in ("mean_dice", "auc_any"):
             values = [seed[figure] for seed in seeds]
