@@ -39,10 +39,13 @@ _GONE = r"(?:cleared|disappeared|resolved|resorbed|gone(?!\s+from)|washed\s+out)
 _NONE = r"(?:none|nil|no|negative|absent|not\s+seen)"
 _KINDS = {
     "pseudo": (  # what only looks like a cue
-        rf"\b(?:no|nil|without)\s+(?:evidence\s+(?:of|for)\s+)?(?:{_MUCH}\s+)*{_LESS}\b",
+        rf"\b(?:no|nil|without|absence\s+of|lack\s+of)\s+(?:evidence\s+(?:of|for)\s+)?(?:{_MUCH}\s+)*{_LESS}\b",
+        r"\b(?:no|without)\s+(?:\w+\s+){0,3}re-?bleeding\s+(?:in|into|of|within)\b|\bnot\s+negative\b",
         r"\bnot\s+(?:\w+\s+)?(?:chang|increas|enlarg|progress|worsen|mention)\w*",
         rf"\bpreviously\s+not\s+{_SEEN}|\babsent\s+from\b",
         r"^\W*(?:excluding|not\s+including)\b|\bresolved\s+by\b",
+        r"\bneither\s+(?:the\s+)?\w+\s+nor\s+(?:the\s+)?\w+\s+of\b",
+        r"\bneither\b[^.;]*\bnor\b(?=[^.;]*\b(?:has|have|is|are)\s+(?:chang|increas|enlarg|grow|progress))",
         r"\bnot\s+only\b|\bnot\s+(?:previously|formerly)\b|\bage[- ]indeterminate",
         r"\b(?:without|w/o)\s+(?:(?:iv|intravenous|any)\s+)?contrast\b|\bw/o(?=\s*(?:[:.,]|$))",
         rf"\b(?:not|never)\s+(?:\w+ly\s+)?{_SEEN}\s+(?:to\b|previously|before|yesterday|(?:on|in|at)\s+"
@@ -57,7 +60,7 @@ _KINDS = {
     "doubt_post": (
         r"\b(?:can\s?not|can't|not|could\s+not)\s+(?:be\s+)?(?:(?:entirely|completely|fully)\s+)?"
         r"(?:excluded|ruled\s+out)|\bnot\s+certain",
-        r"\b(?:is|are)\s+(?:\w+\s+)?(?:suspected|possible|unlikely|favou?red|questioned|suggested"
+        r"\b(?:is|are)\s+(?:\w+\s+)?(?:suspected|possible(?!\s+to\b)|unlikely|favou?red|questioned|suggested"
         r"|considered|uncertain|equivocal)|\b(?:is|was)\s+queried",
         r"\b(?:is|are|be)\s+(?:difficult|hard|impossible)\s+to\s+exclude",
         rf"\bcan\s?not\s+be\s+(?:\w+ly\s+)?{_SEEN}",
@@ -65,17 +68,24 @@ _KINDS = {
     ),
     "asked": (
         r"\b(?:indication|clinical\w*|reason|hx|request\w*)\b[^.;]{0,40}?\?\s*(?=\w)",
-        r"\brule\s+out|\br/o|\bto\s+exclude|^\s*if\b|\bmore\s+sensitive\b|\brisk\s+(?:of|for)|\b(?:monitor|watch)\w*\s+for",
+        r"\brule\s+out|\br/o|\bto\s+exclude|\bif\b|^\W*should\b|\bfamily\s+history\b|\bmore\s+sensitive\b|\brisk\s+(?:of|for)|\b(?:monitor|watch)\w*\s+for",
+        r"\b(?:mother|father|brother|sister|sibling|parent|aunt|uncle|twin)\b",
     ),
     "doubt_pre": (
         r"\b(?:can\s?not|can't|could\s+not)\s+(?:(?:entirely|completely)\s+)?(?:exclude|rule\s+out)",
+        r"\b(?:not\s+possible|impossible|difficult|hard)\s+to\s+(?:exclude|rule\s+out)",
+        r"(?<!of\s)(?<!for\s)(?<!no\s)\beither(?=\s+(?:an?\s+)?[\w-]+(?:\s+[\w-]+)?\s+or\s)",
         r"\bpossibl[ey]|\bprobabl[ey]|\blikely|\bquestion(?:able|\s+of)|\?\s*(?=\w)",
         r"\bmay\s+(?:\w+\s+)?(?:represent|reflect|be)(?:\s+(?:due|related|secondary)\s+to)?|\bmight\b|\bcould\b|\bperhaps",
         r"\bwhether\b|\bunclear\b|\bdifficult\s+to\b|\bequivocal|\bindeterminate",
-        r"\bsuspect\w*|\bsuspicio\w+|\bconcern\w*\s+for|\bsuggest\w*",
+        r"\bsuspect\w*|\bsuspicio\w+|\bconcern\w*\s+for|\bworrisome\s+for|\bsuggest\w*",
         r"\b(?:evaluat\w+|assess\w*|screen\w*|sensitiv\w+)\s+(?:for|of)",
     ),
     "versus": (r"\bversus|\bvs\b\.?",),
+    "mistaken_post": (
+        r"\brepresents?\s+(?:(?:an?|the|likely|only|merely)\s+)*(?:normal|artifact\w*|artefact\w*|volume\s+averag"
+        r"|beam\s+harden|calcifi|dural\s+sinus|dural\s+thicken)",
+    ),
     "gone_pre": (
         r"\b(?:resolution|clearance|clearing|disappearance)\s+of|^\W*(?:now\s+)?absent\s+is\b",
         rf"^\W*(?:no\s+longer|not)\s+{_SEEN}\s+(?:is|are)\b",
@@ -91,8 +101,9 @@ _KINDS = {
     "gone": (r"\bresolved\b",),
     "not_pre": (
         r"\bno\b|\bnor\b|\bneither\b|\bwithout\b|\bw/o\b|\bnot\b|\bnil\b|\bnothing\b",
-        r"\bnegative\s+for|\babsence\s+of|\bfree\s+of|\black\s+of|\bfails?\s+to|\bdenie[sd]",
+        r"\bneg(?:ative)?\s+for|\babsence\s+of|\b(?:free|clear|devoid)\s+of|\black\s+of|\bfails?\s+to|\bdenie[sd]",
         r"\b(?:is|are|was|were|do|does|did|has)n['\u2019]t\b|\bexclud(?:es|ing)\b",
+        r"\bwhat\s+(?:was|were)\s+(?:thought|believed|called|reported)\b",
         r"\brather\s+than|\bas\s+opposed\s+to|\binstead\s+of|\bmimic\w*|\bsimulating|\bpseudo-?",
     ),
     "old": (
@@ -102,7 +113,12 @@ _KINDS = {
         r"\bhistory\s+of|\bh/o|\bhx\s+of|\bsequelae?\s+of|\bha?emosiderin",
         r"\bsite\s+of\s+(?:the\s+)?(?:prior|previous\w*)(?:\s+seen)?",
     ),
-    "old_post": (r"\blast\s+(?:year|month)|\bin\s+(?:19|20)\d\d\b|\byears?\s+ago",),
+    "old_post": (
+        r"\blast\s+(?:year|month)|\bin\s+(?:19|20)\d\d\b|\byears?\s+ago",
+        r"\b(?:was|were|had\s+been)\s+(?:reported|described|called|present|noted|seen|identified)\s+"
+        rf"(?:on|in|at|by)\s+(?:(?:the|an?)\s+)?{_EARLIER}",
+        r"\b(?:may|might|can|could)\s+(?:still\s+)?(?:occur|develop|form|appear|follow)",
+    ),
     "removed": (
         r"\bevacuat\w+|\bdrain(?:age|ed)\b|\bburr[- ]?holes?|\bcraniotom\w+|\bcraniectom\w+",
         r"\bresect\w+(?!\s+(?:cavity|bed|margin))",
@@ -114,10 +130,11 @@ _KINDS = {
     "stop": (
         r"\bbut\b|\bhowever\b|\b(?:al)?though\b|\bexcept\b|\baside\s+from|\bapart\s+from|\byet\b",
         r"\bother\s+than|\bbeyond\b|\bbesides\b|\bwhich\b|\bbecause\b|\bdue\s+to|\bdespite\b",
+        r"\bin\s+(?:this|a|the)\s+patient\s+with\b|\b(?:is|was)\s+(?:clearly|actually|in\s+fact)\b",
         r"\bgiven\s+the\b|(?<!not\s)\brelated\s+to|\bin\s+spite\s+of|\bsave\b|\boutside\s+of\b",
         r"\bsecondary\s+to|\bassociated\s+with|\s[-\u2013\u2014]\s",
         r",\s+(?:and\s+)?(?:there|with|a|an|the|now)\b",
-        r"\band\s+(?:there|an?|the|is|are|has|have|now|with)\b",
+        r"\band\s+(?:there|an?|the|is|are|has|have|now|with|lies|measures|extends|contains|shows|causes)\b",
         r"\b(?:from|for|within|around|underlying|by|to|with)\s+(?:the|this|these|known)\b"
         r"(?!\s+presence)|\bwith\s+an?\s+\d|\bto\s+(?:explain|account\s+for)\b|\bfollowing\b",
         r"\bas\s+(?:the\s+|a\s+)?(?:cause|source)\b|\bspot\s+sign\s+(?:in|within)\b",
@@ -140,6 +157,7 @@ _NOW = re.compile(  # said of what is there
     r"|\bagain\b|\bredemonstrated\b|\d\s*(?:mm|cm)\b|\bpersists?\b",
     re.I,
 )
+_RELATIVE = re.compile(r",\s*which\s+[^,;.]*", re.I)
 _SIDED = re.compile(r"\b(?:left|right|bilateral|trace)\b", re.I)
 _JOINT = re.compile(r",|\s[-\u2013]\s|\b(?:and|or|nor)\b|/", re.I)
 _VERB = re.compile(
@@ -172,8 +190,12 @@ def cues_of(
         near = {k: c for k, c in near.items() if not _OF_BLOOD_ALONE.match(c[0])}
     if {"not_pre", "doubt_pre"} <= set(near) and near["doubt_pre"][0].lower().startswith(_NO_DOUBT):
         del near["doubt_pre"]
-    if _NOW.search(_item(sentence, term)):  # "prior SDH now measures", "craniotomy, SDH 8 mm"
-        near = {k: c for k, c in near.items() if k not in ("old", "removed")}
+    relative = _RELATIVE.match(sentence, term.end())
+    item = _item(sentence, term) + (relative[0] if relative else "")
+    if _NOW.search(item):  # "prior SDH now measures", "craniotomy, SDH 8 mm"
+        near = {
+            k: c for k, c in near.items() if k not in ("old", "removed") and c[0].lower() != "if"
+        }
     return near
 
 
@@ -204,11 +226,13 @@ def _reaches(
         return False  # "SDH and resolved SAH"
     if kind == "not_pre" and _CHANGE.match(sentence, term.end()):
         return False
-    if not forward and kind in ("gone_post", "doubt_post", "gone"):
+    if not forward and kind in ("gone_post", "doubt_post", "mistaken_post", "gone"):
         return _is_subject(between, cue[0])
     if kind == "versus" and "," in between:
         return False
-    if kind in ("gone", "gone_pre") and (_NOW.search(between) or _WITH.search(between)):
+    if kind in ("gone", "gone_pre") and _NOW.search(between):
+        return False
+    if kind in ("gone", "gone_pre", "removed") and _WITH.search(between):
         return False  # "resolution of SAH with stable SDH"
     if any(_stops(c) and low[1] <= c.start() < high[0] for c in cues):
         return False
@@ -227,6 +251,7 @@ def _is_subject(between: str, cue: str) -> bool:
     between them.
     """
     between = TERMS.sub("\0", _WAS_SEEN.sub(" ", _ASIDE.sub(" ", between)))
+    between = re.sub(r"^\s*(?:\w+ly\s+)?\0", " ", between)  # "blood layering in the horns"
     listed, _, last = between.rpartition("\0")
     verb = _AUXILIARY.search(last)
     body = last[: verb.start()] if verb else last

@@ -27,8 +27,13 @@ _PLACED = re.compile(
     re.I,
 )
 _FOCUS = re.compile(
-    r"\b(?:focus|area|density)\s+(?:in|within|of)\s+[^,]*,\s*(?:\w+\s+){0,2}$", re.I
+    r"(?:focus|foci|area|density|attenuation)\s+(?:in|within|of)\s+([^,]*),\s*(?:\w+\s+){0,5}$",
+    re.I,
 )
+_CONTAINS = re.compile(
+    r"([^,.;]*)\b(?:contain(?:s|ed|ing)?|(?:is|are)\s+(?:free|clear|devoid)\s+of)\b[^,.;]*$", re.I
+)
+_IS_DURAL = re.compile(r"\s+(?:is|are|was|were)\s+(?:\w+\s+)?(?:epi|extra|sub)[- ]?dural", re.I)
 _ELSEWHERE = re.compile(  # where what a hemorrhage lies in ends
     r"[,:]|\band\b(?=.*\bnoted)|\b(?:not|without|no|but|with|extend\w*|compress\w*|effac\w*)\b",
     re.I,
@@ -99,12 +104,16 @@ def _finding(sentence: str, term: re.Match[str]) -> str:
         return str(term.lastgroup)
     if _OUTSIDE_LABEL.match(sentence) or _OF_SKIN.match(sentence, term.end()):
         return "other"
+    if _IS_DURAL.match(sentence, term.end()):  # "the temporal hematoma is epidural"
+        return "any"
     before = " ".join(sentence[: term.start()].split()[-4:])
     before = re.split(r"[,:]|\b(?:and|or|no|without|of)\b", before)[-1]
     behind = _ELSEWHERE.split(sentence[term.end() :])[0]
     placed = _PLACED.search(" ".join(behind.split()[:14]))
     focus = _FOCUS.search(sentence, 0, term.start())  # "hyperdense focus in the pons, hemorrhage"
-    for words in (before, placed[1] if placed else "", focus[0] if focus else ""):
+    holder = _CONTAINS.search(sentence, 0, term.start())  # "the ventricles contain blood"
+    where = (before, *(found[1] for found in (placed, focus, holder) if found))
+    for words in where:
         for name, sites in SITES.items():
             if sites.search(words):
                 return name
@@ -126,6 +135,7 @@ def _status(sentence: str, term: re.Match[str], cues: list[re.Match[str]]) -> tu
     if "not_pre" in reaching and EXCEPT.match(sentence, term.end()):
         return Status.SILENT, "except"
     for kinds, status in (
+        (("mistaken_post",), Status.DENIED),
         (("new", "asked"), Status.SILENT),
         (("doubt_pre", "doubt_post", "versus"), Status.DOUBTED),
         (("not_pre", "gone_pre", "gone_post", "gone"), Status.DENIED),

@@ -95,9 +95,8 @@ def _goes_on(text: str, end: re.Match[str]) -> bool:
 
 def _body_after(section: str) -> int:
     """Where a body without a heading begins behind a section: after an empty line, else after the
-    first line that holds something; 0 where there is none.
+    first line that holds something, else after the first sentence; 0 where there is none.
     """
-    empty = re.search(r"\S.*?\n\s*\n", section, re.S)
-    line = re.search(r"\S[^\n]*\n", section)
-    found = empty or line
+    ends = (r"\S.*?\n\s*\n", r"\S[^\n]*\n", r"\S.*?[.?](?=\s+[A-Z])")
+    found = next((m for end in ends if (m := re.search(end, section, re.S))), None)
     return found.end() if found and section[found.end() :].strip() else 0

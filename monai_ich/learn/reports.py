@@ -24,6 +24,9 @@ _DENSE = re.compile(  # what may be blood without a name
     r"|high[- ]attenuation|hyper-?attenuat",
     re.I,
 )
+_GONE = re.compile(r"resol|clear|disappear|gone|no longer", re.I)
+_LEFT = re.compile(r"residual|recurr", re.I)
+_NOT_NEW = re.compile(r"\b(?:no|nil|without)\s+(?:\w+\s+){0,3}(?:new|residual|recurr\w+)\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,16 @@ def label_report(text: str) -> ReportLabels:
     decisions = tuple(sorted(read_mentions(text), key=lambda d: d.start))
     said = {name: _said(decisions, name) for name in (*SUBTYPES, "axial", "any", "other")}
     said |= dict.fromkeys(_overruled(text, decisions, said), Status.DENIED)
-    if said["any"] is None and _denies_all(text, said):
+    if said["any"] is None and (_denies_all(text, said) or _only_gone(text, decisions, said)):
         said["any"] = Status.DENIED
     nothing_left = any(
-        d.finding == "any" and d.status is Status.DENIED and "residual" in d.cue for d in decisions
+        d.finding == "any" and d.status is Status.DENIED and _LEFT.search(d.cue) for d in decisions
     )
     if nothing_left:
         said |= {k: Status.DENIED for k, status in said.items() if status is Status.REMOVED}
     found: dict[str, int | None] = {name: _value(said[name]) for name in SUBTYPES}
-    named_axial = Status.AFFIRMED in (said["EDH"], said["SDH"])  # it is what was found outside
+    # what was found outside of the brain
+    named_axial = not {Status.AFFIRMED, Status.DOUBTED}.isdisjoint((said["EDH"], said["SDH"]))
     for name in _AXIAL:
         if said[name] is None and said["axial"] is not None:
             found[name] = 0 if said["axial"] is Status.DENIED or named_axial else None
@@ -113,7 +117,8 @@ def _overruled(
     for name in (*SUBTYPES, "axial"):
         top = max((d.rank for d in decisions if d.finding == name), default=0)
         in_front = said[name] is not None and top == 0
-        doubted = said[name] is Status.DOUBTED and top < max(plain, default=0)
+        asked = all(d.cue == "?" for d in decisions if d.finding == name)
+        doubted = said[name] is Status.DOUBTED and top < max(plain, default=0) + asked
         if doubted or (in_front and any(d.rank for d in denied)):
             yield name
 
@@ -124,6 +129,16 @@ def _denies_all(text: str, said: Mapping[str, Status | None]) -> bool:
     if set(status.values()) - {None, Status.DENIED} or _DENSE.search(text):
         return False
     return said["IPH"] is not None or sum(v is not None for v in status.values()) >= 2
+
+
+def _only_gone(
+    text: str, decisions: tuple[Decision, ...], said: Mapping[str, Status | None]
+) -> bool:
+    """What was there has resolved, and nothing is new or left."""
+    if {said[name] for name in (*SUBTYPES, "axial")} - {None, Status.DENIED}:
+        return False
+    gone = any(d.status is Status.DENIED and _GONE.search(d.cue) for d in decisions)
+    return gone and bool(_NOT_NEW.search(text))
 
 
 def _value(status: Status | None) -> int | None:
