@@ -154,6 +154,7 @@ def judge(weights: Path, lists: Path) -> dict[str, float | None]:
     """Mean Dice of each subtype over heads that have it, and the AUC of any over exams."""
     import torch
     from monai.bundle import ConfigParser
+    from monai.data.dataset import PersistentDataset
 
     from monai_ich.agreement.delong import estimate_auc
     from monai_ich.core.labels import Subtype
@@ -162,15 +163,21 @@ def judge(weights: Path, lists: Path) -> dict[str, float | None]:
 
     parser = ConfigParser()
     parser.read_config(str(BUNDLE / "configs/train.yaml"))
-    parser.update({"bundle_root": str(BUNDLE), "dataset_dir": str(lists), "cache_rate": 0.0})
-    network = parser.get_parsed_content("network_def").eval()
+    parser.update({"bundle_root": str(BUNDLE), "dataset_dir": str(lists)})
+    network = parser.get_parsed_content("network_on_device").eval()
+    inferer = parser.get_parsed_content("validate#inferer")
     network.load_state_dict(torch.load(weights, weights_only=True))
+    rows = parser.get_parsed_content("validate#dataset#data")
+    seen = parser.get_parsed_content("validate#preprocessing")  # once for all networks
+    heads = PersistentDataset(rows, seen, cache_dir=lists / "cache", weights_only=False)
     dice: dict[str, list[float]] = {s.name: [] for s in Subtype}
     scores, bled = [], []
-    for head in parser.get_parsed_content("validate#dataset"):
+    for head in heads:
         truth = torch.as_tensor(head["label"])[0]
         with torch.inference_mode():
-            logits = network(torch.as_tensor(head["image"]).as_subclass(torch.Tensor)[None])
+            logits = inferer(
+                torch.as_tensor(head["image"]).as_subclass(torch.Tensor)[None], network
+            )
         labels = logits[0].argmax(0)
         for subtype in Subtype:
             true, found = truth == subtype, labels == subtype
