@@ -62,13 +62,13 @@ _KINDS = {
         r"(?:excluded|ruled\s+out)|\bnot\s+certain",
         r"\b(?:is|are)\s+(?:\w+\s+)?(?:suspected|possible(?!\s+to\b)|unlikely|favou?red|questioned|suggested"
         r"|considered|uncertain|equivocal)|\b(?:is|was)\s+queried",
-        r"\b(?:is|are|be)\s+(?:difficult|hard|impossible)\s+to\s+exclude",
+        r"\b(?:is|are|be)\s+(?:difficult|hard|impossible)\s+to\s+exclude|\b(?:is|are)\s+(?:the\s+)?(?:most\s+)?likely\b",
         rf"\bcan\s?not\s+be\s+(?:\w+ly\s+)?{_SEEN}",
         rf"\bnot\s+(?:clearly|well|definit\w+|convincingly|adequately|fully)\s+{_SEEN}",
     ),
     "asked": (
         r"\b(?:indication|clinical\w*|reason|hx|request\w*)\b[^.;]{0,40}?\?\s*(?=\w)",
-        r"\brule\s+out|\br/o|\bto\s+exclude|\bif\b|^\W*should\b|\bfamily\s+history\b|\bmore\s+sensitive\b|\brisk\s+(?:of|for)|\b(?:monitor|watch)\w*\s+for",
+        r"\brule\s+out|\br/o|\bto\s+exclude|(?:^\W*|\bplease\s+)exclude\b|\bif\b|^\W*should\b|\bfamily\s+history\b|\bmore\s+sensitive\b|\brisk\s+(?:of|for)|\b(?:monitor|watch)\w*\s+for",
         r"\b(?:mother|father|brother|sister|sibling|parent|aunt|uncle|twin)\b",
     ),
     "doubt_pre": (
@@ -92,6 +92,7 @@ _KINDS = {
     ),
     "gone_post": (
         rf"\bno\s+longer\s+(?:\w+\s+)?{_SEEN}|\bnot\s+(?:been\s+|\w+ly\s+)?{_SEEN}|\babsent\b",
+        r"\b(?:has|have|had)\s+not\s+(?:developed|occurred|appeared|recurred)\b",
         rf"\b(?:has|have|had)\s+{_FULLY}(?:{_GONE}|evolved\s+into)\b",
         r"\b(?:show|demonstrate)\w*\s+(?:(?:complete|interval|full|total)\s+)*(?:resolution|clearing)",
         r"\b(?:is|are|was|were|been)\s+(?:excluded|ruled\s+out)|\b(?:excluded|ruled\s+out)\s*(?=$|[,.])",
@@ -125,7 +126,7 @@ _KINDS = {
     ),
     "left": (
         r"\b(?:apart|aside)\s+from\s+(?:an?|some)\b|\b(?:except|save)\s+for\s+(?:an?|some|trace)\b",
-        r"\bresidual|\bpersist\w*|\bremain\w*|\brecurren\w+|\bre-?accumulat\w+",
+        r"\bresidual(?!\s+(?:\w+\s+){0,2}(?:area|cavity|encephalomalacia|gliosis|hypo|o?edema|defect))|\bpersist\w*|\bremain\w*|\brecurren\w+|\bre-?accumulat\w+",
     ),
     "stop": (
         r"\bbut\b|\bhowever\b|\b(?:al)?though\b|\bexcept\b|\baside\s+from|\bapart\s+from|\byet\b",

@@ -33,6 +33,18 @@ _FOCUS = re.compile(
 _CONTAINS = re.compile(
     r"([^,.;]*)\b(?:contain(?:s|ed|ing)?|(?:is|are)\s+(?:free|clear|devoid)\s+of)\b[^,.;]*$", re.I
 )
+_LESION = re.compile(  # "hemorrhage within the left frontal metastasis"
+    r"(?:\s+[\w-]+){0,4}?\s+(?:tumou?r|metasta|mass(?!\s+effect)|lesion|gliom|gliobl|infarct)", re.I
+)
+_AND_IN = re.compile(
+    r"(?:\band|\bas\s+well\s+as)\s+(?:also\s+)?(?:in|within|into)\s+"
+    r"((?:(?!\b(?:no|not|there|is|are|was|were)\b)[^,.;])*)(?=[,.;]|$)",
+    re.I,
+)
+_NO_BLOOD = re.compile(  # what a collection is instead
+    r"^(?!.*\b(?:vs|versus|or)\b).*\b(?:hygroma|effusion|empyema)|,\s*hygromas?\s+(?:vs|versus|or)\b",
+    re.I | re.S,
+)
 _IS_DURAL = re.compile(r"\s+(?:is|are|was|were)\s+(?:\w+\s+)?(?:epi|extra|sub)[- ]?dural", re.I)
 _ELSEWHERE = re.compile(  # where what a hemorrhage lies in ends
     r"[,:]|\band\b(?=.*\bnoted)|\b(?:not|without|no|but|with|extend\w*|compress\w*|effac\w*)\b",
@@ -93,9 +105,15 @@ def _read_sentence(text: str, start: int, end: int, rank: int) -> Iterator[Decis
             yield Decision("shift", Status.DENIED, *place)
             continue
         status, cue = _status(sentence, term, cues)
-        if term.lastgroup == "axial" and status is Status.AFFIRMED and "collection" in term[0]:
-            status, cue = Status.DOUBTED, "collection"  # it may be a hygroma
-        yield Decision(_finding(sentence, term), status, *place, cue)
+        finding = _finding(sentence, term)
+        if status is Status.AFFIRMED and "collection" in term[0].lower():
+            if _NO_BLOOD.search(sentence[term.end() :]):
+                status, cue = Status.SILENT, "collection"
+            elif term.lastgroup == "axial":
+                status, cue = Status.DOUBTED, "collection"
+        yield Decision(finding, status, *place, cue)
+        for other in _also_in(sentence, term) - {finding}:
+            yield Decision(other, status, *place, cue)
 
 
 def _finding(sentence: str, term: re.Match[str]) -> str:
@@ -114,10 +132,21 @@ def _finding(sentence: str, term: re.Match[str]) -> str:
     holder = _CONTAINS.search(sentence, 0, term.start())  # "the ventricles contain blood"
     where = (before, *(found[1] for found in (placed, focus, holder) if found))
     for words in where:
-        for name, sites in SITES.items():
-            if sites.search(words):
-                return name
-    return "any"
+        if name := _site(words):
+            return name
+    return "IPH" if placed and _LESION.match(placed[1]) else "any"
+
+
+def _site(words: str) -> str | None:
+    return next((name for name, sites in SITES.items() if sites.search(words)), None)
+
+
+def _also_in(sentence: str, term: re.Match[str]) -> set[str]:
+    """Other spaces that blood lies in: "blood in the sulci, as well as within the ventricles"."""
+    if term.lastgroup not in ("any", "SAH", "IPH"):
+        return set()
+    more = {_site(place[1]) for place in _AND_IN.finditer(sentence, term.end())}
+    return {name for name in ("SAH", "IVH") if name in more}
 
 
 def _status(sentence: str, term: re.Match[str], cues: list[re.Match[str]]) -> tuple[Status, str]:

@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterator
 
 _SILENT = (
-    "clinical history|clinical information|clinical indication|clinical details|clinical data"
-    "|clinical question"
-    "|clinical|history|hx|indications?|reason(?: for [a-z]+)?"
+    "clin(?:ical)?(?: [a-z]+)?|history|hx|indications?|reason(?: for [a-z]+)?"
     "|technique|protocol"
     "|procedure|comparisons?|exam(?:ination)?|study|contrast|dose|referral|request"
 )
@@ -24,9 +22,9 @@ _FIRST = (
 )
 _ADDENDA = "addend(?:um|a)"
 _HEADINGS = re.compile(
-    rf"(?:^|(?<=\n)|(?<=[.;]\s)|(?<=[.;]\s\s))[ \t]*(?:(?P<silent>{_SILENT})"
+    rf"(?:^|(?<=\n)|(?<=[.;]\s)|(?<=[.;]\s\s))[ \t*=_#-]*(?:(?P<silent>{_SILENT})"
     rf"|(?P<body>{_BODY})"
-    rf"|(?P<first>{_FIRST})|(?P<addendum>{_ADDENDA}))[ \t]*(?::|\n)",
+    rf"|(?P<first>{_FIRST})|(?P<addendum>{_ADDENDA}))[ \t*=_#-]*(?::|\n)",
     re.I,
 )
 
@@ -58,7 +56,7 @@ def sentences(text: str) -> Iterator[tuple[int, int, int]]:
         rank = {"body": 1, "first": 2, "addendum": 3}.get(str(mark.lastgroup))
         if rank is not None:
             parts.append((mark.end(), stop, rank))
-        elif "body" not in kinds and (begin := _body_after(text[mark.end() : stop])):
+        elif "body" not in kinds[n + 1 :] and (begin := _body_after(text[mark.end() : stop])):
             parts.append((mark.end() + begin, stop, 1))
     for begin, stop, rank in parts:
         at = begin

@@ -31,7 +31,7 @@ _SUBARACHNOID = (
 )
 _SUBDURAL = r"subdural\s+spaces?|(?:para)?falx|(?:para)?falcine|tentori\w+"
 OUTSIDE = (  # of the skull
-    r"(?:scalp|subgaleal|galeal|subcutaneous|soft\s+tissues?|extra-?cranial|facial|periorbital"
+    r"(?:scalp|retrobulbar|intra-?ocular|intra-?orbital|(?:sub)?conjunctival|subgaleal|galeal|subcutaneous|soft\s+tissues?|extra-?cranial|facial|periorbital"
     r"|orbit\w*|forehead|cheek|vitreous|retina\w*|globe|eyelid|mastoid\w*|middle\s+ear|neck"
     r"|maxillary|sphenoid|ethmoid|paranasal|nasal)"
 )
@@ -93,7 +93,7 @@ TERMS = re.compile(
     rf"|(?P<EDH>[a-z]?edhs?|{_of_space('epidural')}|{_of_space('extra[ -]?dural')})"
     rf"|(?P<SDH>[a-z]?sdhs?|{_of_space('sub[ -]?dural')})"
     rf"|(?P<SAH>[at]?sahs?|{_of_site('sub[ -]?arachnoid')})"
-    rf"|(?P<IVH>ivhs?|{_of_site('intra-?ventricular')}"
+    rf"|(?P<IVH>ivhs?|ive|{_of_site('intra-?ventricular')}"
     rf"|(?:(?:intra-?)?ventricular|ventricle|iv)\s+(?:extension|rupture|spread|breakthrough|decompression)"
     r"|(?:exten[ds]\w*|ruptur\w+|dissect\w+|layer\w*|spill\w*|spread\w*|reflux\w*|track\w*"
     r"|breakthrough|breaking\s+through|decompress\w*|casting|clots?)"
@@ -123,7 +123,7 @@ TERMS = re.compile(
 )
 _WHOLE = r"(?:study|scan|(?:head\s+|brain\s+)?ct|exam\w*|head|brain)"
 NORMAL = re.compile(
-    r"\bnormal\s+(?:non-?contrast\s+|unenhanced\s+|cranial\s+)?"
+    r"\bnormal\s+(?:non[-\s]?contrast\s+|unenhanced\s+|cranial\s+)?"
     rf"(?:study|scan|(?:head\s+|brain\s+)?ct|exam\w*|(?:head|brain)(?=\s*(?:[,.;]|$)))"
     rf"|(?:^|[:.]\s*)\s*unremarkable|\bunremarkable\s+(?:non-?contrast\s+)?{_WHOLE}"
     rf"|\b{_WHOLE}\s*(?:(?:is|appears)\s+|:\s*|(?<=\s))(?:normal|unremarkable|negative|within\s+normal\s+limits)(?=\s*(?:[,.;]|$))"

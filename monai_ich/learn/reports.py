@@ -20,7 +20,7 @@ SUBTYPES = tuple(s.name for s in Subtype)
 _AXIAL = ("EDH", "SDH")
 _PARTLY = re.compile(r"\bacute|\bother|\bnew|\blarge|\bgross", re.I)
 _DENSE = re.compile(  # what may be blood without a name
-    r"(?:\bhyper-?|\b)dens(?:e|ity)\b(?!\s+(?:\w+\s+){0,3}(?:mca|vessel|artery|sinus|basilar|bone))"
+    r"(?:\bhyper-?|\b)dens(?:e|ity)\b(?!\s+(?:\w+\s+){0,3}(?:mca|m[12]|ica|vessel|artery|sinus|basilar|bone))"
     r"|high[- ]attenuation|hyper-?attenuat",
     re.I,
 )
@@ -102,6 +102,7 @@ def _said(decisions: tuple[Decision, ...], name: str) -> Status | None:
     of_it = [d for d in decisions if d.finding == name and d.status is not Status.SILENT]
     if not of_it:
         return None
+    of_it = [d for d in of_it if d.cue != "?"] or of_it  # a question may be answered
     top = max(d.rank for d in of_it)
     return max(d.status for d in of_it if d.rank == top or name == "other")
 
