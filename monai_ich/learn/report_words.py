@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 _BLOOD = (
-    r"ha?em{1,2}or{1,2}h?ages?|ha?emorrhaging|(?<!variceal\s)(?<!gi\s)(?<!rectal\s)bleed(?:s|ing)?(?!\s+(?:disorder|diathesis|risk))|ha?ematomas?"
+    r"ha?em{1,2}or{1,2}h?ages?|ha?emorrhaging|(?<!variceal\s)(?<!gi\s)(?<!rectal\s)bleed(?:s|ing)?(?!\s+(?:disorder|diathesis|risk))|ha?em[ao]tomas?"
     r"|ha?ematomata|blood(?:\s+(?:products?|clots?))?(?!\s+(?:pressure|vessel|flow|thinner|pool"
     r"|supply"
     r"|cell|patch|sugar|test))"
@@ -90,9 +90,9 @@ _OTHER = (
 TERMS = re.compile(
     r"\b(?:"
     rf"(?P<other>{_OTHER})"
-    rf"|(?P<EDH>[a-z]?edhs?|{_of_space('epidural')}|{_of_space('extra[ -]?dural')})"
-    rf"|(?P<SDH>[a-z]?sdhs?|{_of_space('sub[ -]?dural')})"
-    rf"|(?P<SAH>[at]?sahs?|{_of_site('sub[ -]?arachnoid')})"
+    rf"|(?P<EDH>[a-z]?edhs?|{_of_space('epi(?:dural|dual|drual)')}|{_of_space('extra[ -]?dural')})"
+    rf"|(?P<SDH>[a-z]?sdhs?|{_of_space('sub[ -]?(?:dural|dual|drual|dral)')})"
+    rf"|(?P<SAH>[at]?sahs?|{_of_site('sub[ -]?ara(?:ch|c|k)a?noid')})"
     rf"|(?P<IVH>ivhs?|ive|{_of_site('intra-?ventricular')}"
     rf"|(?:(?:intra-?)?ventricular|ventricle|iv)\s+(?:extension|rupture|spread|breakthrough|decompression)"
     r"|(?:exten[ds]\w*|ruptur\w+|dissect\w+|layer\w*|spill\w*|spread\w*|reflux\w*|track\w*"
@@ -110,7 +110,7 @@ TERMS = re.compile(
     r"(?:\w+\s+){0,3}collections?)"
     rf"|(?P<any>(?:intra-?cranial\s+)?(?:{_BLOOD})|ich"
     rf"|intra-?(?:axial)?\s*(?:or|and|/|nor)\s*extra-?axial\s+{_BLOOD})"
-    r"|(?P<shift>mid[-\s]?line\s+shift|shift\s+of\s+(?:the\s+)?mid-?line|mls"
+    r"|(?P<shift>mid[-\s]?line\s+sh(?:ift|fit)|shift\s+of\s+(?:the\s+)?mid-?line|mls"
     r"|displacement\s+of\s+(?:the\s+)?(?:septum(?:\s+pellucidum)?|mid-?line)"
     r"|(?:left|right)ward\s+shift|shift\s+to\s+(?:the\s+)?(?:left|right)"
     r"|shift(?!\s+(?:change|worker))|\b(?:l|r|left|right)[-\s]to[-\s](?:l|r|left|right)\s+shift"
