@@ -69,6 +69,8 @@ _KINDS = {
     "asked": (
         r"\b(?:indication|clinical\w*|reason|hx|request\w*)\b[^.;]{0,40}?\?\s*(?=\w)",
         r"\brule\s+out|\br/o|\bto\s+exclude|(?:^\W*|\bplease\s+)exclude\b|\bif\b|^\W*should\b|\bfamily\s+history\b|\bmore\s+sensitive\b|\brisk\s+(?:of|for)|\b(?:monitor|watch)\w*\s+for",
+        r"\b(?:preliminary|prelim|overnight|initial|resident)\s+(?:interpretation|read|reading|report|impression)"
+        r"\s+(?:had\s+)?(?:raised|described|suggested|reported|questioned|called|mentioned)\b",
         r"\b(?:mother|father|brother|sister|sibling|parent|aunt|uncle|twin)\b",
     ),
     "doubt_pre": (
@@ -108,6 +110,7 @@ _KINDS = {
         r"\brather\s+than|\bas\s+opposed\s+to|\binstead\s+of|\bmimic\w*|\bsimulating|\bpseudo-?",
     ),
     "old": (
+        r"\b(?:prior|previous|outside)\s+(?:ct|mri|study|scan|imaging)\s+(?:had\s+)?(?:demonstrated|showed|revealed)\b",
         r"\bold\b|\bremote\b|\bpast\b|\b(?:patient|pt|he|she)\s+(?:has\s+)?had\b",
         r"\b(?:prior|previous)\b(?!\s*[,.:;)]|\s+(?:\(|study|studies|exam\w*|ct|scan|imaging|film))",
         r"\b(?:in|at)\s+(?:the\s+)?(?:region|area)\s+of\s+(?:known\s+)?(?:prior|previous)\b|\btreated\b",
@@ -122,7 +125,7 @@ _KINDS = {
     ),
     "removed": (
         r"\bevacuat\w+|\bdrain(?:age|ed)\b|\bburr[- ]?holes?|\bcraniotom\w+|\bcraniectom\w+",
-        r"\bresect\w+(?!\s+(?:cavity|bed|margin))",
+        r"\bresect\w+\b(?!\s+(?:cavity|bed|margin))",
     ),
     "left": (
         r"\b(?:apart|aside)\s+from\s+(?:an?|some)\b|\b(?:except|save)\s+for\s+(?:an?|some|trace)\b",
@@ -132,6 +135,7 @@ _KINDS = {
         r"\bbut\b|\bhowever\b|\b(?:al)?though\b|\bexcept\b|\baside\s+from|\bapart\s+from|\byet\b",
         r"\bother\s+than|\bbeyond\b|\bbesides\b|\bwhich\b|\bbecause\b|\bdue\s+to|\bdespite\b",
         r"\bin\s+(?:this|a|the)\s+patient\s+with\b|\b(?:is|was)\s+(?:clearly|actually|in\s+fact)\b",
+        r"\b(?:transformation|conversion)\s+of\b",
         r"\bgiven\s+the\b|(?<!not\s)\brelated\s+to|\bin\s+spite\s+of|\bsave\b|\boutside\s+of\b",
         r"\bsecondary\s+to|\bassociated\s+with|\s[-\u2013\u2014]\s",
         r",\s+(?:and\s+)?(?:there|with|a|an|the|now)\b",

@@ -42,7 +42,7 @@ _AND_IN = re.compile(
     re.I,
 )
 _NO_BLOOD = re.compile(  # what a collection is instead
-    r"^(?!.*\b(?:vs|versus|or)\b).*\b(?:hygroma|effusion|empyema)|,\s*hygromas?\s+(?:vs|versus|or)\b",
+    r"^(?!.*\b(?:vs|versus|or)\b).*\b(?:hygroma|effusion|empyema)|,\s*(?:hygromas?\s+(?:vs|versus|or)\b|(?:[\w-]+\s+){1,4}(?:vs|versus|or)\s+hygroma)",
     re.I | re.S,
 )
 _IS_DURAL = re.compile(r"\s+(?:is|are|was|were)\s+(?:\w+\s+)?(?:epi|extra|sub)[- ]?dural", re.I)

@@ -11,8 +11,8 @@ _SILENT = (
     "|procedure|comparisons?|exam(?:ination)?|study|contrast|dose|referral|request"
 )
 _BODY = (
-    "(?:ct )?(?:head |brain )?findings?|report|ct(?: head| brain)?|head|brain|intracranial"
-    "|parenchyma"
+    "(?:ct )?(?:head |brain )?findings?|(?:original )?report|ct(?: head| brain)?|head|brain"
+    "|intracranial|parenchyma"
     "|extra-?axial(?: spaces?| collections?)?|ventricles|ventricular system|brain parenchyma"
     "|description|results?"
 )
@@ -24,7 +24,7 @@ _ADDENDA = "addend(?:um|a)"
 _HEADINGS = re.compile(
     rf"(?:^|(?<=\n)|(?<=[.;]\s)|(?<=[.;]\s\s))[ \t*=_#-]*(?:(?P<silent>{_SILENT})"
     rf"|(?P<body>{_BODY})"
-    rf"|(?P<first>{_FIRST})|(?P<addendum>{_ADDENDA}))[ \t*=_#-]*(?::|\n)",
+    rf"|(?P<first>{_FIRST})|(?P<addendum>{_ADDENDA}))(?:[ \t*=_#-]|\([^)\n]*\))*(?::|\n)",
     re.I,
 )
 

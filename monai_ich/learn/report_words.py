@@ -74,7 +74,7 @@ _OTHER = (
     r"|space[- ]occupying\s+lesions?"
     r"|lesions?|tumou?rs?|neoplas\w+|metasta\w+|meningiomas?|gliomas?|glioblastomas?|lymphomas?"
     r"|adenomas?|schwannomas?|fractures?|diastasis|hydrocephalus|ventriculomegaly|abscess\w*"
-    r"|aneurysms?|malformations?|avms?|cavernomas?|hygromas?|effusions?|empyemas?|encephalomalacia"
+    r"|aneurysms?|malformations?|avms?|cavernomas?|hygromas?|effusions?|empyemas?|(?:encephalo|leu[ck]o)malacia"
     r"|lacerations?"
     r"|(?:intra-?cranial|intra-?ventricular)\s+(?:air|gas)"
     r"|gliosis|pneumocephalus|o?edema|herniat\w+|(?:arachnoid|colloid|dermoid)\s+cysts?|atroph\w+"
@@ -127,7 +127,7 @@ NORMAL = re.compile(
     rf"(?:study|scan|(?:head\s+|brain\s+)?ct|exam\w*|(?:head|brain)(?=\s*(?:[,.;]|$)))"
     rf"|(?:^|[:.]\s*)\s*unremarkable|\bunremarkable\s+(?:non-?contrast\s+)?{_WHOLE}"
     rf"|\b{_WHOLE}\s*(?:(?:is|appears)\s+|:\s*|(?<=\s))(?:normal|unremarkable|negative|within\s+normal\s+limits)(?=\s*(?:[,.;]|$))"
-    r"|\b(?:no|nil)\s+(?:evidence\s+of\s+)?(?:an\s+)?acute\s+(?:intra-?cranial\s+)?"
+    r"|\b(?:no|nil)\s+(?:(?:ct\s+)?evidence\s+of\s+)?(?:an\s+)?acute\s+(?:intra-?cranial\s+)?"
     r"(?:abnormalit\w+|findings?|patholog\w+|process\w*|injur\w+|disease)"
     r"|\bno\s+(?:evidence\s+of\s+)?intra-?cranial\s+(?:abnormalit\w+|patholog\w+|injur\w+)"
     rf"|\bnegative\s+(?:non-?contrast\s+)?{_WHOLE}|\bnothing\s+acute|\bnil\s+acute",

@@ -116,9 +116,10 @@ def _overruled(
     denied = [d for d in decisions if (d.finding, d.status) == ("any", Status.DENIED)]
     plain = [d.rank for d in denied if not _PARTLY.search(text[max(0, d.start - 25) : d.end])]
     for name in (*SUBTYPES, "axial"):
-        top = max((d.rank for d in decisions if d.finding == name), default=0)
+        of_it = [d for d in decisions if d.finding == name and d.status is not Status.SILENT]
+        top = max((d.rank for d in of_it), default=0)
         in_front = said[name] is not None and top == 0
-        asked = all(d.cue == "?" for d in decisions if d.finding == name)
+        asked = all(d.cue == "?" for d in of_it)
         doubted = said[name] is Status.DOUBTED and top < max(plain, default=0) + asked
         if doubted or (in_front and any(d.rank for d in denied)):
             yield name
@@ -127,9 +128,10 @@ def _overruled(
 def _denies_all(text: str, said: Mapping[str, Status | None]) -> bool:
     """Hemorrhage is denied in the brain, or in two places outside of it, and nothing else said."""
     status = {name: said[name] for name in (*SUBTYPES, "axial")}
-    if set(status.values()) - {None, Status.DENIED} or _DENSE.search(text):
+    denied = sum(value is not None for value in status.values())
+    if set(status.values()) - {None, Status.DENIED} or (_DENSE.search(text) and denied < 3):
         return False
-    return said["IPH"] is not None or sum(v is not None for v in status.values()) >= 2
+    return said["IPH"] is not None or denied >= 2
 
 
 def _only_gone(
