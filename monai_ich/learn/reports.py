@@ -57,14 +57,13 @@ def label_report(text: str) -> ReportLabels:
     True
     """
     decisions = tuple(sorted(read_mentions(text), key=lambda d: d.start))
-    said = {name: _said(decisions, name) for name in (*SUBTYPES, "axial", "any", "other")}
-    said |= dict.fromkeys(_overruled(text, decisions, said), Status.DENIED)
-    if said["any"] is None and (_denies_all(text, said) or _only_gone(text, decisions, said)):
+    today = [d for d in decisions if d.status is not Status.SILENT]
+    said = {name: _said(today, name) for name in (*SUBTYPES, "axial", "any", "other")}
+    said |= dict.fromkeys(_overruled(text, today, said), Status.DENIED)
+    if said["any"] is None and _denies_all(text, today, said):
         said["any"] = Status.DENIED
-    nothing_left = any(
-        d.finding == "any" and d.status is Status.DENIED and _LEFT.search(d.cue) for d in decisions
-    )
-    if nothing_left:
+    denied = [d for d in today if (d.finding, d.status) == ("any", Status.DENIED)]
+    if any(_LEFT.search(d.cue) for d in denied):  # nothing is left of what was removed
         said |= {k: Status.DENIED for k, status in said.items() if status is Status.REMOVED}
     found: dict[str, int | None] = {name: _value(said[name]) for name in SUBTYPES}
     # what was found outside of the brain
@@ -95,11 +94,11 @@ def _any(found: Mapping[str, int | None], said: Mapping[str, Status | None]) -> 
     return 0 if all(found[name] == 0 for name in SUBTYPES) else None
 
 
-def _said(decisions: tuple[Decision, ...], name: str) -> Status | None:
+def _said(today: list[Decision], name: str) -> Status | None:
     """The highest status in the section that counts most; None where nothing is said. Of other
     pathology, which is many things, in any section.
     """
-    of_it = [d for d in decisions if d.finding == name and d.status is not Status.SILENT]
+    of_it = [d for d in today if d.finding == name]
     if not of_it:
         return None
     of_it = [d for d in of_it if d.cue != "?"] or of_it  # a question may be answered
@@ -108,15 +107,15 @@ def _said(decisions: tuple[Decision, ...], name: str) -> Status | None:
 
 
 def _overruled(
-    text: str, decisions: tuple[Decision, ...], said: Mapping[str, Status | None]
+    text: str, today: list[Decision], said: Mapping[str, Status | None]
 ) -> Iterator[str]:
     """Findings that are doubted, but the impression denies all hemorrhage, not only acute one; and
     those that only the words in front of all sections tell of, where a section denies any.
     """
-    denied = [d for d in decisions if (d.finding, d.status) == ("any", Status.DENIED)]
+    denied = [d for d in today if (d.finding, d.status) == ("any", Status.DENIED)]
     plain = [d.rank for d in denied if not _PARTLY.search(text[max(0, d.start - 25) : d.end])]
     for name in (*SUBTYPES, "axial"):
-        of_it = [d for d in decisions if d.finding == name and d.status is not Status.SILENT]
+        of_it = [d for d in today if d.finding == name]
         top = max((d.rank for d in of_it), default=0)
         in_front = said[name] is not None and top == 0
         asked = all(d.cue == "?" for d in of_it)
@@ -125,23 +124,18 @@ def _overruled(
             yield name
 
 
-def _denies_all(text: str, said: Mapping[str, Status | None]) -> bool:
-    """Hemorrhage is denied in the brain, or in two places outside of it, and nothing else said."""
-    status = {name: said[name] for name in (*SUBTYPES, "axial")}
-    denied = sum(value is not None for value in status.values())
-    if set(status.values()) - {None, Status.DENIED} or (_DENSE.search(text) and denied < 3):
+def _denies_all(text: str, today: list[Decision], said: Mapping[str, Status | None]) -> bool:
+    """Nothing is said to be there, and what was there has resolved, with nothing new or left; or
+    hemorrhage is denied in the brain, or in two places outside of it.
+    """
+    status = {said[name] for name in (*SUBTYPES, "axial")}
+    if status - {None, Status.DENIED}:
         return False
-    return said["IPH"] is not None or denied >= 2
-
-
-def _only_gone(
-    text: str, decisions: tuple[Decision, ...], said: Mapping[str, Status | None]
-) -> bool:
-    """What was there has resolved, and nothing is new or left."""
-    if {said[name] for name in (*SUBTYPES, "axial")} - {None, Status.DENIED}:
-        return False
-    gone = any(d.status is Status.DENIED and _GONE.search(d.cue) for d in decisions)
-    return gone and bool(_NOT_NEW.search(text))
+    gone = any(_GONE.search(d.cue) for d in today if d.status is Status.DENIED)
+    if gone and _NOT_NEW.search(text):
+        return True
+    count = sum(said[name] is not None for name in (*SUBTYPES, "axial"))
+    return (said["IPH"] is not None or count >= 2) and (count >= 3 or not _DENSE.search(text))
 
 
 def _value(status: Status | None) -> int | None:
