@@ -95,7 +95,9 @@ def prepare(arm: str, seed: int, data: Path, work: Path) -> list[str]:
     if labeled:
         options += ["--weak_dir", str(write_list(work / "labels", labeled, validation))]
     if start is not None:
-        options += ["--initial_weights", str(start), "--freeze_after", "0.3"]
+        options += ["--initial_weights", str(start)]
+    if arm.startswith("pretrained"):  # hidden windows have other statistics
+        options += ["--freeze_after", "0.3"]
     return options
 
 

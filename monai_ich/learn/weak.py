@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
+from monai.inferers import Inferer
 from torch.utils.data import Sampler
 
 from monai_ich.core.labels import Subtype
@@ -59,6 +61,37 @@ class WeakLoss(torch.nn.Module):
             return loss
         found: torch.Tensor = self.findings(findings_of_voxels(scores, self.pooling), labels)
         return self.weight * found
+
+
+class WindowStatistics(Inferer):
+    """Another inferer, with batch norm that takes its statistics from windows alone.
+
+    A whole head is a batch of one, half of it air: statistics that it takes part in fit neither
+    heads nor windows (variances of up to 40 times those of windows). So it is normalized as it will
+    be when the weights are used.
+
+    Args:
+        inferer: what to run.
+        window: voxels of a window ``(I, J, K)``; what has another size is a whole head.
+    """
+
+    def __init__(self, inferer: Inferer, window: Sequence[int]) -> None:
+        self.inferer, self.window = inferer, tuple(window)
+
+    def __call__(
+        self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        assert isinstance(network, torch.nn.Module)
+        is_head = tuple(inputs.shape[2:]) != self.window
+        kind = torch.nn.modules.batchnorm._BatchNorm
+        norms = [m for m in network.modules() if is_head and m.training and isinstance(m, kind)]
+        for norm in norms:
+            norm.eval()
+        try:
+            return self.inferer(inputs, network, *args, **kwargs)
+        finally:
+            for norm in norms:
+                norm.train()
 
 
 class KindBatches(Sampler[list[int]]):

@@ -6,10 +6,11 @@ import math
 
 import pytest
 import torch
+from monai.inferers import SimpleInferer
 
 from monai_ich.core.errors import TrainingError
 from monai_ich.learn.losses import FindingLoss
-from monai_ich.learn.weak import KindBatches, WeakLoss, findings_of_voxels
+from monai_ich.learn.weak import KindBatches, WeakLoss, WindowStatistics, findings_of_voxels
 from monai_ich.parts.findings import pool_logits
 from monai_ich.parts.losses import HemorrhageLoss
 
@@ -77,3 +78,18 @@ def test_a_pooling_that_is_none_is_refused_before_training() -> None:
         with pytest.raises(TrainingError) as raised:
             make()
         assert raised.value.code == "UNKNOWN_POOLING"
+
+
+def test_whole_heads_leave_the_statistics_of_windows_alone() -> None:
+    torch.manual_seed(0)
+    norm = torch.nn.BatchNorm3d(1).train()
+    run = WindowStatistics(SimpleInferer(), window=(4, 4, 2))
+    run(torch.randn(2, 1, 4, 4, 2) + 5.0, norm)
+    learned = norm.running_mean.clone()  # type: ignore[union-attr]
+    assert float(learned) == pytest.approx(0.5, abs=0.1), "a tenth of 5"
+    head = torch.full((1, 1, 8, 8, 4), 3.0)
+    seen = run(head, norm)
+    assert torch.equal(norm.running_mean, learned) and norm.training  # type: ignore[arg-type]
+    assert torch.equal(seen, norm.eval()(head))
+    run(torch.randn(2, 1, 4, 4, 2), norm)
+    assert torch.equal(norm.running_mean, learned), "what stands still stays so"  # type: ignore[arg-type]
