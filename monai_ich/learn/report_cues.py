@@ -71,6 +71,8 @@ _KINDS = {
         r"\brule\s+out|\br/o|\bto\s+exclude|(?:^\W*|\bplease\s+)exclude\b|\bif\b|^\W*should\b|\bfamily\s+history\b|\bmore\s+sensitive\b|\brisk\s+(?:of|for)|\b(?:monitor|watch)\w*\s+for",
         r"\b(?:preliminary|prelim|overnight|initial|resident)\s+(?:interpretation|read|reading|report|impression)"
         r"\s+(?:had\s+)?(?:raised|described|suggested|reported|questioned|called|mentioned)\b",
+        r"\b(?:reported|described|interpreted|called|read)\s+as\b",
+        r"\b(?:may|might|can|could)\s+(?:still\s+)?(?:develop|have|suffer|get)\b",
         r"\b(?:mother|father|brother|sister|sibling|parent|aunt|uncle|twin)\b",
     ),
     "doubt_pre": (

@@ -145,8 +145,10 @@ def _also_in(sentence: str, term: re.Match[str]) -> set[str]:
     """Other spaces that blood lies in: "blood in the sulci, as well as within the ventricles"."""
     if term.lastgroup not in ("any", "SAH", "IPH"):
         return set()
-    more = {_site(place[1]) for place in _AND_IN.finditer(sentence, term.end())}
-    return {name for name in ("SAH", "IVH") if name in more}
+    places = [place[1] for place in _AND_IN.finditer(sentence, term.end())]
+    if placed := _PLACED.search(_ELSEWHERE.split(sentence[term.end() :])[0]):
+        places.append(placed[1])
+    return {name for name in ("SAH", "IVH") if any(SITES[name].search(words) for words in places)}
 
 
 def _status(sentence: str, term: re.Match[str], cues: list[re.Match[str]]) -> tuple[Status, str]:

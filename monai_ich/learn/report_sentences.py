@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from monai_ich.learn.report_words import TERMS
+
 _SILENT = (
     "clin(?:ical)?(?: [a-z]+)?|history|hx|indications?|reason(?: for [a-z]+)?"
     "|technique|protocol"
@@ -20,7 +22,7 @@ _FIRST = (
     "(?:findings?(?: and | ?/ ?|, ))?impressions?|imp|conclusions?|opinion|summary"
     "|interpretation|comment"
 )
-_ADDENDA = "addend(?:um|a)"
+_ADDENDA = "addend(?:um|a)(?: by [a-z]+(?: [a-z]+)?)?"
 _HEADINGS = re.compile(
     rf"(?:^|(?<=\n)|(?<=[.;]\s)|(?<=[.;]\s\s))[ \t*=_#-]*(?:(?P<silent>{_SILENT})"
     rf"|(?P<body>{_BODY})"
@@ -28,6 +30,7 @@ _HEADINGS = re.compile(
     re.I,
 )
 
+ADDENDUM = 3  # rank of what counts before all else
 _LONGEST = 1500  # characters of a sentence
 _ENDS = re.compile(
     r"[.!;](?=\s|$)(?<!w/o\.)(?<!\bvs\.)|\n\s*\n|\n\s*(?=\d+[.)]|[-*\u2022])|(?P<line>\n\s*)(?=[A-Z])"
@@ -53,11 +56,16 @@ def sentences(text: str) -> Iterator[tuple[int, int, int]]:
     parts = [(0, marks[0].start() if marks else len(text), 0 if "body" in kinds else 1)]
     for n, mark in enumerate(marks):
         stop = marks[n + 1].start() if n + 1 < len(marks) else len(text)
-        rank = {"body": 1, "first": 2, "addendum": 3}.get(str(mark.lastgroup))
+        rank = {"body": 1, "first": 2, "addendum": ADDENDUM}.get(str(mark.lastgroup))
         if rank is not None:
             parts.append((mark.end(), stop, rank))
-        elif "body" not in kinds[n + 1 :] and (begin := _body_after(text[mark.end() : stop])):
-            parts.append((mark.end() + begin, stop, 1))
+        else:
+            section = text[mark.end() : stop]
+            begin = _answers_after(section)
+            if begin is None and "body" not in kinds[n + 1 :]:
+                begin = _body_after(section)
+            if begin is not None:
+                parts.append((mark.end() + begin, stop, 1))
     for begin, stop, rank in parts:
         at = begin
         for end in _ENDS.finditer(text, begin, stop):
@@ -91,10 +99,17 @@ def _goes_on(text: str, end: re.Match[str]) -> bool:
     return text.isupper() or not before or bool(_WRAPPED.fullmatch(before[0]))
 
 
-def _body_after(section: str) -> int:
+def _answers_after(section: str) -> int | None:
+    """Where lines with answers about findings begin behind a section: "Hemorrhage: None"."""
+    lines = re.finditer(r"^[ \t]*([^\n:]{3,40}):", section, re.M)
+    found = (line.start() for line in lines if line.start() and TERMS.search(line[1]))
+    return next(found, None)
+
+
+def _body_after(section: str) -> int | None:
     """Where a body without a heading begins behind a section: after an empty line, else after the
-    first line that holds something, else after the first sentence; 0 where there is none.
+    first line that holds something, else after the first sentence.
     """
     ends = (r"\S.*?\n\s*\n", r"\S[^\n]*\n", r"\S.*?[.?](?=\s+[A-Z])")
     found = next((m for end in ends if (m := re.search(end, section, re.S))), None)
-    return found.end() if found and section[found.end() :].strip() else 0
+    return found.end() if found and section[found.end() :].strip() else None

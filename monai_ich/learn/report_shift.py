@@ -11,6 +11,7 @@ from monai_ich.learn.report_words import EARLIER_SIZE, SIZE, TERMS, TO_LEFT, TO_
 from monai_ich.learn.reports import ReportLabels
 
 LARGEST_MM = 30.0
+_NOT_TO = re.compile(r"\bnot\s+(?:to\s+)?(?:the\s+)?(?:left|right)\w*", re.I)
 _EARLIER = re.compile(r"\b(?:previous(?:ly)?|formerly|before|compared)\b", re.I)
 
 
@@ -77,7 +78,9 @@ def _measured(text: str, start: int, end: int, begins: int, ends: int) -> Report
     size_mm = float(sizes[0][1].replace(",", ".")) * (10 if sizes[0][2].lower()[0] == "c" else 1)
     if size_mm > LARGEST_MM:
         return None
-    today = _EARLIER.split(text[start:end])[0]  # "3 mm to the left, previously to the right"
+    today = _NOT_TO.sub(
+        "", _EARLIER.split(text[start:end])[0]
+    )  # "to the left, before to the right"
     for words in (sentence, today):
         right, left = TO_RIGHT.search(words), TO_LEFT.search(words)
         if not (right and left):

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 
 from monai_ich.core.labels import Subtype
 from monai_ich.learn.report_mentions import Decision, Status, read_mentions
+from monai_ich.learn.report_sentences import ADDENDUM
 
 SUBTYPES = tuple(s.name for s in Subtype)
 _AXIAL = ("EDH", "SDH")
 _PARTLY = re.compile(r"\bacute|\bother|\bnew|\blarge|\bgross", re.I)
 _DENSE = re.compile(  # what may be blood without a name
-    r"(?:\bhyper-?|\b)dens(?:e|ity)\b(?!\s+(?:\w+\s+){0,3}(?:mca|m[12]|ica|vessel|artery|sinus|basilar|bone))"
+    r"(?:\bhyper-?|(?<!low )(?<!low-)\b)dens(?:e|ity)\b"
+    r"(?!\s+(?:\w+\s+){0,3}(?:mca|m[12]|ica|vessel|artery|sinus|basilar|bone))"
     r"|high[- ]attenuation|hyper-?attenuat",
     re.I,
 )
@@ -102,6 +104,7 @@ def _said(today: list[Decision], name: str) -> Status | None:
     if not of_it:
         return None
     of_it = [d for d in of_it if d.cue != "?"] or of_it  # a question may be answered
+    of_it = [d for d in of_it if d.status is not Status.REMOVED] or of_it  # what is left counts
     top = max(d.rank for d in of_it)
     return max(d.status for d in of_it if d.rank == top or name == "other")
 
@@ -109,8 +112,9 @@ def _said(today: list[Decision], name: str) -> Status | None:
 def _overruled(
     text: str, today: list[Decision], said: Mapping[str, Status | None]
 ) -> Iterator[str]:
-    """Findings that are doubted, but the impression denies all hemorrhage, not only acute one; and
-    those that only the words in front of all sections tell of, where a section denies any.
+    """Findings that are doubted, but the impression denies all hemorrhage, not only acute one; that
+    are there, but an addendum denies all; and that only the words in front of all sections tell of,
+    where a section denies any.
     """
     denied = [d for d in today if (d.finding, d.status) == ("any", Status.DENIED)]
     plain = [d.rank for d in denied if not _PARTLY.search(text[max(0, d.start - 25) : d.end])]
@@ -119,8 +123,10 @@ def _overruled(
         top = max((d.rank for d in of_it), default=0)
         in_front = said[name] is not None and top == 0
         asked = all(d.cue == "?" for d in of_it)
-        doubted = said[name] is Status.DOUBTED and top < max(plain, default=0) + asked
-        if doubted or (in_front and any(d.rank for d in denied)):
+        highest = max(plain, default=0)
+        doubted = said[name] is Status.DOUBTED and top < highest + asked
+        corrected = top < highest == ADDENDUM
+        if doubted or corrected or (in_front and any(d.rank for d in denied)):
             yield name
 
 
