@@ -164,6 +164,7 @@ _NOW = re.compile(  # said of what is there
     r"|\bagain\b|\bredemonstrated\b|\d\s*(?:mm|cm)\b|\bpersists?\b",
     re.I,
 )
+_IS_THERE = re.compile(r"\d\s*(?:mm|cm)\b|\bstable\b|\bunchanged\b", re.I)
 _RELATIVE = re.compile(r",\s*which\s+[^,;.]*", re.I)
 _SIDED = re.compile(r"\b(?:left|right|bilateral|trace)\b", re.I)
 _JOINT = re.compile(r",|\s[-\u2013]\s|\b(?:and|or|nor)\b|/", re.I)
@@ -201,7 +202,9 @@ def cues_of(
     item = _item(sentence, term) + (relative[0] if relative else "")
     if _NOW.search(item):  # "prior SDH now measures", "craniotomy, SDH 8 mm"
         near = {
-            k: c for k, c in near.items() if k not in ("old", "removed") and c[0].lower() != "if"
+            k: c
+            for k, c in near.items()
+            if k not in ("old", "removed") and not (c[0].lower() == "if" and _IS_THERE.search(item))
         }
     return near
 

@@ -34,7 +34,8 @@ _CONTAINS = re.compile(
     r"([^,.;]*)\b(?:contain(?:s|ed|ing)?|(?:is|are)\s+(?:free|clear|devoid)\s+of)\b[^,.;]*$", re.I
 )
 _LESION = re.compile(  # "hemorrhage within the left frontal metastasis"
-    r"(?:\s+[\w-]+){0,4}?\s+(?:tumou?r|metasta|mass(?!\s+effect)|lesion|gliom|gliobl|infarct)", re.I
+    r"(?:\s+[\w-]+){0,4}?\s+(?:tumou?r|metasta|mass(?!\s+effect)|lesion|gliom|gliobl|infarct|resection\s+(?:cavity|bed))",
+    re.I,
 )
 _AND_IN = re.compile(
     r"(?:\band|\bas\s+well\s+as)\s+(?:also\s+)?(?:in|within|into)\s+"
@@ -42,7 +43,7 @@ _AND_IN = re.compile(
     re.I,
 )
 _NO_BLOOD = re.compile(  # what a collection is instead
-    r"^(?!.*\b(?:vs|versus|or)\b).*\b(?:hygroma|effusion|empyema)|,\s*(?:hygromas?\s+(?:vs|versus|or)\b|(?:[\w-]+\s+){1,4}(?:vs|versus|or)\s+hygroma)",
+    r"^(?!.*\b(?:vs|versus|or)\b).*\b(?:hygroma|effusion|empyema)|(?:,|\bmay\s+represent\b)\s*(?:hygromas?\s+(?:vs|versus|or)\b|(?:[\w-]+\s+){1,4}(?:vs|versus|or)\s+hygroma)",
     re.I | re.S,
 )
 _IS_DURAL = re.compile(r"\s+(?:is|are|was|were)\s+(?:\w+\s+)?(?:epi|extra|sub)[- ]?dural", re.I)

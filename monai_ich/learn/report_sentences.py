@@ -22,7 +22,7 @@ _FIRST = (
     "(?:findings?(?: and | ?/ ?|, ))?impressions?|imp|conclusions?|opinion|summary"
     "|interpretation|comment"
 )
-_ADDENDA = "addend(?:um|a)(?: by [a-z]+(?: [a-z]+)?)?"
+_ADDENDA = "addend(?:um|a)(?: [a-z#0-9]+){0,3}"
 _HEADINGS = re.compile(
     rf"(?:^|(?<=\n)|(?<=[.;]\s)|(?<=[.;]\s\s))[ \t*=_#-]*(?:(?P<silent>{_SILENT})"
     rf"|(?P<body>{_BODY})"

@@ -21,7 +21,7 @@ _BRAIN = (
     r"|caudate|lentiform|globus|pallid\w+|capsul\w+|corona\s+radiata|centrum\s+semiovale|insul\w+"
     r"|vermis|vermian|corpus\s+callosum|splenium|duret|gyrus|gyri|cort(?:ex|ical)"
     r"|(?:gr[ea]y|white)\s+matter|gr[ea]y[-/\s]+white|tract"
-    r"|(?:frontal|temporal|parietal|occipital)(?:\s+lobes?)?|frontotemporal|frontoparietal"
+    r"|(?:frontal|temporal|parietal|occipital)(?:\s+lobes?)?(?!\s+convexit)|frontotemporal|frontoparietal"
     r"|temporoparietal|parieto-?occipital|cerebral|hemispher\w+"
 )
 _VENTRICLE = r"ventric(?!ulost|ulop)\w+|(?:occipital|frontal|temporal)\s+horns?|atria|trigones?"
@@ -130,6 +130,7 @@ NORMAL = re.compile(
     rf"|\b{_WHOLE}\s*(?:(?:is|appears)\s+|:\s*|(?<=\s))(?:normal|unremarkable|negative|within\s+normal\s+limits)(?=\s*(?:[,.;]|$))"
     r"|\b(?:no|nil)\s+(?:(?:ct\s+)?evidence\s+of\s+)?(?:an\s+)?acute\s+(?:intra-?cranial\s+)?"
     r"(?:abnormalit\w+|findings?|patholog\w+|process\w*|injur\w+|disease)"
+    r"|\bNAD\b|\bno\s+abnormality\s+detected|\bno\s+(?:[\w-]+\s+){0,2}or\s+intra-?cranial\s+injur\w+"
     r"|\bno\s+(?:evidence\s+of\s+)?intra-?cranial\s+(?:abnormalit\w+|patholog\w+|injur\w+)"
     rf"|\bnegative\s+(?:non-?contrast\s+)?{_WHOLE}|\bnothing\s+acute|\bnil\s+acute",
     re.I,
