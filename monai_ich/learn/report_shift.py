@@ -78,9 +78,8 @@ def _measured(text: str, start: int, end: int, begins: int, ends: int) -> Report
     size_mm = float(sizes[0][1].replace(",", ".")) * (10 if sizes[0][2].lower()[0] == "c" else 1)
     if size_mm > LARGEST_MM:
         return None
-    today = _NOT_TO.sub(
-        "", _EARLIER.split(text[start:end])[0]
-    )  # "to the left, before to the right"
+    today = _NOT_TO.sub("", _EARLIER.split(text[start:end])[0])
+    # "to the left, before to the right": where both are told, that of today
     for words in (sentence, today):
         right, left = TO_RIGHT.search(words), TO_LEFT.search(words)
         if not (right and left):

@@ -61,10 +61,10 @@ def label_report(text: str) -> ReportLabels:
     decisions = tuple(sorted(read_mentions(text), key=lambda d: d.start))
     today = [d for d in decisions if d.status is not Status.SILENT]
     said = {name: _said(today, name) for name in (*SUBTYPES, "axial", "any", "other")}
-    said |= dict.fromkeys(_overruled(text, today, said), Status.DENIED)
+    denied = [d for d in today if (d.finding, d.status) == ("any", Status.DENIED)]
+    said |= dict.fromkeys(_overruled(text, today, denied, said), Status.DENIED)
     if said["any"] is None and _denies_all(text, today, said):
         said["any"] = Status.DENIED
-    denied = [d for d in today if (d.finding, d.status) == ("any", Status.DENIED)]
     if any(_LEFT.search(d.cue) for d in denied):  # nothing is left of what was removed
         said |= {k: Status.DENIED for k, status in said.items() if status is Status.REMOVED}
     found: dict[str, int | None] = {name: _value(said[name]) for name in SUBTYPES}
@@ -110,13 +110,12 @@ def _said(today: list[Decision], name: str) -> Status | None:
 
 
 def _overruled(
-    text: str, today: list[Decision], said: Mapping[str, Status | None]
+    text: str, today: list[Decision], denied: list[Decision], said: Mapping[str, Status | None]
 ) -> Iterator[str]:
     """Findings that are doubted, but the impression denies all hemorrhage, not only acute one; that
     are there, but an addendum denies all; and that only the words in front of all sections tell of,
-    where a section denies any.
+    where a section denies any. `denied`: hemorrhage of any kind.
     """
-    denied = [d for d in today if (d.finding, d.status) == ("any", Status.DENIED)]
     plain = [d.rank for d in denied if not _PARTLY.search(text[max(0, d.start - 25) : d.end])]
     for name in (*SUBTYPES, "axial"):
         of_it = [d for d in today if d.finding == name]
@@ -134,13 +133,13 @@ def _denies_all(text: str, today: list[Decision], said: Mapping[str, Status | No
     """Nothing is said to be there, and what was there has resolved, with nothing new or left; or
     hemorrhage is denied in the brain, or in two places outside of it.
     """
-    status = {said[name] for name in (*SUBTYPES, "axial")}
-    if status - {None, Status.DENIED}:
+    statuses = [said[name] for name in (*SUBTYPES, "axial")]
+    if set(statuses) - {None, Status.DENIED}:
         return False
     gone = any(_GONE.search(d.cue) for d in today if d.status is Status.DENIED)
     if gone and _NOT_NEW.search(text):
         return True
-    count = sum(said[name] is not None for name in (*SUBTYPES, "axial"))
+    count = sum(status is not None for status in statuses)
     return (said["IPH"] is not None or count >= 2) and (count >= 3 or not _DENSE.search(text))
 
 

@@ -92,12 +92,8 @@ def find_faults(
         yield from ((case.id, fault) for fault in found.faults)
         first = case.id if found.digest is None else seen.setdefault(found.digest, case.id)
         if first != case.id:
-            yield (
-                case.id,
-                ManifestError(
-                    "DUPLICATE_IMAGE", f"{first} and {case.id} are the same scan: leave one out."
-                ),
-            )
+            message = f"{first} and {case.id} are the same scan: leave one out."
+            yield case.id, ManifestError("DUPLICATE_IMAGE", message)
 
 
 @dataclass(frozen=True)
